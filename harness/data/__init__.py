@@ -1,0 +1,1 @@
+"""Readers: how careers of every origin become a panel."""

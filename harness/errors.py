@@ -1,0 +1,64 @@
+"""What can go wrong, sorted by whose move it is: the user's (exit status 2) or the run's (exit status 1)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class HarnessError(Exception):
+    """Base of every error whose message is written for the user. Exit status 1."""
+
+    exit_status = 1
+
+
+class RunError(HarnessError):
+    """The request was sound, and the run failed: a model broke its contract, a file could not be written."""
+
+
+class RequestError(HarnessError):
+    """The request is wrong: an unknown name, a parameter out of range. Exit status 2."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a data file: where it stands, what stands there, and what would be right."""
+
+    file: str
+    message: str
+    line: int | None = None
+    column: str | None = None
+    value: str | None = None
+
+    def __str__(self) -> str:
+        where = self.file
+        if self.line is not None:
+            where += f", line {self.line}"
+        if self.column is not None:
+            where += f", column '{self.column}'"
+        if self.value is not None:
+            where += f", value {self.value!r}"
+        return f"{where}: {self.message}"
+
+
+class DataError(RequestError):
+    """The data cannot be used as they are. Carries every fault found, the first one in the message."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = list(faults)
+        message = str(self.faults[0])
+        if len(self.faults) > 1:
+            message += f" (and {len(self.faults) - 1} more: 'harness data check' lists them all)"
+        super().__init__(message)
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """A sentence that ends an error about an unknown name: the nearest candidate, or all of them."""
+    known = sorted(candidates)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"known: {', '.join(known)}" if known else "there are none"

@@ -1,0 +1,62 @@
+"""Every extension point. Built-in models, tasks and data sets use these same hooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    import typer
+
+    from harness.data.spec import DatasetSpec
+    from harness.leaderboard import Board
+    from harness.model import ModelSpec
+    from harness.records import Record
+    from harness.runner import Run
+    from harness.scoring import Metric
+    from harness.task import Task
+
+PROJECT = "harness"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def harness_models() -> list[ModelSpec]:  # type: ignore[empty-body]
+    """Models that this plugin brings."""
+
+
+@hookspec
+def harness_tasks() -> list[Task]:  # type: ignore[empty-body]
+    """Tasks that this plugin brings."""
+
+
+@hookspec
+def harness_datasets() -> list[DatasetSpec]:  # type: ignore[empty-body]
+    """Data sets that this plugin brings, loadable by name."""
+
+
+@hookspec
+def harness_metrics() -> list[Metric]:  # type: ignore[empty-body]
+    """Further figures to compute for every run."""
+
+
+@hookspec
+def harness_run_started(run: Run) -> None:
+    """A run begins."""
+
+
+@hookspec
+def harness_run_finished(run: Run, record: Record) -> None:
+    """A run has scored one task and its record is on disk."""
+
+
+@hookspec(firstresult=True)
+def harness_render(board: Board, format: str) -> str | None:
+    """The text of a board in this format, or None to leave it to the next plugin."""
+
+
+@hookspec
+def harness_cli(app: typer.Typer) -> None:
+    """Add commands to the ``harness`` command."""

@@ -1,0 +1,119 @@
+"""The contract between the harness and a model."""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from harness.panel import Panel
+from harness.progress import Progress, Silent
+from harness.types import FloatArray, IntArray
+
+
+class Params(BaseModel):
+    """Base of every parameter schema: closed, typed, frozen. Give each field a description with its unit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoParams(Params):
+    """For what has nothing to set."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a fit may use besides the data.
+
+    seed: of every random draw. device: 'cpu', 'cuda', 'cuda:1', 'mps'. scratch: a folder of the fit's own, gone
+    afterwards. cache: a folder that stays, for what is expensive and the same for everyone (a pre-trained base).
+    """
+
+    seed: int
+    scratch: Path
+    cache: Path
+    device: str = "cpu"
+    progress: Progress = field(default_factory=Silent)
+
+
+class Model(ABC):
+    """One way of estimating P(next state | history).
+
+    The history of a transition is every record of the person up to and including the one before the target, and with
+    it the target's year and covariates; never the target's state, nor anything later, nor another person's outcome.
+    """
+
+    @abstractmethod
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        """Estimate from ``train``; ``valid`` is for model selection only (penalties, early stopping)."""
+
+    @abstractmethod
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        """float32 [n, m]: ln P(next state = states[i, j] | history of transitions[i]).
+
+        transitions: int64 [n], target records of ``panel``. states: int64 [n, m]; m = K asks for whole rows, in the
+        order of the occupations. Finite, at most 0; whole rows sum to one (at most one where the spec says so).
+        """
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write what was estimated into an empty folder: arrays, JSON, safetensors, LightGBM text; never a pickle."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> None:
+        """Become the model that ``save`` wrote there; parameters are those this model was built with."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """JSON-able facts for the record, known after the fit: ``parameters_trained`` (int), ``base`` (str), ..."""
+        return {}
+
+
+class OutcomeModel(Model):
+    """A model of one binary task's event instead of the next state; its spec names the task in ``predicts``."""
+
+    @abstractmethod
+    def log_event(self, panel: Panel, transitions: IntArray) -> FloatArray:
+        """float32 [n]: ln P(event | history)."""
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        raise NotImplementedError("this model predicts one task's event, not the next state")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a plugin says of a model before anything heavy is imported.
+
+    params: its schema. build: from an instance of the schema. needs: modules that must be importable. install: the
+    command that brings them. cite: the source of the method. sums_to_one: False where a row may sum to less.
+    whole_rows: False where a whole row is too dear to ask for at every transition. entry: can predict a career's first
+    record. predicts: None for the next state, or the one binary task whose event an ``OutcomeModel`` predicts.
+    simulated_only: knows the generator of a simulated panel.
+    """
+
+    name: str
+    summary: str
+    build: Callable[[Any], Model]
+    params: type[Params] = NoParams
+    needs: tuple[str, ...] = ()
+    install: str = ""
+    cite: str = ""
+    sums_to_one: bool = True
+    whole_rows: bool = True
+    entry: bool = True
+    predicts: str | None = None
+    simulated_only: bool = False
+
+    def missing(self) -> tuple[str, ...]:
+        """The needed modules that are not installed; nothing is imported to find out."""
+        return tuple(name for name in self.needs if importlib.util.find_spec(name) is None)
+
+
+def take_states(rows: FloatArray, states: IntArray) -> FloatArray:
+    """float32 [n, m]: entry (i, states[i, j]) of whole rows [n, K]."""
+    return np.take_along_axis(rows, states, axis=1).astype(np.float32)

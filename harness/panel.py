@@ -1,0 +1,238 @@
+"""Careers as flat columns: who, when, in which state, with which covariates.
+
+A panel stores every person's records one after another. ``offsets[p]:offsets[p + 1]`` are the records of person ``p``
+in time order, so nothing below ever loops over persons in Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from harness.types import BoolArray, FloatArray, IntArray, StrArray
+
+Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+
+
+class Status(StrEnum):
+    """Labor-force status of a state. Surveys that cannot tell the last two apart use the joint one."""
+
+    EMPLOYED = "employed"
+    UNEMPLOYED = "unemployed"
+    EDUCATION = "education"
+    OUT = "out of the labor force"
+    OUT_OR_UNEMPLOYED = "out of the labor force or unemployed"
+
+
+@dataclass(frozen=True, slots=True)
+class Occupations:
+    """The state space, in a fixed order: state ``k`` is ``codes[k]``.
+
+    ``codes``, ``titles``, ``groups`` (major group; the code itself for a state without one) and ``statuses`` all have
+    length K.
+    """
+
+    codes: tuple[str, ...]
+    titles: tuple[str, ...]
+    groups: tuple[str, ...]
+    statuses: tuple[Status, ...]
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.codes), len(self.titles), len(self.groups), len(self.statuses)}
+        if len(lengths) != 1:
+            raise ValueError(f"codes, titles, groups and statuses differ in length: {sorted(lengths)}")
+        if len(set(self.codes)) != len(self.codes):
+            raise ValueError("two occupations have the same code")
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def group_index(self) -> tuple[IntArray, tuple[str, ...]]:
+        """Major groups as integers: int [K] into the sorted group names, and those names."""
+        names, index = np.unique(np.array(self.groups, dtype=str), return_inverse=True)
+        return index.astype(np.int64), tuple(str(name) for name in names)
+
+    def has_status(self, *statuses: Status) -> BoolArray:
+        """bool [K]: whether each state has one of the statuses."""
+        return np.array([status in statuses for status in self.statuses], dtype=bool)
+
+    @property
+    def in_labor_force(self) -> BoolArray:
+        """bool [K]: employed or unemployed."""
+        return self.has_status(Status.EMPLOYED, Status.UNEMPLOYED)
+
+    @property
+    def out_of_labor_force(self) -> BoolArray:
+        """bool [K]: out of the labor force, or so in a survey that cannot tell it from unemployment.
+
+        Education is a status of its own and is neither.
+        """
+        return self.has_status(Status.OUT, Status.OUT_OR_UNEMPLOYED)
+
+
+@dataclass(frozen=True, slots=True)
+class Covariate:
+    """One column known about each record, in the record's own year.
+
+    ``values`` has length N: integer positions in ``levels`` with -1 for missing (categorical), or floats with NaN for
+    missing (numeric). ``fixed`` says that it is constant within every person.
+    """
+
+    kind: Literal["categorical", "numeric"]
+    values: IntArray | FloatArray
+    levels: tuple[str, ...] = ()
+    fixed: bool = False
+
+    def take(self, records: IntArray) -> Covariate:
+        return replace(self, values=self.values[records])
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Many careers over one set of occupations: P persons, N records, K states.
+
+    name: what boards call it. persons: str [P]. offsets: int64 [P + 1]. year, state: int32 [N], years strictly
+    increasing within a person. split: int8 [P], a position in ``SPLITS``. source: how the panel came to be, JSON-able;
+    a simulated panel names its generator there. left_out: reason -> count of what a reader did not take over.
+    """
+
+    name: str
+    persons: StrArray
+    offsets: IntArray
+    year: IntArray
+    state: IntArray
+    occupations: Occupations
+    split: IntArray
+    covariates: Mapping[str, Covariate] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.state)
+        if len(self.offsets) != len(self.persons) + 1 or len(self.split) != len(self.persons):
+            raise ValueError("offsets must have one entry more than persons, split exactly as many")
+        if len(self.year) != n or any(len(c.values) != n for c in self.covariates.values()):
+            raise ValueError("year, state and every covariate must have one entry per record")
+        if self.offsets[0] != 0 or self.offsets[-1] != n or (np.diff(self.offsets) < 1).any():
+            raise ValueError("offsets must rise from 0 to the number of records: no person is without a record")
+        if n and not (self.state.min() >= 0 and self.state.max() < len(self.occupations)):
+            raise ValueError("a state lies outside the occupations")
+        later = self.transitions
+        if (self.year[later] <= self.year[later - 1]).any():
+            raise ValueError("years must strictly increase within a person")
+
+    @property
+    def n_persons(self) -> int:
+        return len(self.persons)
+
+    @property
+    def n_records(self) -> int:
+        return len(self.state)
+
+    @property
+    def n_states(self) -> int:
+        return len(self.occupations)
+
+    @cached_property
+    def person(self) -> IntArray:
+        """int64 [N]: the person of each record."""
+        return np.repeat(np.arange(self.n_persons, dtype=np.int64), np.diff(self.offsets))
+
+    @cached_property
+    def transitions(self) -> IntArray:
+        """int64 [T]: every transition, named by its target record; the origin is the record before it."""
+        return np.flatnonzero(~self._is_entry).astype(np.int64)
+
+    @property
+    def entries(self) -> IntArray:
+        """int64 [P]: every person's first record."""
+        return self.offsets[:-1].astype(np.int64)
+
+    @cached_property
+    def _is_entry(self) -> BoolArray:
+        first = np.zeros(self.n_records, dtype=bool)
+        first[self.offsets[:-1]] = True
+        return first
+
+    def origin(self, transitions: IntArray) -> IntArray:
+        """int64 [n]: the state before each target record; -1 where the target is a career's first record."""
+        before = self.state[np.maximum(transitions - 1, 0)].astype(np.int64)
+        return np.where(self._is_entry[transitions], -1, before)
+
+    def age(self) -> FloatArray:
+        """float64 [N]: years of age, NaN where the panel has no ``birth_year``."""
+        birth = self.covariates.get("birth_year")
+        if birth is None or birth.kind != "numeric":
+            return np.full(self.n_records, np.nan)
+        return np.asarray(self.year - birth.values.astype(np.float64), dtype=np.float64)
+
+    def select(self, persons: IntArray) -> Panel:
+        """The panel of these persons (int [p], positions), in the order given."""
+        lengths = np.diff(self.offsets)[persons]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        shift = self.offsets[:-1][persons] - offsets[:-1]
+        records = np.arange(offsets[-1]) + np.repeat(shift, lengths)
+        return replace(
+            self,
+            persons=self.persons[persons],
+            offsets=offsets,
+            year=self.year[records],
+            state=self.state[records],
+            split=self.split[persons],
+            covariates={name: c.take(records) for name, c in self.covariates.items()},
+        )
+
+    def part(self, split: Split) -> Panel:
+        """The persons of one split."""
+        return self.select(np.flatnonzero(self.split == SPLITS.index(split)))
+
+    def chunks(self, records: int) -> Iterator[tuple[Panel, int]]:
+        """Consecutive whole persons, about ``records`` records at a time, with the position of their first record."""
+        start = 0
+        while start < self.n_persons:
+            limit = self.offsets[start] + records
+            stop = max(start + 1, int(np.searchsorted(self.offsets, limit, side="right")) - 1)
+            yield self.select(np.arange(start, stop)), int(self.offsets[start])
+            start = stop
+
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits of SHA-256 over everything a model or a task can see, and over the split."""
+        digest = hashlib.sha256()
+        shape = [list(self.occupations.codes), list(self.occupations.titles), list(self.occupations.groups)]
+        kinds = {n: [c.kind, list(c.levels)] for n, c in sorted(self.covariates.items())}
+        head = [shape, list(self.occupations.statuses), kinds, self.persons.tolist()]
+        digest.update(json.dumps(head, ensure_ascii=True).encode())
+        columns: list[tuple[IntArray | FloatArray, str]] = [
+            (self.offsets, "<i8"),
+            (self.year, "<i4"),
+            (self.state, "<i4"),
+            (self.split, "<i1"),
+        ]
+        for _, covariate in sorted(self.covariates.items()):
+            columns.append((covariate.values, "<i4" if covariate.kind == "categorical" else "<f8"))
+        for values, dtype in columns:
+            digest.update(np.ascontiguousarray(values, dtype=dtype).tobytes())
+        return digest.hexdigest()
+
+
+def split_by_hash(persons: StrArray, shares: tuple[float, float, float] = (0.7, 0.1, 0.2)) -> IntArray:
+    """int8 [P]: each person's split, from a hash of the person id alone: adding people moves nobody.
+
+    shares: of train, valid and test, summing to one.
+    """
+    bounds = np.cumsum(shares)[:2]
+    scale = float(2**64)
+    draws = np.fromiter(
+        (int.from_bytes(hashlib.sha256(f"split:{p}".encode()).digest()[:8], "big") / scale for p in persons),
+        dtype=np.float64,
+        count=len(persons),
+    )
+    return np.searchsorted(bounds, draws, side="right").astype(np.int8)

@@ -1,0 +1,37 @@
+"""How long work tells how far it is, without knowing of any screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+
+class Bar(Protocol):
+    """One task under way."""
+
+    def advance(self, amount: float = 1) -> None: ...
+
+    def describe(self, text: str) -> None: ...
+
+
+class Progress(Protocol):
+    """Starts bars. ``total`` None: nobody knows how much there is."""
+
+    def bar(self, text: str, total: float | None) -> AbstractContextManager[Bar]: ...
+
+
+class _SilentBar:
+    def advance(self, amount: float = 1) -> None:
+        """Says nothing."""
+
+    def describe(self, text: str) -> None:
+        """Says nothing."""
+
+
+class Silent:
+    """For libraries, tests and pipes."""
+
+    @contextmanager
+    def bar(self, text: str, total: float | None) -> Iterator[Bar]:
+        yield _SilentBar()

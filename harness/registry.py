@@ -1,0 +1,130 @@
+"""Finds plugins, and answers for names: what is there, whose it is, and why something is not available."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import pluggy
+
+from harness import hookspecs
+from harness.data.spec import DatasetSpec
+from harness.errors import HarnessError, RequestError, did_you_mean
+from harness.model import ModelSpec
+from harness.scoring import Metric
+from harness.task import Task
+
+GROUP = "harness"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """A named thing and the plugin that brought it."""
+
+    item: T
+    owner: str
+    version: str
+    module: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All that the installed plugins bring. ``broken``: plugin -> the reason why it could not be loaded."""
+
+    manager: pluggy.PluginManager
+    models: dict[str, Entry[ModelSpec]]
+    tasks: dict[str, Entry[Task]]
+    datasets: dict[str, Entry[DatasetSpec]]
+    metrics: dict[str, Entry[Metric]]
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def model(self, name: str) -> Entry[ModelSpec]:
+        """The model of this name, its libraries installed; RequestError with the install line otherwise."""
+        entry = _get(self.models, name, "model")
+        if missing := entry.item.missing():
+            line = entry.item.install or f"pip install {' '.join(missing)}"
+            raise RequestError(f"model '{name}' needs {', '.join(missing)}, which is not installed: {line}")
+        return entry
+
+    def task(self, name: str) -> Task:
+        return _get(self.tasks, name, "task").item
+
+    def dataset(self, name: str) -> DatasetSpec:
+        return _get(self.datasets, name, "data set").item
+
+
+def _get(entries: dict[str, Entry[T]], name: str, kind: str) -> Entry[T]:
+    if name not in entries:
+        raise RequestError(f"no {kind} is called '{name}'; {did_you_mean(name, entries)}")
+    return entries[name]
+
+
+def load_registry() -> Registry:
+    """Load every plugin of the entry-point group ``harness``.
+
+    A plugin that fails to import is kept in ``broken`` and leaves the others usable. HarnessError where a plugin
+    implements a hook that does not exist, or two plugins claim one name.
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    broken: dict[str, str] = {}
+    owners: dict[str, tuple[str, str]] = {}
+    for distribution in importlib.metadata.distributions():
+        for point in distribution.entry_points.select(group=GROUP):
+            name = f"{distribution.name}:{point.name}"
+            if name in owners or name in broken:
+                continue  # the same distribution seen twice on sys.path
+            try:
+                manager.register(point.load(), name=name)
+            except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything
+                broken[name] = f"{type(error).__name__}: {error}"
+            else:
+                owners[name] = (distribution.name, distribution.version)
+    return collect(manager, owners, broken)
+
+
+def collect(
+    manager: pluggy.PluginManager,
+    owners: dict[str, tuple[str, str]] | None = None,
+    broken: dict[str, str] | None = None,
+) -> Registry:
+    """The registry of the plugins in ``manager``; owners: plugin name -> (distribution, version)."""
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        owner = manager.get_name(error.plugin)
+        raise HarnessError(f"plugin '{owner}' implements a hook that does not exist: {error}") from error
+    known = owners or {}
+    return Registry(
+        manager=manager,
+        models=_gather(manager, "harness_models", "model", known, lambda m: m.name),
+        tasks=_gather(manager, "harness_tasks", "task", known, lambda t: t.name),
+        datasets=_gather(manager, "harness_datasets", "data set", known, lambda d: d.name),
+        metrics=_gather(manager, "harness_metrics", "metric", known, lambda m: m.key),
+        broken=broken or {},
+    )
+
+
+def _gather(
+    manager: pluggy.PluginManager,
+    hook: str,
+    kind: str,
+    owners: dict[str, tuple[str, str]],
+    name_of: Callable[[T], str],
+) -> dict[str, Entry[T]]:
+    found: dict[str, Entry[T]] = {}
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        owner, version = owners.get(implementation.plugin_name, (implementation.plugin_name, ""))
+        items: Iterable[T] = implementation.function()
+        for item in items:
+            name = name_of(item)
+            if name in found:
+                raise HarnessError(
+                    f"two plugins claim the {kind} '{name}': {found[name].owner} ({found[name].module}) "
+                    f"and {owner} ({implementation.function.__module__}); uninstall one of them"
+                )
+            found[name] = Entry(item, owner, version, implementation.function.__module__)
+    return dict(sorted(found.items()))

@@ -1,0 +1,1 @@
+"""The tasks that come with the harness, one small file each."""
