@@ -1,0 +1,183 @@
+"""From record files to ranked rows. Everything here is computed from the records' evidence, nothing from a model."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness import inference
+from harness.errors import RequestError
+from harness.inference import Estimate
+from harness.records import Mass, Measured, Record, slug
+
+NULL_MODEL = "marginal"  # the constants-only model that McFadden's R2 is measured against
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model's line.
+
+    label: the model and the parameters it was run with where they differ from the defaults. perplexity: with its
+    person-clustered standard error. mcfadden_r2: 1 - log-likelihood / that of ``marginal``. regret: log-likelihood of
+    the true probabilities less the model's, in nats per transition, paired on persons. None: not defined here.
+    """
+
+    rank: int
+    record: str
+    model: str
+    label: str
+    base: str | None
+    figures: Mapping[str, float | None]
+    perplexity: Estimate
+    mcfadden_r2: float | None
+    regret: Estimate | None
+    mass: Mass | None
+    sums_to_one: bool
+    knows_truth: bool
+    parameters_trained: int | None
+    seed: int
+    code: str
+    measured: Measured
+
+
+@dataclass(frozen=True)
+class Board:
+    """One panel and one task, best model first.
+
+    superseded: how many records answer a question that a newer record here answers, and are not shown.
+    """
+
+    panel: str
+    folder: str
+    fingerprint: str
+    source: Mapping[str, Any]
+    panel_persons: int
+    panel_records: int
+    states: int
+    task: str
+    task_version: int
+    outcomes: str
+    persons: int
+    transitions: int
+    rows: tuple[Row, ...]
+    superseded: int = 0
+
+    @property
+    def binary(self) -> bool:
+        return any(row.figures.get("auc") is not None or row.figures.get("brier") is not None for row in self.rows)
+
+
+def boards(records: Iterable[Record]) -> list[Board]:
+    """Every board that the records make, by panel and task.
+
+    Records are on one board when panel contents, task, and task version agree; where several answer the same question
+    (same model, parameters and seed) the newest stands. RequestError where two records that claim the same panel and
+    task disagree on who is at risk.
+    """
+    groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    prints: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        panel = record.configuration.panel
+        groups[panel.name, panel.fingerprint, record.configuration.task].append(record)
+        prints[panel.name].add(panel.fingerprint)
+    made = []
+    for (name, fingerprint, _), group in sorted(groups.items()):
+        alone = len(prints[name]) == 1
+        folder = slug(name) if alone else f"{slug(name)}-{fingerprint[:8]}"
+        made.append(_board(group, folder))
+    return made
+
+
+def _board(group: list[Record], folder: str) -> Board:
+    version = max(record.configuration.task_version for record in group)
+    newest: dict[str, Record] = {}
+    for record in sorted(group, key=lambda r: (r.measured.finished, r.id)):
+        if record.configuration.task_version == version:
+            newest[record.configuration.key()] = record
+    shown = sorted(newest.values(), key=lambda r: r.id)
+    _require_same_transitions(shown)
+    head, panel = shown[0], shown[0].configuration.panel
+    return Board(
+        panel=panel.name,
+        folder=folder,
+        fingerprint=panel.fingerprint,
+        source=panel.source,
+        panel_persons=panel.persons,
+        panel_records=panel.records,
+        states=panel.states,
+        task=head.configuration.task,
+        task_version=version,
+        outcomes=head.outcomes,
+        persons=len(head.evidence.ids),
+        transitions=sum(head.evidence.transitions),
+        rows=_rows(shown),
+        superseded=len(group) - len(shown),
+    )
+
+
+def _require_same_transitions(records: list[Record]) -> None:
+    first = records[0]
+    for other in records[1:]:
+        if (other.evidence.ids, other.evidence.transitions) != (first.evidence.ids, first.evidence.transitions):
+            raise RequestError(
+                f"records {first.id} and {other.id} claim task '{first.configuration.task}' on the same panel, but do "
+                "not count the same transitions at risk: one of the files was edited; run it again with --force"
+            )
+
+
+def _rows(records: list[Record]) -> tuple[Row, ...]:
+    transitions = np.array(records[0].evidence.transitions, dtype=np.int64)
+    sums = np.column_stack([record.evidence.log_likelihood for record in records]).astype(np.float64)
+    perplexities = inference.perplexities(sums, transitions)
+    null = _find(records, lambda r: r.configuration.model == NULL_MODEL)
+    truth = _find(records, lambda r: r.knows_truth)
+    regrets: list[Estimate] | None = None
+    if truth is not None:
+        regrets = inference.differences(-sums, -sums[:, truth], transitions)
+    order = np.argsort([estimate.value for estimate in perplexities], kind="stable")
+    rows = []
+    for rank, i in enumerate(order, start=1):
+        r2 = None if null is None else 1 - float(sums[:, i].sum() / sums[:, null].sum())
+        regret = None if regrets is None or i == truth else regrets[i]
+        rows.append(_row(rank, records[i], perplexities[i], r2, regret))
+    return tuple(rows)
+
+
+def _find(records: list[Record], wanted: Any) -> int | None:
+    return next((i for i, record in enumerate(records) if wanted(record)), None)
+
+
+def _row(rank: int, record: Record, perplexity: Estimate, r2: float | None, regret: Estimate | None) -> Row:
+    asked = record.configuration
+    return Row(
+        rank=rank,
+        record=record.id,
+        model=asked.model,
+        label=label(record),
+        base=record.facts.get("base"),
+        figures=record.figures,
+        perplexity=perplexity,
+        mcfadden_r2=r2,
+        regret=regret,
+        mass=record.mass,
+        sums_to_one=record.sums_to_one,
+        knows_truth=record.knows_truth,
+        parameters_trained=record.facts.get("parameters_trained"),
+        seed=asked.seed,
+        code=asked.code,
+        measured=record.measured,
+    )
+
+
+def label(record: Record) -> str:
+    """The model, and in brackets what it was asked for beyond the defaults, the seed included."""
+    changed = dict(record.configuration.changed)
+    if record.configuration.seed:
+        changed["seed"] = record.configuration.seed
+    if not changed:
+        return record.configuration.model
+    return f"{record.configuration.model} ({', '.join(f'{k}={v}' for k, v in sorted(changed.items()))})"

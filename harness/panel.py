@@ -205,6 +205,10 @@ class Panel:
 
     def fingerprint(self) -> str:
         """64 hexadecimal digits of SHA-256 over everything a model or a task can see, and over the split."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         digest = hashlib.sha256()
         shape = [list(self.occupations.codes), list(self.occupations.titles), list(self.occupations.groups)]
         kinds = {n: [c.kind, list(c.levels)] for n, c in sorted(self.covariates.items())}

@@ -1,0 +1,240 @@
+"""Record files: what a run leaves behind, and all that leaderboards are computed from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import RequestError, RunError
+from harness.scoring import Evidence
+
+SCHEMA_VERSION: Literal[1] = 1
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PanelFacts(_Closed):
+    """Which data: the name boards use, SHA-256 of the contents, sizes, and how the panel came to be."""
+
+    name: str
+    fingerprint: str
+    persons: int
+    records: int
+    states: int
+    source: dict[str, Any]
+
+
+class Configuration(_Closed):
+    """What was asked. Its hash is the record's id, so an identical request has an identical id.
+
+    task: the task's key. parameters: all of them, defaults included. changed: those that differ from the defaults.
+    code: distribution, version and a digest of the sources that the numbers come from.
+    """
+
+    task: str
+    task_version: int
+    model: str
+    parameters: dict[str, Any]
+    changed: dict[str, Any]
+    panel: PanelFacts
+    seed: int
+    code: str
+
+    def id(self) -> str:
+        """16 hexadecimal digits over all of it, but for the panel's name and sizes: its fingerprint stands for them."""
+        return digest(self._asked() | {"code": self.code})
+
+    def key(self) -> str:
+        """As ``id`` without the code's version: records with one key answer the same question, the newest counts."""
+        return digest(self._asked())
+
+    def fit_id(self) -> str:
+        """As ``id`` without the task: records with one fit id share their fit."""
+        asked = self._asked() | {"code": self.code}
+        return digest({name: value for name, value in asked.items() if not name.startswith("task")})
+
+    def _asked(self) -> dict[str, Any]:
+        asked = self.model_dump(exclude={"panel", "changed", "code"})
+        return asked | {"panel": self.panel.fingerprint}
+
+
+class Mass(_Closed):
+    """Mean probability inside the choice set of a model whose rows may sum to less than one."""
+
+    mean: float
+    standard_error: float
+    transitions: int
+
+
+class Measured(_Closed):
+    """What one run on one machine cost; the only part of a record that differs between two identical runs."""
+
+    fit_seconds: float
+    score_seconds: float
+    peak_memory_mb: float
+    device: str
+    cpu_count: int
+    platform: str
+    versions: dict[str, str]
+    started: datetime
+    finished: datetime
+
+
+class EvidenceColumns(_Closed):
+    """``harness.scoring.Evidence`` as lists; log-likelihoods in nats to six decimals."""
+
+    ids: list[str]
+    transitions: list[int]
+    log_likelihood: list[float]
+    top_1: list[int] | None = None
+    top_5: list[int] | None = None
+    brier: list[float] | None = None
+    cells: list[int] | None = None
+    event_counts: list[int] | None = None
+    other_counts: list[int] | None = None
+
+
+class Record(_Closed):
+    """One model, fitted and scored on one task of one panel with one seed."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    id: str
+    configuration: Configuration
+    outcomes: str
+    sums_to_one: bool
+    knows_truth: bool
+    facts: dict[str, Any]
+    figures: dict[str, float | None]
+    mass: Mass | None = None
+    measured: Measured
+    evidence: EvidenceColumns
+
+    def arrays(self) -> Evidence:
+        """The evidence as arrays, ready for ``harness.scoring`` and ``harness.inference``."""
+        columns: dict[str, Any] = self.evidence.model_dump()
+        ids = tuple(columns.pop("ids"))
+        arrays: dict[str, Any] = {name: None if v is None else np.array(v) for name, v in columns.items()}
+        return Evidence(ids=ids, **arrays)
+
+
+def freeze(evidence: Evidence) -> EvidenceColumns:
+    """The evidence as a record keeps it."""
+    columns: dict[str, Any] = {"ids": list(evidence.ids)}
+    for name in EvidenceColumns.model_fields:
+        if name != "ids":
+            values = getattr(evidence, name)
+            columns[name] = None if values is None else np.round(values, 6).tolist()
+    return EvidenceColumns(**columns)
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits of SHA-256 over canonical JSON."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def slug(text: str) -> str:
+    """A name as a file name: letters, digits, '.', '_' and '-', never empty and never hidden."""
+    kept = "".join(c if c.isalnum() or c in "._-" else "-" for c in text).strip(".-")
+    return kept or "unnamed"
+
+
+def now() -> datetime:
+    """The present second, in UTC."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file or nothing: a crash leaves the old file. RunError where the folder cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror}); choose another folder with --records") from error
+
+
+class Store:
+    """A folder of record files, one folder a panel: ``<folder>/<panel>/<task>-<model>-<id>.json``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, configuration: Configuration) -> Path:
+        name = f"{configuration.task}-{slug(configuration.model)}-{configuration.id()}.json"
+        return self.folder / slug(configuration.panel.name) / name
+
+    def find(self, configuration: Configuration) -> Record | None:
+        """The record of an identical request, or None."""
+        path = self.path(configuration)
+        return self.read(path) if path.exists() else None
+
+    def write(self, record: Record) -> Path:
+        path = self.path(record.configuration)
+        write_atomically(path, to_text(record))
+        return path
+
+    def read(self, path: Path) -> Record:
+        """RequestError where the file is no record, was edited, or has a schema this version does not know."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RequestError(f"{path}: not a record file ({error})") from error
+        version = content.get("schema_version") if isinstance(content, dict) else None
+        if version != SCHEMA_VERSION:
+            raise RequestError(f"{path}: record schema {version!r}; this version of harness reads {SCHEMA_VERSION}")
+        try:
+            record = Record.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise RequestError(f"{path}: not a valid record: {where}: {first['msg']}") from error
+        if record.id != record.configuration.id():
+            raise RequestError(f"{path}: id {record.id} is not that of its configuration, {record.configuration.id()}")
+        return record
+
+    def all(self) -> list[Record]:
+        """Every record in the folder, in the order of their paths."""
+        return [self.read(path) for path in sorted(self.folder.glob("*/*.json"))]
+
+
+def find_record(records: Iterable[Record], prefix: str) -> Record:
+    """The one record whose id begins so. RequestError where there is none, or more than one."""
+    matches = [record for record in records if record.id.startswith(prefix)]
+    if len(matches) != 1:
+        what = "no record's id begins" if not matches else f"{len(matches)} records' ids begin"
+        raise RequestError(f"{what} with '{prefix}'; the boards' json lists the ids")
+    return matches[0]
+
+
+def to_text(record: Record) -> str:
+    """JSON with a line for every entry and every list on one line, so that a difference can be read."""
+    return _lines(record.model_dump(mode="json"), "") + "\n"
+
+
+def _lines(value: object, indent: str) -> str:
+    if not isinstance(value, dict) or not value:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    inner = indent + "  "
+    entries = [f"{inner}{json.dumps(key)}: {_lines(item, inner)}" for key, item in value.items()]
+    return "{\n" + ",\n".join(entries) + f"\n{indent}}}"

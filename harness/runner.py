@@ -1,0 +1,242 @@
+"""Fit and score. The only caller of a model, and the one place that checks what a model returns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.contract import named, row_sums, score
+from harness.errors import RequestError
+from harness.machine import measured, versions
+from harness.model import Context, Model, ModelSpec, Params
+from harness.panel import Panel
+from harness.progress import Progress, Silent
+from harness.records import (
+    Configuration,
+    Mass,
+    Measured,
+    PanelFacts,
+    Record,
+    Store,
+    freeze,
+    now,
+)
+from harness.registry import Entry, Registry
+from harness.scoring import METRICS, Metric, gather
+from harness.task import EachState, Task
+from harness.types import FloatArray
+
+# The core modules that a number depends on, beside the model's own.
+NUMBERS = ("panel", "task", "model", "scoring", "contract", "runner", "frequencies", "features")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model on one panel with one seed, for one or more tasks."""
+
+    model: Entry[ModelSpec]
+    params: Params
+    tasks: tuple[Task, ...]
+    panel: Panel
+    seed: int = 0
+    device: str = "cpu"
+
+    def configuration(self, task: Task) -> Configuration:
+        parameters = self.params.model_dump(mode="json")
+        defaults = type(self.params)().model_dump(mode="json")
+        panel = self.panel
+        return Configuration(
+            task=task.key,
+            task_version=task.version,
+            model=self.model.item.name,
+            parameters=parameters,
+            changed={k: v for k, v in parameters.items() if v != defaults[k]},
+            panel=PanelFacts(
+                name=panel.name,
+                fingerprint=panel.fingerprint(),
+                persons=panel.n_persons,
+                records=panel.n_records,
+                states=panel.n_states,
+                source=dict(panel.source),
+            ),
+            seed=self.seed,
+            code=code_version(self.model),
+        )
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where a run works and whom it tells: records, cache, plugins, progress. force: redo what is already there."""
+
+    registry: Registry
+    store: Store
+    cache: Path
+    progress: Progress = field(default_factory=Silent)
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A model ready to be scored, with what its fit cost."""
+
+    model: Model
+    seconds: float
+    peak_memory_mb: float
+    facts: dict[str, Any]
+    started: datetime
+
+
+def code_version(entry: Entry[ModelSpec]) -> str:
+    """Distribution, version, and 12 digits of SHA-256 over the sources of the model and of the core it rests on."""
+    core = Path(__file__).parent
+    files = [path for name in NUMBERS for path in (core / f"{name}.py",) if path.exists()]
+    spec = find_spec(entry.module)
+    if spec is not None and spec.origin:
+        own = Path(spec.origin)
+        files += sorted(own.parent.glob("*.py")) if own.name == "__init__.py" else [own]
+    content = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    return f"{entry.owner} {entry.version} {content[:12]}"
+
+
+def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
+    """The record of each task in turn, on disk before it is yielded, so that a crash loses no finished one.
+
+    An identical request that the store already holds is read instead. A fit that the cache holds is loaded.
+    RequestError where nobody is at risk in the test split; RunError where the model breaks its contract.
+    """
+    spec = run.model.item
+    for task in run.tasks:
+        _require_fit_for(spec, task, run.panel)
+    workshop.registry.manager.hook.harness_run_started(run=run)
+    fitted: Fitted | None = None
+    for task in run.tasks:
+        configuration = run.configuration(task)
+        record = None if workshop.force else workshop.store.find(configuration)
+        if record is None:
+            fitted = fitted or _fit(run, configuration.fit_id(), workshop)
+            record = _score(run, task, fitted, workshop)
+            workshop.store.write(record)
+            workshop.registry.manager.hook.harness_run_finished(run=run, record=record)
+        yield record
+
+
+def _require_fit_for(spec: ModelSpec, task: Task, panel: Panel) -> None:
+    if spec.predicts not in (None, task.name):
+        raise RequestError(
+            f"model '{spec.name}' predicts the outcome of task '{spec.predicts}' alone, not '{task.key}'"
+        )
+    if task.entry and not spec.entry:
+        raise RequestError(f"model '{spec.name}' cannot predict a career's first record: leave out task.entry")
+    if empty := why_empty(task, panel):
+        raise RequestError(empty)
+
+
+def why_empty(task: Task, panel: Panel) -> str | None:
+    """A sentence saying that a task has nobody at risk in the test split, or None."""
+    if len(task.transitions(panel.part("test"))):
+        return None
+    return (
+        f"task '{task.key}' is empty on '{panel.name}': none of its test transitions is at risk ({task.summary}; "
+        f"{task.outcomes})"
+    )
+
+
+def _fit(run: Run, fit_id: str, workshop: Workshop) -> Fitted:
+    folder = workshop.cache / "fits" / f"{run.model.item.name}-{fit_id}"
+    if folder.exists() and not workshop.force:
+        return _load(run, folder)
+    model = run.model.item.build(run.params)
+    started = now()
+    with tempfile.TemporaryDirectory(prefix="harness-") as scratch, measured() as cost:
+        context = Context(run.seed, Path(scratch), workshop.cache, run.device, workshop.progress)
+        with named(run.model.item.name, "fit"):
+            model.fit(run.panel.part("train"), run.panel.part("valid"), context)
+    with named(run.model.item.name, "facts"):
+        facts = json.loads(json.dumps(dict(model.facts())))
+    fitted = Fitted(model, cost.seconds, cost.peak_memory_mb, facts, started)
+    _keep(run.model.item.name, fitted, folder)
+    return fitted
+
+
+def _keep(name: str, fitted: Fitted, folder: Path) -> None:
+    """Save a fit under a temporary name and rename it, so that a half-written one is never loaded."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+    try:
+        (partial / "model").mkdir()
+        with named(name, "save"):
+            fitted.model.save(partial / "model")
+        kept = {"seconds": fitted.seconds, "peak_memory_mb": fitted.peak_memory_mb, "facts": fitted.facts}
+        (partial / "fit.json").write_text(json.dumps(kept | {"started": fitted.started.isoformat()}), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _load(run: Run, folder: Path) -> Fitted:
+    kept = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+    model = run.model.item.build(run.params)
+    with named(run.model.item.name, "load"):
+        model.load(folder / "model")
+    started = datetime.fromisoformat(kept["started"])
+    return Fitted(model, kept["seconds"], kept["peak_memory_mb"], kept["facts"], started)
+
+
+def _score(run: Run, task: Task, fitted: Fitted, workshop: Workshop) -> Record:
+    spec, test = run.model.item, run.panel.part("test")
+    with measured() as cost:
+        scores = score(spec, fitted.model, task, test, workshop.progress)
+    mass = None
+    if not spec.sums_to_one and isinstance(task.partition, EachState):
+        mass = _mass(row_sums(spec, fitted.model, task, test))
+    configuration = run.configuration(task)
+    evidence = freeze(gather(scores, test.persons.tolist()))
+    record = Record(
+        id=configuration.id(),
+        configuration=configuration,
+        outcomes=task.outcomes,
+        sums_to_one=spec.sums_to_one,
+        knows_truth=spec.simulated_only,
+        facts=fitted.facts,
+        figures={},
+        mass=mass,
+        measured=Measured(
+            fit_seconds=round(fitted.seconds, 2),
+            score_seconds=round(cost.seconds, 2),
+            peak_memory_mb=round(max(fitted.peak_memory_mb, cost.peak_memory_mb), 1),
+            device=run.device,
+            cpu_count=os.cpu_count() or 1,
+            platform=f"{platform.system()} {platform.machine()}",
+            versions=versions(spec.needs),
+            started=fitted.started,
+            finished=now(),
+        ),
+        evidence=evidence,
+    )
+    further = [entry.item for entry in workshop.registry.metrics.values()]
+    return record.model_copy(update={"figures": figures(record, further)})
+
+
+def _mass(totals: FloatArray) -> Mass:
+    error = float(totals.std(ddof=1) / np.sqrt(len(totals))) if len(totals) > 1 else 0.0
+    return Mass(mean=round(float(totals.mean()), 6), standard_error=round(error, 6), transitions=len(totals))
+
+
+def figures(record: Record, further: list[Metric] | None = None) -> dict[str, float | None]:
+    """Every metric of a record, computed from the evidence as the record keeps it, to ten significant digits."""
+    evidence = record.arrays()
+    values = {metric.key: metric.compute(evidence) for metric in [*METRICS, *(further or [])]}
+    return {key: None if value is None else float(f"{value:.10g}") for key, value in values.items()}

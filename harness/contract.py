@@ -1,0 +1,125 @@
+"""Ask a model, and check what it says: the one place where a broken contract is caught before it becomes a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from harness.errors import HarnessError, RunError
+from harness.model import Model, ModelSpec, OutcomeModel
+from harness.panel import Panel
+from harness.progress import Progress, Silent
+from harness.scoring import Scores
+from harness.task import EachState, Event, Task
+from harness.types import FloatArray, IntArray
+
+CHUNK_RECORDS = 20_000
+MASS_TRANSITIONS = 64
+TOLERANCE = 1e-4
+
+
+def score(spec: ModelSpec, model: Model, task: Task, test: Panel, progress: Progress | None = None) -> Scores:
+    """Ask a model about every transition at risk in ``test``, in chunks of persons, and check what it says."""
+    columns: dict[str, list[Any]] = {"log_prob": [], "person": [], "log_event": [], "happened": [], "rank": []}
+    with (progress or Silent()).bar(f"{spec.name}: {task.key}", test.n_records) as bar:
+        for chunk, first in test.chunks(CHUNK_RECORDS):
+            transitions = task.transitions(chunk)
+            if len(transitions):
+                answers = _ask(spec, model, task, chunk, transitions)
+                columns["person"].append(test.person[first + transitions])
+                for name, values in answers.items():
+                    columns[name].append(values)
+            bar.advance(chunk.n_records)
+    joined = {name: np.concatenate(parts) for name, parts in columns.items() if parts}
+    return Scores(persons=test.n_persons, **joined)
+
+
+def _ask(spec: ModelSpec, model: Model, task: Task, chunk: Panel, transitions: IntArray) -> dict[str, Any]:
+    partition = task.partition
+    if isinstance(partition, Event):
+        happened = partition.happened(chunk, transitions)
+        if isinstance(model, OutcomeModel):
+            with named(spec.name, "log_event"):
+                log_event = model.log_event(chunk, transitions)
+            _check(spec, chunk, transitions, log_event[:, None], 1)
+            log_event = log_event.astype(np.float64)
+        else:
+            states = partition.ask(chunk, transitions)
+            log_event = partition.event(checked_log_prob(spec, model, chunk, transitions, states))
+        return {
+            "log_prob": partition.observed(log_event, happened),
+            "log_event": log_event,
+            "happened": happened,
+        }
+    states = partition.ask(chunk, transitions)
+    if not (spec.whole_rows and isinstance(partition, EachState)):
+        log_prob = checked_log_prob(spec, model, chunk, transitions, states)
+        return {"log_prob": partition.outcome(chunk, transitions, log_prob)}
+    rows = checked_log_prob(spec, model, chunk, transitions, whole_rows(chunk, transitions))
+    return {
+        "log_prob": partition.outcome(chunk, transitions, np.take_along_axis(rows, states, axis=1)),
+        "rank": partition.rank(chunk, transitions, rows),
+    }
+
+
+def whole_rows(panel: Panel, transitions: IntArray) -> IntArray:
+    """int64 [n, K]: every state for every transition, without a copy for each."""
+    return np.broadcast_to(np.arange(panel.n_states), (len(transitions), panel.n_states))
+
+
+def checked_log_prob(
+    spec: ModelSpec, model: Model, panel: Panel, transitions: IntArray, states: IntArray
+) -> FloatArray:
+    """What the model answers, or RunError naming the model and the first row that breaks the contract."""
+    with named(spec.name, "log_prob"):
+        answer = model.log_prob(panel, transitions, states)
+    if not isinstance(answer, np.ndarray) or answer.shape != states.shape:
+        shape = getattr(answer, "shape", type(answer).__name__)
+        raise RunError(f"model '{spec.name}' was asked for log-probabilities {states.shape} and returned {shape}")
+    _check(spec, panel, transitions, answer, panel.n_states)
+    return answer
+
+
+def _check(spec: ModelSpec, panel: Panel, transitions: IntArray, answer: FloatArray, whole: int) -> None:
+    def refuse(bad: Any, what: Callable[[int], str]) -> None:
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            record = int(transitions[row])
+            where = f"person {panel.persons[panel.person[record]]}, year {panel.year[record]}"
+            raise RunError(f"model '{spec.name}' broke the contract at {where}: {what(row)}")
+
+    refuse(~np.isfinite(answer).all(axis=1), lambda i: f"a log-probability is not finite ({answer[i].min()})")
+    refuse((answer > TOLERANCE).any(axis=1), lambda i: f"a probability is above one (ln P = {answer[i].max():.6f})")
+    if answer.shape[1] == whole and whole > 1:
+        total = np.exp(answer.astype(np.float64)).sum(axis=1)
+        low = 1 - TOLERANCE if spec.sums_to_one else 0.0
+        refuse((total < low) | (total > 1 + TOLERANCE), lambda i: f"the row sums to {total[i]:.6f}")
+
+
+def row_sums(spec: ModelSpec, model: Model, task: Task, test: Panel, size: int = MASS_TRANSITIONS) -> FloatArray:
+    """float64 [s]: sums of whole rows at a seeded sample of the transitions, for rows that may sum to less than one."""
+    at_risk = task.transitions(test)
+    chosen = np.sort(np.random.default_rng(0).choice(at_risk, min(size, len(at_risk)), replace=False))
+    persons = np.unique(test.person[chosen])
+    part = test.select(persons)
+    shift = test.offsets[:-1][persons] - part.offsets[:-1]
+    chosen = chosen - shift[np.searchsorted(persons, test.person[chosen])]
+    rows = checked_log_prob(spec, model, part, chosen, whole_rows(part, chosen))
+    return np.asarray(np.exp(rows.astype(np.float64)).sum(axis=1), dtype=np.float64)
+
+
+class named:  # noqa: N801 - reads as a statement
+    """Say whose code failed: an exception of a model that is not written for the user becomes a RunError."""
+
+    def __init__(self, name: str, step: str) -> None:
+        self.name, self.step = name, step
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, HarnessError):
+            what = f"{type(error).__name__}: {error}"
+            raise RunError(f"model '{self.name}' failed in {self.step}: {what}") from error

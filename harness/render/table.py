@@ -1,0 +1,107 @@
+"""The columns of a board, once, for every form that shows them to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.inference import Estimate
+from harness.leaderboard import Board, Row
+
+NONE = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading, the cell of a row, and whether cells are numbers (set to the right)."""
+
+    heading: str
+    cell: Callable[[Row], str]
+    number: bool = True
+
+
+def number(value: float | None, digits: int) -> str:
+    return NONE if value is None else f"{value:.{digits}f}"
+
+
+def with_error(estimate: Estimate | None, digits: int) -> str:
+    if estimate is None:
+        return NONE
+    return f"{estimate.value:.{digits}f} ± {estimate.standard_error:.{digits}f}"
+
+
+def perplexity_cell(row: Row) -> str:
+    """Two decimals, and one more where perplexity is near its floor of one."""
+    digits = 2 if row.perplexity.value >= 3 else 4
+    return with_error(row.perplexity, digits)
+
+
+def mass_cell(row: Row) -> str:
+    if row.sums_to_one:
+        return "1"
+    return NONE if row.mass is None else f"{row.mass.mean:.3f} ± {row.mass.standard_error:.3f}"
+
+
+def _figure(key: str, digits: int) -> Callable[[Row], str]:
+    return lambda row: number(row.figures.get(key), digits)
+
+
+def columns(board: Board) -> list[Column]:
+    """Those that at least one row can fill."""
+    rows = board.rows
+    chosen = [
+        Column("#", lambda r: str(r.rank)),
+        Column("model", lambda r: r.label, number=False),
+        Column("perplexity", perplexity_cell),
+        Column("log-likelihood", _figure("log_likelihood", 1)),
+    ]
+    if any(r.mcfadden_r2 is not None for r in rows):
+        chosen.append(Column("McFadden R²", lambda r: number(r.mcfadden_r2, 4)))
+    if any(r.regret is not None for r in rows):
+        chosen.append(Column("regret, nats", lambda r: with_error(r.regret, 4)))
+    titles = {"top_1": "top-1", "top_5": "top-5", "auc": "AUC", "log_loss": "log loss", "brier": "Brier"}
+    known = {"log_likelihood", "perplexity"}
+    keys = [*titles, *sorted({key for row in rows for key in row.figures} - known - set(titles))]
+    for key in keys:
+        if any(r.figures.get(key) is not None for r in rows):
+            chosen.append(Column(titles.get(key, key), _figure(key, 4)))
+    if any(not r.sums_to_one for r in rows):
+        chosen.append(Column("mass", mass_cell))
+    return [*chosen, *_cost_columns()]
+
+
+def _cost_columns() -> list[Column]:
+    return [
+        Column("fit, s", lambda r: number(r.measured.fit_seconds, 1)),
+        Column("score, s", lambda r: number(r.measured.score_seconds, 1)),
+        Column("peak, MB", lambda r: number(r.measured.peak_memory_mb, 0)),
+        Column("parameters trained", lambda r: NONE if r.parameters_trained is None else f"{r.parameters_trained:,}"),
+        Column("device", lambda r: r.measured.device, number=False),
+    ]
+
+
+def notes(board: Board) -> list[str]:
+    """What a reader must know to read the table rightly, a sentence each."""
+    lines = [
+        "perplexity: exp(-log-likelihood / transitions), ± its standard error, persons resampled.",
+    ]
+    if any(r.mcfadden_r2 is not None for r in board.rows):
+        lines.append("McFadden R²: 1 - log-likelihood / that of `marginal`.")
+    if any(r.regret is not None for r in board.rows):
+        lines.append(
+            "regret: how far below the true probabilities (`oracle`), in nats per transition, paired on persons."
+        )
+    if any(r.figures.get("auc") is not None for r in board.rows):
+        lines.append("AUC: of the event, on probabilities rounded to 1/10,000.")
+    if any(not r.sums_to_one for r in board.rows):
+        lines.append(
+            "mass: mean probability a model leaves inside the choice set, over a sample of test transitions; where it "
+            "is below 1 the model's log-likelihood is that of the exact text, not renormalised."
+        )
+    for row in board.rows:
+        if row.base:
+            lines.append(f"{row.label}: base {row.base}.")
+    if board.superseded:
+        plural = "records stand" if board.superseded > 1 else "record stands"
+        lines.append(f"{board.superseded} older {plural} behind a newer one for the same request and is not shown.")
+    return lines
