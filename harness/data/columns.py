@@ -1,0 +1,126 @@
+"""Columns as files hold them, before anything is made of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.types import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class TextColumn:
+    """A column of text: row ``i`` holds ``distinct[index[i]]``. Blanks are the empty string.
+
+    Every check of a value looks at the distinct ones, of which there are few, and not at the N rows.
+    """
+
+    distinct: list[str]
+    index: IntArray
+
+    @property
+    def type(self) -> str:
+        return "text"
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def text(self) -> TextColumn:
+        return self
+
+    def row(self, row: int) -> str:
+        return self.distinct[self.index[row]]
+
+    def where(self, test: Callable[[str], bool]) -> BoolArray:
+        """bool [N]: the rows whose value passes."""
+        chosen = np.fromiter((test(value) for value in self.distinct), dtype=bool, count=len(self.distinct))
+        return np.asarray(chosen[self.index], dtype=bool)
+
+    def change(self, change: Callable[[str], str]) -> TextColumn:
+        """The column with every value changed; values that become equal become one."""
+        changed = [change(value) for value in self.distinct]
+        if changed == self.distinct:
+            return self
+        position: dict[str, int] = {}
+        target = np.array([position.setdefault(value, len(position)) for value in changed], dtype=np.int64)
+        return TextColumn(list(position), target[self.index])
+
+    def stripped(self) -> TextColumn:
+        """The column without blanks around its values."""
+        return self.change(str.strip)
+
+    @cached_property
+    def used(self) -> IntArray:
+        """int64 [d]: how many rows hold each distinct value."""
+        return np.bincount(self.index, minlength=len(self.distinct)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """A column that its file already declares to be numbers (parquet)."""
+
+    array: pa.Array
+
+    @property
+    def type(self) -> str:
+        return str(self.array.type)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def text(self) -> TextColumn:
+        """The numbers written out; integers of any size stay exact."""
+        import pyarrow as pa
+
+        return encode(self.array.cast(pa.string()))
+
+    def numbers(self) -> FloatArray:
+        """float64 [N], NaN for missing."""
+        import pyarrow as pa
+
+        values = self.array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        return np.asarray(values, dtype=np.float64)
+
+
+Column = TextColumn | NumberColumn
+
+
+@dataclass(frozen=True)
+class Table:
+    """One file: its name, its columns, and where each of its rows stands.
+
+    lines: int64 [N], the line on which each row begins (the header is
+    line 1), or for parquet the row, counted from 1. left_out: reason -> count of what was passed over.
+    """
+
+    file: str
+    columns: Mapping[str, Column]
+    rows: int
+    lines: IntArray
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+def encode(array: Any) -> TextColumn:
+    """A text column from a pyarrow array (chunked or not) of strings or of dictionary-encoded strings."""
+    import pyarrow as pa
+
+    chunked = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+    if not pa.types.is_dictionary(chunked.type):
+        chunked = chunked.dictionary_encode()
+    encoded = chunked.unify_dictionaries().combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], pa.string()).dictionary_encode()
+    distinct = [value or "" for value in encoded.dictionary.to_pylist()]
+    index = encoded.indices
+    if index.null_count:
+        if "" not in distinct:
+            distinct.append("")
+        index = index.fill_null(distinct.index(""))
+    return TextColumn(distinct, np.asarray(index.to_numpy(zero_copy_only=False), dtype=np.int64))

@@ -1,0 +1,134 @@
+"""Columns of text and numbers become covariates; a schema beside the careers can say what they are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.data.columns import Column, NumberColumn, TextColumn
+from harness.data.faults import Findings
+from harness.errors import did_you_mean
+from harness.panel import Covariate
+from harness.types import BoolArray, FloatArray, IntArray
+
+SCHEMA_FILE = "columns.json"
+# How R, pandas and Stata write a missing number. In a column of words they are words.
+MISSING_NUMBERS = frozenset({"", "NA", "NaN", "nan", "."})
+LEADING_ZERO = re.compile(r"[+-]?0\d")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSchema:
+    """What a covariate is, where that cannot be seen from its values: its kind and, if categorical, its levels."""
+
+    kind: str
+    levels: tuple[str, ...] = ()
+
+
+def read_schema(path: Path, findings: Findings) -> dict[str, ColumnSchema]:
+    """``columns.json``: column -> {"kind": "numeric"} or {"kind": "categorical", "levels": [...]}."""
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        findings.error(path.name, f"is not JSON: {error.msg}", line=error.lineno)
+        return {}
+    except UnicodeDecodeError:
+        findings.error(path.name, "is not UTF-8 text: save it as UTF-8")
+        return {}
+    schema: dict[str, ColumnSchema] = {}
+    for name, entry in content.items() if isinstance(content, dict) else []:
+        kind = entry.get("kind") if isinstance(entry, dict) else None
+        levels = entry.get("levels", []) if isinstance(entry, dict) else []
+        if kind not in ("categorical", "numeric"):
+            hint = did_you_mean(str(kind), ["categorical", "numeric"])
+            findings.error(path.name, f"'kind' must be categorical or numeric; {hint}", column=name, value=str(kind))
+        else:
+            schema[name] = ColumnSchema(kind, tuple(str(level) for level in levels))
+    if not isinstance(content, dict):
+        findings.error(path.name, 'must be an object: column -> {"kind": ...}', line=1)
+    return schema
+
+
+def as_covariate(column: Column, person_start: BoolArray, order: IntArray) -> Covariate:
+    """The covariate that a column holds, its values in the order of ``order`` (int64 [N], rows of the file).
+
+    Numbers all through make it numeric; anything else, and codes with leading zeros, categorical with sorted levels.
+    Blanks are missing. person_start: bool [N], the first record of each person, in the new order.
+    """
+    if isinstance(column, NumberColumn):
+        return numeric(column.numbers()[order], person_start)
+    numbers = parse_numbers(column.distinct)
+    if numbers is not None:
+        return numeric(numbers[column.index][order], person_start)
+    levels = sorted(value for value, times in zip(column.distinct, column.used, strict=True) if value.strip() and times)
+    return categorical(column, tuple(levels), person_start, order)
+
+
+def with_schema(
+    column: Column,
+    schema: ColumnSchema,
+    person_start: BoolArray,
+    order: IntArray,
+    tell: Callable[[IntArray, str], None],
+) -> Covariate:
+    """The covariate that a schema says a column holds; ``tell(rows, message)`` hears of values that do not fit."""
+    if schema.kind == "numeric":
+        if isinstance(column, NumberColumn):
+            return numeric(column.numbers()[order], person_start)
+        text = column.text()
+        one_by_one = [parse_numbers([value]) for value in text.distinct]
+        bad = np.array(
+            [number is None and value != "" for number, value in zip(one_by_one, text.distinct, strict=True)]
+        )
+        if bad.any():
+            tell(np.flatnonzero(bad[text.index]), f"{SCHEMA_FILE} says numbers: write a number, or leave it blank")
+        numbers = np.array([np.nan if number is None else number[0] for number in one_by_one])
+        return numeric(numbers[text.index][order], person_start)
+    text = column.text()
+    known = set(schema.levels)
+    unknown = text.where(lambda value: bool(value.strip()) and value not in known)
+    if unknown.any():
+        tell(np.flatnonzero(unknown), f"is not among the levels that {SCHEMA_FILE} lists: add it there, or correct it")
+    return categorical(text, schema.levels, person_start, order)
+
+
+def parse_numbers(distinct: list[str]) -> FloatArray | None:
+    """float64 [d], NaN for missing; None where a value is no number, none is a number, or zeros lead ('0170')."""
+    import pyarrow as pa
+
+    present = [value for value in distinct if value.strip() not in MISSING_NUMBERS]
+    if not present or any(LEADING_ZERO.match(value.strip()) for value in present):
+        return None
+    try:
+        cast = pa.array([value.strip() for value in present]).cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    numbers = np.full(len(distinct), np.nan)
+    numbers[[value.strip() not in MISSING_NUMBERS for value in distinct]] = cast.to_numpy()
+    return numbers
+
+
+def categorical(column: TextColumn, levels: tuple[str, ...], person_start: BoolArray, order: IntArray) -> Covariate:
+    position: Mapping[str, int] = {level: i for i, level in enumerate(levels)}
+    target = np.array([position.get(value, -1) for value in column.distinct], dtype=np.int32)
+    values = target[column.index][order]
+    return Covariate("categorical", values, levels, is_fixed(values, person_start))
+
+
+def numeric(values: FloatArray, person_start: BoolArray) -> Covariate:
+    return Covariate("numeric", values, (), is_fixed(values, person_start))
+
+
+def is_fixed(values: IntArray | FloatArray, person_start: BoolArray) -> bool:
+    """Whether the values, missing ones included, never change within a person."""
+    same = values[1:] == values[:-1]
+    if values.dtype.kind == "f":
+        same |= np.isnan(values[1:]) & np.isnan(values[:-1])
+    return bool((same | person_start[1:]).all())

@@ -1,0 +1,48 @@
+"""Collects what is wrong with a source, so that all of it is told at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.errors import DataError, Fault
+
+
+@dataclass
+class Findings:
+    """What the readers found. ``errors`` stop the reading; ``notes`` are worth a look and stop nothing."""
+
+    errors: list[Fault] = field(default_factory=list)
+    notes: list[Fault] = field(default_factory=list)
+
+    def error(
+        self,
+        file: str,
+        message: str,
+        line: int | None = None,
+        column: str | None = None,
+        value: str | None = None,
+    ) -> None:
+        self.errors.append(Fault(file, message, line, column, value))
+
+    def note(
+        self,
+        file: str,
+        message: str,
+        line: int | None = None,
+        column: str | None = None,
+        value: str | None = None,
+    ) -> None:
+        self.notes.append(Fault(file, message, line, column, value))
+
+    def in_order(self) -> Findings:
+        """The same findings by file and line; what concerns a whole file comes before its lines."""
+
+        def position(fault: Fault) -> tuple[str, int]:
+            return fault.file, fault.line or 0
+
+        return Findings(sorted(self.errors, key=position), sorted(self.notes, key=position))
+
+    def raise_errors(self) -> None:
+        """DataError with every error, if there is one."""
+        if self.errors:
+            raise DataError(self.in_order().errors)

@@ -1,0 +1,126 @@
+"""The state space of a panel: from an occupations table, or from what the records say of their own codes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from harness.data.columns import Table, TextColumn
+from harness.data.faults import Findings
+from harness.errors import did_you_mean
+from harness.panel import Occupations, Status
+from harness.types import IntArray
+
+SOC = re.compile(r"(\d\d)-\d{4}(\.\d\d)?")
+SOC_START = re.compile(r"\d\d")
+
+
+def major_group(code: str) -> str:
+    """The first two digits of a code written like a SOC code ('dd-dddd'), and any other code itself."""
+    match = SOC.fullmatch(code)
+    return match[1] if match else code
+
+
+def bad_status(value: str) -> str:
+    """What to say of a value that is no labor-force status."""
+    return f"is not a labor-force status; {did_you_mean(value, [status.value for status in Status])}"
+
+
+def read_occupations(path: Path, findings: Findings) -> tuple[Occupations | None, dict[str, int]]:
+    """A table ``code,title,soc,status`` (or ``group`` in place of ``soc``), and what of it was left out.
+
+    The first two digits of ``soc`` are the major group; where it is blank the state is a group of its own.
+    """
+    from harness.data.parquetfile import read_file
+
+    table = read_file(path, findings)
+    if table is None:
+        return None, {}
+    columns = {name: column.text().stripped() for name, column in table.columns.items()}
+    grouping = "group" if "group" in columns else "soc"
+    missing = [name for name in ("code", "title", grouping, "status") if name not in columns]
+    for name in missing:
+        hint = "; 'group' would do as well" if name == "soc" else ""
+        near = did_you_mean(name, columns)
+        findings.error(table.file, f"there is no such column; {near}{hint}", line=1, column=name)
+    left_out = dict(table.left_out)
+    if unused := set(columns) - {"code", "title", "soc", "group", "status"}:
+        left_out[f"columns of {table.file} not used"] = len(unused)
+    if missing:
+        return None, left_out
+    before = len(findings.errors)
+    codes, titles = _codes(table, columns["code"], findings), _titles(table, columns["title"], findings)
+    groups = _groups(table, columns[grouping], grouping, codes, findings)
+    statuses = _statuses(table, columns["status"], findings)
+    if len(set(codes)) < len(codes):
+        return _first_of_each(codes, titles, groups, statuses), left_out
+    if len(findings.errors) > before and "" in codes:
+        return None, left_out
+    return Occupations(tuple(codes), tuple(titles), tuple(groups), tuple(statuses)), left_out
+
+
+def _first_of_each(codes: list[str], titles: list[str], groups: list[str], statuses: list[Status]) -> Occupations:
+    """To go on checking the careers against: a code that stands twice counts once."""
+    first = sorted({code: i for i, code in reversed(list(enumerate(codes)))}.values())
+    return Occupations(
+        *(tuple(column[i] for i in first) for column in (codes, titles, groups)), tuple(statuses[i] for i in first)
+    )
+
+
+def _values(column: TextColumn) -> list[str]:
+    return [column.distinct[i] for i in column.index]
+
+
+def _codes(table: Table, column: TextColumn, findings: Findings) -> list[str]:
+    codes = _values(column)
+    seen: dict[str, int] = {}
+    for code, line in zip(codes, table.lines.tolist(), strict=True):
+        if not code:
+            findings.error(table.file, "is blank; every state needs a code", line=line, column="code")
+        elif code in seen:
+            message = f"the code already stands in line {seen[code]}: a code is listed once"
+            findings.error(table.file, message, line=line, column="code", value=code)
+        seen.setdefault(code, line)
+    return codes
+
+
+def _titles(table: Table, column: TextColumn, findings: Findings) -> list[str]:
+    titles = _values(column)
+    seen: dict[str, int] = {}
+    for title, line in zip(titles, table.lines.tolist(), strict=True):
+        if not title:
+            findings.error(table.file, "is blank; every state needs a title in words", line=line, column="title")
+        elif title in seen:
+            message = f"line {seen[title]} has the same title: models that read titles cannot tell the two apart"
+            findings.note(table.file, message, line=line, column="title", value=title)
+        seen.setdefault(title, line)
+    return titles
+
+
+def _groups(table: Table, column: TextColumn, grouping: str, codes: list[str], findings: Findings) -> list[str]:
+    groups = []
+    for value, code, line in zip(_values(column), codes, table.lines.tolist(), strict=True):
+        if grouping == "soc" and value and not SOC_START.match(value):
+            message = "a SOC code begins with two digits, as '11-1011'; leave it blank where there is none"
+            findings.error(table.file, message, line=line, column="soc", value=value)
+        groups.append((value[:2] if grouping == "soc" else value) or code)
+    return groups
+
+
+def _statuses(table: Table, column: TextColumn, findings: Findings) -> list[Status]:
+    known = {status.value: status for status in Status}
+    statuses = []
+    for value, line in zip(_values(column), table.lines.tolist(), strict=True):
+        if value not in known:
+            findings.error(table.file, bad_status(value), line=line, column="status", value=value)
+        statuses.append(known.get(value, Status.EMPLOYED))
+    return statuses
+
+
+def first_rows(column: TextColumn) -> IntArray:
+    """int64 [d]: the first row that holds each distinct value."""
+    rows = np.full(len(column.distinct), len(column.index), dtype=np.int64)
+    np.minimum.at(rows, column.index, np.arange(len(column.index), dtype=np.int64))
+    return rows
