@@ -1,0 +1,168 @@
+"""Smoothed transition frequencies: counts that lean on a coarser distribution where they are few.
+
+Every estimate here is a Dirichlet posterior mean, (count + strength * prior) / (total + strength): the strength is the
+number of observations that the prior is worth, so a much-observed origin speaks for itself and a rare one borrows
+(MacKay and Peto 1995, "A hierarchical Dirichlet language model", eq. 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.panel import Panel
+from harness.types import FloatArray, IntArray
+
+# Half an observation of every state: Jeffreys' prior, which keeps the never observed possible.
+JEFFREYS = 0.5
+# Prior strengths tried, in observations: a validation split does not tell finer steps apart.
+STRENGTHS: tuple[float, ...] = tuple(float(2.0**k) for k in range(-2, 13))
+
+
+def posterior_mean(counts: FloatArray | IntArray, prior: FloatArray, strength: float) -> FloatArray:
+    """(counts + strength * prior) / (total + strength) over the last axis; strength above zero."""
+    mean: FloatArray = (counts + strength * prior) / (counts.sum(axis=-1, keepdims=True) + strength)
+    return mean
+
+
+def shares(counts: FloatArray | IntArray) -> FloatArray:
+    """Counts of states as probabilities, float64 of the same shape, with half an observation more of every state."""
+    share: FloatArray = (counts + JEFFREYS) / (counts.sum() + JEFFREYS * len(counts))
+    return share
+
+
+def entry_shares(panel: Panel, strength: float = 10.0) -> FloatArray:
+    """float64 [K]: P(state of a career's first record), leaning on the frequencies of all records."""
+    everyone = np.bincount(panel.state, minlength=panel.n_states)
+    first = np.bincount(panel.state[panel.entries], minlength=panel.n_states)
+    return posterior_mean(first, shares(everyone), strength)
+
+
+class Stays:
+    """P(next state = origin), each origin's rate leaning on the rate of all."""
+
+    def __init__(self, panel: Panel) -> None:
+        origin, target = panel.origin(panel.transitions), panel.state[panel.transitions]
+        self.kept: IntArray = np.bincount(origin[origin == target], minlength=panel.n_states)
+        self.seen: IntArray = np.bincount(origin, minlength=panel.n_states)
+        self.overall = float((self.kept.sum() + JEFFREYS) / (self.seen.sum() + 2 * JEFFREYS))
+
+    def rates(self, strength: float) -> FloatArray:
+        """float64 [K]; one where there is a single state and so nowhere to go."""
+        if len(self.seen) == 1:
+            return np.ones(1)
+        return (self.kept + strength * self.overall) / (self.seen + strength)
+
+    def choose(self, valid: Panel, start: float) -> float:
+        """The strength under which staying and leaving in ``valid`` are likeliest; ``start`` where nobody moves."""
+        origin, target = valid.origin(valid.transitions), valid.state[valid.transitions]
+        if len(origin) == 0 or len(self.seen) == 1:
+            return start
+
+        def log_likelihood(strength: float) -> float:
+            rate = self.rates(strength)[origin]
+            return float(np.log(np.where(origin == target, rate, 1 - rate)).sum())
+
+        return max((start, *STRENGTHS), key=log_likelihood)
+
+
+def switches(panel: Panel) -> tuple[IntArray, IntArray]:
+    """int64 [n] each: origin and destination of every transition that left the origin."""
+    origin, target = panel.origin(panel.transitions), panel.state[panel.transitions].astype(np.int64)
+    return origin[origin != target], target[origin != target]
+
+
+@dataclass(frozen=True, slots=True)
+class Strengths:
+    """How many observations each prior of ``Destinations`` is worth.
+
+    group: the margin's groups against the flows between major groups. origin: these against an origin's own flows to
+    groups. state: the margin's shares within a group against an origin's own.
+    """
+
+    group: float = 64.0
+    origin: float = 128.0
+    state: float = 64.0
+
+
+class Destinations:
+    """P(next state | origin, a switch) = P(major group | origin) x P(state | group, origin), never the origin itself.
+
+    An origin's own flows to groups lean on those of its major group, and these on the margin of all destinations;
+    its own counts within a group lean on the margin's shares there. K states, G major groups.
+    """
+
+    def __init__(self, panel: Panel) -> None:
+        origin, target = switches(panel)
+        n = panel.n_states
+        self.group: IntArray = panel.occupations.group_index()[0]
+        self.counts: IntArray = np.bincount(origin * n + target, minlength=n * n).reshape(n, n)
+        self.margin = shares(self.counts.sum(axis=0))
+        self.member = np.eye(int(self.group.max()) + 1)[self.group]  # [K, G]
+        self.to_group = self.counts @ self.member  # [K, G]
+        self.between = self.member.T @ self.to_group  # [G, G]
+        self.room = self._room()
+
+    def _room(self) -> FloatArray:
+        """float64 [K, G]: the margin's mass in each group without the origin; none where the origin is alone in it."""
+        everything = self.margin @ self.member
+        room = np.tile(everything, (len(self.group), 1))
+        others = np.maximum(everything[self.group] - self.margin, 0.0)
+        alone = self.member.sum(axis=0)[self.group] == 1
+        room[np.arange(len(self.group)), self.group] = np.where(alone, 0.0, others)
+        return room
+
+    def to_groups(self, strengths: Strengths) -> FloatArray:
+        """float64 [K, G]: P(major group of the next state | origin, a switch)."""
+        total = self.room.sum(axis=1, keepdims=True)
+        margin = np.divide(self.room, total, out=np.zeros_like(self.room), where=total > 0)
+        flows = posterior_mean(self.between[self.group] * (self.room > 0), margin, strengths.group)
+        return posterior_mean(self.to_group, flows, strengths.origin)
+
+    def within(self, strength: float) -> FloatArray:
+        """float64 [K, K]: P(next state | its major group, origin, a switch); zero on the diagonal."""
+        room = self.room[:, self.group]
+        share = np.divide(np.broadcast_to(self.margin, room.shape), room, out=np.zeros_like(room), where=room > 0)
+        np.fill_diagonal(share, 0.0)
+        return (self.counts + strength * share) / (self.to_group[:, self.group] + strength)
+
+    def table(self, strengths: Strengths) -> FloatArray:
+        """float64 [K, K]: rows that sum to one, or to zero where the origin is the only state there is."""
+        return self.to_groups(strengths)[:, self.group] * self.within(strengths.state)
+
+    def choose(self, valid: Panel, fixed: Mapping[str, float] | None = None) -> Strengths:
+        """The strengths under which the switches of ``valid`` are likeliest; the defaults where it has none.
+
+        fixed: strengths that are given and so not chosen, by name.
+        """
+        start = replace(Strengths(), **(fixed or {}))
+        origin, target = switches(valid)
+        if len(origin) == 0:
+            return start
+        group = self.group[target]
+
+        def groups(candidate: Strengths) -> float:
+            return float(np.log(self.to_groups(candidate)[origin, group]).sum())
+
+        def states(candidate: Strengths) -> float:
+            return float(np.log(self.within(candidate.state)[origin, target]).sum())
+
+        free = {"group", "origin", "state"} - set(fixed or ())
+        start = climb(start, sorted(free & {"group", "origin"}), groups)
+        return climb(start, sorted(free & {"state"}), states)
+
+
+def climb(start: Strengths, names: Sequence[str], log_likelihood: Callable[[Strengths], float]) -> Strengths:
+    """The likeliest on the grid ``STRENGTHS``, one strength at a time until none moves."""
+    best, value = start, log_likelihood(start)
+    moved = True
+    while moved:
+        moved = False
+        for name in names:
+            for strength in STRENGTHS:
+                candidate = replace(best, **{name: strength})
+                if (found := log_likelihood(candidate)) > value + 1e-9:
+                    best, value, moved = candidate, found, True
+    return best

@@ -1,0 +1,217 @@
+"""Features: worked by hand on small careers, equal to a plain loop on random ones, and blind to what comes later."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness import features
+from harness.errors import RequestError
+from harness.panel import Covariate, Occupations, Panel, Status
+from harness.types import IntArray
+
+OCCUPATIONS = Occupations(
+    codes=("cook", "waiter", "nurse", "school", "home"),
+    titles=("Cooks", "Waiters", "Nurses", "In school", "Out of the labor force"),
+    groups=("food", "food", "health", "school", "home"),
+    statuses=(Status.EMPLOYED, Status.EMPLOYED, Status.EMPLOYED, Status.EDUCATION, Status.OUT),
+)
+COOK, WAITER, NURSE, SCHOOL, HOME = range(5)
+
+
+def panel_of(careers: list[list[tuple[int, int]]], education: list[int] | None = None) -> Panel:
+    """A panel of careers given as (year, state) pairs; everyone is born in 1980."""
+    lengths = [len(career) for career in careers]
+    records = [record for career in careers for record in career]
+    covariates = {"birth_year": Covariate("numeric", np.full(len(records), 1980.0), fixed=True)}
+    if education is not None:
+        covariates["education"] = Covariate("categorical", np.array(education), ("none", "degree"))
+    return Panel(
+        name="by hand",
+        persons=np.array([f"p{i}" for i in range(len(careers))]),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        year=np.array([year for year, _ in records], dtype=np.int32),
+        state=np.array([state for _, state in records], dtype=np.int32),
+        occupations=OCCUPATIONS,
+        split=np.zeros(len(careers), dtype=np.int8),
+        covariates=covariates,
+    )
+
+
+def test_a_career_worked_by_hand() -> None:
+    career = [(2000, SCHOOL), (2001, COOK), (2002, COOK), (2003, WAITER), (2005, HOME), (2006, COOK), (2007, NURSE)]
+    panel = panel_of([[(1999, NURSE), (2000, NURSE)], career], education=[0, 0, 0, 0, 0, 1, 1, 1, 1])
+    design = features.build(panel, np.array([2 + 6]))  # the step into nursing in 2007; the origin is cook
+    expected = {
+        "origin": COOK,
+        "previous": HOME,
+        "lag_2": HOME,
+        "lag_3": WAITER,
+        "last_occupation": COOK,
+        "first_state": SCHOOL,
+        "tenure": 1,
+        "group_tenure": 1,
+        "longest_tenure": 2,
+        "records": 6,
+        "spells": 5,
+        "distinct_states": 4,
+        "origin_spells": 2,
+        "stayed": 0,
+        "stayed_2": 0,
+        "records_employed": 4,
+        "records_studying": 1,
+        "records_without_work": 1,
+        "spells_without_work": 1,
+        "since_employed": 0,
+        "since_without_work": 1,
+        "year": 2007,
+        "age": 27,
+        "gap": 1,
+        "since_start": 7,
+        "education": 1,
+        "education_changed": 0,
+        "education_years": 5,
+    }
+    assert {name: design[name].item() for name in expected} == expected
+    assert OCCUPATIONS.group_index()[1][int(design["origin_group"].item())] == "food"
+
+
+def test_tenure_in_the_group_outlives_tenure_in_the_state() -> None:
+    panel = panel_of([[(2000, COOK), (2001, COOK), (2002, WAITER), (2004, WAITER)]])
+    design = features.build(panel, panel.transitions, ["tenure", "group_tenure", "gap", "stayed"])
+    assert design["tenure"].tolist() == [1, 2, 1]
+    assert design["group_tenure"].tolist() == [1, 2, 3]
+    assert design["gap"].tolist() == [1, 1, 2]
+    np.testing.assert_array_equal(design["stayed"], [np.nan, 1, 0])
+
+
+def test_first_records_have_no_history_and_their_own_year() -> None:
+    panel = panel_of([[(2000, COOK)], [(2001, NURSE), (2002, NURSE)]])
+    design = features.build(panel, panel.entries)
+    assert design["origin"].tolist() == [-1, -1]
+    assert np.isnan(design["tenure"]).all()
+    assert np.isnan(design["gap"]).all()
+    assert design["age"].tolist() == [20, 21]
+    assert len(features.states_held(panel, panel.entries).row) == 0
+
+
+def test_states_held_by_hand() -> None:
+    panel = panel_of([[(2000, COOK), (2001, COOK), (2002, HOME), (2003, COOK), (2005, NURSE)], [(2000, NURSE)]])
+    held = features.states_held(panel, np.array([4, 2]))
+    columns = (held.row, held.state, held.records, held.spells, held.since)
+    rows = [tuple(int(x) for x in row) for row in zip(*columns, strict=True)]
+    assert rows == [(0, COOK, 3, 2, 2), (0, HOME, 1, 1, 3), (1, COOK, 2, 1, 1)]
+
+
+def test_covariates_are_optional_and_keep_their_names_apart() -> None:
+    panel = panel_of([[(2000, COOK), (2001, COOK)]])
+    bare = replace(panel, covariates={})
+    assert np.isnan(features.build(bare, bare.transitions)["age"]).all()
+    clash = replace(panel, covariates={"tenure": Covariate("numeric", np.array([7.0, 8.0]))})
+    design = features.build(clash, clash.transitions)
+    assert (design["tenure"].item(), design["tenure_covariate"].item()) == (1, 8)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    panel = panel_of([[(2000, COOK), (2001, COOK)]])
+    with pytest.raises(RequestError, match=r"no feature called 'tenur'; did you mean 'tenure'\?"):
+        features.build(panel, panel.transitions, ["tenur"])
+
+
+def test_every_feature_of_the_catalogue_is_built_and_described() -> None:
+    panel = panel_of([[(2000, COOK), (2001, COOK)]])
+    design = features.build(panel, panel.transitions)
+    assert set(features.CATALOGUE) == set(design.features)
+    for feature in features.CATALOGUE.values():
+        assert feature.summary
+        assert feature.categorical or feature.unit
+    assert design.matrix(["tenure", "age", "gap"]).tolist() == [[1, 21, 1]]
+
+
+careers_strategy = st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=9), min_size=1, max_size=6)
+
+
+def random_panel(states: list[list[int]], seed: int) -> Panel:
+    """Careers through these states, in years with gaps, with a covariate that changes."""
+    draw = np.random.default_rng(seed)
+    careers = []
+    for career in states:
+        years = 1990 + np.cumsum(draw.integers(1, 4, size=len(career)))
+        careers.append([(int(year), state) for year, state in zip(years, career, strict=True)])
+    return panel_of(careers, education=draw.integers(-1, 2, size=sum(map(len, careers))).tolist())
+
+
+@settings(max_examples=60, deadline=None)
+@given(states=careers_strategy, seed=st.integers(0, 2**32 - 1))
+def test_counts_equal_those_of_a_plain_loop(states: list[list[int]], seed: int) -> None:
+    panel = random_panel(states, seed)
+    design = features.build(panel, panel.transitions)
+    held = features.states_held(panel, panel.transitions)
+    for i, target in enumerate(panel.transitions):
+        past = panel.state[panel.offsets[panel.person[target]] : target].tolist()
+        years = panel.year[panel.offsets[panel.person[target]] : target].tolist()
+        runs = [s for j, s in enumerate(past) if j == 0 or past[j - 1] != s]
+        assert design["spells"][i] == len(runs)
+        assert design["distinct_states"][i] == len(set(past))
+        assert design["origin_spells"][i] == runs.count(past[-1])
+        assert design["previous"][i] == (runs[-2] if len(runs) > 1 else -1)
+        mine = held.row == i
+        assert sorted(held.state[mine].tolist()) == sorted(set(past))
+        for state, records, spells, since in zip(
+            held.state[mine], held.records[mine], held.spells[mine], held.since[mine], strict=True
+        ):
+            assert (records, spells) == (past.count(state), runs.count(state))
+            assert since == panel.year[target] - max(y for y, s in zip(years, past, strict=True) if s == state)
+
+
+def redraw_after(panel: Panel, target: int, seed: int) -> tuple[Panel, IntArray]:
+    """Another panel with the same history of one target, and where the target now stands.
+
+    The target's state and everything later is drawn anew, later covariates too; the other persons trade places and
+    states.
+    """
+    draw = np.random.default_rng(seed)
+    person = panel.person[target]
+    state = panel.state.copy()
+    others = panel.person != person
+    state[others] = draw.permutation(state[others])
+    future = (panel.person == person) & (np.arange(panel.n_records) >= target)
+    state[future] = draw.integers(0, len(OCCUPATIONS), size=future.sum())
+    education = panel.covariates["education"]
+    values = education.values.copy()
+    later = others | (future & (np.arange(panel.n_records) > target))
+    values[later] = draw.integers(-1, 2, size=later.sum())
+    covariates = dict(panel.covariates) | {"education": replace(education, values=values)}
+    order = draw.permutation(panel.n_persons)
+    moved = replace(panel, state=state, covariates=covariates).select(order)
+    place = np.flatnonzero(order == person)[0]
+    return moved, np.array([moved.offsets[place] + target - panel.offsets[person]])
+
+
+@settings(max_examples=80, deadline=None)
+@given(states=careers_strategy, seed=st.integers(0, 2**32 - 1))
+def test_no_feature_looks_past_the_origin(states: list[list[int]], seed: int) -> None:
+    panel = random_panel(states, seed)
+    targets = np.random.default_rng(seed).permutation(panel.n_records)[:3]
+    for target in targets:
+        moved, place = redraw_after(panel, int(target), seed)
+        before, after = features.build(panel, np.array([target])), features.build(moved, place)
+        for name in before.features:
+            np.testing.assert_array_equal(before[name], after[name], err_msg=name)
+        held, again = features.states_held(panel, np.array([target])), features.states_held(moved, place)
+        by_state, by_state_again = np.argsort(held.state), np.argsort(again.state)
+        for field in ("state", "records", "spells", "since"):
+            np.testing.assert_array_equal(getattr(held, field)[by_state], getattr(again, field)[by_state_again])
+
+
+def test_a_chunk_of_persons_has_the_features_of_the_whole() -> None:
+    panel = random_panel([[0, 1, 1, 4], [2], [3, 3, 0], [1, 2, 1, 2, 1]], seed=3)
+    whole = features.build(panel, panel.transitions)
+    rows = []
+    for chunk, _ in panel.chunks(4):
+        rows.append(features.build(chunk, chunk.transitions).matrix(whole.features))
+    np.testing.assert_array_equal(np.vstack(rows), whole.matrix(whole.features))
