@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,11 @@ class OutcomeModel(Model):
         raise NotImplementedError("this model predicts one task's event, not the next state")
 
 
+def missing_modules(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the modules that are not installed; none is imported to find out."""
+    return tuple(name for name in names if importlib.util.find_spec(name) is None)
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """What a plugin says of a model before anything heavy is imported.
@@ -111,7 +116,7 @@ class ModelSpec:
 
     def missing(self) -> tuple[str, ...]:
         """The needed modules that are not installed; nothing is imported to find out."""
-        return tuple(name for name in self.needs if importlib.util.find_spec(name) is None)
+        return missing_modules(self.needs)
 
 
 def take_states(rows: FloatArray, states: IntArray) -> FloatArray:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from harness.model import NoParams, Params
+from harness.model import NoParams, Params, missing_modules
 from harness.panel import Panel
 
 
@@ -27,3 +27,7 @@ class DatasetSpec:
     needs: tuple[str, ...] = ()
     install: str = ""
     simulated: bool = False
+
+    def missing(self) -> tuple[str, ...]:
+        """The needed modules that are not installed; nothing is imported to find out."""
+        return missing_modules(self.needs)

@@ -46,8 +46,8 @@ def _figure(key: str, digits: int) -> Callable[[Row], str]:
     return lambda row: number(row.figures.get(key), digits)
 
 
-def columns(board: Board) -> list[Column]:
-    """Those that at least one row can fill."""
+def columns(board: Board, costs: bool = True) -> list[Column]:
+    """Those that at least one row can fill; costs: with what each run took."""
     rows = board.rows
     chosen = [
         Column("#", lambda r: str(r.rank)),
@@ -67,7 +67,7 @@ def columns(board: Board) -> list[Column]:
             chosen.append(Column(titles.get(key, key), _figure(key, 4)))
     if any(not r.sums_to_one for r in rows):
         chosen.append(Column("mass", mass_cell))
-    return [*chosen, *_cost_columns()]
+    return [*chosen, *_cost_columns()] if costs else chosen
 
 
 def _cost_columns() -> list[Column]:

@@ -1,0 +1,61 @@
+"""The ``harness`` command: parse, call, print. No command imports a heavy library before it needs one."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from harness import __version__
+from harness.cli import board, data, plugin, run, show
+from harness.errors import HarnessError
+from harness.registry import Registry, load_registry
+
+HELP = "Models of a worker's next occupation, side by side on one split with one likelihood."
+
+
+def build_app(registry: Registry) -> typer.Typer:
+    """The command with those that plugins add through ``harness_cli``."""
+    app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+    def version(asked: bool) -> None:
+        if asked:
+            typer.echo(__version__)
+            raise typer.Exit
+
+    @app.callback()
+    def common(
+        context: typer.Context,
+        debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version.", callback=version, is_eager=True)
+        ] = False,
+    ) -> None:
+        context.obj = registry
+
+    common.__doc__ = HELP
+    app.command("run")(run.run)
+    app.command("list")(show.list_all)
+    app.command("show")(show.show)
+    app.command("leaderboard")(board.leaderboard)
+    app.command("compare")(board.compare)
+    app.command("audit")(plugin.audit)
+    app.command("new-plugin")(plugin.new_plugin)
+    app.add_typer(data.app, name="data")
+    registry.manager.hook.harness_cli(app=app)
+    return app
+
+
+def main() -> None:
+    """The entry point. Exit status: 0 done, 1 the run failed, 2 the request or the data is wrong."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]  # taken anywhere on the line
+    try:
+        build_app(load_registry())(args=arguments, prog_name="harness")
+    except Exception as error:
+        if len(arguments) < len(sys.argv) - 1:
+            raise
+        status = error.exit_status if isinstance(error, HarnessError) else 1
+        what = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error} (see --debug)"
+        typer.echo(f"error: {what}", err=True)
+        sys.exit(status)

@@ -1,0 +1,104 @@
+"""What the commands print with: results on stdout, all else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from harness.progress import Bar
+
+
+def say(text: str) -> None:
+    """A line on stderr: for the person, not for the pipe."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def result(text: str) -> None:
+    """Text on stdout, as it is."""
+    print(text, end="" if text.endswith("\n") else "\n", flush=True)  # noqa: T201
+
+
+def emit_json(content: Any) -> None:
+    """A result for a program to read."""
+    result(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def on_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool] = (), title: str = "") -> None:
+    """Columns on stdout: ruled on a terminal, plain and unwrapped in a pipe. right: which columns are numbers."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    terminal = on_terminal()
+    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
+    for i, heading in enumerate(headings):
+        numbers = i < len(right) and right[i]
+        made.add_column(heading, justify="right" if numbers else "left", no_wrap=numbers, overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(cell) for cell in row))
+    Console(width=None if terminal else 10_000, soft_wrap=not terminal).print(made)
+
+
+class _RichBar:
+    def __init__(self, progress: Any, task: Any) -> None:
+        self._progress, self._task = progress, task
+
+    def advance(self, amount: float = 1) -> None:
+        self._progress.advance(self._task, amount)
+
+    def describe(self, text: str) -> None:
+        self._progress.update(self._task, description=text)
+
+
+class TerminalProgress:
+    """Bars on stderr with the time left; silent where stderr is not a terminal. Bars may be nested."""
+
+    def __init__(self) -> None:
+        self._progress: Any = None
+
+    @contextmanager
+    def bar(self, text: str, total: float | None) -> Iterator[Bar]:
+        outermost = self._progress is None
+        if outermost:
+            self._progress = _new_progress()
+            self._progress.start()
+        task = self._progress.add_task(text, total=total)
+        try:
+            yield _RichBar(self._progress, task)
+        finally:
+            self._progress.remove_task(task)
+            if outermost:
+                self._progress.stop()
+                self._progress = None
+
+
+def _new_progress() -> Any:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

@@ -1,0 +1,33 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RecordsOption = Annotated[
+    Path, typer.Option("--records", help="Folder of record files.", envvar="HARNESS_RECORDS", show_default=True)
+]
+BoardsOption = Annotated[Path, typer.Option("--boards", help="Folder that the tables are written to.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
+DataOption = Annotated[
+    str, typer.Option("--data", help="A data set's name, a panel folder, a csv or parquet file, or a CAREER folder.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="name=value; prefixed 'task.', 'data.' or a model's name and a dot.", metavar="NAME=VALUE"
+    ),
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="Which column of the file is what, such as person=ID.", metavar="WHAT=COLUMN"),
+]
+OccupationsOption = Annotated[
+    Path | None, typer.Option("--occupations", help="Table of occupations for a single file of careers.")
+]
+
+RECORDS = Path("leaderboards/results")
+BOARDS = Path("leaderboards")

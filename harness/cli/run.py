@@ -1,0 +1,173 @@
+"""harness run: fit models, score them on tasks, leave records, show the boards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli import console
+from harness.cli.options import (
+    RECORDS,
+    ColumnOption,
+    DataOption,
+    JsonOption,
+    OccupationsOption,
+    RecordsOption,
+    SetOption,
+)
+from harness.errors import HarnessError, RequestError, did_you_mean
+from harness.machine import cache_folder, resolve_device
+from harness.panel import Panel
+from harness.records import Record, Store
+from harness.registry import Registry
+from harness.runner import Run, Workshop, execute, why_empty
+from harness.settings import Settings, pairs, parse, validate
+from harness.task import Task
+
+TasksOption = Annotated[list[str], typer.Option("--task", help="A task's name, or 'all'. Repeatable.")]
+ModelsOption = Annotated[list[str], typer.Option("--model", help="A model's name. Repeatable.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random draw.", min=0)]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Run again what the records already hold.")]
+
+
+@dataclass(frozen=True)
+class _Request:
+    """The command line, before anything is looked up."""
+
+    tasks: list[str]
+    models: list[str]
+    settings: Settings
+    seed: int
+    device: str
+
+
+def run(
+    context: typer.Context,
+    task: TasksOption,
+    model: ModelsOption,
+    data: DataOption = "market",
+    settings: SetOption = None,
+    column: ColumnOption = None,
+    occupations: OccupationsOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    records: RecordsOption = RECORDS,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit each model once, score it on each task of the test split, and show where it stands.
+
+    Every finished task leaves a record file; a request that already has one is not run again, unless --force.
+    """
+    from harness.data.sources import open_panel
+
+    registry: Registry = context.obj
+    request = _Request(task, list(dict.fromkeys(model)), parse(settings or [], dict.fromkeys(model)), seed, device)
+    for name in request.models:  # wrong names before the minutes that data may take
+        validate(registry.model(name).item.params, request.settings.models[name], name)
+    asked = _tasks(request, registry)
+    progress = console.TerminalProgress()
+    with progress.bar(f"reading {data}", None):
+        panel = open_panel(
+            data, request.settings.data, columns=pairs(column or []), occupations=occupations, registry=registry
+        )
+    tasks = _at_risk(asked, panel, everything="all" in request.tasks)
+    workshop = Workshop(registry, Store(records), cache_folder(), progress, force)
+    done, failed = _run_all(request, tasks, panel, workshop)
+    _show(done, workshop, as_json)
+    for message in failed:
+        console.say(f"error: {message}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _tasks(request: _Request, registry: Registry) -> list[Task]:
+    names = list(registry.tasks) if "all" in request.tasks else list(dict.fromkeys(request.tasks))
+    tasks = [registry.task(name) for name in names]
+    for name, value in request.settings.task.items():
+        if name != "entry":
+            raise RequestError(f"a task has no parameter '{name}'; {did_you_mean(name, ['entry'])}")
+        if value.lower() not in ("true", "false"):
+            raise RequestError(f"task.entry={value}: write true or false")
+        if value.lower() == "true":
+            tasks = [_with_entry(task, "all" in request.tasks) for task in tasks]
+    return tasks
+
+
+def _with_entry(task: Task, everything: bool) -> Task:
+    if everything and not task.allows_entry:
+        return task
+    try:
+        return task.with_entry(True)
+    except ValueError as error:
+        raise RequestError(f"task.entry=true: {error}") from error
+
+
+def _at_risk(tasks: list[Task], panel: Panel, everything: bool) -> list[Task]:
+    """The tasks that somebody is at risk of. An empty one is passed over when all are asked for, an error by name."""
+    kept = []
+    for task in tasks:
+        empty = why_empty(task, panel)
+        if empty is None:
+            kept.append(task)
+        elif everything:
+            console.say(f"passed over: {empty}")
+        else:
+            raise RequestError(empty)
+    return kept
+
+
+def _run_all(
+    request: _Request, tasks: Sequence[Task], panel: Panel, workshop: Workshop
+) -> tuple[list[Record], list[str]]:
+    done: list[Record] = []
+    failed: list[str] = []
+    for name in request.models:
+        entry = workshop.registry.model(name)
+        params = validate(entry.item.params, request.settings.models[name], name)
+        device = resolve_device(request.device, entry.item.needs)
+        run = Run(entry, params, tuple(tasks), panel, request.seed, device)
+        try:
+            for record in execute(run, workshop):
+                done.append(record)
+                console.say(_line(record, workshop.store))
+        except HarnessError as error:
+            if len(request.models) == 1 and not done:
+                raise
+            failed.append(str(error))  # the other models still get their turn
+        except KeyboardInterrupt:
+            console.say(f"stopped; {len(done)} finished records are kept in {workshop.store.folder}")
+            raise
+    return done, failed
+
+
+def _line(record: Record, store: Store) -> str:
+    figures, cost = record.figures, record.measured
+    return (
+        f"{record.configuration.model} on {record.configuration.task}: perplexity {figures['perplexity']:.4f}, "
+        f"fit {cost.fit_seconds:.1f} s, score {cost.score_seconds:.1f} s -> {store.path(record.configuration)}"
+    )
+
+
+def _show(done: list[Record], workshop: Workshop, as_json: bool) -> None:
+    if as_json:
+        console.emit_json([record.model_dump(mode="json", exclude={"evidence"}) for record in done])
+        return
+    from harness.cli.board import print_boards
+    from harness.leaderboard import boards
+
+    ours = {(r.configuration.panel.fingerprint, r.configuration.task) for r in done}
+    everything = boards(workshop.store.all())
+    print_boards([board for board in everything if (board.fingerprint, board.task) in ours])
+
+
+def records_folder(folder: Path) -> Store:
+    """The store of a folder that must exist. RequestError otherwise."""
+    if not folder.is_dir():
+        raise RequestError(f"{folder}: no such folder of records; 'harness run' makes one, --records names another")
+    return Store(folder)

@@ -1,0 +1,116 @@
+"""harness list and harness show: what is installed, and what it takes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from harness.cli import console
+from harness.cli.options import JsonOption
+from harness.data.spec import DatasetSpec
+from harness.errors import RequestError, did_you_mean
+from harness.model import ModelSpec, Params
+from harness.registry import Entry, Registry
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    MODELS = "models"
+    TASKS = "tasks"
+    DATASETS = "datasets"
+
+
+def list_all(
+    context: typer.Context,
+    kind: Annotated[Kind | None, typer.Argument(help="models, tasks or datasets; all of them if left out.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List models, tasks and data sets, whose plugin each is, and what is missing for those not available."""
+    registry: Registry = context.obj
+    kinds = [kind] if kind else list(Kind)
+    content = {k.value: [_entry(e) for e in getattr(registry, k.value).values()] for k in kinds}
+    if as_json:
+        console.emit_json(content | {"broken": registry.broken})
+        return
+    for name, entries in content.items():
+        rows = [[e["name"], e["summary"], e["owner"], e["available"] or "yes"] for e in entries]
+        console.table([name, "", "plugin of", "available"], rows)
+        console.result("")
+    for plugin, reason in registry.broken.items():
+        console.say(f"plugin '{plugin}' could not be loaded: {reason}")
+
+
+def _entry(entry: Entry[Any]) -> dict[str, str]:
+    """available: empty, or what to type to make it so."""
+    item = entry.item
+    missing = item.missing() if isinstance(item, (ModelSpec, DatasetSpec)) else ()
+    line = f"no: {item.install or 'pip install ' + ' '.join(missing)}" if missing else ""
+    return {"name": item.name, "summary": item.summary, "owner": entry.owner, "available": line}
+
+
+def show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A model, task or data set.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a model, task or data set is, its source, and its parameters with defaults and units."""
+    registry: Registry = context.obj
+    every: dict[str, Entry[Any]] = {**registry.tasks, **registry.datasets, **registry.models}
+    if name not in every:
+        raise RequestError(f"nothing is called '{name}'; {did_you_mean(name, every)}")
+    entry = every[name]
+    facts = _facts(entry)
+    parameters = _parameters(getattr(entry.item, "params", Params))
+    if as_json:
+        console.emit_json(facts | {"parameters": parameters})
+        return
+    for key, value in facts.items():
+        if value:
+            console.result(f"{key}: {value}")
+    if parameters:
+        console.result("")
+        rows = [[p["name"], p["type"], p["default"], p["description"]] for p in parameters]
+        console.table(["parameter", "type", "default", ""], rows)
+
+
+def _facts(entry: Entry[Any]) -> dict[str, str]:
+    item = entry.item
+    facts = _entry(entry) | {"plugin": f"{entry.module} ({entry.owner} {entry.version})"}
+    for key in ("outcomes", "cite", "license"):
+        facts[key] = getattr(item, key, "")
+    if isinstance(item, ModelSpec):
+        facts["rows"] = "sum to one" if item.sums_to_one else "may sum to less than one; the board shows the mass"
+        facts["predicts"] = f"the event of {item.predicts}" if item.predicts else "the next state"
+    return facts
+
+
+def _parameters(schema: type[Params]) -> list[dict[str, str]]:
+    properties = schema.model_json_schema().get("properties", {})
+    return [
+        {
+            "name": name,
+            "type": _type(properties[name]),
+            "default": str(info.default),
+            "description": info.description or "",
+        }
+        for name, info in schema.model_fields.items()
+    ]
+
+
+def _type(described: dict[str, Any]) -> str:
+    """The type and its bounds, as in 'integer, 1 to 64' or 'titles | all'."""
+    if "enum" in described:
+        return " | ".join(map(str, described["enum"]))
+    if "anyOf" in described:
+        return " or ".join(_type(option) for option in described["anyOf"])
+    low = described.get("minimum", described.get("exclusiveMinimum"))
+    high = described.get("maximum", described.get("exclusiveMaximum"))
+    kind = "none" if described.get("type") == "null" else str(described.get("type", "any"))
+    if low is not None and high is not None:
+        return f"{kind}, {low} to {high}"
+    if low is not None:
+        return f"{kind}, {low} or more" if "minimum" in described else f"{kind} above {low}"
+    return kind

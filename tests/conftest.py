@@ -1,0 +1,59 @@
+"""Panels that many tests ask about, and places on disk that they may write to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.panel import Covariate, Occupations, Panel, Status
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def nlsy97() -> Path:
+    """The folder of real careers, where the machine has it."""
+    folder = SHARED / "nlsy97"
+    if not folder.is_dir():
+        pytest.skip("the survey extract is not on this machine")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's cache; within one session what was cached stays."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def four_persons() -> Panel:
+    """Four careers over four states, small enough to work every likelihood by hand.
+
+    States: 0 nurse, 1 clerk (employed), 2 unemployed, 3 out of the labor force.
+        a (train): nurse 2000, nurse 2001, clerk 2002
+        b (train): clerk 2000, out 2001, clerk 2002
+        c (valid): unemployed 2000, clerk 2001
+        d (test):  nurse 2000, nurse 2001, out 2002, out 2004, clerk 2005
+    """
+    occupations = Occupations(
+        codes=("29-1141", "43-9061", "UNEMP", "OUT"),
+        titles=("Registered nurses", "Office clerks", "Unemployed", "Out of the labor force"),
+        groups=("29", "43", "UNEMP", "OUT"),
+        statuses=(Status.EMPLOYED, Status.EMPLOYED, Status.UNEMPLOYED, Status.OUT),
+    )
+    lengths = [3, 3, 2, 5]
+    return Panel(
+        name="four-persons",
+        persons=np.array(["a", "b", "c", "d"]),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        year=np.array([2000, 2001, 2002, 2000, 2001, 2002, 2000, 2001, 2000, 2001, 2002, 2004, 2005]),
+        state=np.array([0, 0, 1, 1, 3, 1, 2, 1, 0, 0, 3, 3, 1]),
+        occupations=occupations,
+        split=np.array([0, 0, 1, 2]),
+        covariates={
+            "birth_year": Covariate("numeric", np.repeat([1980.0, 1979.0, 1975.0, 1981.0], lengths), fixed=True),
+            "gender": Covariate("categorical", np.repeat([0, 1, 0, 1], lengths), ("female", "male"), fixed=True),
+        },
+    )
