@@ -1,0 +1,70 @@
+"""The simulated labor market: a survey of it, and a pool of resumes from it, with probabilities known to the oracle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pydantic import Field
+
+from harness.data.market.simulate import draw_panel
+from harness.data.spec import DatasetSpec
+from harness.hookspecs import hookimpl
+from harness.model import Params
+from harness.panel import Panel
+
+
+class MarketParams(Params):
+    """How many people to survey, and which."""
+
+    persons: int = Field(2500, ge=1, description="persons in the survey, about 20 records each")
+    seed: int = Field(1, ge=0, description="of the persons and their choices; the economy is always the same")
+
+
+class ResumesParams(Params):
+    """How many resumes to collect, and which."""
+
+    persons: int = Field(20_000, ge=1, description="resumes in the pool, about 15 records each")
+    seed: int = Field(1, ge=0, description="of the persons and their choices; the economy is always the same")
+
+
+def _named(panel: Panel, params: Params) -> Panel:
+    """The panel under a name that carries the parameters where they are not the defaults."""
+    name = panel.name
+    if params != type(params)():
+        name += "".join(f"-{key}-{value}" for key, value in params.model_dump().items())
+    return replace(panel, name=name)
+
+
+def load_market(params: MarketParams) -> Panel:
+    """The survey: birth year, gender, ethnicity, region and education, one record a year from 1997 to 2022 at most."""
+    return _named(draw_panel("survey", params.persons, params.seed), params)
+
+
+def load_resumes(params: ResumesParams) -> Panel:
+    """The resumes: birth year and education only; the able and the attached to work are over-represented."""
+    return _named(draw_panel("resumes", params.persons, params.seed), params)
+
+
+@hookimpl
+def harness_datasets() -> list[DatasetSpec]:
+    cite = "after Keane and Wolpin (1997), The Career Decisions of Young Men, Journal of Political Economy 105(3)"
+    return [
+        DatasetSpec(
+            name="market",
+            summary="simulated labor market: 333 states, known probabilities, moments of a survey",
+            load=load_market,
+            params=MarketParams,
+            cite=cite,
+            license="MIT",
+            simulated=True,
+        ),
+        DatasetSpec(
+            name="market-resumes",
+            summary="resumes from the same market: more college, fewer spells out of work, no demographics",
+            load=load_resumes,
+            params=ResumesParams,
+            cite=cite,
+            license="MIT",
+            simulated=True,
+        ),
+    ]
