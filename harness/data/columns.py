@@ -36,7 +36,7 @@ class TextColumn:
         return self
 
     def row(self, row: int) -> str:
-        return self.distinct[self.index[row]]
+        return self.distinct[int(self.index[row])]
 
     def where(self, test: Callable[[str], bool]) -> BoolArray:
         """bool [N]: the rows whose value passes."""
@@ -70,7 +70,7 @@ class NumberColumn:
 
     @property
     def type(self) -> str:
-        return str(self.array.type)
+        return f"{self.array.type}"
 
     def __len__(self) -> int:
         return len(self.array)
@@ -108,7 +108,10 @@ class Table:
 
 
 def encode(array: Any) -> TextColumn:
-    """A text column from a pyarrow array (chunked or not) of strings or of dictionary-encoded strings."""
+    """A text column from a pyarrow array (chunked or not) of strings, or of strings that pyarrow itself encoded.
+
+    Distinct values stand in the order in which they first appear, and each of them does.
+    """
     import pyarrow as pa
 
     chunked = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])

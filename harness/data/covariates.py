@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,60 +59,50 @@ def read_schema(path: Path, findings: Findings) -> dict[str, ColumnSchema]:
 def as_covariate(column: Column, person_start: BoolArray, order: IntArray) -> Covariate:
     """The covariate that a column holds, its values in the order of ``order`` (int64 [N], rows of the file).
 
-    Numbers all through make it numeric; anything else, and codes with leading zeros, categorical with sorted levels.
-    Blanks are missing. person_start: bool [N], the first record of each person, in the new order.
+    Numbers all through make it numeric; anything else, and codes with leading zeros ('0170'), categorical with sorted
+    levels. Blanks are missing. person_start: bool [N], the first record of each person, in the new order.
     """
     if isinstance(column, NumberColumn):
         return numeric(column.numbers()[order], person_start)
-    numbers = parse_numbers(column.distinct)
-    if numbers is not None:
+    column = column.stripped()
+    numbers = None if any(LEADING_ZERO.match(value) for value in column.distinct) else to_numbers(column.distinct)
+    if numbers is not None and not np.isnan(numbers).all():
         return numeric(numbers[column.index][order], person_start)
-    levels = sorted(value for value, times in zip(column.distinct, column.used, strict=True) if value.strip() and times)
-    return categorical(column, tuple(levels), person_start, order)
+    return categorical(column, tuple(sorted(filter(None, column.distinct))), person_start, order)
 
 
 def with_schema(
-    column: Column,
-    schema: ColumnSchema,
-    person_start: BoolArray,
-    order: IntArray,
-    tell: Callable[[IntArray, str], None],
-) -> Covariate:
-    """The covariate that a schema says a column holds; ``tell(rows, message)`` hears of values that do not fit."""
-    if schema.kind == "numeric":
-        if isinstance(column, NumberColumn):
-            return numeric(column.numbers()[order], person_start)
-        text = column.text()
-        one_by_one = [parse_numbers([value]) for value in text.distinct]
-        bad = np.array(
-            [number is None and value != "" for number, value in zip(one_by_one, text.distinct, strict=True)]
-        )
-        if bad.any():
-            tell(np.flatnonzero(bad[text.index]), f"{SCHEMA_FILE} says numbers: write a number, or leave it blank")
-        numbers = np.array([np.nan if number is None else number[0] for number in one_by_one])
-        return numeric(numbers[text.index][order], person_start)
+    column: Column, schema: ColumnSchema, person_start: BoolArray, order: IntArray
+) -> tuple[Covariate, IntArray, str]:
+    """The covariate that a schema says a column holds; the rows that do not fit; and what would be right there."""
+    nothing = np.zeros(0, dtype=np.int64)
+    if isinstance(column, NumberColumn) and schema.kind == "numeric":
+        return numeric(column.numbers()[order], person_start), nothing, ""
     text = column.text()
+    if schema.kind == "numeric":
+        numbers = to_numbers(text.distinct)
+        if numbers is not None:
+            return numeric(numbers[text.index][order], person_start), nothing, ""
+        bad = text.where(lambda value: to_numbers([value]) is None)
+        blank = np.full(len(text), np.nan)
+        right = f"is not a number, and {SCHEMA_FILE} says numbers: write one, or leave it blank"
+        return numeric(blank, person_start), np.flatnonzero(bad), right
     known = set(schema.levels)
     unknown = text.where(lambda value: bool(value.strip()) and value not in known)
-    if unknown.any():
-        tell(np.flatnonzero(unknown), f"is not among the levels that {SCHEMA_FILE} lists: add it there, or correct it")
-    return categorical(text, schema.levels, person_start, order)
+    right = f"is not among the levels that {SCHEMA_FILE} lists: add it there, or correct it"
+    return categorical(text, schema.levels, person_start, order), np.flatnonzero(unknown), right
 
 
-def parse_numbers(distinct: list[str]) -> FloatArray | None:
-    """float64 [d], NaN for missing; None where a value is no number, none is a number, or zeros lead ('0170')."""
+def to_numbers(values: list[str]) -> FloatArray | None:
+    """float64 [d], NaN for missing; None where a value is no number."""
     import pyarrow as pa
 
-    present = [value for value in distinct if value.strip() not in MISSING_NUMBERS]
-    if not present or any(LEADING_ZERO.match(value.strip()) for value in present):
-        return None
+    stripped = [value.strip() for value in values]
     try:
-        cast = pa.array([value.strip() for value in present]).cast(pa.float64())
+        array = pa.array([None if value in MISSING_NUMBERS else value for value in stripped], pa.string())
+        return np.asarray(array.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
     except pa.ArrowInvalid:
         return None
-    numbers = np.full(len(distinct), np.nan)
-    numbers[[value.strip() not in MISSING_NUMBERS for value in distinct]] = cast.to_numpy()
-    return numbers
 
 
 def categorical(column: TextColumn, levels: tuple[str, ...], person_start: BoolArray, order: IntArray) -> Covariate:

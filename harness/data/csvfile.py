@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
@@ -40,7 +41,7 @@ def read_bytes(path: Path, findings: Findings) -> bytes | None:
     elif data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in data[:1000]:
         findings.error(path.name, "is not UTF-8 text (UTF-16, or not text at all): save it as UTF-8")
     elif not data.strip():
-        findings.error(path.name, "is empty; the first line must name the columns")
+        findings.error(path.name, "is empty")
     else:
         return data
     return None
@@ -55,10 +56,8 @@ def _unpack(file: str, packed: bytes, findings: Findings) -> bytes | None:
         return gzip.decompress(packed)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         whole = 0
-        try:
+        with contextlib.suppress(zlib.error):
             whole = stream.decompress(packed).count(b"\n")
-        except zlib.error:
-            pass
         kind = "is truncated" if isinstance(error, EOFError) else "is corrupt"
         readable = f"; {whole} lines could be read" if whole else ""
         findings.error(file, f"the gzip {kind}{readable}: copy or download it again", line=whole + 1 if whole else None)

@@ -9,10 +9,14 @@ from harness.errors import DataError, Fault
 
 @dataclass
 class Findings:
-    """What the readers found. ``errors`` stop the reading; ``notes`` are worth a look and stop nothing."""
+    """What the readers found. ``errors`` stop the reading; ``notes`` are worth a look and stop nothing.
+
+    wants_notes: whether anyone will read the notes, so that opening a sound source takes no time over them.
+    """
 
     errors: list[Fault] = field(default_factory=list)
     notes: list[Fault] = field(default_factory=list)
+    wants_notes: bool = False
 
     def error(
         self,
@@ -32,7 +36,8 @@ class Findings:
         column: str | None = None,
         value: str | None = None,
     ) -> None:
-        self.notes.append(Fault(file, message, line, column, value))
+        if self.wants_notes:
+            self.notes.append(Fault(file, message, line, column, value))
 
     def in_order(self) -> Findings:
         """The same findings by file and line; what concerns a whole file comes before its lines."""
@@ -40,7 +45,7 @@ class Findings:
         def position(fault: Fault) -> tuple[str, int]:
             return fault.file, fault.line or 0
 
-        return Findings(sorted(self.errors, key=position), sorted(self.notes, key=position))
+        return Findings(sorted(self.errors, key=position), sorted(self.notes, key=position), self.wants_notes)
 
     def raise_errors(self) -> None:
         """DataError with every error, if there is one."""

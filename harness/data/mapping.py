@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from harness.data.columns import Table, TextColumn
 from harness.data.faults import Findings
+from harness.data.records import Records
 from harness.errors import RequestError, did_you_mean
 
 REQUIRED = ("person", "year", "occupation")
@@ -67,3 +68,29 @@ def person_ids(column: TextColumn) -> TextColumn:
     if all(NUMBER_ID.fullmatch(value) or not value for value in column.distinct):
         return column.change(lambda value: value.partition(".")[0])
     return column
+
+
+def records_of(name: str, reader: str, table: Table, parts: Mapping[str, str]) -> Records | None:
+    """The records of a table; columns that play no part are covariates. None where a required part is missing.
+
+    ``title``, ``group`` and ``status`` say something of the state itself, so they are never covariates.
+    """
+    if any(part not in parts for part in REQUIRED):
+        return None
+    text = {part: table.columns[column].text().stripped() for part, column in parts.items()}
+
+    def place(row: int, part: str) -> tuple[str, int | None, str]:
+        return table.file, int(table.lines[row]), parts.get(part, part)
+
+    return Records(
+        name=name,
+        person=person_ids(text["person"]),
+        year=text["year"],
+        occupation=text["occupation"],
+        split=text.get("split"),
+        covariates={column: values for column, values in table.columns.items() if column not in parts.values()},
+        place=place,
+        code_type=table.columns[parts["occupation"]].type,
+        source={"reader": reader, "file": table.file},
+        left_out=table.left_out,
+    )

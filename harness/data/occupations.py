@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
-
 from harness.data.columns import Table, TextColumn
 from harness.data.faults import Findings
+from harness.data.files import read_file
 from harness.errors import did_you_mean
 from harness.panel import Occupations, Status
-from harness.types import IntArray
 
 SOC = re.compile(r"(\d\d)-\d{4}(\.\d\d)?")
 SOC_START = re.compile(r"\d\d")
@@ -33,8 +31,6 @@ def read_occupations(path: Path, findings: Findings) -> tuple[Occupations | None
 
     The first two digits of ``soc`` are the major group; where it is blank the state is a group of its own.
     """
-    from harness.data.parquetfile import read_file
-
     table = read_file(path, findings)
     if table is None:
         return None, {}
@@ -50,23 +46,18 @@ def read_occupations(path: Path, findings: Findings) -> tuple[Occupations | None
         left_out[f"columns of {table.file} not used"] = len(unused)
     if missing:
         return None, left_out
-    before = len(findings.errors)
     codes, titles = _codes(table, columns["code"], findings), _titles(table, columns["title"], findings)
     groups = _groups(table, columns[grouping], grouping, codes, findings)
     statuses = _statuses(table, columns["status"], findings)
-    if len(set(codes)) < len(codes):
-        return _first_of_each(codes, titles, groups, statuses), left_out
-    if len(findings.errors) > before and "" in codes:
-        return None, left_out
-    return Occupations(tuple(codes), tuple(titles), tuple(groups), tuple(statuses)), left_out
-
-
-def _first_of_each(codes: list[str], titles: list[str], groups: list[str], statuses: list[Status]) -> Occupations:
-    """To go on checking the careers against: a code that stands twice counts once."""
-    first = sorted({code: i for i, code in reversed(list(enumerate(codes)))}.values())
-    return Occupations(
-        *(tuple(column[i] for i in first) for column in (codes, titles, groups)), tuple(statuses[i] for i in first)
+    # After an error, go on to check the careers against the codes that are usable.
+    first = sorted({code: i for i, code in reversed(list(enumerate(codes))) if code}.values())
+    occupations = Occupations(
+        codes=tuple(codes[i] for i in first),
+        titles=tuple(titles[i] for i in first),
+        groups=tuple(groups[i] for i in first),
+        statuses=tuple(statuses[i] for i in first),
     )
+    return occupations, left_out
 
 
 def _values(column: TextColumn) -> list[str]:
@@ -117,10 +108,3 @@ def _statuses(table: Table, column: TextColumn, findings: Findings) -> list[Stat
             findings.error(table.file, bad_status(value), line=line, column="status", value=value)
         statuses.append(known.get(value, Status.EMPLOYED))
     return statuses
-
-
-def first_rows(column: TextColumn) -> IntArray:
-    """int64 [d]: the first row that holds each distinct value."""
-    rows = np.full(len(column.distinct), len(column.index), dtype=np.int64)
-    np.minimum.at(rows, column.index, np.arange(len(column.index), dtype=np.int64))
-    return rows

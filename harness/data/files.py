@@ -1,12 +1,14 @@
-"""Reads parquet, keeping what the file knows about each column's type."""
+"""Reads a table by its name: csv, csv.gz, or parquet with what that knows of each column's type."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from harness.data.columns import Column, NumberColumn, Table, encode
+from harness.data.csvfile import read_csv
 from harness.data.faults import Findings
 
 
@@ -26,24 +28,28 @@ def read_parquet(path: Path, findings: Findings) -> Table | None:
         if name in columns:
             findings.error(path.name, "two columns have this name: give each its own", column=name)
             continue
-        array = table.column(position).combine_chunks()
-        kind = array.type
-        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-            columns[name] = NumberColumn(array)
-        elif pa.types.is_nested(kind):
-            findings.error(path.name, f"is of type {kind}: a column must hold one value a row", column=name)
-        elif pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type):
-            columns[name] = encode(array)
-        else:
-            columns[name] = encode(array.cast(pa.string()))
+        try:
+            columns[name] = _column(table.column(position).combine_chunks())
+        except (pa.ArrowException, UnicodeDecodeError):
+            kind = table.column(position).type
+            findings.error(path.name, f"is of type {kind}: write text or numbers, one value a row", column=name)
     if not table.num_rows:
         findings.error(path.name, "has no rows")
         return None
     return Table(path.name, columns, table.num_rows, np.arange(1, table.num_rows + 1, dtype=np.int64))
 
 
+def _column(array: Any) -> Column:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(array.type):  # pandas writes categories so, in an order of its own
+        array = array.dictionary_decode()
+    kind = array.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return NumberColumn(array)
+    return encode(array.cast(pa.string()))
+
+
 def read_file(path: Path, findings: Findings) -> Table | None:
     """A csv, csv.gz or parquet file, by its name."""
-    from harness.data.csvfile import read_csv
-
     return read_parquet(path, findings) if path.suffix in (".parquet", ".pq") else read_csv(path, findings)
