@@ -42,35 +42,35 @@ FIRST_YEAR, LAST_YEAR = 1970, 2040
 NONE = K  # the "last state" of a career's first record
 
 # Calibrated to the moments of survey careers; tests hold the market to them. All in utils.
-MATCH = 0.22  # taste for an occupation per unit of skills along its attributes
-SPREAD = 0.55  # s.d. of what an occupation offers beyond its group and role
+MATCH = 0.17  # taste for an occupation per unit of skills along its attributes
+SPREAD = 0.42  # s.d. of what an occupation offers beyond its group and role
 UNDER, OVER = 1.5, 0.75  # per level of education short of, and beyond, the usual one
-DISTANCE = 1.7  # cost of moving per unit of distance, the mean distance between two occupations being one
+DISTANCE = 2.0  # cost of moving per unit of distance, the mean distance between two occupations being one
 FAMILY, LADDER = 0.75, 0.5  # log(1 + experience in the group), and how much more it is worth in senior roles
-RECALL = 2.6  # an occupation held last year, fading
-TENURE = (0.75, 0.35, 0.2, 0.45)  # log(1 + years in the state), by kind of state: work, unemployed, school, out
+RECALL = 2.1  # an occupation held last year, fading
+TENURE = (0.6, 0.35, 0.2, 0.45)  # log(1 + years in the state), by kind of state: work, unemployed, school, out
 # Utility of moving, from (rows: work, unemployed, school, out, nothing yet) to (work, unemployed, school, out).
 MOVE = (
     (0.00, 0.00, 0.00, 0.00),
-    (0.00, 0.00, 1.50, 1.96),
-    (0.00, 1.50, 1.00, 1.55),
-    (0.00, 1.82, 2.32, 0.00),
-    (0.00, 2.06, 1.72, 2.82),
+    (0.00, 0.00, 1.80, 2.18),
+    (0.00, 1.63, 1.00, 1.87),
+    (0.00, 1.94, 2.64, 0.00),
+    (0.00, 1.89, 1.86, 2.52),
 )
 # At these ages, straight lines between them: what not working is worth, and what keeping the last state is worth, by
 # kind of state (work, unemployed, school, out). The young shop around.
 AGES = (17.0, 19.0, 22.5, 27.0, 32.0, 37.0)
 PULL = (
     (0.00, 0.00, 0.00, 0.00, 0.00, 0.00),
-    (3.34, 3.05, 3.02, 3.40, 4.15, 4.26),
-    (1.72, 1.42, 1.65, 2.15, 2.51, 2.19),
-    (3.50, 3.06, 2.77, 3.64, 3.86, 4.30),
+    (4.11, 2.73, 2.69, 2.96, 3.73, 3.83),
+    (1.68, 1.19, 1.28, 1.59, 2.21, 1.66),
+    (4.10, 2.77, 2.28, 3.08, 3.41, 3.96),
 )
 STAY = (
-    (-0.39, -0.93, -0.41, -0.10, -0.02, 0.02),
-    (1.10, 1.59, 3.07, 2.99, 2.86, 2.88),
-    (3.56, 3.36, 3.45, 3.67, 3.48, 3.96),
-    (2.88, 3.08, 3.39, 3.00, 3.24, 2.97),
+    (1.03, -0.35, 0.04, 0.44, 0.62, 0.75),
+    (-3.90, 0.20, 3.36, 3.30, 3.42, 3.25),
+    (3.39, 3.70, 3.93, 3.80, 3.79, 4.11),
+    (2.19, 2.87, 3.62, 3.49, 3.63, 3.28),
 )
 
 
