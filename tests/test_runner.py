@@ -1,0 +1,296 @@
+"""A run end to end with models made for the purpose: what is recorded, reused, checked and refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from math import exp, log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pluggy
+import pytest
+from pydantic import Field
+
+from harness import hookspecs
+from harness.errors import RequestError, RunError
+from harness.hookspecs import hookimpl
+from harness.model import Context, Model, ModelSpec, OutcomeModel, Params, take_states
+from harness.panel import Panel
+from harness.records import Record, Store
+from harness.registry import Entry, Registry, collect, load_registry
+from harness.runner import Run, Workshop, execute, figures
+from harness.types import FloatArray, IntArray
+
+
+class Parameters(Params):
+    weight: float = Field(default=1.0, gt=0)
+
+
+class Frequencies(Model):
+    """(train count of the state + weight) / total; says how often it was fitted."""
+
+    fits = 0
+
+    def __init__(self, params: Parameters) -> None:
+        self.params = params
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        type(self).fits += 1
+        counts = np.bincount(train.state, minlength=train.n_states) + self.params.weight
+        self.margin = counts / counts.sum()
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        return take_states(np.tile(np.log(self.margin), (len(transitions), 1)), states)
+
+    def save(self, folder: Path) -> None:
+        (folder / "margin.json").write_text(json.dumps(self.margin.tolist()))
+
+    def load(self, folder: Path) -> None:
+        self.margin = np.array(json.loads((folder / "margin.json").read_text()))
+
+    def facts(self) -> dict[str, Any]:
+        return {"parameters_trained": len(self.margin)}
+
+
+def entry_of(build: Callable[[Any], Model], **changes: Any) -> Entry[ModelSpec]:
+    spec = replace(ModelSpec("frequencies", "counts", build, params=Parameters), **changes)
+    return Entry(spec, "tests", "1", "harness.task")
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return load_registry()
+
+
+@pytest.fixture
+def workshop(registry: Registry, tmp_path: Path) -> Workshop:
+    return Workshop(registry, Store(tmp_path / "results"), tmp_path / "cache")
+
+
+def request(
+    registry: Registry, panel: Panel, *tasks: str, entry: Entry[ModelSpec] | None = None, **changes: Any
+) -> Run:
+    chosen = tuple(registry.task(name) for name in tasks or ("next_occ",))
+    return replace(Run(entry or entry_of(Frequencies), Parameters(), chosen, panel), **changes)
+
+
+def run_all(run: Run, workshop: Workshop) -> list[Record]:
+    return list(execute(run, workshop))
+
+
+# Train: a (0, 0, 1) and b (1, 3, 1); with one added to each of four counts, margin = (3, 4, 1, 2) / 10.
+# Test: d goes 0 -> 0 -> 3 -> 3 -> 1.
+MARGIN = [0.3, 0.4, 0.1, 0.2]
+EXPECTED = {
+    "next_occ": log(0.3) + log(0.2) + log(0.2) + log(0.4),
+    "switch": log(0.3) + log(0.7) + log(0.2) + log(0.8),
+    "lf_exit": log(0.8) + log(0.2),
+    "next_occ_switchers": log(0.2 / 0.7) + log(0.4 / 0.8),
+}
+
+
+def test_one_fit_is_scored_on_every_task(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    before = Frequencies.fits
+    records = run_all(request(registry, four_persons, *EXPECTED), workshop)
+    assert Frequencies.fits == before + 1
+    for record in records:
+        expected = EXPECTED[record.configuration.task]
+        n = sum(record.evidence.transitions)
+        assert record.figures["log_likelihood"] == pytest.approx(expected, abs=1e-5)
+        assert record.figures["perplexity"] == pytest.approx(exp(-expected / n), rel=1e-5)
+        assert record.evidence.ids == ["d"]
+        assert record.facts == {"parameters_trained": 4}
+
+
+def test_figures_of_a_binary_task(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    [record] = run_all(request(registry, four_persons, "switch"), workshop)
+    # P(switch) .7 .7 .8 .8; happened: no, yes, no, yes
+    assert record.figures["brier"] == pytest.approx((0.49 + 0.09 + 0.64 + 0.04) / 4)
+    assert record.figures["auc"] == pytest.approx(0.5)  # pairs: .7 ties .7, loses to .8; .8 beats .7, ties .8
+    assert record.figures["top_1"] is None
+
+
+def test_accuracy_of_a_state_task(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    [record] = run_all(request(registry, four_persons, "next_occ"), workshop)
+    assert record.figures["top_1"] == pytest.approx(1 / 4)  # clerk is the likeliest, and comes once
+    assert record.figures["top_5"] == 1
+
+
+def test_an_identical_run_is_reused(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    [first] = run_all(request(registry, four_persons), workshop)
+    before = Frequencies.fits
+    [again] = run_all(request(registry, four_persons), workshop)
+    assert Frequencies.fits == before
+    assert again == first
+    [forced] = run_all(request(registry, four_persons), replace(workshop, force=True))
+    assert Frequencies.fits == before + 1
+    assert (forced.id, forced.figures) == (first.id, first.figures)
+
+
+def test_a_further_task_loads_the_fit(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    run_all(request(registry, four_persons, "next_occ"), workshop)
+    before = Frequencies.fits
+    [record] = run_all(request(registry, four_persons, "switch"), workshop)
+    assert Frequencies.fits == before
+    assert record.figures["log_likelihood"] == pytest.approx(EXPECTED["switch"], abs=1e-5)
+
+
+def test_the_id_sees_what_was_asked(registry: Registry, four_persons: Panel) -> None:
+    run = request(registry, four_persons)
+    task, switch = registry.task("next_occ"), registry.task("switch")
+    ids = {
+        run.configuration(task).id(),
+        run.configuration(switch).id(),
+        run.configuration(task.with_entry(True)).id(),
+        run.configuration(replace(task, version=2)).id(),
+        replace(run, seed=1).configuration(task).id(),
+        replace(run, params=Parameters(weight=2)).configuration(task).id(),
+        replace(run, panel=four_persons.select(np.array([0, 2, 3]))).configuration(task).id(),
+        replace(run, model=replace(run.model, version="2")).configuration(task).id(),
+    }
+    assert len(ids) == 8
+    assert run.configuration(task).changed == {}
+    assert replace(run, params=Parameters(weight=2)).configuration(task).changed == {"weight": 2}
+
+
+def test_entry_records_are_scored_too(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    task = registry.task("next_occ").with_entry(True)
+    [record] = run_all(replace(request(registry, four_persons), tasks=(task,)), workshop)
+    assert record.configuration.task == "next_occ-entry"
+    assert record.figures["log_likelihood"] == pytest.approx(EXPECTED["next_occ"] + log(0.3), abs=1e-5)
+
+
+def test_an_empty_task_says_so(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    stayers = four_persons.select(np.array([0, 2, 3]))
+    state = stayers.state.copy()
+    state[-5:] = 1
+    with pytest.raises(RequestError, match="'next_occ_switchers' is empty on 'four-persons'"):
+        run_all(request(registry, replace(stayers, state=state), "next_occ_switchers"), workshop)
+
+
+class Broken(Frequencies):
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        answer = super().log_prob(panel, transitions, states)
+        answer[1] = self.bad
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (np.nan, "person d, year 2002: a log-probability is not finite"),
+        (-np.inf, "person d, year 2002: a log-probability is not finite"),
+        (0.5, "person d, year 2002: a probability is above one"),
+        (-1.0, "person d, year 2002: the row sums to 1.47"),
+        (-3.0, "person d, year 2002: the row sums to 0.199"),
+    ],
+)
+def test_a_broken_contract_names_model_and_row(
+    bad: float, message: str, registry: Registry, workshop: Workshop, four_persons: Panel
+) -> None:
+    class Bad(Broken):
+        pass
+
+    Bad.bad = bad
+    with pytest.raises(RunError, match=message) as caught:
+        run_all(request(registry, four_persons, entry=entry_of(Bad)), workshop)
+    assert "model 'frequencies'" in str(caught.value)
+    assert workshop.store.all() == []
+
+
+def test_rows_below_one_pass_where_declared_and_their_mass_is_shown(
+    registry: Registry, workshop: Workshop, four_persons: Panel
+) -> None:
+    class Leaky(Frequencies):
+        def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+            return super().log_prob(panel, transitions, states) + np.float32(log(0.9))
+
+    declared = entry_of(Leaky, sums_to_one=False, whole_rows=False)
+    [record] = run_all(request(registry, four_persons, entry=declared), workshop)
+    assert record.mass is not None
+    assert record.mass.mean == pytest.approx(0.9, abs=1e-5)
+    assert record.figures["log_likelihood"] == pytest.approx(EXPECTED["next_occ"] + 4 * log(0.9), abs=1e-5)
+    with pytest.raises(RunError, match=r"sums to 0\.9"):
+        run_all(request(registry, four_persons, entry=entry_of(Leaky)), replace(workshop, force=True))
+
+
+def test_a_model_that_raises_is_named(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    class Raises(Frequencies):
+        def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+            raise KeyError("column")
+
+    with pytest.raises(RunError, match="model 'frequencies' failed in fit: KeyError: 'column'"):
+        run_all(request(registry, four_persons, entry=entry_of(Raises)), workshop)
+
+
+def test_a_wrong_shape_is_refused(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    class Short(Frequencies):
+        def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+            return super().log_prob(panel, transitions, states)[:-1]
+
+    with pytest.raises(RunError, match=r"asked for log-probabilities \(4, 4\) and returned \(3, 4\)"):
+        run_all(request(registry, four_persons, entry=entry_of(Short)), workshop)
+
+
+def test_finished_tasks_survive_a_later_crash(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    class DiesOnSecondTask(Frequencies):
+        def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+            if states.shape[1] == 1:  # switch asks for the origin alone
+                raise MemoryError
+            return super().log_prob(panel, transitions, states)
+
+    with pytest.raises(RunError, match="MemoryError"):
+        run_all(request(registry, four_persons, "next_occ", "switch", entry=entry_of(DiesOnSecondTask)), workshop)
+    assert [record.configuration.task for record in workshop.store.all()] == ["next_occ"]
+
+
+class Coin(OutcomeModel):
+    """P(switch) = 1/4, whoever asks."""
+
+    def __init__(self, params: Parameters) -> None: ...
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None: ...
+
+    def log_event(self, panel: Panel, transitions: IntArray) -> FloatArray:
+        return np.full(len(transitions), log(0.25), dtype=np.float32)
+
+    def save(self, folder: Path) -> None: ...
+
+    def load(self, folder: Path) -> None: ...
+
+
+def test_a_model_of_one_task_competes_there_alone(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    coin = entry_of(Coin, predicts="switch")
+    [record] = run_all(request(registry, four_persons, "switch", entry=coin), workshop)
+    assert record.figures["log_likelihood"] == pytest.approx(2 * log(0.25) + 2 * log(0.75), abs=1e-5)
+    with pytest.raises(RequestError, match="predicts the outcome of task 'switch' alone"):
+        run_all(request(registry, four_persons, "next_occ", entry=coin), workshop)
+
+
+def test_observers_hear_of_a_run(workshop: Workshop, registry: Registry, four_persons: Panel) -> None:
+    heard: list[str] = []
+
+    class Observer:
+        @hookimpl
+        def harness_run_started(self, run: Run) -> None:
+            heard.append(f"started {run.model.item.name}")
+
+        @hookimpl
+        def harness_run_finished(self, run: Run, record: Record) -> None:
+            heard.append(f"finished {record.configuration.task}")
+
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(Observer(), name="observer")
+    run_all(request(registry, four_persons, "next_occ", "switch"), replace(workshop, registry=collect(manager)))
+    assert heard == ["started frequencies", "finished next_occ", "finished switch"]
+
+
+def test_figures_are_recomputed_from_the_file_alone(
+    registry: Registry, workshop: Workshop, four_persons: Panel
+) -> None:
+    for record in run_all(request(registry, four_persons, *EXPECTED), workshop):
+        assert figures(workshop.store.read(workshop.store.path(record.configuration))) == record.figures
