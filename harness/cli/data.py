@@ -1,0 +1,183 @@
+"""harness data: what is in a source, what is wrong with it, and the same careers in another form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli import console
+from harness.cli.options import ColumnOption, JsonOption, OccupationsOption
+from harness.errors import RequestError
+
+if TYPE_CHECKING:
+    from harness.data.describe import Description
+
+app = typer.Typer(help="Describe, check and convert careers.", no_args_is_help=True, rich_markup_mode=None)
+
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A data set's name, a panel folder, a csv or parquet file, or a CAREER folder.", metavar="SOURCE"
+    ),
+]
+DataSetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A parameter of a named data set, such as persons=500.", metavar="NAME=VALUE"),
+]
+
+
+class Form(StrEnum):
+    """What can be written."""
+
+    CSV_GZ = "csv.gz"
+    CSV = "csv"
+    PARQUET = "parquet"
+    CAREER = "career"
+
+
+def _settings(pairs: list[str] | None) -> dict[str, str]:
+    settings = {}
+    for pair in pairs or []:
+        name, equals, value = pair.removeprefix("data.").partition("=")
+        if not equals:
+            raise RequestError(f"--set {pair}: write name=value, such as --set persons=500")
+        settings[name] = value
+    return settings
+
+
+@app.command("describe")
+def describe(
+    context: typer.Context,
+    source: SourceArgument,
+    column: ColumnOption = None,
+    occupations: OccupationsOption = None,
+    settings: DataSetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Count what is in a source: persons, years, states, transitions, splits, covariates."""
+    from harness.data.describe import describe as describe_panel
+    from harness.data.sources import open_panel
+
+    with console.TerminalProgress().bar(f"reading {source}", None):
+        panel = open_panel(source, _settings(settings), column or [], occupations, context.obj)
+        found = describe_panel(panel)
+    if as_json:
+        console.emit_json(found.as_json())
+    else:
+        _show(found)
+
+
+@app.command("check")
+def check(
+    context: typer.Context,
+    source: SourceArgument,
+    column: ColumnOption = None,
+    occupations: OccupationsOption = None,
+    settings: DataSetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List every fault of a source with file, line, column and value. Exit status 2 if there is an error."""
+    from harness.data.sources import check as check_source
+
+    with console.TerminalProgress().bar(f"checking {source}", None):
+        found = check_source(source, _settings(settings), column or [], occupations, context.obj)
+    panel = found.panel
+    if as_json:
+        console.emit_json(
+            {
+                "source": source,
+                "errors": [asdict(fault) for fault in found.errors],
+                "notes": [asdict(fault) for fault in found.notes],
+                "persons": panel.n_persons if panel else None,
+                "records": panel.n_records if panel else None,
+                "left_out": dict(panel.left_out) if panel else {},
+            }
+        )
+    else:
+        lines = [f"error: {fault}" for fault in found.errors] + [f"note: {fault}" for fault in found.notes]
+        if panel:
+            lines += [f"left out: {count} {reason}" for reason, count in panel.left_out.items()]
+        size = f"; {panel.n_persons:,} persons, {panel.n_records:,} records" if panel else "; not read"
+        lines.append(f"{source}: {_count(found.errors, 'error')}, {_count(found.notes, 'note')}{size}")
+        console.result("\n".join(lines))
+    if found.errors:
+        raise typer.Exit(2)
+
+
+@app.command("convert")
+def convert(
+    context: typer.Context,
+    source: SourceArgument,
+    folder: Annotated[Path, typer.Argument(help="A new folder to write to.", metavar="FOLDER")],
+    form: Annotated[Form, typer.Option("--to", help="Form of the careers.")] = Form.CSV_GZ,
+    column: ColumnOption = None,
+    occupations: OccupationsOption = None,
+    settings: DataSetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a source as a panel folder that reads back equal, or as CAREER files."""
+    from harness.data.sources import open_panel
+    from harness.data.write import write_panel
+
+    with console.TerminalProgress().bar(f"converting {source}", None):
+        panel = open_panel(source, _settings(settings), column or [], occupations, context.obj)
+        files = write_panel(panel, folder, form.value)
+    if as_json:
+        fingerprint = None if form is Form.CAREER else panel.fingerprint()
+        console.emit_json({"files": [str(file) for file in files], "fingerprint": fingerprint})
+    else:
+        console.result("\n".join(str(file) for file in files))
+
+
+def _count(found: Sequence[object], word: str) -> str:
+    return f"{len(found):,} {word}{'' if len(found) == 1 else 's'}"
+
+
+def _show(found: Description) -> None:
+    console.table(["", found.name], _figures(found), right=[False, True])
+    sizes = [[name, f"{s.persons:,}", f"{s.records:,}", f"{s.transitions:,}"] for name, s in found.splits.items()]
+    console.table(["split", "persons", "records", "transitions"], sizes, right=[False, True, True, True])
+    statuses = [
+        [status, f"{share:.1%}", _percent(found.stay_rate_by_status.get(status))]
+        for status, share in found.by_status.items()
+    ]
+    console.table(["status", "records", "stay rate"], statuses, right=[False, True, True])
+    covariates = [
+        [name, c.kind, str(c.levels or ""), "yes" if c.fixed else "no", f"{c.missing:.1%}"]
+        for name, c in found.covariates.items()
+    ]
+    if covariates:
+        headings = ["covariate", "kind", "levels", "fixed", "missing"]
+        console.table(headings, covariates, right=[False, False, True, False, True])
+    for reason, count in found.left_out.items():
+        console.result(f"left out: {count} {reason}")
+
+
+def _figures(found: Description) -> list[list[str]]:
+    records, states = found.records_per_career, found.states_per_career
+    return [
+        ["persons", f"{found.persons:,}"],
+        ["records", f"{found.records:,}"],
+        ["transitions", f"{found.transitions:,}"],
+        ["years", f"{found.first_year}-{found.last_year}"],
+        ["records per career: mean, median, most", f"{records.mean:.1f}, {records.median:g}, {records.most}"],
+        ["careers of a single record", f"{found.single_record_careers:,}"],
+        ["states", f"{found.states:,}"],
+        ["states that never occur", f"{len(found.unused_states):,}"],
+        ["states per career: mean, median, most", f"{states.mean:.1f}, {states.median:g}, {states.most}"],
+        ["stay rate", _percent(found.stay_rate)],
+        ["exit rate, employed to out of the labor force", _percent(found.exit_rate)],
+        ["gaps, steps longer than a year", f"{found.gaps:,} ({_percent(found.gap_share)})"],
+        ["states in test unseen in train", f"{len(found.unseen_states):,}"],
+        ["test transitions into those", _percent(found.unseen_transitions)],
+        ["fingerprint", found.fingerprint[:12]],
+    ]
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{share:.1%}"

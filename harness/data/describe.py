@@ -1,0 +1,170 @@
+"""What is in a panel, in figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.panel import SPLITS, Panel, Status
+from harness.types import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A count per career, over careers."""
+
+    mean: float
+    median: float
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSize:
+    """How much of the panel is in one split."""
+
+    persons: int
+    records: int
+    transitions: int
+
+
+@dataclass(frozen=True, slots=True)
+class CovariateSummary:
+    """levels: how many, for a categorical one. missing: share of records without a value."""
+
+    kind: str
+    fixed: bool
+    levels: int | None
+    missing: float
+
+
+@dataclass(frozen=True)
+class Description:
+    """Figures of one panel. Shares are between 0 and 1, and None where there is nothing to take a share of.
+
+    by_status: share of records. stay_rate: share of transitions that keep the state; by status of the origin besides.
+    exit_rate: of the transitions from employment, the share that ends out of the labor force (or, in a survey that does
+    not tell the two apart, out of it or unemployed). gaps: transitions that span more than a year. unused_states:
+    codes that occur in no record. unseen_states: codes that occur in the test split and not in train;
+    unseen_transitions: share of test transitions that end in one.
+    """
+
+    name: str
+    fingerprint: str
+    source: Mapping[str, Any]
+    persons: int
+    records: int
+    transitions: int
+    first_year: int
+    last_year: int
+    states: int
+    records_per_career: Spread
+    states_per_career: Spread
+    single_record_careers: int
+    by_status: Mapping[str, float]
+    stay_rate: float | None
+    stay_rate_by_status: Mapping[str, float]
+    exit_rate: float | None
+    gaps: int
+    gap_share: float | None
+    unused_states: tuple[str, ...]
+    unseen_states: tuple[str, ...]
+    unseen_transitions: float | None
+    splits: Mapping[str, SplitSize]
+    covariates: Mapping[str, CovariateSummary]
+    left_out: Mapping[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain dictionaries, lists, numbers and text."""
+        return asdict(self)
+
+
+def describe(panel: Panel) -> Description:
+    """Count what is in a panel."""
+    later = panel.transitions
+    origin, state = panel.origin(later), panel.state[later]
+    stays = origin == state
+    status = np.array([s.value for s in panel.occupations.statuses])
+    employed = panel.occupations.has_status(Status.EMPLOYED)
+    gaps = panel.year[later] - panel.year[later - 1] > 1
+    lengths = np.diff(panel.offsets)
+    unseen = _unseen(panel)
+    test = panel.split[panel.person[later]] == SPLITS.index("test")
+    codes = np.array(panel.occupations.codes)
+    return Description(
+        name=panel.name,
+        fingerprint=panel.fingerprint(),
+        source=panel.source,
+        persons=panel.n_persons,
+        records=panel.n_records,
+        transitions=len(later),
+        first_year=int(panel.year.min()),
+        last_year=int(panel.year.max()),
+        states=panel.n_states,
+        records_per_career=_spread(lengths),
+        states_per_career=_spread(_distinct_states(panel)),
+        single_record_careers=int((lengths == 1).sum()),
+        by_status={s: float((status[panel.state] == s).mean()) for s in dict.fromkeys(status.tolist())},
+        stay_rate=_share(stays),
+        stay_rate_by_status={
+            s: float(stays[status[origin] == s].mean())
+            for s in dict.fromkeys(status.tolist())
+            if (status[origin] == s).any()
+        },
+        exit_rate=_share(panel.occupations.out_of_labor_force[state][employed[origin]]),
+        gaps=int(gaps.sum()),
+        gap_share=_share(gaps),
+        unused_states=_named(codes, np.bincount(panel.state, minlength=panel.n_states) == 0),
+        unseen_states=_named(codes, unseen),
+        unseen_transitions=_share(unseen[state][test]),
+        splits=_split_sizes(panel),
+        covariates=_covariates(panel),
+        left_out=panel.left_out,
+    )
+
+
+def _share(chosen: BoolArray) -> float | None:
+    return float(chosen.mean()) if len(chosen) else None
+
+
+def _named(codes: np.ndarray, chosen: BoolArray) -> tuple[str, ...]:
+    return tuple(codes[chosen].tolist())
+
+
+def _spread(counts: IntArray) -> Spread:
+    return Spread(float(counts.mean()), float(np.median(counts)), int(counts.min()), int(counts.max()))
+
+
+def _distinct_states(panel: Panel) -> IntArray:
+    """int64 [P]: how many different states each career has."""
+    pairs = np.unique(panel.person * panel.n_states + panel.state)
+    return np.bincount(pairs // panel.n_states, minlength=panel.n_persons).astype(np.int64)
+
+
+def _unseen(panel: Panel) -> BoolArray:
+    """bool [K]: states of the test split that the train split does not have."""
+    split = panel.split[panel.person]
+    seen = {name: np.bincount(panel.state[split == i], minlength=panel.n_states) > 0 for i, name in enumerate(SPLITS)}
+    return np.asarray(seen["test"] & ~seen["train"], dtype=bool)
+
+
+def _split_sizes(panel: Panel) -> dict[str, SplitSize]:
+    lengths = np.diff(panel.offsets)
+    sizes: dict[str, SplitSize] = {}
+    for i, name in enumerate(SPLITS):
+        records = lengths[panel.split == i]
+        sizes[name] = SplitSize(len(records), int(records.sum()), int((records - 1).sum()))
+    return sizes
+
+
+def _covariates(panel: Panel) -> dict[str, CovariateSummary]:
+    summaries = {}
+    for name, covariate in panel.covariates.items():
+        values: IntArray | FloatArray = covariate.values
+        missing = values < 0 if covariate.kind == "categorical" else np.isnan(values)
+        levels = len(covariate.levels) if covariate.kind == "categorical" else None
+        summaries[name] = CovariateSummary(covariate.kind, covariate.fixed, levels, float(missing.mean()))
+    return summaries

@@ -1,0 +1,136 @@
+"""Writes a panel to files that the readers read back."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from harness.data.career import JOB, OCCUPATIONS, YEAR
+from harness.data.covariates import SCHEMA_FILE
+from harness.errors import HarnessError, RequestError, RunError
+from harness.panel import SPLITS, Covariate, Panel
+
+Format = Literal["csv.gz", "csv", "parquet", "career"]
+PARTS = ("person", "year", "occupation", "split")
+
+
+def write_panel(panel: Panel, folder: Path, kind: Format = "csv.gz") -> list[Path]:
+    """Write a panel folder, or with ``career`` the CAREER paper's files; the files written.
+
+    A panel folder holds ``careers``, ``occupations.csv`` and ``columns.json``, the kind and the levels of each
+    covariate, which values alone do not tell; it is read back and compared, fingerprint by fingerprint. CAREER files
+    lose person ids and kinds, spaces become underscores and missing entries 'missing'; titles and statuses stand in an
+    ``occupations.csv`` beside them.
+
+    Raises RequestError where the folder holds files already, or a covariate has the name of another column, or a level
+    is blank; RunError where what was written does not read back equal.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RequestError(f"{folder}: already holds something; name a new folder")
+    for name, covariate in panel.covariates.items():
+        if name in PARTS or name.strip() != name or not name:
+            raise RequestError(f"covariate '{name}' cannot be a column beside {', '.join(PARTS)}: give it another name")
+        if any(not level.strip() for level in covariate.levels):
+            raise RequestError(f"covariate '{name}' has a blank level, which would read as missing: give it a name")
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_occupations(panel, folder / OCCUPATIONS)
+    if kind == "career":
+        _write_career(panel, folder)
+    else:
+        _write_careers(panel, folder / f"careers.{kind}")
+        _write_schema(panel, folder / SCHEMA_FILE)
+        _compare(panel, folder)
+    return sorted(folder.iterdir())
+
+
+def _write_occupations(panel: Panel, path: Path) -> None:
+    states = panel.occupations
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["code", "title", "group", "status"])
+        statuses = [status.value for status in states.statuses]
+        writer.writerows(zip(states.codes, states.titles, states.groups, statuses, strict=True))
+
+
+def _write_careers(panel: Panel, path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+    from pyarrow import parquet
+
+    columns: dict[str, Any] = {
+        "person": pa.array(panel.persons.tolist(), pa.string()).take(pa.array(panel.person)),
+        "year": pa.array(panel.year),
+        "occupation": pa.array(panel.occupations.codes, pa.string()).take(pa.array(panel.state)),
+    }
+    columns |= {name: _entries(covariate) for name, covariate in panel.covariates.items()}
+    columns["split"] = pa.array(SPLITS, pa.string()).take(pa.array(panel.split[panel.person]))
+    table = pa.table(columns)
+    if path.suffix == ".parquet":
+        parquet.write_table(table, path)
+        return
+    sink = pa.BufferOutputStream()
+    arrow_csv.write_csv(table, sink, arrow_csv.WriteOptions(quoting_style="needed"))
+    data = sink.getvalue().to_pybytes()
+    path.write_bytes(gzip.compress(data, compresslevel=6, mtime=0) if path.suffix == ".gz" else data)
+
+
+def _entries(covariate: Covariate) -> Any:
+    import pyarrow as pa
+
+    if covariate.kind == "numeric":
+        values = covariate.values.astype(np.float64)
+        return pa.array(values, pa.float64(), mask=np.isnan(values))
+    index = pa.array(covariate.values.astype(np.int32), mask=covariate.values < 0)
+    return pa.array(covariate.levels, pa.string()).take(index)
+
+
+def _write_schema(panel: Panel, path: Path) -> None:
+    schema = {
+        name: {"kind": c.kind, "levels": list(c.levels)} if c.kind == "categorical" else {"kind": c.kind}
+        for name, c in panel.covariates.items()
+    }
+    path.write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _compare(panel: Panel, folder: Path) -> None:
+    from harness.data.sources import open_panel
+
+    try:
+        read = open_panel(folder)
+    except HarnessError as error:
+        raise RunError(f"{folder}: what was written cannot be read back: {error}") from error
+    if read.fingerprint() != panel.fingerprint():
+        raise RunError(
+            f"{folder}: what was written reads back as another panel (ids or codes with blanks around them?)"
+        )
+
+
+def _write_career(panel: Panel, folder: Path) -> None:
+    codes = _unbroken(np.array(panel.occupations.codes))
+    fields: dict[str, tuple[np.ndarray, bool]] = {
+        JOB: (codes[panel.state], False),
+        YEAR: (panel.year.astype(str), False),
+    }
+    for name, covariate in panel.covariates.items():
+        if covariate.kind == "categorical":
+            words = _unbroken(np.array([*covariate.levels, "missing"]))[covariate.values]
+        else:
+            words = np.array(["NA" if np.isnan(value) else f"{value:.17g}" for value in covariate.values])
+        fields[name] = words, covariate.fixed
+    for i, split in enumerate(SPLITS):
+        persons = np.flatnonzero(panel.split == i)
+        for name, (words, fixed) in fields.items():
+            starts, stops = panel.offsets[persons], panel.offsets[persons + 1]
+            stops = starts + 1 if fixed else stops
+            lines = (" ".join(words[a:b]) + "\n" for a, b in zip(starts.tolist(), stops.tolist(), strict=True))
+            (folder / f"{split}.{name}").write_text("".join(lines), encoding="utf-8")
+
+
+def _unbroken(words: np.ndarray) -> np.ndarray:
+    """Words without blanks inside, which would separate entries."""
+    return np.array(["_".join(str(word).split()) for word in words])
