@@ -16,7 +16,7 @@ from harness.panel import Panel
 class MarketParams(Params):
     """How many people to survey, and which."""
 
-    persons: int = Field(2500, ge=1, description="persons in the survey, about 20 records each")
+    persons: int = Field(2400, ge=1, description="persons in the survey, about 22 records each")
     seed: int = Field(1, ge=0, description="of the persons and their choices; the economy is always the same")
 
 

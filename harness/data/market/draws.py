@@ -10,7 +10,7 @@ import hashlib
 
 import numpy as np
 
-from harness.types import FloatArray
+from harness.types import FloatArray, IntArray
 
 BLOCK = 256  # persons
 
@@ -34,3 +34,9 @@ def person_uniforms(key: str, persons: range, columns: int) -> FloatArray:
     rows = np.concatenate([uniforms(key, b, BLOCK * columns).reshape(BLOCK, columns) for b in blocks])
     first = persons.start - blocks.start * BLOCK
     return rows[first : first + len(persons)]
+
+
+def pick(probabilities: FloatArray, uniform: FloatArray) -> IntArray:
+    """int64 [n]: inverse of the cumulative distribution; probabilities [n, m] need not sum to one exactly."""
+    total = np.cumsum(probabilities, axis=1)
+    return np.asarray((total < uniform[:, None] * total[:, -1:]).sum(axis=1), dtype=np.int64)

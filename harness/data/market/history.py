@@ -14,10 +14,9 @@ from harness.data.market.economy import (
     NONE,
     RECALL,
     Economy,
-    K,
 )
+from harness.data.market.skills import OLDEST
 from harness.data.market.titles import N_JOBS
-from harness.data.market.types import OLDEST
 from harness.types import FloatArray, IntArray
 
 FADE = 0.93  # what a year leaves of experience in a group
@@ -82,5 +81,4 @@ def visible_utility(economy: Economy, history: History, now: Now) -> FloatArray:
     again = np.flatnonzero(history.last != NONE)
     last = history.last[again]
     utility[again, last] += economy.stay[age[again], last] + economy.tenure[last] * np.log1p(history.tenure[again])
-    assert utility.shape[1] == K
     return utility

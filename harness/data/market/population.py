@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from harness.data.market.draws import normals
-from harness.data.market.types import ETHNICITIES, GENDERS, N_TYPES, REGIONS, trait
+from harness.data.market.skills import ETHNICITIES, GENDERS, N_TYPES, REGIONS, trait
 from harness.types import FloatArray
 
 
@@ -31,7 +31,7 @@ class Population:
 
 
 POPULATIONS = {
-    "survey": Population("survey", (1980, 1984), (16, 19), (1997, 2022), 0.25, (0.0, 0.0), True),
+    "survey": Population("survey", (1980, 1984), (16, 19), (1997, 2022), 0.12, (0.0, 0.0), True),
     "resumes": Population("resumes", (1962, 1990), (18, 24), (1980, 2022), 0.8, (0.7, 1.2), False),
 }
 

@@ -17,14 +17,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.data.market.economy import Economy, economy
+from harness.data.market.economy import VERSION, Economy, economy
 from harness.data.market.history import History, Now, visible_utility
 from harness.data.market.population import joint
+from harness.data.market.skills import ETHNICITIES, GENDERS, N_CLASSES, N_TYPES, OLDEST, REGIONS, schooling
 from harness.data.market.titles import EDUCATION, N_JOBS, SCHOOL, occupations
-from harness.data.market.types import ETHNICITIES, GENDERS, N_CLASSES, N_TYPES, OLDEST, REGIONS, schooling
 from harness.errors import RequestError
 from harness.panel import Panel
-from harness.types import FloatArray, IntArray
+from harness.types import BoolArray, FloatArray, IntArray
 
 BLOCK = 1024  # persons at a time
 # A history that the market cannot produce (somebody else's education, say) is priced as very unlikely, not refused:
@@ -38,6 +38,11 @@ def known_population(panel: Panel) -> str:
         raise RequestError(
             f"oracle knows the probabilities of simulated panels only, and '{panel.name}' is not one: "
             "use --data market or --data market-resumes"
+        )
+    if panel.source.get("version") != VERSION:
+        raise RequestError(
+            f"oracle knows version {VERSION} of the market, but '{panel.name}' was drawn from version "
+            f"{panel.source.get('version')}: draw it again"
         )
     missing = [name for name in ("birth_year", "education") if name not in panel.covariates]
     if missing or panel.occupations != occupations():
@@ -77,7 +82,7 @@ def _log(values: FloatArray) -> FloatArray:
     return np.asarray(np.log(np.maximum(values, FLOOR)), dtype=np.float64)
 
 
-def _block_rows(panel: Panel, population: str, wanted: FloatArray) -> Iterator[tuple[IntArray, FloatArray]]:
+def _block_rows(panel: Panel, population: str, wanted: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
     """(records, rows [n, K]) of the wanted records of a few persons, a year of their careers at a time."""
     tables, school = economy(), schooling()
     lengths = np.diff(panel.offsets)

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.data.market.draws import person_uniforms
-from harness.data.market.economy import economy
+from harness.data.market.draws import person_uniforms, pick
+from harness.data.market.economy import VERSION, economy
 from harness.data.market.history import History, Now, visible_utility
 from harness.data.market.population import POPULATIONS, Population, joint
+from harness.data.market.skills import ETHNICITIES, GENDERS, N_TYPES, REGIONS, schooling
 from harness.data.market.titles import EDUCATION, N_JOBS, SCHOOL, occupations
-from harness.data.market.types import ETHNICITIES, GENDERS, N_TYPES, REGIONS, draw_level, schooling
 from harness.panel import Covariate, Panel, split_by_hash
 from harness.types import FloatArray, IntArray
 
-VERSION = 1  # of the economy: another one is another data set
 LONGEST = 30  # records of a career at most
 CHUNK = 2048  # persons at a time: [2048, 333] utilities are 5 MB
 
@@ -72,7 +71,7 @@ def draw_careers(people: People, chance: FloatArray) -> tuple[IntArray, IntArray
         skill, year = people.skill[alive], people.entry_year[alive] + t
         age = year - people.birth_year[alive]
         if t == 0:
-            level = draw_level(school.entry[skill, age], chance[alive, 0, t])
+            level = pick(school.entry[skill, age], chance[alive, 0, t])
         else:
             level = education[alive, t - 1].astype(np.int64)
             studied = (history.last == SCHOOL).astype(np.int64)
@@ -82,14 +81,14 @@ def draw_careers(people: People, chance: FloatArray) -> tuple[IntArray, IntArray
         utility += tables.taste[latent]
         worked = np.flatnonzero(history.last < N_JOBS)
         utility[worked, history.last[worked]] -= tables.mobility[latent[worked]]
-        choice = draw_level(np.exp(utility - utility.max(axis=1, keepdims=True)), chance[alive, 1, t])
+        choice = pick(np.exp(utility - utility.max(axis=1, keepdims=True)), chance[alive, 1, t])
         state[alive, t], education[alive, t] = choice, level
         history.advance(choice)
     return state, education
 
 
 def draw_panel(population: str, persons: int, seed: int) -> Panel:
-    """The panel of persons 0 to ``persons`` - 1 of a population; its name, ids and splits are left to the caller."""
+    """The panel of persons 0 to ``persons`` - 1 of a population, split by hash; source says how to draw it again."""
     chosen = POPULATIONS[population]
     people, states, educations = [], [], []
     for start in range(0, persons, CHUNK):

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from harness.data.market.titles import EDUCATION
-from harness.types import FloatArray, IntArray
+from harness.types import FloatArray
 
 GENDERS = ("female", "male")
 ETHNICITIES = ("asian", "black", "hispanic", "white")
@@ -97,9 +97,3 @@ def schooling() -> Schooling:
         entry[:, age] = entry[:, age - 1] - up
         entry[:, age, 1:] += up[:, :-1]
     return Schooling(entry=entry.round(9), rise=rise.round(9))
-
-
-def draw_level(probabilities: FloatArray, uniform: FloatArray) -> IntArray:
-    """int64 [n]: inverse of the cumulative distribution; probabilities [n, m] need not sum to one exactly."""
-    total = np.cumsum(probabilities, axis=1)
-    return np.asarray((total < uniform[:, None] * total[:, -1:]).sum(axis=1), dtype=np.int64)
