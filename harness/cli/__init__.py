@@ -15,21 +15,22 @@ from harness.registry import Registry, load_registry
 HELP = "Models of a worker's next occupation, side by side on one split with one likelihood."
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 def build_app(registry: Registry) -> typer.Typer:
     """The command with those that plugins add through ``harness_cli``."""
     app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-    def version(asked: bool) -> None:
-        if asked:
-            typer.echo(__version__)
-            raise typer.Exit
 
     @app.callback()
     def common(
         context: typer.Context,
         debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
         version: Annotated[
-            bool, typer.Option("--version", help="Print the version.", callback=version, is_eager=True)
+            bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
         ] = False,
     ) -> None:
         context.obj = registry

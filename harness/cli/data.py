@@ -172,12 +172,12 @@ def _figures(found: Description) -> list[list[str]]:
         ["states per career: mean, median, most", f"{states.mean:.1f}, {states.median:g}, {states.most}"],
         ["stay rate", _percent(found.stay_rate)],
         ["exit rate, employed to out of the labor force", _percent(found.exit_rate)],
-        ["gaps, steps longer than a year", f"{found.gaps:,} ({_percent(found.gap_share)})"],
+        ["gaps, steps longer than a year", f"{found.gaps:,} ({_percent(found.gap_share, 2)})"],
         ["states in test unseen in train", f"{len(found.unseen_states):,}"],
-        ["test transitions into those", _percent(found.unseen_transitions)],
+        ["test transitions into those", _percent(found.unseen_transitions, 2)],
         ["fingerprint", found.fingerprint[:12]],
     ]
 
 
-def _percent(share: float | None) -> str:
-    return "none" if share is None else f"{share:.1%}"
+def _percent(share: float | None, digits: int = 1) -> str:
+    return "none" if share is None else f"{share:.{digits}%}"

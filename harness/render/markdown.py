@@ -8,7 +8,7 @@ from harness.render.table import columns, notes
 
 def escape(text: str) -> str:
     """Names come from plugins and users: nothing in them may end a cell, or become a tag or a link."""
-    for character in "\\|`*_[]<>":
+    for character in "\\|`*[]<>":
         text = text.replace(
             character, f"\\{character}" if character not in "<>" else {"<": "&lt;", ">": "&gt;"}[character]
         )
