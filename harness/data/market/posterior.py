@@ -27,8 +27,8 @@ from harness.panel import Panel
 from harness.types import BoolArray, FloatArray, IntArray
 
 BLOCK = 1024  # persons at a time
-# A history that the market cannot produce (somebody else's education, say) is priced as very unlikely, not refused:
-# it then weighs on all classes alike.
+# A history that the market cannot produce (education that falls, say) is priced as very unlikely instead of refused,
+# and all classes alike, so it tells nothing about them.
 FLOOR = 1e-12
 
 

@@ -84,12 +84,13 @@ def schooling() -> Schooling:
     taste = np.array([0.9, 1.1, 1.0, 0.8, 0.0])
     peak = np.array([18.5, 19.5, 22.5, 26.0, 0.0])
     width = np.array([1.4, 3.0, 2.5, 5.0, 1.0])
-    in_school = 1.6
+    in_school = 1.6  # what last year's being in school adds
     late = np.minimum(((ages - peak[:, None]) / width[:, None]) ** 2, 5.0)  # [levels, ages]
     logit = base[:, None] + taste[:, None] * trait("ability")[:, None, None] - late  # [types, levels, ages]
     logit = np.stack([logit, logit + in_school])
     rise = 1.0 / (1.0 + np.exp(-logit))
-    rise[..., :17] = 0.0  # nobody rises before 17
+    for place, earliest in enumerate((17, 18, 21, 22)):
+        rise[:, :, place, :earliest] = 0.0
     entry = np.zeros((N_TYPES, OLDEST + 1, len(EDUCATION)))
     entry[:, :16, 0] = 1.0
     for age in range(16, OLDEST + 1):
