@@ -39,7 +39,7 @@ from harness.task import EachState, Task
 from harness.types import FloatArray
 
 # The core modules that a number depends on, beside the model's own.
-NUMBERS = ("panel", "task", "model", "scoring", "contract", "runner", "frequencies", "features")
+NUMBERS = ("panel", "task", "model", "scoring", "contract", "runner", "frequencies", "features*")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Fitted:
 def code_version(entry: Entry[ModelSpec]) -> str:
     """Distribution, version, and 12 digits of SHA-256 over the sources of the model and of the core it rests on."""
     core = Path(__file__).parent
-    files = [path for name in NUMBERS for path in (core / f"{name}.py",) if path.exists()]
+    files = [path for name in NUMBERS for path in sorted(core.glob(f"{name}.py"))]
     spec = find_spec(entry.module)
     if spec is not None and spec.origin:
         own = Path(spec.origin)

@@ -32,7 +32,7 @@ def test_equals_the_plain_loop(sums: tuple[np.ndarray, np.ndarray]) -> None:
     generator = np.random.default_rng([inference.SEED, 400])
     replicates = []
     for _ in range(50):
-        drawn = generator.integers(0, 400, size=(1, 400))[0]
+        drawn = generator.integers(0, 400, size=400, dtype=np.int32)
         replicates.append(np.exp(-log_likelihood[drawn].sum() / transitions[drawn].sum()))
     estimate = inference.perplexity(log_likelihood, transitions, replicates=50)
     assert estimate.standard_error == pytest.approx(np.std(replicates, ddof=1))

@@ -22,7 +22,7 @@ from harness.cli.options import (
 from harness.errors import HarnessError, RequestError, did_you_mean
 from harness.machine import cache_folder, resolve_device
 from harness.panel import Panel
-from harness.records import Record, Store
+from harness.records import Record, Store, now
 from harness.registry import Registry
 from harness.runner import Run, Workshop, execute, why_empty
 from harness.settings import Settings, pairs, parse, validate
@@ -127,6 +127,7 @@ def _run_all(
 ) -> tuple[list[Record], list[str]]:
     done: list[Record] = []
     failed: list[str] = []
+    started = now()
     for name in request.models:
         entry = workshop.registry.model(name)
         params = validate(entry.item.params, request.settings.models[name], name)
@@ -135,7 +136,7 @@ def _run_all(
         try:
             for record in execute(run, workshop):
                 done.append(record)
-                console.say(_line(record, workshop.store))
+                console.say(_line(record, workshop.store, reused=record.measured.finished < started))
         except HarnessError as error:
             if len(request.models) == 1 and not done:
                 raise
@@ -146,12 +147,13 @@ def _run_all(
     return done, failed
 
 
-def _line(record: Record, store: Store) -> str:
+def _line(record: Record, store: Store, reused: bool) -> str:
     figures, cost = record.figures, record.measured
-    return (
-        f"{record.configuration.model} on {record.configuration.task}: perplexity {figures['perplexity']:.4f}, "
-        f"fit {cost.fit_seconds:.1f} s, score {cost.score_seconds:.1f} s -> {store.path(record.configuration)}"
-    )
+    told = f"{record.configuration.model} on {record.configuration.task}: perplexity {figures['perplexity']:.4f}, "
+    if reused:
+        return told + f"read from the record of {cost.finished:%Y-%m-%d %H:%M} UTC; --force runs it again"
+    path = store.path(record.configuration)
+    return told + f"fit {cost.fit_seconds:.1f} s, score {cost.score_seconds:.1f} s -> {path}"
 
 
 def _show(done: list[Record], workshop: Workshop, as_json: bool) -> None:

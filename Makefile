@@ -1,0 +1,28 @@
+# Shortcuts for developers; the README's commands need no make.
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+$(BIN)/harness: pyproject.toml constraints.txt
+	python3 -m venv $(VENV)
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	touch $@
+
+.PHONY: test bench lint boards
+
+test: $(BIN)/harness
+	$(BIN)/pytest
+
+# The tests of minutes and the benchmarks, each beside a named peer.
+bench: $(BIN)/harness
+	$(BIN)/pytest -m slow
+
+lint: $(BIN)/harness
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Run again, on this machine, everything that the committed boards are computed from.
+boards: $(BIN)/harness
+	$(BIN)/harness run --task all --data market --model uniform --model marginal --model markov --model mnl --model gbm --model llm-lora --model oracle --force
+	$(BIN)/harness run --task all --data wage-panel --model uniform --model marginal --model markov --model mnl --model gbm --model llm-lora --force
+	$(BIN)/harness leaderboard
