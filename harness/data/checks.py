@@ -139,7 +139,7 @@ def check_split_sizes(records: Records, split: IntArray, findings: Findings) -> 
             findings.error(file, f"no person is in the {name} split: put some there", None, column)
         elif size == 0:
             few = f"{len(split)} persons are too few to split by hash; bring more, or a column 'split'"
-            findings.error(file, f"no person is in the {name} split: {few}")
+            findings.error(file, f"no person is in the {name} split: {few}", records.header_line)
 
 
 def note_single_records(records: Records, findings: Findings) -> None:

@@ -96,14 +96,15 @@ Column = TextColumn | NumberColumn
 class Table:
     """One file: its name, its columns, and where each of its rows stands.
 
-    lines: int64 [N], the line on which each row begins (the header is
-    line 1), or for parquet the row, counted from 1. left_out: reason -> count of what was passed over.
+    lines: int64 [N], the line on which each row begins, or for parquet the row, counted from 1. header_line: 1, or
+    None for parquet. left_out: reason -> count of what was passed over.
     """
 
     file: str
     columns: Mapping[str, Column]
     rows: int
     lines: IntArray
+    header_line: int | None = 1
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -126,7 +126,7 @@ def _table(file: str, table: pa.Table, findings: Findings, lines: np.ndarray, le
     if not table.num_rows:
         findings.error(file, "has column names and no rows", line=1)
         return None
-    return Table(file, columns, table.num_rows, lines, left_out)
+    return Table(file, columns, table.num_rows, lines, left_out=left_out)
 
 
 def _read_slowly(file: str, data: bytes, findings: Findings) -> Table | None:
@@ -187,5 +187,5 @@ def _tell_stray_bytes(file: str, rows: list[list[str]], lines: list[int], findin
                 "save the whole file as UTF-8",
                 line=line,
                 column=header[position] if position < len(header) else None,
-                value=raw.decode("utf-8", "backslashreplace"),
+                value=raw.decode("utf-8", "replace"),
             )

@@ -36,7 +36,7 @@ def read_parquet(path: Path, findings: Findings) -> Table | None:
     if not table.num_rows:
         findings.error(path.name, "has no rows")
         return None
-    return Table(path.name, columns, table.num_rows, np.arange(1, table.num_rows + 1, dtype=np.int64))
+    return Table(path.name, columns, table.num_rows, np.arange(1, table.num_rows + 1, dtype=np.int64), header_line=None)
 
 
 def _column(array: Any) -> Column:
@@ -52,4 +52,4 @@ def _column(array: Any) -> Column:
 
 def read_file(path: Path, findings: Findings) -> Table | None:
     """A csv, csv.gz or parquet file, by its name."""
-    return read_parquet(path, findings) if path.suffix in (".parquet", ".pq") else read_csv(path, findings)
+    return read_parquet(path, findings) if path.suffix == ".parquet" else read_csv(path, findings)

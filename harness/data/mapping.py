@@ -50,7 +50,7 @@ def parts_of(table: Table, mapping: Mapping[str, str], optional: Iterable[str], 
         if column in table.columns:
             parts[part] = column
         elif part in REQUIRED or mapping.get(part):
-            findings.error(table.file, _missing(part, table), line=1, column=column)
+            findings.error(table.file, _missing(part, table), line=table.header_line, column=column)
     return parts
 
 
@@ -90,6 +90,7 @@ def records_of(name: str, reader: str, table: Table, parts: Mapping[str, str]) -
         split=text.get("split"),
         covariates={column: values for column, values in table.columns.items() if column not in parts.values()},
         place=place,
+        header_line=table.header_line,
         code_type=table.columns[parts["occupation"]].type,
         source={"reader": reader, "file": table.file},
         left_out=table.left_out,

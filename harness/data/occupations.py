@@ -40,7 +40,7 @@ def read_occupations(path: Path, findings: Findings) -> tuple[Occupations | None
     for name in missing:
         hint = "; 'group' would do as well" if name == "soc" else ""
         near = did_you_mean(name, columns)
-        findings.error(table.file, f"there is no such column; {near}{hint}", line=1, column=name)
+        findings.error(table.file, f"there is no such column; {near}{hint}", line=table.header_line, column=name)
     left_out = dict(table.left_out)
     if unused := set(columns) - {"code", "title", "soc", "group", "status"}:
         left_out[f"columns of {table.file} not used"] = len(unused)
@@ -69,7 +69,7 @@ def _codes(table: Table, column: TextColumn, findings: Findings) -> list[str]:
     seen: dict[str, int] = {}
     for code, line in zip(codes, table.lines.tolist(), strict=True):
         if not code:
-            findings.error(table.file, "is blank; every state needs a code", line=line, column="code")
+            findings.error(table.file, "is blank; every state needs a code", line=line, column="code", value="")
         elif code in seen:
             message = f"the code already stands in line {seen[code]}: a code is listed once"
             findings.error(table.file, message, line=line, column="code", value=code)
@@ -82,7 +82,9 @@ def _titles(table: Table, column: TextColumn, findings: Findings) -> list[str]:
     seen: dict[str, int] = {}
     for title, line in zip(titles, table.lines.tolist(), strict=True):
         if not title:
-            findings.error(table.file, "is blank; every state needs a title in words", line=line, column="title")
+            findings.error(
+                table.file, "is blank; every state needs a title in words", line=line, column="title", value=""
+            )
         elif title in seen:
             message = f"line {seen[title]} has the same title: models that read titles cannot tell the two apart"
             findings.note(table.file, message, line=line, column="title", value=title)

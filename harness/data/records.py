@@ -19,7 +19,8 @@ class Records:
     """N person-years as text, in the order of their file.
 
     place: (row, 'person' | 'year' | 'occupation' | 'split' | covariate) -> file, line and column of that entry.
-    code_type: the type that the file declares the occupation column to be of. schema: what is known of covariates.
+    header_line: where the file names its columns, if it has such a line. code_type: the type that the file declares the
+    occupation column to be of. schema: what is known of covariates.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Records:
     split: TextColumn | None
     covariates: Mapping[str, Column]
     place: Callable[[int, str], tuple[str, int | None, str]]
+    header_line: int | None = None
     schema: Mapping[str, ColumnSchema] = field(default_factory=dict)
     code_type: str = "text"
     source: Mapping[str, Any] = field(default_factory=dict)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.data.spec import DatasetSpec
     from harness.registry import Registry
 
-FILE_ENDINGS = (".csv", ".csv.gz", ".parquet", ".pq")
+FILE_ENDINGS = (".csv", ".csv.gz", ".parquet")
 Columns = Mapping[str, str] | Iterable[str]
 
 
@@ -131,7 +131,7 @@ def _load(spec: DatasetSpec, settings: Mapping[str, Any]) -> Panel:
 
 def _no_source(source: str | Path, path: Path, names: Iterable[str]) -> str:
     if path.is_file():
-        return f"{source}: careers are read from {', '.join(FILE_ENDINGS[:-1])} files, or from a folder"
+        return f"{source}: careers are read from {', '.join(FILE_ENDINGS)} files, or from a folder"
     if path.is_dir():
         return f"{source}: the folder holds neither careers.csv (or .csv.gz, .parquet) nor train.job"
     return f"'{source}' is no data set, and there is no such file or folder; {did_you_mean(str(source), names)}"

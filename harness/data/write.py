@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +16,7 @@ from harness.data.career import JOB, OCCUPATIONS, YEAR
 from harness.data.covariates import SCHEMA_FILE
 from harness.errors import HarnessError, RequestError, RunError
 from harness.panel import SPLITS, Covariate, Panel
+from harness.types import StrArray
 
 Format = Literal["csv.gz", "csv", "parquet", "career"]
 PARTS = ("person", "year", "occupation", "split")
@@ -37,6 +40,8 @@ def write_panel(panel: Panel, folder: Path, kind: Format = "csv.gz") -> list[Pat
             raise RequestError(f"covariate '{name}' cannot be a column beside {', '.join(PARTS)}: give it another name")
         if any(not level.strip() for level in covariate.levels):
             raise RequestError(f"covariate '{name}' has a blank level, which would read as missing: give it a name")
+    if kind == "career":
+        panel = _unbroken_codes(panel)
     folder.mkdir(parents=True, exist_ok=True)
     _write_occupations(panel, folder / OCCUPATIONS)
     if kind == "career":
@@ -110,15 +115,25 @@ def _compare(panel: Panel, folder: Path) -> None:
         )
 
 
+def _unbroken_codes(panel: Panel) -> Panel:
+    """The panel with codes and names that fit the CAREER files; RequestError where they cannot."""
+    for name in panel.covariates:
+        if name in (JOB, YEAR) or "." in name or "/" in name:
+            raise RequestError(f"covariate '{name}' cannot name a CAREER file: give it another name")
+    codes = tuple(_unbroken(panel.occupations.codes))
+    if len(set(codes)) < len(codes):
+        raise RequestError("two codes differ only in blanks and underscores, which CAREER files do not tell apart")
+    return replace(panel, occupations=replace(panel.occupations, codes=codes))
+
+
 def _write_career(panel: Panel, folder: Path) -> None:
-    codes = _unbroken(np.array(panel.occupations.codes))
-    fields: dict[str, tuple[np.ndarray, bool]] = {
-        JOB: (codes[panel.state], False),
+    fields: dict[str, tuple[StrArray, bool]] = {
+        JOB: (np.array(panel.occupations.codes)[panel.state], False),
         YEAR: (panel.year.astype(str), False),
     }
     for name, covariate in panel.covariates.items():
         if covariate.kind == "categorical":
-            words = _unbroken(np.array([*covariate.levels, "missing"]))[covariate.values]
+            words = np.array(_unbroken([*covariate.levels, "missing"]))[covariate.values]
         else:
             words = np.array(["NA" if np.isnan(value) else f"{value:.17g}" for value in covariate.values])
         fields[name] = words, covariate.fixed
@@ -131,6 +146,6 @@ def _write_career(panel: Panel, folder: Path) -> None:
             (folder / f"{split}.{name}").write_text("".join(lines), encoding="utf-8")
 
 
-def _unbroken(words: np.ndarray) -> np.ndarray:
+def _unbroken(words: Sequence[str]) -> list[str]:
     """Words without blanks inside, which would separate entries."""
-    return np.array(["_".join(str(word).split()) for word in words])
+    return ["_".join(word.split()) for word in words]
