@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from harness.data.sources import check, open_panel
@@ -391,3 +394,20 @@ def test_the_schema_beside_the_careers_is_checked(tmp_path: Path) -> None:
         "columns.json, column 'gender', value 'number': 'kind' must be categorical or numeric; did you mean 'numeric'?",
         "columns.json, column 'gendre': careers.csv has no such column; did you mean 'gender'?",
     ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), file=st.sampled_from(["careers.csv", "occupations.csv", "columns.json"]))
+def test_whatever_a_file_holds_there_is_a_panel_or_a_fault(data: st.DataObject, file: str) -> None:
+    schema = b'{"gender": {"kind": "categorical", "levels": ["female", "male"]}}'
+    contents = {"careers.csv": CAREERS.encode(), "occupations.csv": OCCUPATIONS.encode(), "columns.json": schema}
+    content = bytearray(contents[file])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(content)))
+        piece = data.draw(st.binary(max_size=3) | st.sampled_from([b"\n", b",", b'"', b"\r", b"\xe4", b"1", b"0"]))
+        content[at : at + data.draw(st.integers(0, 6))] = piece
+    with tempfile.TemporaryDirectory() as place:
+        for name, sound in contents.items():
+            (Path(place) / name).write_bytes(bytes(content) if name == file else sound)
+        found = check(Path(place))
+    assert (found.panel is None) == bool(found.errors)

@@ -88,27 +88,21 @@ def _parse(data: bytes) -> pa.Table | None:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    irregular = []
-
-    def skip(row: object) -> str:
-        irregular.append(row)
-        return "skip"
-
-    first = data[: data.find(b"\n") + 1 or len(data)].decode("utf-8-sig", "surrogateescape")
-    names = next(csv.reader([first]), [])
     coded = pa.dictionary(pa.int32(), pa.string())
     try:
+        first = data[: data.find(b"\n") + 1 or len(data)].decode("utf-8-sig")
+        names = next(csv.reader([first]), [])
         table = arrow_csv.read_csv(
             pa.BufferReader(data),
             read_options=arrow_csv.ReadOptions(block_size=1 << 24),
-            parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+            parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, coded), strings_can_be_null=False
             ),
         )
-    except pa.ArrowInvalid:
+        return table if table.column_names == names else None
+    except (pa.ArrowInvalid, UnicodeDecodeError, csv.Error):
         return None
-    return None if irregular or table.column_names != names else table
 
 
 def _table(file: str, table: pa.Table, findings: Findings, lines: np.ndarray, left_out: dict[str, int]) -> Table | None:
