@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from harness.leaderboard import Board
     from harness.model import ModelSpec
     from harness.records import Record
-    from harness.runner import Run
+    from harness.run import Run
     from harness.scoring import Metric
     from harness.task import Task
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import pluggy
 
 from harness import hookspecs
 from harness.data.spec import DatasetSpec
+from harness.entry import Entry
 from harness.errors import HarnessError, RequestError, did_you_mean
 from harness.model import ModelSpec
 from harness.scoring import Metric
@@ -18,16 +19,6 @@ from harness.task import Task
 
 GROUP = "harness"
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry(Generic[T]):
-    """A named thing and the plugin that brought it."""
-
-    item: T
-    owner: str
-    version: str
-    module: str
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -11,7 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,60 +18,22 @@ import numpy as np
 from harness.contract import named, row_sums, score
 from harness.errors import RequestError
 from harness.machine import measured, versions
-from harness.model import Context, Model, ModelSpec, Params
+from harness.model import Context, Model, ModelSpec
 from harness.panel import Panel
 from harness.progress import Progress, Silent
 from harness.records import (
-    Configuration,
     Mass,
     Measured,
-    PanelFacts,
     Record,
     Store,
     freeze,
     now,
 )
-from harness.registry import Entry, Registry
+from harness.registry import Registry
+from harness.run import Run
 from harness.scoring import METRICS, Metric, gather
 from harness.task import EachState, Task
 from harness.types import FloatArray
-
-# The core modules that a number depends on, beside the model's own.
-NUMBERS = ("panel", "task", "model", "scoring", "contract", "runner", "frequencies", "features*")
-
-
-@dataclass(frozen=True)
-class Run:
-    """One model on one panel with one seed, for one or more tasks."""
-
-    model: Entry[ModelSpec]
-    params: Params
-    tasks: tuple[Task, ...]
-    panel: Panel
-    seed: int = 0
-    device: str = "cpu"
-
-    def configuration(self, task: Task) -> Configuration:
-        parameters = self.params.model_dump(mode="json")
-        defaults = type(self.params)().model_dump(mode="json")
-        panel = self.panel
-        return Configuration(
-            task=task.key,
-            task_version=task.version,
-            model=self.model.item.name,
-            parameters=parameters,
-            changed={k: v for k, v in parameters.items() if v != defaults[k]},
-            panel=PanelFacts(
-                name=panel.name,
-                fingerprint=panel.fingerprint(),
-                persons=panel.n_persons,
-                records=panel.n_records,
-                states=panel.n_states,
-                source=dict(panel.source),
-            ),
-            seed=self.seed,
-            code=code_version(self.model),
-        )
 
 
 @dataclass(frozen=True)
@@ -96,18 +56,6 @@ class Fitted:
     peak_memory_mb: float
     facts: dict[str, Any]
     started: datetime
-
-
-def code_version(entry: Entry[ModelSpec]) -> str:
-    """Distribution, version, and 12 digits of SHA-256 over the sources of the model and of the core it rests on."""
-    core = Path(__file__).parent
-    files = [path for name in NUMBERS for path in sorted(core.glob(f"{name}.py"))]
-    spec = find_spec(entry.module)
-    if spec is not None and spec.origin:
-        own = Path(spec.origin)
-        files += sorted(own.parent.glob("*.py")) if own.name == "__init__.py" else [own]
-    content = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-    return f"{entry.owner} {entry.version} {content[:12]}"
 
 
 def execute(run: Run, workshop: Workshop) -> Iterator[Record]:

@@ -26,12 +26,17 @@ HEAVY = [
 
 # Inside the core arrows point one way: a module imports only from rooms below its own.
 ROOMS = [
-    {"types", "errors", "progress"},
+    {"types", "errors", "progress", "entry"},
     {"panel"},
     {"task", "model"},
-    {"scoring", "inference", "features", "features_history", "frequencies", "machine", "settings"},
+    {"scoring", "inference", "frequencies", "machine", "settings"},
+    {"features_history"},
+    {"features"},
+    {"features_contexts", "features_alternatives"},
+    {"staged"},
     {"data"},
     {"registry", "contract", "records"},
+    {"run"},
     {"runner", "leaderboard", "audit", "scaffold"},
     {"render"},
     {"cli"},

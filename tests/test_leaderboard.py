@@ -20,7 +20,8 @@ from harness.panel import Panel
 from harness.records import Record, Store, find_record, slug, to_text
 from harness.registry import Registry, load_registry
 from harness.render.markdown import escape
-from harness.runner import Run, Workshop, execute
+from harness.run import Run
+from harness.runner import Workshop, execute
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,15 @@ import pytest
 from pydantic import Field
 
 from harness import hookspecs
+from harness.entry import Entry
 from harness.errors import RequestError, RunError
 from harness.hookspecs import hookimpl
 from harness.model import Context, Model, ModelSpec, OutcomeModel, Params, take_states
 from harness.panel import Panel
 from harness.records import Record, Store
-from harness.registry import Entry, Registry, collect, load_registry
-from harness.runner import Run, Workshop, execute, figures
+from harness.registry import Registry, collect, load_registry
+from harness.run import Run
+from harness.runner import Workshop, execute, figures
 from harness.types import FloatArray, IntArray
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -11,10 +12,9 @@ import typer
 
 from harness.cli import console
 from harness.cli.options import BOARDS, RECORDS, BoardsOption, JsonOption, RecordsOption
-from harness.cli.run import records_folder
 from harness.errors import RequestError, RunError, did_you_mean
 from harness.leaderboard import Board, boards, label
-from harness.records import find_record
+from harness.records import Store, find_record
 from harness.registry import Registry
 
 WIDE = 150  # terminal columns below which a board leaves out what it cost
@@ -123,3 +123,10 @@ def compare(
     ]
     title = f"log-likelihood per transition less that of {label(first)} ({first.id}), in nats; above 0 is better"
     console.table(["run", "model", "difference", "se", "95% interval", "p"], rows, [False, False, *[True] * 4], title)
+
+
+def records_folder(folder: Path) -> Store:
+    """The store of a folder that must exist. RequestError otherwise."""
+    if not folder.is_dir():
+        raise RequestError(f"{folder}: no such folder of records; 'harness run' makes one, --records names another")
+    return Store(folder)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.cli import console
+from harness.cli.board import print_boards
 from harness.cli.options import (
     RECORDS,
     ColumnOption,
@@ -20,11 +20,13 @@ from harness.cli.options import (
     SetOption,
 )
 from harness.errors import HarnessError, RequestError, did_you_mean
+from harness.leaderboard import boards
 from harness.machine import cache_folder, resolve_device
 from harness.panel import Panel
 from harness.records import Record, Store, now
 from harness.registry import Registry
-from harness.runner import Run, Workshop, execute, why_empty
+from harness.run import Run
+from harness.runner import Workshop, execute, why_empty
 from harness.settings import Settings, pairs, parse, validate
 from harness.task import Task
 
@@ -160,16 +162,6 @@ def _show(done: list[Record], workshop: Workshop, as_json: bool) -> None:
     if as_json:
         console.emit_json([record.model_dump(mode="json", exclude={"evidence"}) for record in done])
         return
-    from harness.cli.board import print_boards
-    from harness.leaderboard import boards
-
     ours = {(r.configuration.panel.fingerprint, r.configuration.task) for r in done}
     everything = boards(workshop.store.all())
     print_boards([board for board in everything if (board.fingerprint, board.task) in ours])
-
-
-def records_folder(folder: Path) -> Store:
-    """The store of a folder that must exist. RequestError otherwise."""
-    if not folder.is_dir():
-        raise RequestError(f"{folder}: no such folder of records; 'harness run' makes one, --records names another")
-    return Store(folder)

@@ -10,9 +10,10 @@ import typer
 from harness.cli import console
 from harness.cli.options import JsonOption
 from harness.data.spec import DatasetSpec
+from harness.entry import Entry
 from harness.errors import RequestError, did_you_mean
 from harness.model import ModelSpec, Params
-from harness.registry import Entry, Registry
+from harness.registry import Registry
 
 
 class Kind(StrEnum):

@@ -1,0 +1,18 @@
+"""Where a named thing comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """A named thing and the plugin that brought it."""
+
+    item: T
+    owner: str
+    version: str
+    module: str

@@ -1,0 +1,63 @@
+"""What is run: one model on one panel with one seed, and how that request is identified."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from harness.entry import Entry
+from harness.model import ModelSpec, Params
+from harness.panel import Panel
+from harness.records import Configuration, PanelFacts
+from harness.task import Task
+
+# The core modules that a number depends on, beside the model's own.
+NUMBERS = ("panel", "task", "model", "scoring", "contract", "runner", "frequencies", "features*", "staged")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model on one panel with one seed, for one or more tasks."""
+
+    model: Entry[ModelSpec]
+    params: Params
+    tasks: tuple[Task, ...]
+    panel: Panel
+    seed: int = 0
+    device: str = "cpu"
+
+    def configuration(self, task: Task) -> Configuration:
+        parameters = self.params.model_dump(mode="json")
+        defaults = type(self.params)().model_dump(mode="json")
+        panel = self.panel
+        return Configuration(
+            task=task.key,
+            task_version=task.version,
+            model=self.model.item.name,
+            parameters=parameters,
+            changed={k: v for k, v in parameters.items() if v != defaults[k]},
+            panel=PanelFacts(
+                name=panel.name,
+                fingerprint=panel.fingerprint(),
+                persons=panel.n_persons,
+                records=panel.n_records,
+                states=panel.n_states,
+                source=dict(panel.source),
+            ),
+            seed=self.seed,
+            code=code_version(self.model),
+        )
+
+
+def code_version(entry: Entry[ModelSpec]) -> str:
+    """Distribution, version, and 12 digits of SHA-256 over the sources of the model and of the core it rests on."""
+    core = Path(__file__).parent
+    files = [path for name in NUMBERS for path in sorted(core.glob(f"{name}.py"))]
+    spec = find_spec(entry.module)
+    if spec is not None and spec.origin:
+        own = Path(spec.origin)
+        files += sorted(own.parent.glob("*.py")) if own.name == "__init__.py" else [own]
+    content = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    return f"{entry.owner} {entry.version} {content[:12]}"
