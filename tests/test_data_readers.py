@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pluggy
 import pytest
 
+from harness import hookspecs
 from harness.data.sources import check, open_panel
+from harness.data.spec import DatasetSpec
 from harness.errors import DataError, RequestError
+from harness.hookspecs import PROJECT, hookimpl
 from harness.panel import Status
+from harness.registry import collect
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared/data"
 MINE = """\
@@ -241,9 +246,29 @@ def test_the_wage_panel() -> None:
     assert first.occupations.titles[first.state[0]] == "Service workers"
 
 
+def test_a_data_set_whose_library_is_missing_says_how_to_get_it() -> None:
+    spec = DatasetSpec("census", "none", open_panel, needs=("no_such_library",), install="pip install 'it[all]'")
+
+    class Plugin:
+        @hookimpl
+        def harness_datasets(self) -> list[DatasetSpec]:
+            return [spec]
+
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(Plugin())
+    with pytest.raises(RequestError) as refused:
+        open_panel("census", registry=collect(manager))
+    message = "data set 'census' needs no_such_library, which is not installed: pip install 'it[all]'"
+    assert str(refused.value) == message
+    with pytest.raises(RequestError, match="--column and --occupations are for files"):
+        open_panel("census", columns=["person=ID"], registry=collect(manager))
+
+
 @pytest.mark.parametrize(
     ("source", "settings", "message"),
     [
+        (Path("market"), {}, "market: there is no such file or folder"),
         (
             "wage-panle",
             {},
@@ -256,7 +281,7 @@ def test_the_wage_panel() -> None:
     ],
 )
 def test_a_source_that_does_not_exist(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, settings: dict[str, object], message: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str | Path, settings: dict[str, object], message: str
 ) -> None:
     (tmp_path / "tests").mkdir()
     (tmp_path / "README.txt").write_text("nothing")

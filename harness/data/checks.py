@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.data.faults import Findings
+from harness.data.faults import Findings, hints
 from harness.data.records import Records
-from harness.errors import did_you_mean
 from harness.panel import SPLITS
 from harness.types import BoolArray, IntArray
 
@@ -41,7 +40,7 @@ def read_states(records: Records, codes: Sequence[str], findings: Findings) -> I
 
 def _tell_unknown_codes(records: Records, rows: IntArray, codes: Mapping[str, int], findings: Findings) -> None:
     column = records.occupation
-    with_zeros = {code.lstrip("0"): code for code in reversed(list(codes)) if code.startswith("0")}
+    with_zeros = {_bare(code): code for code in reversed(list(codes)) if code.startswith("0")}
     values = [column.distinct[i] for i in np.unique(column.index[rows])]
     zeros = {value: with_zeros[_bare(value)] for value in values if _bare(value) in with_zeros}
     if zeros and records.code_type != "text":  # one fault of the column, not one of each row
@@ -54,23 +53,23 @@ def _tell_unknown_codes(records: Records, rows: IntArray, codes: Mapping[str, in
         )
         findings.error(file, message, None, name, value)
         rows = rows[~lost[rows]]
-    messages = {value: _unknown_code(value, codes, zeros) for value in values}
+    near = hints([value for value in values if value not in zeros], list(codes))
+    messages = {value: _unknown_code(value, codes, zeros, near) for value in values}
     records.tell(findings, rows, "occupation", lambda row: messages[column.row(row)])
 
 
 def _bare(value: str) -> str:
     """A code as it looks once it has been read as a number: no zeros in front, nothing behind the point."""
     bare = ZERO_DECIMALS.sub("", value)
-    return bare.lstrip("0") if bare.isdigit() else ""
+    return (bare.lstrip("0") or "0") if bare.isdigit() else bare
 
 
-def _unknown_code(value: str, codes: Iterable[str], zeros: Mapping[str, str]) -> str:
+def _unknown_code(value: str, codes: Mapping[str, int], zeros: Mapping[str, str], near: Mapping[str, str]) -> str:
     if value in zeros:
         return f"has lost its leading zeros: the code is '{zeros[value]}'; read and write codes as text"
     if (bare := ZERO_DECIMALS.sub("", value)) in codes:
         return f"was read as a number: the code is '{bare}'; read and write codes as text"
-    hint = did_you_mean(value, codes)
-    return f"no occupation has this code{'; ' + hint if hint.startswith('did') else ''}"
+    return f"no occupation has this code{near[value]}"
 
 
 def check_sequence(records: Records, person: IntArray, year: IntArray, usable: BoolArray, findings: Findings) -> None:
@@ -115,7 +114,8 @@ def read_split(records: Records, person: IntArray, findings: Findings) -> IntArr
     position: dict[str, int] = {name: i for i, name in enumerate(SPLITS)}
     index = np.array([position.get(value, -1) for value in column.distinct], dtype=np.int8)[column.index]
     wrong = np.flatnonzero((index < 0) & ~blank)
-    records.tell(findings, wrong, "split", lambda row: f"is not a split; {did_you_mean(column.row(row), SPLITS)}")
+    near = hints([column.distinct[i] for i in np.unique(column.index[wrong])], SPLITS)
+    records.tell(findings, wrong, "split", lambda row: f"is not a split{near[column.row(row)]}")
     split = np.full(len(records.person.distinct), -1, dtype=np.int8)
     usable = np.flatnonzero((index >= 0) & (person >= 0))
     split[person[usable[::-1]]] = index[usable[::-1]]  # the first row of each person is written last, and stays

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from harness.errors import DataError, Fault
+from harness.errors import DataError, Fault, did_you_mean
+
+MOST_HINTS = 100
+
+
+def hints(values: Iterable[str], candidates: Sequence[str]) -> dict[str, str]:
+    """value -> '; did you mean ...?' for the first hundred: a column of other things has no near misses to look for."""
+    found: dict[str, str] = {}
+    for value in values:
+        near = did_you_mean(value, candidates) if len(found) < MOST_HINTS else ""
+        few = near if near.startswith("did") or len(candidates) <= 5 else ""
+        found[value] = f"; {few}" if few else ""
+    return found
 
 
 @dataclass

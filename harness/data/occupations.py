@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.data.columns import Table, TextColumn
-from harness.data.faults import Findings
+from harness.data.faults import Findings, hints
 from harness.data.files import read_file
 from harness.errors import did_you_mean
 from harness.panel import Occupations, Status
@@ -21,9 +22,10 @@ def major_group(code: str) -> str:
     return match[1] if match else code
 
 
-def bad_status(value: str) -> str:
-    """What to say of a value that is no labor-force status."""
-    return f"is not a labor-force status; {did_you_mean(value, [status.value for status in Status])}"
+def bad_statuses(values: Iterable[str]) -> dict[str, str]:
+    """What to say of values that are no labor-force status."""
+    near = hints(values, [status.value for status in Status])
+    return {value: f"is not a labor-force status{hint}" for value, hint in near.items()}
 
 
 def read_occupations(path: Path, findings: Findings) -> tuple[Occupations | None, dict[str, int]]:
@@ -104,9 +106,10 @@ def _groups(table: Table, column: TextColumn, grouping: str, codes: list[str], f
 
 def _statuses(table: Table, column: TextColumn, findings: Findings) -> list[Status]:
     known = {status.value: status for status in Status}
+    messages = bad_statuses(value for value in column.distinct if value not in known)
     statuses = []
     for value, line in zip(_values(column), table.lines.tolist(), strict=True):
         if value not in known:
-            findings.error(table.file, bad_status(value), line=line, column="status", value=value)
+            findings.error(table.file, messages[value], line=line, column="status", value=value)
         statuses.append(known.get(value, Status.EMPLOYED))
     return statuses

@@ -13,7 +13,7 @@ from harness.data.columns import TextColumn
 from harness.data.faults import Findings
 from harness.data.files import read_file
 from harness.data.mapping import OPTIONAL, parts_of, records_of
-from harness.data.occupations import bad_status, major_group, read_occupations
+from harness.data.occupations import bad_statuses, major_group, read_occupations
 from harness.data.records import Records
 from harness.panel import Occupations, Panel, Status
 from harness.types import IntArray
@@ -56,10 +56,11 @@ def states_of(records: Records, described: Mapping[str, TextColumn], findings: F
     if "status" in described:
         column = described["status"]
         wrong = np.flatnonzero(column.where(lambda value: value not in known))
+        messages = bad_statuses(value for value in column.distinct if value not in known)
         for row in wrong[np.unique(column.index[wrong], return_index=True)[1]].tolist():
             file, line, name = records.place(row, "status")
             way = "or keep it a covariate with --column status="
-            findings.error(file, f"{bad_status(column.row(row))}, {way}", line, name, column.row(row))
+            findings.error(file, f"{messages[column.row(row)]}, {way}", line, name, column.row(row))
     else:
         message = "no column says each state's labor-force status, so all count as employed: map one to 'status'"
         findings.note(records.place(0, "occupation")[0], message)

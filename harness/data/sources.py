@@ -134,4 +134,6 @@ def _no_source(source: str | Path, path: Path, names: Iterable[str]) -> str:
         return f"{source}: careers are read from {', '.join(FILE_ENDINGS)} files, or from a folder"
     if path.is_dir():
         return f"{source}: the folder holds neither careers.csv (or .csv.gz, .parquet) nor train.job"
+    if isinstance(source, Path):
+        return f"{source}: there is no such file or folder"
     return f"'{source}' is no data set, and there is no such file or folder; {did_you_mean(str(source), names)}"
