@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.panel import SPLITS, Panel, Status
-from harness.types import BoolArray, FloatArray, IntArray
+from harness.types import BoolArray, FloatArray, IntArray, StrArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +109,7 @@ def describe(panel: Panel) -> Description:
         single_record_careers=int((lengths == 1).sum()),
         by_status={s: float((status[panel.state] == s).mean()) for s in dict.fromkeys(status.tolist())},
         stay_rate=_share(stays),
-        stay_rate_by_status={
-            s: float(stays[status[origin] == s].mean())
-            for s in dict.fromkeys(status.tolist())
-            if (status[origin] == s).any()
-        },
+        stay_rate_by_status=_mean_by(status[origin], stays),
         exit_rate=_share(panel.occupations.out_of_labor_force[state][employed[origin]]),
         gaps=int(gaps.sum()),
         gap_share=_share(gaps),
@@ -126,11 +122,16 @@ def describe(panel: Panel) -> Description:
     )
 
 
+def _mean_by(names: StrArray, chosen: BoolArray) -> dict[str, float]:
+    """name -> share chosen among the entries of that name."""
+    return {str(name): float(chosen[names == name].mean()) for name in np.unique(names)}
+
+
 def _share(chosen: BoolArray) -> float | None:
     return float(chosen.mean()) if len(chosen) else None
 
 
-def _named(codes: np.ndarray, chosen: BoolArray) -> tuple[str, ...]:
+def _named(codes: StrArray, chosen: BoolArray) -> tuple[str, ...]:
     return tuple(codes[chosen].tolist())
 
 

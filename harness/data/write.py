@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.data.career import JOB, OCCUPATIONS, YEAR
 from harness.data.covariates import SCHEMA_FILE
+from harness.data.sources import open_panel
 from harness.errors import HarnessError, RequestError, RunError
 from harness.panel import SPLITS, Covariate, Panel
 from harness.types import StrArray
@@ -103,8 +104,6 @@ def _write_schema(panel: Panel, path: Path) -> None:
 
 
 def _compare(panel: Panel, folder: Path) -> None:
-    from harness.data.sources import open_panel
-
     try:
         read = open_panel(folder)
     except HarnessError as error:
