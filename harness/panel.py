@@ -221,7 +221,10 @@ class Panel:
             (self.split, "<i1"),
         ]
         for _, covariate in sorted(self.covariates.items()):
-            columns.append((covariate.values, "<i4" if covariate.kind == "categorical" else "<f8"))
+            if covariate.kind == "categorical":
+                columns.append((covariate.values, "<i4"))
+            else:  # one bit pattern for every missing value
+                columns.append((np.where(np.isnan(covariate.values), np.nan, covariate.values), "<f8"))
         for values, dtype in columns:
             digest.update(np.ascontiguousarray(values, dtype=dtype).tobytes())
         return digest.hexdigest()
