@@ -49,11 +49,18 @@ class Stays:
         self.seen: IntArray = np.bincount(origin, minlength=panel.n_states)
         self.overall = float((self.kept.sum() + JEFFREYS) / (self.seen.sum() + 2 * JEFFREYS))
 
-    def rates(self, strength: float) -> FloatArray:
-        """float64 [K]; one where there is a single state and so nowhere to go."""
+    def rates(self, strength: float, of_state: IntArray | None = None) -> FloatArray:
+        """float64 [K]; one where there is a single state and so nowhere to go.
+
+        of_state: int64 [K], what the states are part of; the rates are then those of its A values, float64 [A].
+        """
         if len(self.seen) == 1:
             return np.ones(1)
-        return (self.kept + strength * self.overall) / (self.seen + strength)
+        kept, seen = self.kept, self.seen
+        if of_state is not None:
+            kept, seen = (np.bincount(of_state, weights=counts) for counts in (kept, seen))
+        rates: FloatArray = (kept + strength * self.overall) / (seen + strength)
+        return rates
 
     def choose(self, valid: Panel, start: float) -> float:
         """The strength under which staying and leaving in ``valid`` are likeliest; ``start`` where nobody moves."""
@@ -94,10 +101,11 @@ class Destinations:
     its own counts within a group lean on the margin's shares there. K states, G major groups.
     """
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: Panel, group: IntArray | None = None) -> None:
+        """group: int64 [K], to be used in place of the occupations' major groups."""
         origin, target = switches(panel)
         n = panel.n_states
-        self.group: IntArray = panel.occupations.group_index()[0]
+        self.group: IntArray = panel.occupations.group_index()[0] if group is None else group
         self.counts: IntArray = np.bincount(origin * n + target, minlength=n * n).reshape(n, n)
         self.margin = shares(self.counts.sum(axis=0))
         self.member = np.eye(int(self.group.max()) + 1)[self.group]  # [K, G]
