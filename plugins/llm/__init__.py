@@ -1,0 +1,91 @@
+"""llm-lora: a causal language model that reads careers as resume text, fine-tuned by low-rank adapters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from harness.hookspecs import hookimpl
+from harness.model import ModelSpec, Params
+
+if TYPE_CHECKING:
+    from harness.model import Model
+
+
+class LlmParams(Params):
+    """What to start from, what to train, and for how long."""
+
+    base: str = Field(
+        "builtin",
+        description="model to start from: 'builtin' (pre-trained here on the pool, no network needed), a folder that "
+        "save_pretrained wrote, or a hub name; safetensors only",
+    )
+    rank: int = Field(16, ge=1, le=1024, description="rank of the adapters")
+    alpha: int = Field(32, ge=1, description="scale of the adapters: their product is multiplied by alpha / rank")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of inputs that each adapter drops in training")
+    train_embeddings: bool | None = Field(
+        None,
+        description="train the token embeddings and the output head too, in full; unset: for the builtin base only",
+    )
+    extend_vocabulary: bool | None = Field(
+        None,
+        description="give each word that takes several tokens one of its own; unset: for the builtin base only",
+    )
+    loss: Literal["titles", "all"] = Field(
+        "titles", description="tokens that count in tuning: those of titles and their delimiters, or all"
+    )
+    learning_rate: float = Field(2e-3, gt=0, description="peak learning rate of tuning (AdamW)")
+    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay of tuning")
+    batch_tokens: int = Field(
+        2048, ge=1, description="tokens in a batch, padding included; a longer career is one alone"
+    )
+    epochs: int = Field(10, ge=1, description="most epochs of tuning, those of the decay included")
+    min_gain: float = Field(
+        0.01, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"
+    )
+    patience: int = Field(1, ge=1, description="epochs to wait for such a fall before the learning rate decays")
+    decay: float = Field(
+        0.3, gt=0, description="epochs of falling learning rate for each epoch before it; at least one in all"
+    )
+    max_context: int | None = Field(
+        None,
+        ge=8,
+        description="most tokens of history, target and all, that the model sees; unset: what the base was made for",
+    )
+    pool: str = Field(
+        "market-resumes", description="builtin base: data set or path of the resumes it is pre-trained on"
+    )
+    base_layers: int = Field(4, ge=1, description="builtin base: transformer layers")
+    base_width: int = Field(192, ge=8, description="builtin base: dimensions of the hidden state")
+    base_heads: int = Field(3, ge=1, description="builtin base: attention heads; their number divides the width")
+    base_vocabulary: int = Field(1024, ge=258, description="builtin base: most tokens of its byte-level BPE")
+    base_context: int = Field(1024, ge=32, description="builtin base: most tokens it sees")
+    base_tokens: int = Field(900_000, ge=1, description="builtin base: tokens of pre-training")
+    base_batch_tokens: int = Field(2048, ge=1, description="builtin base: tokens in a batch of pre-training")
+    base_learning_rate: float = Field(3e-3, gt=0, description="builtin base: peak learning rate of pre-training")
+
+
+def build(params: LlmParams) -> Model:
+    """The model; torch and transformers load when it is fitted or loaded."""
+    from harness.plugins.llm.model import LoraModel
+
+    model: Model = LoraModel(params)
+    return model
+
+
+@hookimpl
+def harness_models() -> list[ModelSpec]:
+    return [
+        ModelSpec(
+            name="llm-lora",
+            summary="language model of resume text, tuned by low-rank adapters; P(title) by the chain rule",
+            build=build,
+            params=LlmParams,
+            needs=("torch", "transformers", "peft", "safetensors", "tokenizers"),
+            install="pip install 'labor-harness[llm]'",
+            cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM; Hu et al. (2022), LoRA",
+            sums_to_one=False,
+            whole_rows=False,
+        )
+    ]

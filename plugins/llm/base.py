@@ -1,0 +1,186 @@
+"""The builtin base: a small Llama-architecture model, pre-trained once on a pool of resumes and cached."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from harness.plugins.llm.loader import load_causal_lm, load_tokenizer, quiet
+from harness.plugins.llm.parallel import workers
+from harness.plugins.llm.text import resume_text
+from harness.plugins.llm.tokens import Resumes, encode_titles
+from harness.plugins.llm.train import Step, adamw, batches, examples
+
+from harness.panel import Panel
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from harness.model import Context
+
+# Raise it with any change of what a recipe makes, so that no cached base made by older code is taken for a new one.
+VERSION = 1
+START, PAD = "<s>", "<pad>"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what the base becomes. Sizes in tokens, layers and dimensions."""
+
+    pool: str
+    layers: int
+    width: int
+    heads: int
+    vocabulary: int
+    context: int
+    tokens: int
+    batch_tokens: int
+    learning_rate: float
+    seed: int = 0
+    version: int = VERSION
+
+    def key(self, fingerprint: str) -> str:
+        """16 hexadecimal digits: of the recipe, and of what is in the pool."""
+        content = json.dumps([asdict(self), fingerprint], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model ready to be tuned, and what boards call it."""
+
+    model: Any
+    tokenizer: PreTrainedTokenizerBase
+    label: str
+
+
+def builtin_base(recipe: Recipe, open_pool: Callable[[], Panel], context: Context) -> Base:
+    """The base of a recipe, from the cache, where it is trained first if it is not there yet."""
+    pool = open_pool()
+    key = recipe.key(pool.fingerprint())
+    folder = context.cache / "llm-bases" / key
+    if not folder.is_dir():
+        _publish(recipe, pool, context, folder)
+    label = f"builtin: Llama {recipe.layers} x {recipe.width}, pre-trained on {recipe.pool} (recipe {key[:8]})"
+    return Base(load_causal_lm(folder), load_tokenizer(folder), label)
+
+
+def _publish(recipe: Recipe, pool: Panel, context: Context, folder: Path) -> None:
+    """Train beside the final place and move the finished folder there, so that a half-written base is never found."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        tokenizer = train_tokenizer(pool, recipe.vocabulary, recipe.context)
+        model = pretrain(recipe, pool, tokenizer, context)
+        with quiet():
+            model.save_pretrained(draft)
+            tokenizer.save_pretrained(draft)
+        content = {**asdict(recipe), "pool_fingerprint": pool.fingerprint()}
+        (draft / "recipe.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        try:
+            os.rename(draft, folder)
+        except OSError:
+            if not folder.is_dir():  # otherwise another process made the same base meanwhile
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def train_tokenizer(pool: Panel, vocabulary: int, context: int) -> PreTrainedTokenizerBase:
+    """Byte-level BPE over blank-delimited words of the pool's resumes; any other text falls back to its bytes."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\n| ?[^\s]+|\s"), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD, START],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_pool_texts(pool), trainer)
+    fast: Any = PreTrainedTokenizerFast
+    made: PreTrainedTokenizerBase = fast(
+        tokenizer_object=tokenizer, bos_token=START, pad_token=PAD, model_max_length=context
+    )
+    return made
+
+
+def _pool_texts(pool: Panel) -> Iterator[str]:
+    """Every piece of every resume, as often as it occurs."""
+    text = resume_text(pool)
+    for strings, index in (
+        (text.headers.strings, text.headers.index),
+        (text.heads.strings, text.heads.index),
+        (text.titles, pool.state),
+    ):
+        for string, count in zip(strings, np.bincount(index, minlength=len(strings)), strict=True):
+            for _ in range(int(count)):
+                yield string
+
+
+def pretrain(recipe: Recipe, pool: Panel, tokenizer: PreTrainedTokenizerBase, context: Context) -> Any:
+    """A causal language model of all of the pool's resumes, from random weights, for ``recipe.tokens`` tokens."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    events = encode_titles(tokenizer, pool.occupations)
+    data = examples(Resumes(pool, tokenizer, events, recipe.context), "all")
+    rng = np.random.default_rng(recipe.seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        model: Any = LlamaForCausalLM(_config(LlamaConfig, recipe, len(tokenizer), tokenizer))
+    model.to(context.device).train()
+    optimizer = adamw(list(model.parameters()), weight_decay=0.1)
+    done, epoch = 0, iter(())
+    with (
+        workers(context.device) as (pool_of_threads, count),
+        context.progress.bar(f"pre-training the base on {recipe.pool}", recipe.tokens) as bar,
+    ):
+        step = Step(model, optimizer, int(tokenizer.pad_token_id or 0), pool_of_threads, count)
+        while done < recipe.tokens:
+            batch = next(epoch, None)
+            if batch is None:
+                epoch = iter(batches(data.tokens.lengths, recipe.batch_tokens, rng))
+                continue
+            step(data, batch, recipe.learning_rate * _warm_up_and_decay(done / recipe.tokens))
+            tokens = int(data.tokens.lengths[batch].sum())
+            done += tokens
+            bar.advance(tokens)
+    return model.cpu()
+
+
+def _warm_up_and_decay(share: float) -> float:
+    """The learning rate as a share of its peak: up over the first twentieth, then down in a straight line to 1/20."""
+    return min(share / 0.05 + 0.02, 1.0 - 0.95 * share)
+
+
+def _config(config: Any, recipe: Recipe, vocabulary: int, tokenizer: PreTrainedTokenizerBase) -> Any:
+    return config(
+        vocab_size=vocabulary,
+        hidden_size=recipe.width,
+        intermediate_size=round(recipe.width * 8 / 3 / 32) * 32,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        max_position_embeddings=recipe.context,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=None,
+        pad_token_id=tokenizer.pad_token_id,
+        tie_word_embeddings=False,
+        initializer_range=0.02,
+    )

@@ -1,0 +1,115 @@
+"""Opens causal language models and their tokenizers, from a folder or from the Hugging Face hub."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import RequestError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# Where a configuration says how many positions a model was built for.
+CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "sliding_window")
+LONGEST_CONTEXT = 4096
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps transformers' and peft's own bars and notices off the screen, and gives the settings back."""
+    import logging as levels
+
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(levels.ERROR)
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        with warnings.catch_warnings():
+            # peft asks transformers 5 whether gradients are checkpointed by a name that is on its way out.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder or hub name; RequestError where there is none."""
+    from transformers import AutoTokenizer
+
+    with quiet(), _explained(source, "tokenizer"):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
+        return tokenizer
+
+
+def load_causal_lm(source: str | Path) -> Any:
+    """The causal language model of a folder or hub name, float32, safetensors only; RequestError if there is none."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with quiet(), _explained(source, "model"):
+        return AutoModelForCausalLM.from_pretrained(
+            str(source), dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
+
+
+@contextmanager
+def _explained(source: str | Path, part: str) -> Iterator[None]:
+    if isinstance(source, Path) or source.startswith((".", "/", "~")):
+        folder = Path(source).expanduser()
+        if not (folder / "config.json").is_file():
+            raise RequestError(f"base {str(source)!r} is not a folder with a language model: it has no config.json")
+    try:
+        yield
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        first = str(error).strip().split("\n")[0]
+        raise RequestError(
+            f"the {part} of base '{source}' cannot be opened: it must be 'builtin', a folder that save_pretrained "
+            f"wrote (safetensors), or a hub name that this machine has cached or can reach ({first})"
+        ) from error
+
+
+def context_length(model: Any) -> int:
+    """The most tokens that the model can attend to in one sequence.
+
+    A sliding window counts as the context: within it, sliding and full attention are the same.
+    """
+    config = model.config.get_text_config()
+    known = [getattr(config, name, None) for name in CONTEXT_NAMES]
+    return min([int(length) for length in known if isinstance(length, int) and length > 0] + [LONGEST_CONTEXT])
+
+
+def _vocabulary(model: Any) -> int:
+    return int(model.get_input_embeddings().weight.shape[0])
+
+
+def embedding_modules(model: Any) -> list[str]:
+    """The input embeddings and the output head, by the names that peft's ``modules_to_save`` knows them by."""
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    return [name.rsplit(".", 1)[-1] for name, module in model.named_modules() if any(module is end for end in ends)]
+
+
+def extend_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase, words: list[str]) -> int:
+    """Give every word that takes several tokens one of its own, at the mean of their embeddings; how many there were.
+
+    A career in trades the base has never read costs half the tokens this way, and a title is a few words again. (Hewitt
+    2021, "Initializing new word embeddings": a mean keeps what the model already predicts.)
+    """
+    import torch
+    from tokenizers import AddedToken
+
+    pieces = {word: ids for word in words if len(ids := tokenizer.encode(word, add_special_tokens=False)) > 1}
+    tokenizer.add_tokens([AddedToken(word, normalized=False, special=False) for word in pieces])
+    with quiet():
+        model.resize_token_embeddings(max(len(tokenizer), _vocabulary(model)), mean_resizing=False)
+    with torch.no_grad():
+        for table in {id(end): end for end in (model.get_input_embeddings(), model.get_output_embeddings())}.values():
+            for word, ids in pieces.items():
+                table.weight[tokenizer.convert_tokens_to_ids(word)] = table.weight[ids].mean(dim=0)
+    return len(pieces)

@@ -1,0 +1,133 @@
+"""What pre-training and fine-tuning share: examples, batches of similar length, one optimiser step."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from harness.plugins.llm.score import ranges
+from harness.plugins.llm.tokens import Ragged, Resumes
+
+from harness.types import BoolArray, IntArray
+
+if TYPE_CHECKING:
+    import torch
+
+Loss = Literal["titles", "all"]
+IGNORED = -100  # what torch's cross entropy takes for "no target here"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """W token sequences, and which tokens count in the loss: bool [tokens]."""
+
+    tokens: Ragged
+    counts: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+def examples(resumes: Resumes, loss: Loss) -> Examples:
+    """All careers of a panel, every record a target. loss: count all tokens, or titles and their delimiters."""
+    windows = resumes.windows(np.arange(resumes.panel.n_records, dtype=np.int64), end=loss == "all")
+    counts = np.full(len(windows.tokens.ids), loss == "all")
+    start = windows.tokens.offsets[windows.window] + windows.at + 1
+    counts[ranges(start, resumes.events.lengths[resumes.panel.state[windows.target]])] = True
+    return Examples(windows.tokens, counts)
+
+
+def batches(lengths: IntArray, batch_tokens: int, rng: np.random.Generator) -> list[IntArray]:
+    """One epoch: every sequence once, in batches of similar length of at most ``batch_tokens``, padding included."""
+    # A random tenth of noise on the length, so that the same sequences do not meet in every epoch.
+    order = np.argsort(lengths * rng.uniform(0.95, 1.05, len(lengths)), kind="stable")
+    found: list[IntArray] = []
+    start, widest = 0, 0
+    for i, sequence in enumerate(order):
+        widest = max(widest, int(lengths[sequence]))
+        if i > start and widest * (i - start + 1) > batch_tokens:
+            found.append(order[start:i])
+            start, widest = i, int(lengths[sequence])
+    if len(order):
+        found.append(order[start:])
+    return [found[i] for i in rng.permutation(len(found))]
+
+
+@dataclass(frozen=True)
+class _Share:
+    """What one worker makes of its part of a batch: sums over the tokens that count, and how many they are."""
+
+    loss: float
+    counted: int
+    gradients: tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimiser step on one batch after another, each batch shared among ``workers`` threads of ``pool``."""
+
+    model: Any
+    optimizer: torch.optim.Optimizer
+    pad: int
+    pool: Executor
+    workers: int
+    clip: float = 1.0
+
+    def __call__(self, of: Examples, batch: IntArray, learning_rate: float) -> float:
+        """Train on these sequences; the loss, in nats a counted token."""
+        import torch
+
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        # Neighbours in length go to different workers, so that all have about the same to do.
+        parts = [batch[i :: self.workers] for i in range(min(self.workers, len(batch)))]
+        shares = list(self.pool.map(lambda part: self._gradients(of, part, parameters), parts))
+        counted = sum(share.counted for share in shares)
+        for i, parameter in enumerate(parameters):
+            parameter.grad = torch.stack([share.gradients[i] for share in shares]).sum(0).div_(max(counted, 1))
+        torch.nn.utils.clip_grad_norm_(parameters, self.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return sum(share.loss for share in shares) / max(counted, 1)
+
+    def _gradients(self, of: Examples, part: IntArray, parameters: list[torch.nn.Parameter]) -> _Share:
+        import torch
+
+        ids, labels = self._tensors(of, part)
+        # No mask: attention is causal, and padding stands on the right, where nothing that counts can see it.
+        logits = self.model(input_ids=ids, use_cache=False).logits
+        loss = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED, reduction="sum"
+        )
+        gradients = torch.autograd.grad(loss, parameters)  # returned, not added up in place: threads do not meet
+        return _Share(float(loss.detach()), int((labels != IGNORED).sum()), gradients)
+
+    def _tensors(self, of: Examples, batch: IntArray) -> tuple[torch.Tensor, torch.Tensor]:
+        """int64 [B, L] twice: the tokens, and at each place the token that follows it, where that one counts."""
+        import torch
+
+        lengths = of.tokens.lengths[batch]
+        width = int(lengths.max())
+        inside = np.arange(width) < lengths[:, None]
+        source = ranges(of.tokens.offsets[:-1][batch], lengths)
+        ids = np.full(inside.shape, self.pad, dtype=np.int64)
+        ids[inside] = of.tokens.ids[source]
+        following = np.full(inside.shape, IGNORED, dtype=np.int64)
+        following[inside] = np.where(of.counts[source], of.tokens.ids[source], IGNORED)
+        labels = np.full_like(following, IGNORED)
+        labels[:, :-1] = following[:, 1:]
+        device = self.model.get_input_embeddings().weight.device
+        return torch.from_numpy(ids).to(device), torch.from_numpy(labels).to(device)
+
+
+def adamw(parameters: list[torch.nn.Parameter], weight_decay: float, beta_2: float = 0.95) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter 2019), without decay on vectors (norms, biases)."""
+    import torch
+
+    matrices = [p for p in parameters if p.ndim > 1]
+    vectors = [p for p in parameters if p.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=0.0, betas=(0.9, beta_2), fused=True)
