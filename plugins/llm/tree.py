@@ -1,0 +1,213 @@
+"""Reads nodes of a token trie behind careers that a language model has read once.
+
+A career's keys and values are kept; the nodes of many trie chunks, at many of its targets, then go through the model as
+rows of one batch. Each node sees the career up to its target's line head and its own ancestors, under a tree attention
+mask (Cai et al. 2024, Medusa, section 2.3), at the position where the text would have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from harness.types import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import torch
+
+    Pair = tuple[torch.Tensor, torch.Tensor]  # keys and values of one layer
+
+# float32 logits that may be in memory at a time: 64 MiB.
+MOST_LOGITS = 1 << 24
+
+
+@dataclass(frozen=True)
+class Rows:
+    """R rows of q nodes, to be read in one forward pass.
+
+    career: int64 [R], which career each row follows. token, position, visible: int64 [R, q], token of each node, its
+    place in the text, and how many of the career's tokens it sees. sees: bool [R, q, q], which nodes of its row each
+    one sees, itself included. past: int64 [R, a], slots of stored nodes that the row may see; past_sees: bool
+    [R, q, a], which of them each node sees.
+    """
+
+    career: IntArray
+    token: IntArray
+    position: IntArray
+    visible: IntArray
+    sees: BoolArray
+    past: IntArray
+    past_sees: BoolArray
+
+
+@dataclass(frozen=True)
+class Careers:
+    """Keys and values of C careers, [C, heads, p, dim] each for every layer, the shorter ones padded at the end."""
+
+    layers: list[Pair]
+
+    @classmethod
+    def stacked(cls, careers: Sequence[Careers]) -> Careers:
+        import torch
+
+        if len(careers) == 1:
+            return careers[0]
+        length = max(career.layers[0][0].shape[2] for career in careers)
+
+        def stack(layer: int, part: int) -> torch.Tensor:
+            tables = [career.layers[layer][part] for career in careers]
+            return torch.cat([torch.nn.functional.pad(table, (0, 0, 0, length - table.shape[2])) for table in tables])
+
+        return cls([(stack(layer, 0), stack(layer, 1)) for layer in range(len(careers[0].layers))])
+
+    def rows(self, career: IntArray, length: int) -> list[Pair]:
+        """The first ``length`` tokens of the career of each row; a view where all rows follow one."""
+        import torch
+
+        if (career == career[0]).all():
+            one = int(career[0])
+            return [
+                (
+                    keys[one : one + 1, :, :length].expand(len(career), -1, -1, -1),
+                    values[one : one + 1, :, :length].expand(len(career), -1, -1, -1),
+                )
+                for keys, values in self.layers
+            ]
+        chosen = torch.from_numpy(career).to(self.layers[0][0].device)
+        return [(keys[chosen, :, :length], values[chosen, :, :length]) for keys, values in self.layers]
+
+
+@dataclass
+class Store:
+    """Keys and values of nodes that were read, [slots, heads, dim] each for every layer."""
+
+    layers: list[Pair] = field(default_factory=list)
+
+    def rows(self, past: IntArray) -> list[Pair]:
+        """Those of the slots of each row, [R, heads, a, dim]."""
+        import torch
+
+        chosen = torch.from_numpy(past).to(self.layers[0][0].device)
+        return [(keys[chosen].transpose(1, 2), values[chosen].transpose(1, 2)) for keys, values in self.layers]
+
+    def keep(self, slots: IntArray) -> None:
+        """Only these slots, in this order."""
+        import torch
+
+        if self.layers:
+            chosen = torch.from_numpy(slots).to(self.layers[0][0].device)
+            self.layers = [(keys[chosen], values[chosen]) for keys, values in self.layers]
+
+    def add(self, read: list[list[Pair]]) -> None:
+        """Nodes that were read, batch after batch."""
+        import torch
+
+        batches = ([self.layers] if self.layers else []) + read
+        self.layers = [
+            (torch.cat([batch[i][0] for batch in batches]), torch.cat([batch[i][1] for batch in batches]))
+            for i in range(len(batches[0]))
+        ]
+
+
+class _Layer:
+    """What a transformers cache asks of a layer: here, careers and stored nodes in front of what is new."""
+
+    is_sliding = is_compileable = is_croppable = False
+    is_initialized = True
+
+    def __init__(self, before: list[Pair]) -> None:
+        self.before = before
+        self.new: Pair | None = None
+
+    def update(self, keys: torch.Tensor, values: torch.Tensor, *_: Any, **__: Any) -> Pair:
+        import torch
+
+        # The joined tensors live for this layer's attention only: a cache that kept them would hold a career for
+        # every row and layer at once.
+        self.new = (keys, values)
+        return (
+            torch.cat([*(part[0] for part in self.before), keys], dim=2),
+            torch.cat([*(part[1] for part in self.before), values], dim=2),
+        )
+
+    def get_seq_length(self) -> int:
+        return sum(int(part[0].shape[2]) for part in self.before)
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.get_seq_length() + query_length, 0
+
+
+class Reader:
+    """A causal language model in evaluation mode, asked for careers and for nodes behind them."""
+
+    def __init__(self, model: Any, pad: int) -> None:
+        self.model = model
+        self.pad = pad
+        table = model.get_input_embeddings().weight
+        self.device, self.dtype, self.vocabulary = table.device, table.dtype, int(table.shape[0])
+
+    def career(self, ids: IntArray, at: IntArray) -> tuple[Careers, torch.Tensor]:
+        """A career read once, up to the last place asked about; with the logits [len(at), V] at those places."""
+        import torch
+        from transformers import DynamicCache
+
+        cache: Any = DynamicCache()  # no configuration: no layer forgets what left its window
+        row = torch.from_numpy(ids[None, : at.max() + 1].astype(np.int64)).to(self.device)
+        keep = torch.from_numpy(at.astype(np.int64)).to(self.device)
+        with torch.inference_mode():
+            out = self.model(input_ids=row, past_key_values=cache, use_cache=True, logits_to_keep=keep)
+        return Careers([(layer.keys, layer.values) for layer in cache.layers]), out.logits[0]
+
+    def nodes(self, rows: Rows, careers: Careers, store: Store | None = None) -> tuple[torch.Tensor, list[_Layer]]:
+        """Logits [R, q, V] of every node, and the cache layers that hold the nodes' own keys and values."""
+        import torch
+        from transformers import Cache
+
+        length = int(rows.visible.max())
+        parts = [careers.rows(rows.career, length)]
+        if store is not None and rows.past.shape[1]:
+            parts.append(store.rows(rows.past))
+        layers = [_Layer([part[i] for part in parts]) for i in range(len(careers.layers))]
+        token, position = (torch.from_numpy(x).to(self.device) for x in (rows.token, rows.position))
+        with torch.inference_mode():
+            out = self.model(
+                input_ids=token,
+                position_ids=position,
+                attention_mask=self._mask(rows, length),
+                past_key_values=Cache(layers=cast(Any, layers)),
+                use_cache=True,
+            )
+        return out.logits, layers
+
+    def _mask(self, rows: Rows, length: int) -> torch.Tensor:
+        """[R, 1, q, p + a + q], to add to attention scores: eager attention takes a boolean mask, and wrongly."""
+        import torch
+
+        career = np.arange(length) < rows.visible[:, :, None]
+        allowed = torch.from_numpy(np.concatenate([career, rows.past_sees, rows.sees], axis=2)).to(self.device)
+        mask = torch.zeros(allowed.shape, dtype=self.dtype, device=self.device)
+        return mask.masked_fill_(~allowed, torch.finfo(self.dtype).min)[:, None]
+
+    def log_prob(self, logits: torch.Tensor, place: IntArray, token: IntArray) -> FloatArray:
+        """float64 [r]: ln P(token) at places of the flattened logits [..., V]."""
+        import torch
+
+        flat = logits.reshape(-1, logits.shape[-1])
+        few = max(1, MOST_LOGITS // flat.shape[1])
+        total = torch.cat([flat[i : i + few].float().logsumexp(dim=-1) for i in range(0, len(flat), few)])
+        at, wanted = (torch.from_numpy(x.astype(np.int64)).to(self.device) for x in (place, token))
+        read: FloatArray = (flat[at, wanted].float() - total[at]).double().cpu().numpy()
+        return read
+
+
+def stored(layers: list[_Layer], row: IntArray, at: IntArray) -> list[Pair]:
+    """Keys and values [n, heads, dim], for every layer, of the nodes at these places of a batch."""
+    pairs = []
+    for layer in layers:
+        assert layer.new is not None
+        keys, values = layer.new
+        pairs.append((keys[row, :, at], values[row, :, at]))
+    return pairs
