@@ -105,11 +105,16 @@ def extend_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase, words: lis
     from tokenizers import AddedToken
 
     pieces = {word: ids for word in words if len(ids := tokenizer.encode(word, add_special_tokens=False)) > 1}
+    known = _vocabulary(model)
     tokenizer.add_tokens([AddedToken(word, normalized=False, special=False) for word in pieces])
     with quiet():
         model.resize_token_embeddings(max(len(tokenizer), _vocabulary(model)), mean_resizing=False)
     with torch.no_grad():
-        for table in {id(end): end for end in (model.get_input_embeddings(), model.get_output_embeddings())}.values():
-            for word, ids in pieces.items():
-                table.weight[tokenizer.convert_tokens_to_ids(word)] = table.weight[ids].mean(dim=0)
+        inputs, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
+        middle = head[:known].mean(dim=0)
+        for word, ids in pieces.items():
+            new = tokenizer.convert_tokens_to_ids(word)
+            inputs[new] = inputs[ids].mean(dim=0)
+            if head is not inputs:
+                head[new] = middle
     return len(pieces)
