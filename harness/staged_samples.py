@@ -206,6 +206,15 @@ def state_choices(sample: Sample, group: IntArray) -> tuple[Pairs, BoolArray]:
     return pairs, np.asarray(pairs.alternative == sample.target[pairs.row])
 
 
+def thinned(pairs: Pairs, label: BoolArray, most: int, seed: int) -> tuple[Pairs, BoolArray]:
+    """A random part of the choice sets where there are more than ``most`` pairs."""
+    if len(pairs) <= most:
+        return pairs, label
+    drawn = np.random.default_rng(seed).random(len(pairs.begin)) < most / len(pairs)
+    kept = drawn[pairs.choice]
+    return pairs.keep(kept), label[kept]
+
+
 def coarse_groups(panel: Panel) -> IntArray:
     """int64 [K]: the major groups, the rarest put together where there are more than ``MOST_GROUPS``."""
     group = panel.occupations.group_index()[0]

@@ -24,7 +24,7 @@ from harness.frequencies import Destinations, Stays
 from harness.hookspecs import hookimpl
 from harness.model import Context, ModelSpec, Params
 from harness.staged import Staged
-from harness.staged_samples import PairCounts, Sample, StayFeatures, Step, cross_fitted_stays
+from harness.staged_samples import PairCounts, Sample, StayFeatures, Step, cross_fitted_stays, thinned
 from harness.types import BoolArray, FloatArray
 
 # Numeric features that a pair is given beside its own columns; a panel has some of them.
@@ -48,12 +48,12 @@ class GbmParams(Params):
     rounds: int = Field(1000, ge=1, description="most boosting rounds of a step, trees")
     early_stopping: int = Field(25, ge=1, description="rounds without gain on the validation split before a step stops")
     learning_rate: float = Field(0.1, gt=0, le=1, description="share of each tree's step that is taken")
-    leaves: int = Field(31, ge=2, le=4096, description="most leaves of a tree")
+    leaves: int = Field(15, ge=2, le=4096, description="most leaves of a tree")
     min_data: int = Field(20, ge=1, description="fewest transitions or pairs in a leaf")
     min_weight: float = Field(5.0, ge=0, description="smallest sum of p (1 - p) in a leaf, transitions' worth")
     l2: float = Field(1.0, ge=0, description="ridge penalty on leaf values")
     sample: float = Field(0.7, gt=0, le=1, description="share of rows, and of columns, that each tree sees")
-    strength: float = Field(20.0, gt=0, description="prior of the context frequencies, transitions")
+    strength: float = Field(50.0, gt=0, description="prior of the context frequencies, transitions")
     pairs: int = Field(2_000_000, ge=1000, description="most (switch, alternative) pairs that a step is fitted on")
     threads: int = Field(0, ge=0, description="threads; 0: as many as there are processors")
 
@@ -227,15 +227,6 @@ class Gbm(Staged):
     def facts(self) -> Mapping[str, Any]:
         leaves = sum(int(b.trees_to_dataframe()["left_child"].isna().sum()) for b in self.boosters.values())
         return {"parameters_trained": leaves, "chosen_on_validation": self.chosen}
-
-
-def thinned(pairs: Pairs, label: BoolArray, most: int, seed: int) -> tuple[Pairs, BoolArray]:
-    """A random part of the choice sets where there are more than ``most`` pairs."""
-    if len(pairs) <= most:
-        return pairs, label
-    drawn = np.random.default_rng(seed).random(len(pairs.begin)) < most / len(pairs)
-    kept = drawn[pairs.choice]
-    return pairs.keep(kept), label[kept]
 
 
 @hookimpl
