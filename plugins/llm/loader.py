@@ -53,7 +53,8 @@ def load_causal_lm(source: str | Path) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    with quiet(), _explained(source, "model"):
+    # Weights are drawn before they are read; nobody else's draws are to move.
+    with quiet(), _explained(source, "model"), torch.random.fork_rng():
         return AutoModelForCausalLM.from_pretrained(
             str(source), dtype=torch.float32, use_safetensors=True, trust_remote_code=False
         )
@@ -107,7 +108,7 @@ def extend_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase, words: lis
     pieces = {word: ids for word in words if len(ids := tokenizer.encode(word, add_special_tokens=False)) > 1}
     known = _vocabulary(model)
     tokenizer.add_tokens([AddedToken(word, normalized=False, special=False) for word in pieces])
-    with quiet():
+    with quiet(), torch.random.fork_rng():
         model.resize_token_embeddings(max(len(tokenizer), _vocabulary(model)), mean_resizing=False)
     with torch.no_grad():
         inputs, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight

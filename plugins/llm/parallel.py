@@ -14,15 +14,15 @@ MOST_WORKERS = 4
 
 
 @contextmanager
-def workers(device: str) -> Iterator[tuple[Executor, int]]:
-    """A pool of threads and how many they are: as many as torch uses, four at most; one where it computes elsewhere.
+def workers(device: str, most: int = MOST_WORKERS) -> Iterator[tuple[Executor, int]]:
+    """A pool of threads and how many they are: as many as torch uses, at most ``most``; one on another device.
 
     Inside, every operation has its thread's share of the cores; torch's own setting is given back at the end.
     """
     import torch
 
     threads = torch.get_num_threads()
-    count = min(threads, MOST_WORKERS) if device == "cpu" else 1
+    count = min(threads, most) if device == "cpu" else 1
     each = max(1, threads // count)
     try:
         torch.set_num_threads(each)

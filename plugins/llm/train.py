@@ -131,3 +131,12 @@ def adamw(parameters: list[torch.nn.Parameter], weight_decay: float, beta_2: flo
     vectors = [p for p in parameters if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=0.0, betas=(0.9, beta_2), fused=True)
+
+
+def uses_dropout(model: Any) -> bool:
+    """Whether a training pass draws random numbers."""
+    import torch
+
+    config = model.config.to_dict()
+    in_attention = any(config.get(name) for name in ("attention_dropout", "attn_pdrop"))
+    return in_attention or any(isinstance(m, torch.nn.Dropout) and m.p > 0 for m in model.modules())

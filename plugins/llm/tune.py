@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from harness.plugins.llm.loader import embedding_modules, quiet
-from harness.plugins.llm.parallel import workers
+from harness.plugins.llm.parallel import MOST_WORKERS, workers
 from harness.plugins.llm.score import Scorer
 from harness.plugins.llm.tokens import Resumes
-from harness.plugins.llm.train import Examples, Loss, Step, adamw, batches, examples
+from harness.plugins.llm.train import Examples, Loss, Step, adamw, batches, examples, uses_dropout
 
 if TYPE_CHECKING:
     from harness.model import Context
@@ -88,10 +88,12 @@ def tune(model: Any, data: tuple[Resumes, Resumes], pad: int, schedule: Schedule
     of = examples(train, schedule.loss)
     losses = [validation_loss(model, valid, pad)]
     best, kept = 0, _copy(trained)
+    # Threads would take turns at one random generator in an order that no seed fixes.
+    most = 1 if uses_dropout(model) else MOST_WORKERS
     run = _Run(schedule, of, np.random.default_rng(context.seed))
     with context.progress.bar("tuning the adapters", None) as bar:
         while run.more(losses):
-            with torch.random.fork_rng(), workers(context.device) as (pool, count):
+            with torch.random.fork_rng(), workers(context.device, most) as (pool, count):
                 torch.manual_seed(context.seed + len(losses))
                 model.train()
                 run.epoch(Step(model, optimizer, pad, pool, count), bar)
