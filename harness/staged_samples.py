@@ -86,41 +86,49 @@ class Sample:
 
 @dataclass(frozen=True)
 class StayFeatures:
-    """Columns for staying: how much more often people of each context stay, and the numeric features.
+    """Columns for staying: how much more often people of each context stay, how often the origin was seen, the numbers.
 
-    affinities: of the alternatives leave and stay. log_odds: float64 [K], of staying, by origin, smoothed.
+    affinities: of the alternatives leave and stay. log_odds: float64 [K], of staying, by origin, smoothed. log_seen:
+    float64 [K], ln (1 + transitions from the origin).
     """
 
     affinities: Affinities
     log_odds: FloatArray
+    log_seen: FloatArray
+
+    @classmethod
+    def empty(cls) -> StayFeatures:
+        return cls(Affinities({}, np.zeros(0)), np.zeros(0), np.zeros(0))
 
     @classmethod
     def count(cls, sample: Sample, contexts: Contexts, group: IntArray, strengths: tuple[float, float]) -> StayFeatures:
         """strengths: transitions that the overall rate is worth against a state's own, and against a context's."""
         scheme = Scheme(2, group, group, strengths[1], ())
-        rates = Stays(sample.panel).rates(strengths[0])
-        chosen = sample.stayed.astype(np.int64)
-        return cls(Affinities.count(contexts, sample.inputs.codes, chosen, scheme), np.log(rates) - np.log1p(-rates))
+        stays = Stays(sample.panel)
+        rates = stays.rates(strengths[0])
+        affinities = Affinities.count(contexts, sample.inputs.codes, sample.stayed.astype(np.int64), scheme)
+        return cls(affinities, np.log(rates) - np.log1p(-rates), np.log1p(stays.seen))
 
     def offset(self, inputs: Inputs) -> FloatArray:
         """float64 [n]: log-odds of staying by origin alone."""
         return self.log_odds[inputs.origin]
 
     def matrix(self, inputs: Inputs) -> FloatArray:
-        """float32 [n, contexts + numbers]"""
+        """float32 [n, contexts + 1 + numbers]"""
         columns = [table[inputs.codes[name], 1] for name, table in self.affinities.tables.items()]
-        return np.column_stack([*columns, inputs.numbers]).astype(np.float32)
+        return np.column_stack([*columns, self.log_seen[inputs.origin], inputs.numbers]).astype(np.float32)
 
     def save(self, file: Path) -> None:
         """As one .npz of arrays."""
         tables: dict[str, Any] = {f"table {name}": table for name, table in self.affinities.tables.items()}
-        np.savez(file, log_margin=self.affinities.log_margin, log_odds=self.log_odds, **tables)
+        margin = self.affinities.log_margin
+        np.savez(file, log_margin=margin, log_odds=self.log_odds, log_seen=self.log_seen, **tables)
 
     @classmethod
     def load(cls, file: Path) -> StayFeatures:
         with np.load(file, allow_pickle=False) as stored:
             tables = {name[len("table ") :]: stored[name] for name in stored.files if name.startswith("table ")}
-            return cls(Affinities(tables, stored["log_margin"]), stored["log_odds"])
+            return cls(Affinities(tables, stored["log_margin"]), stored["log_odds"], stored["log_seen"])
 
 
 def cross_fitted_stays(sample: Sample, count: Callable[[Sample], StayFeatures]) -> tuple[FloatArray, FloatArray]:

@@ -12,14 +12,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from harness.features_alternatives import Affinities, Inputs, PairFeatures, Pairs
+from harness.features_alternatives import Inputs, PairFeatures, Pairs
 from harness.frequencies import Destinations, Stays
 from harness.hookspecs import hookimpl
 from harness.model import Context, ModelSpec, Params
@@ -48,9 +48,9 @@ class GbmParams(Params):
     rounds: int = Field(1000, ge=1, description="most boosting rounds of a step, trees")
     early_stopping: int = Field(25, ge=1, description="rounds without gain on the validation split before a step stops")
     learning_rate: float = Field(0.1, gt=0, le=1, description="share of each tree's step that is taken")
-    leaves: int = Field(15, ge=2, le=4096, description="most leaves of a tree")
+    leaves: int = Field(31, ge=2, le=4096, description="most leaves of a tree")
     min_data: int = Field(20, ge=1, description="fewest transitions or pairs in a leaf")
-    min_weight: float = Field(5.0, ge=0, description="smallest sum of p (1 - p) in a leaf, transitions' worth")
+    min_weight: float = Field(10.0, ge=0, description="smallest sum of p (1 - p) in a leaf, transitions' worth")
     l2: float = Field(1.0, ge=0, description="ridge penalty on leaf values")
     sample: float = Field(0.7, gt=0, le=1, description="share of rows, and of columns, that each tree sees")
     strength: float = Field(50.0, gt=0, description="prior of the context frequencies, transitions")
@@ -96,7 +96,7 @@ class Gbm(Staged):
         super().__init__()
         self.params = params
         self.boosters: dict[str, Any] = {}
-        self.stay = StayFeatures(Affinities({}, np.zeros(0)), np.zeros(0))
+        self.stay = StayFeatures.empty()
         self.pairs: dict[str, PairFeatures] = {}
         self.chosen: dict[str, float] = {}
 
@@ -116,13 +116,26 @@ class Gbm(Staged):
         strength = Stays(train.panel).choose(valid.panel, start=16.0)
         self.chosen["stay_strength"] = strength
 
+        # Trees find what else bears on staying in the numbers; rates by many states held before only add noise.
+        origin = replace(self.contexts, contexts=tuple(c for c in self.contexts.contexts if c.name == "origin"))
+
         def count(sample: Sample) -> StayFeatures:
-            return StayFeatures.count(sample, self.contexts, self.group, (strength, self.params.strength))
+            return StayFeatures.count(sample, origin, self.group, (strength, self.params.strength))
 
         X, offset = cross_fitted_stays(train, count)
         self.stay = count(train)
-        held_out = Table(self.stay.matrix(valid.inputs), valid.stayed, self.stay.offset(valid.inputs))
-        self._boost("stay", Table(X, train.stayed, offset), held_out, context)
+        held_out = self._with_codes(self.stay.matrix(valid.inputs), valid.inputs)
+        self._boost(
+            "stay",
+            Table(self._with_codes(X, train.inputs), train.stayed, offset),
+            Table(held_out, valid.stayed, self.stay.offset(valid.inputs)),
+            context,
+        )
+
+    def _with_codes(self, X: FloatArray, inputs: Inputs) -> FloatArray:
+        """float32 [n, d + levels + 1]: and the levels of covariates, and the origin's group, as their integers."""
+        codes = [inputs.codes[c.name] for c in self.contexts.contexts if c.kind == "level"]
+        return np.column_stack([X, *codes, self.group[inputs.origin]]).astype(np.float32)
 
     def _fit_choice(self, counts: PairCounts, train: Sample, valid: Sample, context: Context) -> None:
         pairs, label = thinned(*counts.choices(train), self.params.pairs, context.seed)
@@ -134,7 +147,8 @@ class Gbm(Staged):
         self._boost(counts.step, Table(X, label, offset, pairs), held_out, context)
 
     def stay_log_odds(self, inputs: Inputs) -> FloatArray:
-        return self.stay.offset(inputs) + self._trees("stay", self.stay.matrix(inputs))
+        columns = self._with_codes(self.stay.matrix(inputs), inputs)
+        return self.stay.offset(inputs) + self._trees("stay", columns)
 
     def group_scores(self, inputs: Inputs, pairs: Pairs) -> FloatArray:
         return self._scores("group", inputs, pairs)
@@ -159,12 +173,12 @@ class Gbm(Staged):
         return self.params.threads or os.cpu_count() or 1
 
     def _boost(self, step: str, train: Table, valid: Table, context: Context) -> None:
-        """Grow one step's trees; none where they do not gain on the validation split, or it is empty."""
+        """Grow one step's trees; none where nothing can be split, or nothing is gained on the validation split."""
         import lightgbm
 
         self.boosters.pop(step, None)
         self.chosen[f"{step}_rounds"] = 0
-        if not len(train.label) or not len(valid.label):
+        if not len(valid.label) or not splittable(train.X, self.params.min_data):
             return
         settings = self._settings(context.seed) | {"objective": train.gradients}
         data = lightgbm.Dataset(train.X, train.label.astype(np.float32), init_score=train.offset, params=settings)
@@ -227,6 +241,15 @@ class Gbm(Staged):
     def facts(self) -> Mapping[str, Any]:
         leaves = sum(int(b.trees_to_dataframe()["left_child"].isna().sum()) for b in self.boosters.values())
         return {"parameters_trained": leaves, "chosen_on_validation": self.chosen}
+
+
+def splittable(X: FloatArray, min_data: int) -> bool:
+    """Whether some column has ``min_data`` rows on both sides of a threshold. LightGBM aborts where none has."""
+    fewest = max(min_data, 3)  # rows in LightGBM's smallest bin
+    if len(X) < 2 * fewest:
+        return False
+    columns = (np.sort(np.nan_to_num(X[:, j], nan=np.inf)) for j in range(X.shape[1]))
+    return any(column[fewest - 1] < column[-fewest] for column in columns)
 
 
 @hookimpl

@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.features import CATALOGUE
-from harness.features_alternatives import Affinities, Inputs, PairFeatures, Pairs
+from harness.features_alternatives import Inputs, PairFeatures, Pairs
 from harness.frequencies import Destinations, Stays
 from harness.hookspecs import hookimpl
 from harness.logits import Scaling, conditional_logit, fit_path, log_shares
@@ -76,7 +76,7 @@ class Mnl(Staged):
     def __init__(self, params: MnlParams) -> None:
         super().__init__()
         self.params = params
-        self.stay = StayFeatures(Affinities({}, np.zeros(0)), np.zeros(0))
+        self.stay = StayFeatures.empty()
         self.pairs: dict[str, PairFeatures] = {}
         self.arrays: dict[str, Any] = {}  # what was estimated, by name; saved as it is
         self.chosen: dict[str, Any] = {}
@@ -117,8 +117,8 @@ class Mnl(Staged):
         )
 
     def _stay_columns(self, X: FloatArray, offset: FloatArray) -> FloatArray:
-        contexts = len(self.stay.affinities.tables)
-        return np.column_stack([offset, X[:, :contexts], _numbers(X[:, contexts:])])
+        frequencies = len(self.stay.affinities.tables) + 1  # and how often the origin was seen
+        return np.column_stack([offset, X[:, :frequencies], _numbers(X[:, frequencies:])])
 
     def stay_log_odds(self, inputs: Inputs) -> FloatArray:
         offset = self.stay.offset(inputs)

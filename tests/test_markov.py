@@ -11,6 +11,7 @@ from harness.plugins.markov import Markov, MarkovParams
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.data.sources import open_panel
 from harness.frequencies import Destinations, Strengths
 from harness.model import Context
 from harness.panel import Occupations, Panel, Status
@@ -140,12 +141,8 @@ def test_save_and_load(tmp_path: Path) -> None:
 
 
 @pytest.mark.survey
-def test_survey_perplexity(tmp_path: Path) -> None:
-    sources = pytest.importorskip("harness.data.sources")
-    folder = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "nlsy97"
-    if not folder.is_dir():
-        pytest.skip("needs the survey extract beside the repository")
-    panel = sources.open_panel(str(folder))
+def test_survey_perplexity(nlsy97: Path, tmp_path: Path) -> None:
+    panel = open_panel(str(nlsy97))
     test = panel.part("test")
     observed = test.state[test.transitions][:, None]
     markov = fitted(tmp_path, panel.part("train"), panel.part("valid"))
