@@ -14,7 +14,7 @@ from harness.records import Configuration, PanelFacts
 from harness.task import Task
 
 # The core modules that a number depends on, beside the model's own.
-NUMBERS = ("panel", "task", "model", "scoring", "contract", "runner", "frequencies", "features*", "staged")
+NUMBERS = ("panel", "task", "model", "scoring", "contract", "runner", "frequencies", "features*", "logits", "staged*")
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,9 @@ def ran(harness: Command) -> subprocess.CompletedProcess[str]:
 
 def test_prints_a_board_for_every_task(ran: subprocess.CompletedProcess[str]) -> None:
     headings = [line for line in ran.stdout.splitlines() if line.startswith("# ")]
-    assert headings == [f"# market-persons-200-seed-1: {t}" for t in ("lf_exit", "next_occ", "next_occ_switchers", "switch")]
+    assert headings == [
+        f"# market-persons-200-seed-1: {t}" for t in ("lf_exit", "next_occ", "next_occ_switchers", "switch")
+    ]
 
 
 def test_oracle_is_best_and_the_others_regret_it(harness: Command, ran: object) -> None:

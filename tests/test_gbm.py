@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness.plugins.gbm import Gbm, GbmParams, Table, harness_models, splittable
 
 from harness.features_alternatives import Pairs
 from harness.model import Context
 from harness.panel import Occupations, Panel, Status, split_by_hash
+from harness.plugins.gbm import Gbm, GbmParams, Table, harness_models, splittable
 from harness.staged_samples import thinned
 
 pytest.importorskip("lightgbm")

@@ -33,6 +33,7 @@ ROOMS = [
     {"features_history"},
     {"features"},
     {"features_contexts", "features_alternatives"},
+    {"logits", "staged_samples"},
     {"staged"},
     {"data"},
     {"registry", "contract", "records"},

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from harness.plugins.llm import LlmParams, build
 
 from harness.data.sources import open_panel
 from harness.errors import RequestError
 from harness.model import Context
 from harness.panel import Panel
+from harness.plugins.llm import LlmParams, build
 
 TINY: dict[str, Any] = {
     "pool": "market",
@@ -86,8 +86,9 @@ def fitted(market: Panel, cache: Path, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="module")
 def gpt2_folder(market: Panel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A toy GPT-2 with random weights and a tokenizer of its own, as save_pretrained writes it."""
-    from harness.plugins.llm.base import train_tokenizer
     from transformers import GPT2Config, GPT2LMHeadModel
+
+    from harness.plugins.llm.base import train_tokenizer
 
     folder = tmp_path_factory.mktemp("gpt2")
     tokenizer = train_tokenizer(market, 400, 256)
@@ -148,9 +149,10 @@ def test_what_is_saved_gives_the_same_answers(fitted: Any, market: Panel, tmp_pa
 
 
 def test_what_is_saved_opens_with_peft_and_transformers_alone(fitted: Any, market: Panel, tmp_path: Path) -> None:
-    from harness.plugins.llm.loader import quiet
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from harness.plugins.llm.loader import quiet
 
     fitted.save(tmp_path)
     with quiet():

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
+from harness.panel import Covariate, Occupations, Panel, Status
 from harness.plugins.llm import score
 from harness.plugins.llm.base import train_tokenizer
 from harness.plugins.llm.score import Scorer
 from harness.plugins.llm.tokens import Resumes, encode_titles
-
-from harness.panel import Covariate, Occupations, Panel, Status
 
 TITLES = (
     "Nurses",

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness.plugins.llm.base import train_tokenizer
-from harness.plugins.llm.text import resume_text
-from harness.plugins.llm.tokens import Resumes, encode_titles, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import RequestError
 from harness.panel import Covariate, Panel
+from harness.plugins.llm.base import train_tokenizer
+from harness.plugins.llm.text import resume_text
+from harness.plugins.llm.tokens import Resumes, encode_titles, words
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness.plugins.marginal import Marginal, MarginalParams
 
 from harness.model import Context
 from harness.panel import Occupations, Panel, Status
+from harness.plugins.marginal import Marginal, MarginalParams
 
 CAREERS = [[0, 0, 1], [1, 1], [0, 1, 0, 0], [0]]  # targets: 0 1 | 1 | 1 0 0 |; state 2 is never seen
 

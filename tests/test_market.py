@@ -11,7 +11,6 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
-from harness.plugins.oracle import Oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +25,7 @@ from harness.data.market.titles import EDUCATION, N_JOBS, OUT, SCHOOL, UNEMPLOYE
 from harness.errors import RequestError
 from harness.model import NoParams
 from harness.panel import Covariate, Panel, Status
+from harness.plugins.oracle import Oracle
 from harness.registry import load_registry
 
 NOT_AT_WORK = [UNEMPLOYED, OUT]

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness.plugins.marginal import Marginal, MarginalParams
-from harness.plugins.markov import Markov, MarkovParams
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +13,8 @@ from harness.data.sources import open_panel
 from harness.frequencies import Destinations, Strengths
 from harness.model import Context
 from harness.panel import Occupations, Panel, Status
+from harness.plugins.marginal import Marginal, MarginalParams
+from harness.plugins.markov import Markov, MarkovParams
 
 # States 0 and 1 form a group, 2 and 3 are alone in theirs; 3 is never seen.
 CAREERS = [[0, 0, 1], [1, 1, 2], [0, 2, 0], [0]]

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from harness.plugins.mnl import MnlParams, harness_models
 
 from harness.errors import RunError
 from harness.features_alternatives import Pairs
 from harness.logits import Scaling, conditional_logit, fit_path, fit_ridge, log_shares
+from harness.plugins.mnl import MnlParams, harness_models
 from harness.types import FloatArray, IntArray
 
 pytest.importorskip("statsmodels")
