@@ -21,8 +21,8 @@ class LlmParams(Params):
         description="model to start from: 'builtin' (pre-trained here on the pool, no network needed), a folder that "
         "save_pretrained wrote, or a hub name; safetensors only",
     )
-    rank: int = Field(16, ge=1, le=1024, description="rank of the adapters")
-    alpha: int = Field(32, ge=1, description="scale of the adapters: their product is multiplied by alpha / rank")
+    rank: int = Field(32, ge=1, le=1024, description="rank of the adapters")
+    alpha: int = Field(64, ge=1, description="scale of the adapters: their product is multiplied by alpha / rank")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of inputs that each adapter drops in training")
     train_embeddings: bool | None = Field(
         None,
@@ -36,17 +36,23 @@ class LlmParams(Params):
         "titles", description="tokens that count in tuning: those of titles and their delimiters, or all"
     )
     learning_rate: float = Field(2e-3, gt=0, description="peak learning rate of tuning (AdamW)")
+    embedding_factor: float = Field(
+        2.0, gt=0, description="learning rate of the embeddings and the output head, where trained, in multiples of it"
+    )
+    average: float = Field(
+        0.99, ge=0, lt=1, description="what a step leaves of the running average of weights that is kept in the end"
+    )
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay of tuning")
     batch_tokens: int = Field(
         2048, ge=1, description="tokens in a batch, padding included; a longer career is one alone"
     )
-    epochs: int = Field(10, ge=1, description="most epochs of tuning, those of the decay included")
+    epochs: int = Field(14, ge=1, description="most epochs of tuning, those of the decay included")
     min_gain: float = Field(
-        0.01, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"
+        0.02, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"
     )
     patience: int = Field(1, ge=1, description="epochs to wait for such a fall before the learning rate decays")
     decay: float = Field(
-        0.3, gt=0, description="epochs of falling learning rate for each epoch before it; at least one in all"
+        0.5, gt=0, description="epochs of falling learning rate for each epoch before it; at least one in all"
     )
     max_context: int | None = Field(
         None,
@@ -57,8 +63,8 @@ class LlmParams(Params):
         "market-resumes", description="builtin base: data set or path of the resumes it is pre-trained on"
     )
     base_layers: int = Field(4, ge=1, description="builtin base: transformer layers")
-    base_width: int = Field(192, ge=8, description="builtin base: dimensions of the hidden state")
-    base_heads: int = Field(3, ge=1, description="builtin base: attention heads; their number divides the width")
+    base_width: int = Field(128, ge=8, description="builtin base: dimensions of the hidden state")
+    base_heads: int = Field(2, ge=1, description="builtin base: attention heads; their number divides the width")
     base_vocabulary: int = Field(1024, ge=258, description="builtin base: most tokens of its byte-level BPE")
     base_context: int = Field(1024, ge=32, description="builtin base: most tokens it sees")
     base_tokens: int = Field(900_000, ge=1, description="builtin base: tokens of pre-training")

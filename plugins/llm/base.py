@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from harness.panel import Panel
 from harness.plugins.llm.loader import load_causal_lm, load_tokenizer, quiet
 from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.text import resume_text
 from harness.plugins.llm.tokens import Resumes, encode_titles
 from harness.plugins.llm.train import Step, adamw, batches, examples
-
-from harness.panel import Panel
+from harness.types import IntArray
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -55,11 +56,15 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Base:
-    """A base model ready to be tuned, and what boards call it."""
+    """A base model ready to be tuned, and what boards call it.
+
+    title_tokens: int64 [t], tokens of the titles that it was trained on; None where nobody knows.
+    """
 
     model: Any
     tokenizer: PreTrainedTokenizerBase
     label: str
+    title_tokens: IntArray | None = None
 
 
 def builtin_base(recipe: Recipe, open_pool: Callable[[], Panel], context: Context) -> Base:
@@ -70,7 +75,8 @@ def builtin_base(recipe: Recipe, open_pool: Callable[[], Panel], context: Contex
     if not folder.is_dir():
         _publish(recipe, pool, context, folder)
     label = f"builtin: Llama {recipe.layers} x {recipe.width}, pre-trained on {recipe.pool} (recipe {key[:8]})"
-    return Base(load_causal_lm(folder), load_tokenizer(folder), label)
+    tokenizer = load_tokenizer(folder)
+    return Base(load_causal_lm(folder), tokenizer, label, np.unique(encode_titles(tokenizer, pool.occupations).ids))
 
 
 def _publish(recipe: Recipe, pool: Panel, context: Context, folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RequestError
+from harness.types import IntArray
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -96,26 +97,36 @@ def embedding_modules(model: Any) -> list[str]:
     return [name.rsplit(".", 1)[-1] for name, module in model.named_modules() if any(module is end for end in ends)]
 
 
-def extend_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase, words: list[str]) -> int:
-    """Give every word that takes several tokens one of its own, at the mean of their embeddings; how many there were.
+def extend_vocabulary(
+    model: Any, tokenizer: PreTrainedTokenizerBase, words: list[str], like: IntArray | None = None
+) -> int:
+    """Give every word that takes several tokens one of its own; how many there were.
 
-    A career in trades the base has never read costs half the tokens this way, and a title is a few words again. (Hewitt
-    2021, "Initializing new word embeddings": a mean keeps what the model already predicts.)
+    A career in trades that the base has never read costs half the tokens this way, and a title is a few words again.
+    like: int64 [t], tokens of titles that the base was trained on. New words are then drawn as random mixtures of them,
+    each with the same weights in the input embedding and in the output head: what the base learned linearly, to repeat
+    a title above all, holds for such a mixture as for the tokens in it. Without ``like``, a new word stands at the
+    mean of the tokens it replaces.
     """
     import torch
     from tokenizers import AddedToken
 
     pieces = {word: ids for word in words if len(ids := tokenizer.encode(word, add_special_tokens=False)) > 1}
-    known = _vocabulary(model)
+    if not pieces:
+        return 0
     tokenizer.add_tokens([AddedToken(word, normalized=False, special=False) for word in pieces])
+    new = torch.tensor(tokenizer.convert_tokens_to_ids(list(pieces)))
     with quiet(), torch.random.fork_rng():
         model.resize_token_embeddings(max(len(tokenizer), _vocabulary(model)), mean_resizing=False)
+    mixing = torch.zeros(len(pieces), _vocabulary(model))  # of old tokens in each new word
+    if like is None:
+        for i, ids in enumerate(pieces.values()):
+            mixing[i].index_add_(0, torch.tensor(ids), torch.full((len(ids),), 1 / len(ids)))
+    else:
+        # The mean of the old tokens, and deviations from it of their own size in random directions.
+        draws = torch.randn(len(pieces), len(like), generator=torch.Generator().manual_seed(0)) / len(like) ** 0.5
+        mixing[:, torch.from_numpy(like)] = draws + (1 - draws.sum(1, keepdim=True)) / len(like)
     with torch.no_grad():
-        inputs, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
-        middle = head[:known].mean(dim=0)
-        for word, ids in pieces.items():
-            new = tokenizer.convert_tokens_to_ids(word)
-            inputs[new] = inputs[ids].mean(dim=0)
-            if head is not inputs:
-                head[new] = middle
+        for table in {id(end): end for end in (model.get_input_embeddings(), model.get_output_embeddings())}.values():
+            table.weight[new] = mixing @ table.weight
     return len(pieces)

@@ -7,21 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.plugins.llm import LlmParams
-from harness.plugins.llm.loader import context_length, extend_vocabulary, load_causal_lm, load_tokenizer, quiet
-from harness.plugins.llm.tokens import Resumes, encode_titles, words
-
 from harness.errors import RequestError
 from harness.model import Context, Model
 from harness.panel import Panel
+from harness.plugins.llm import LlmParams
+from harness.plugins.llm.loader import context_length, extend_vocabulary, load_causal_lm, load_tokenizer, quiet
+from harness.plugins.llm.tokens import Resumes, encode_titles, words
 from harness.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
-    from harness.plugins.llm.base import Base, Recipe
-    from harness.plugins.llm.score import Scorer
     from transformers import PreTrainedTokenizerBase
 
+    from harness.plugins.llm.base import Base, Recipe
+    from harness.plugins.llm.score import Scorer
+
 BASE, ADAPTER, FACTS = "base", "adapter", "llm.json"
+WHOLE_ROWS_FROM = 16  # states; fewer titles are branches of one pass, more share a trie behind a cached career
 
 
 class LoraModel(Model):
@@ -45,7 +46,7 @@ class LoraModel(Model):
         builtin = p.base == "builtin"
         base = self._open_base(context)
         extend = builtin if p.extend_vocabulary is None else p.extend_vocabulary
-        added = extend_vocabulary(base.model, base.tokenizer, words(train)) if extend else 0
+        added = extend_vocabulary(base.model, base.tokenizer, words(train), base.title_tokens) if extend else 0
         self._own_base = self._scorer = None
         if builtin or added:
             self._own_base = {name: value.clone() for name, value in base.model.state_dict().items()}
@@ -58,7 +59,16 @@ class LoraModel(Model):
             )
         resumes, watched = self._resumes(train), self._resumes(valid)
         schedule = Schedule(
-            p.epochs, p.min_gain, p.patience, p.decay, p.learning_rate, p.weight_decay, p.batch_tokens, p.loss
+            epochs=p.epochs,
+            min_gain=p.min_gain,
+            patience=p.patience,
+            decay=p.decay,
+            learning_rate=p.learning_rate,
+            embedding_factor=p.embedding_factor,
+            average=p.average,
+            weight_decay=p.weight_decay,
+            batch_tokens=p.batch_tokens,
+            loss=p.loss,
         )
         fitted = tune(self._model, (resumes, watched), self._pad(), schedule, context)
         self._facts = {

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.tokens import Ragged, Resumes, Windows
-
 from harness.types import FloatArray, IntArray
 
 if TYPE_CHECKING:

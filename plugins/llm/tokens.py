@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from harness.plugins.llm.text import DELIMITER, END, resume_text, titles
 
 from harness.errors import RequestError
 from harness.panel import Occupations, Panel
+from harness.plugins.llm.text import DELIMITER, END, resume_text, titles
 from harness.types import BoolArray, IntArray
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
 from harness.plugins.llm.score import ranges
 from harness.plugins.llm.tokens import Ragged, Resumes
-
 from harness.types import BoolArray, IntArray
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Step:
         import torch
 
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group.get("factor", 1.0)
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         # Neighbours in length go to different workers, so that all have about the same to do.
         parts = [batch[i :: self.workers] for i in range(min(self.workers, len(batch)))]

@@ -1,16 +1,21 @@
 """Fine-tuning by low-rank adapters (Hu et al. 2022), with a schedule that stops itself.
 
 The learning rate warms up and stays constant while the validation likelihood of the next state improves. When an epoch
-improves it by less than ``min_gain``, or only the epochs of the decay are left, it goes down to zero in a straight line
-(warm-up, stable, decay: Hu et al. 2024, MiniCPM, section 4). The best checkpoint is kept.
+improves it by less than ``min_gain``, or only the epochs of the decay are left, it falls to zero in a straight line
+(warm-up, stable, decay: Hu et al. 2024, MiniCPM, section 4). What is validated and kept is a running average of the
+weights (Polyak and Juditsky 1992): at a constant rate the last weights are noisy, and their likelihood says little
+about whether training still gains.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from harness.plugins.llm.loader import embedding_modules, quiet
 from harness.plugins.llm.parallel import MOST_WORKERS, workers
 from harness.plugins.llm.score import Scorer
@@ -34,13 +39,20 @@ class Adapters:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How to train them. epochs: the most, decay included. decay: epochs of the decay for each epoch before it."""
+    """How to train them.
+
+    epochs: the most, decay included. decay: epochs of the decay for each epoch before it. embedding_factor: learning
+    rate of the embeddings and the output head, where they are trained, as a multiple of the adapters'. average: the
+    share of the running average that a step leaves as it was.
+    """
 
     epochs: int
     min_gain: float
     patience: int
     decay: float
     learning_rate: float
+    embedding_factor: float
+    average: float
     weight_decay: float
     batch_tokens: int
     loss: Loss
@@ -84,10 +96,15 @@ def tune(model: Any, data: tuple[Resumes, Resumes], pad: int, schedule: Schedule
 
     train, valid = data
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    optimizer = adamw(list(trained.values()), schedule.weight_decay)
+    tables = [p for name, p in trained.items() if "lora_" not in name]
+    optimizer = adamw([p for name, p in trained.items() if "lora_" in name], schedule.weight_decay)
+    if tables:
+        group = {"params": tables, "weight_decay": schedule.weight_decay, "factor": schedule.embedding_factor}
+        optimizer.add_param_group(group)
     of = examples(train, schedule.loss)
     losses = [validation_loss(model, valid, pad)]
-    best, kept = 0, _copy(trained)
+    average = _Average(list(trained.values()), schedule.average)
+    best, kept = 0, average.copy()
     # Threads would take turns at one random generator in an order that no seed fixes.
     most = 1 if uses_dropout(model) else MOST_WORKERS
     run = _Run(schedule, of, np.random.default_rng(context.seed))
@@ -96,16 +113,17 @@ def tune(model: Any, data: tuple[Resumes, Resumes], pad: int, schedule: Schedule
             with torch.random.fork_rng(), workers(context.device, most) as (pool, count):
                 torch.manual_seed(context.seed + len(losses))
                 model.train()
-                run.epoch(Step(model, optimizer, pad, pool, count), bar)
-            losses.append(validation_loss(model, valid, pad))
+                run.epoch(Step(model, optimizer, pad, pool, count), average, bar)
+            with average.in_place():
+                losses.append(validation_loss(model, valid, pad))
             bar.describe(
                 f"tuning the adapters: epoch {len(losses) - 1}, validation perplexity {np.exp(losses[-1]):.3f}"
             )
             if losses[-1] < losses[best]:
-                best, kept = len(losses) - 1, _copy(trained)
+                best, kept = len(losses) - 1, average.copy()
     with torch.no_grad():
-        for name, parameter in trained.items():
-            parameter.copy_(kept[name])
+        for parameter, value in zip(trained.values(), kept, strict=True):
+            parameter.copy_(value)
     model.eval()
     return Fit(tuple(losses), len(losses) - 1, best)
 
@@ -134,11 +152,12 @@ class _Run:
                 self.end = min(schedule.epochs, self.done + decay)
         return self.done < self.end
 
-    def epoch(self, step: Step, bar: Any) -> None:
+    def epoch(self, step: Step, average: _Average, bar: Any) -> None:
         """Every career once."""
         order = batches(self.of.tokens.lengths, self.schedule.batch_tokens, self.rng)
         for i, batch in enumerate(order):
             step(self.of, batch, self.schedule.learning_rate * self._share(self.done + i / len(order)))
+            average.update()
             bar.advance(len(batch))
         self.done += 1
 
@@ -157,5 +176,31 @@ def validation_loss(model: Any, valid: Resumes, pad: int) -> float:
     return -float(Scorer(model, pad).log_prob(valid, targets, states).astype(np.float64).mean())
 
 
-def _copy(parameters: dict[str, Any]) -> dict[str, Any]:
-    return {name: parameter.detach().clone() for name, parameter in parameters.items()}
+class _Average:
+    """A running average of parameters, each step's weight fading by ``keep``."""
+
+    def __init__(self, parameters: list[Any], keep: float) -> None:
+        self.parameters = parameters
+        self.keep = keep
+        self.values = [p.detach().clone() for p in parameters]
+
+    def update(self) -> None:
+        for value, parameter in zip(self.values, self.parameters, strict=True):
+            value.lerp_(parameter.detach(), 1 - self.keep)
+
+    def copy(self) -> list[Any]:
+        return [value.clone() for value in self.values]
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The parameters have the average's values meanwhile."""
+        own = [p.detach().clone() for p in self.parameters]
+        self._set(self.values)
+        try:
+            yield
+        finally:
+            self._set(own)
+
+    def _set(self, values: list[Any]) -> None:
+        for parameter, value in zip(self.parameters, values, strict=True):
+            parameter.detach().copy_(value)
