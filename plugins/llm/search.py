@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from harness.plugins.llm.choice import Limits
 from harness.plugins.llm.tokens import Resumes
 from harness.plugins.llm.tree import Careers, Reader, Rows, Store, stored
 from harness.plugins.llm.trie import Trie
-
 from harness.types import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:

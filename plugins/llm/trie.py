@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from harness.plugins.llm.tokens import Ragged
 
+from harness.plugins.llm.tokens import Ragged
 from harness.types import BoolArray, IntArray
 
 
