@@ -52,7 +52,7 @@ class LlmParams(Params):
     )
     patience: int = Field(1, ge=1, description="epochs to wait for such a fall before the learning rate decays")
     decay: float = Field(
-        0.5, gt=0, description="epochs of falling learning rate for each epoch before it; at least one in all"
+        0.4, gt=0, description="epochs of falling learning rate for each epoch before it; at least one in all"
     )
     max_context: int | None = Field(
         None,
