@@ -78,6 +78,24 @@ def test_a_second_run_is_read_from_the_records(harness: Command, ran: object) ->
     assert (again["id"], again["figures"]) == (record["id"], record["figures"])
 
 
+def test_a_record_made_elsewhere_is_run_again(harness: Command, tmp_path: Path) -> None:
+    line = ["run", "--task", "next_occ", "--model", "marginal", *SMALL]
+    before = {**os.environ}
+    assert "read from the record" not in harness(*line, "--force").stderr
+    assert "read from the record" in harness(*line).stderr
+    command = [HARNESS, *line]
+    for expected in (False, True):  # another machine: its cache is empty at first
+        done = subprocess.run(
+            command,
+            cwd=harness.folder,
+            env=before | {"HARNESS_CACHE": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ("read from the record" in done.stderr) is expected
+
+
 def test_leaderboard_regenerates_and_checks(harness: Command, ran: object) -> None:
     assert harness("leaderboard").returncode == 0
     tables = {path: path.read_bytes() for path in (harness.folder / "leaderboards").glob("market-persons-200-seed-1/*")}

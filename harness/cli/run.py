@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
@@ -64,7 +64,8 @@ def run(
 ) -> None:
     """Fit each model once, score it on each task of the test split, and show where it stands.
 
-    Every finished task leaves a record file; a request that already has one is not run again, unless --force.
+    Every finished task leaves a record file; a request that this machine has already run is not run again, unless
+    --force.
     """
     from harness.data.sources import open_panel
 
@@ -136,7 +137,7 @@ def _run_all(
         device = resolve_device(request.device, entry.item.needs)
         run = Run(entry, params, tuple(tasks), panel, request.seed, device)
         try:
-            for record in execute(run, workshop):
+            for record in execute(run, replace(workshop, force=workshop.force or not _made_here(run, workshop))):
                 done.append(record)
                 console.say(_line(record, workshop.store, reused=record.measured.finished < started))
         except HarnessError as error:
@@ -147,6 +148,12 @@ def _run_all(
             console.say(f"stopped; {len(done)} finished records are kept in {workshop.store.folder}")
             raise
     return done, failed
+
+
+def _made_here(run: Run, workshop: Workshop) -> bool:
+    """Whether this machine's cache holds the fit: a record that came with a checkout is run again, not trusted."""
+    fit_id = run.configuration(run.tasks[0]).fit_id()
+    return (workshop.cache / "fits" / f"{run.model.item.name}-{fit_id}").exists()
 
 
 def _line(record: Record, store: Store, reused: bool) -> str:
