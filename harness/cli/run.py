@@ -23,7 +23,7 @@ from harness.errors import HarnessError, RequestError, did_you_mean
 from harness.leaderboard import boards
 from harness.machine import cache_folder, resolve_device
 from harness.panel import Panel
-from harness.records import Record, Store, now
+from harness.records import Record, Store
 from harness.registry import Registry
 from harness.run import Run
 from harness.runner import Workshop, execute, why_empty
@@ -130,30 +130,45 @@ def _run_all(
 ) -> tuple[list[Record], list[str]]:
     done: list[Record] = []
     failed: list[str] = []
-    started = now()
-    for name in request.models:
-        entry = workshop.registry.model(name)
-        params = validate(entry.item.params, request.settings.models[name], name)
-        device = resolve_device(request.device, entry.item.needs)
-        run = Run(entry, params, tuple(tasks), panel, request.seed, device)
-        try:
-            for record in execute(run, replace(workshop, force=workshop.force or not _made_here(run, workshop))):
-                done.append(record)
-                console.say(_line(record, workshop.store, reused=record.measured.finished < started))
-        except HarnessError as error:
-            if len(request.models) == 1 and not done:
-                raise
-            failed.append(str(error))  # the other models still get their turn
-        except KeyboardInterrupt:
-            console.say(f"stopped; {len(done)} finished records are kept in {workshop.store.folder}")
-            raise
+    try:
+        for name in request.models:
+            try:
+                _run_one(_run_of(request, name, tasks, panel, workshop), workshop, done)
+            except HarnessError as error:
+                if len(request.models) == 1 and not done:
+                    raise
+                failed.append(str(error))  # the other models still get their turn
+    except KeyboardInterrupt:
+        console.say(f"stopped; {len(done)} finished records are kept in {workshop.store.folder}")
+        raise
     return done, failed
 
 
-def _made_here(run: Run, workshop: Workshop) -> bool:
-    """Whether this machine's cache holds the fit: a record that came with a checkout is run again, not trusted."""
+def _run_of(request: _Request, name: str, tasks: Sequence[Task], panel: Panel, workshop: Workshop) -> Run:
+    entry = workshop.registry.model(name)
+    params = validate(entry.item.params, request.settings.models[name], name)
+    device = resolve_device(request.device, entry.item.needs)
+    return Run(entry, params, tuple(tasks), panel, request.seed, device)
+
+
+def _run_one(run: Run, workshop: Workshop, done: list[Record]) -> None:
+    # A record that came with a checkout, whose fit this machine does not hold, is run again, not trusted.
+    again = workshop.force or not _fitted_here(run, workshop)
+    known = set() if again else _recorded(run, workshop)
+    for record in execute(run, replace(workshop, force=again)):
+        done.append(record)
+        console.say(_line(record, workshop.store, reused=record.id in known))
+
+
+def _fitted_here(run: Run, workshop: Workshop) -> bool:
     fit_id = run.configuration(run.tasks[0]).fit_id()
     return (workshop.cache / "fits" / f"{run.model.item.name}-{fit_id}").exists()
+
+
+def _recorded(run: Run, workshop: Workshop) -> set[str]:
+    """Ids of the tasks whose record is there already."""
+    asked = [run.configuration(task) for task in run.tasks]
+    return {configuration.id() for configuration in asked if workshop.store.path(configuration).exists()}
 
 
 def _line(record: Record, store: Store, reused: bool) -> str:
