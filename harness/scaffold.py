@@ -113,7 +113,7 @@ def test_satisfies_the_contract(registry):
 README = """\
 # {distribution}
 
-A model for [Harness](https://pypi.org/project/labor-harness/).
+A model for Harness (labor-harness).
 
     pip install -e . pytest
     pytest
