@@ -66,10 +66,6 @@ class Board:
     rows: tuple[Row, ...]
     superseded: int = 0
 
-    @property
-    def binary(self) -> bool:
-        return any(row.figures.get("auc") is not None or row.figures.get("brier") is not None for row in self.rows)
-
 
 def boards(records: Iterable[Record]) -> list[Board]:
     """Every board that the records make, by panel and task.

@@ -12,7 +12,7 @@ import typer
 
 from harness.cli import console
 from harness.cli.options import ColumnOption, JsonOption, OccupationsOption
-from harness.errors import RequestError
+from harness.settings import pairs
 
 if TYPE_CHECKING:
     from harness.data.describe import Description
@@ -40,14 +40,8 @@ class Form(StrEnum):
     CAREER = "career"
 
 
-def _settings(pairs: list[str] | None) -> dict[str, str]:
-    settings = {}
-    for pair in pairs or []:
-        name, equals, value = pair.removeprefix("data.").partition("=")
-        if not equals:
-            raise RequestError(f"--set {pair}: write name=value, such as --set persons=500")
-        settings[name] = value
-    return settings
+def _settings(given: list[str] | None) -> dict[str, str]:
+    return pairs([text.removeprefix("data.") for text in given or []], "--set")
 
 
 @app.command("describe")
