@@ -22,11 +22,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "llm-lora": {
         "pool": "market",
         "base_layers": 1,
-        "base_width": 32,
+        "base_width": 64,
         "base_heads": 2,
-        "base_tokens": 30_000,
-        "epochs": 1,
-        "rank": 2,
+        "base_tokens": 200_000,
+        "epochs": 4,
+        "rank": 8,
     },
 }
 MODELS = sorted(load_registry().models)
@@ -85,7 +85,7 @@ def test_one_set_of_state_probabilities_answers_every_task(
     states = np.broadcast_to(np.arange(test.n_states), (len(transitions), test.n_states))
     rows = np.exp(checked_log_prob(spec, model, test, transitions, states).astype(np.float64))
     sums = rows.sum(axis=1)
-    assert (np.abs(sums - 1) < 1e-4).all() if spec.sums_to_one else ((sums > 0) & (sums < 1 + 1e-4)).all()
+    assert (np.abs(sums - 1) < 1e-4).all() if spec.sums_to_one else ((sums > 0.01) & (sums < 1 + 1e-4)).all()
     for task in ("switch", "lf_exit"):
         partition = registry.task(task).partition
         assert isinstance(partition, Event)
