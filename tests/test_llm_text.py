@@ -14,7 +14,7 @@ from harness.errors import RequestError
 from harness.panel import Covariate, Panel
 from harness.plugins.llm.base import train_tokenizer
 from harness.plugins.llm.text import resume_text
-from harness.plugins.llm.tokens import Resumes, encode_titles, words
+from harness.plugins.llm.tokens import Resumes, encode_titles, new_tokens
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_a_title_may_begin_another(four_persons: Panel, tokenizer: Any) -> None:
 
 
 def test_words_are_those_of_the_text(four_persons: Panel) -> None:
-    found = words(with_education(four_persons))
+    found = new_tokens(with_education(four_persons), whole_titles=False)
     assert {"2001", "2000:", " none:", " high", " nurses", " Registered", "gender:", " male;", " 1980"} <= set(found)
     assert "" not in found
     assert " " not in found

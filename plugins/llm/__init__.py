@@ -28,9 +28,10 @@ class LlmParams(Params):
         None,
         description="train the token embeddings and the output head too, in full; unset: for the builtin base only",
     )
-    extend_vocabulary: bool | None = Field(
+    extend_vocabulary: Literal["none", "words", "titles"] | None = Field(
         None,
-        description="give each word that takes several tokens one of its own; unset: for the builtin base only",
+        description="what gets a token of its own where it takes several: nothing, each word, or each word and each whole "
+        "title; unset: titles for the builtin base, nothing for any other",
     )
     loss: Literal["titles", "all"] = Field(
         "titles", description="tokens that count in tuning: those of titles and their delimiters, or all"

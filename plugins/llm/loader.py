@@ -98,27 +98,27 @@ def embedding_modules(model: Any) -> list[str]:
 
 
 def extend_vocabulary(
-    model: Any, tokenizer: PreTrainedTokenizerBase, words: list[str], like: IntArray | None = None
+    model: Any, tokenizer: PreTrainedTokenizerBase, texts: list[str], like: IntArray | None = None
 ) -> int:
-    """Give every word that takes several tokens one of its own; how many there were.
+    """Give every text (a word, a whole title) that takes several tokens one of its own; how many there were.
 
-    A career in trades that the base has never read costs half the tokens this way, and a title is a few words again.
-    like: int64 [t], tokens of titles that the base was trained on. New words are then drawn as random mixtures of them,
-    each with the same weights in the input embedding and in the output head: what the base learned linearly, to repeat
-    a title above all, holds for such a mixture as for the tokens in it. Without ``like``, a new word stands at the
-    mean of the tokens it replaces.
+    A career in trades that the base has never read costs a third of the tokens this way.
+    like: int64 [t], tokens of titles that the base was trained on. New tokens are then drawn as random mixtures of
+    them, each with the same weights in the input embedding and in the output head: what the base learned linearly, to
+    repeat a title above all, holds for such a mixture as for the tokens in it. Without ``like``, a new token stands at
+    the mean of those it replaces.
     """
     import torch
     from tokenizers import AddedToken
 
-    pieces = {word: ids for word in words if len(ids := tokenizer.encode(word, add_special_tokens=False)) > 1}
+    pieces = {text: ids for text in texts if len(ids := tokenizer.encode(text, add_special_tokens=False)) > 1}
     if not pieces:
         return 0
-    tokenizer.add_tokens([AddedToken(word, normalized=False, special=False) for word in pieces])
+    tokenizer.add_tokens([AddedToken(text, normalized=False) for text in pieces])
     new = torch.tensor(tokenizer.convert_tokens_to_ids(list(pieces)))
     with quiet(), torch.random.fork_rng():
         model.resize_token_embeddings(max(len(tokenizer), _vocabulary(model)), mean_resizing=False)
-    mixing = torch.zeros(len(pieces), _vocabulary(model))  # of old tokens in each new word
+    mixing = torch.zeros(len(pieces), _vocabulary(model))  # of old tokens in each new one
     if like is None:
         for i, ids in enumerate(pieces.values()):
             mixing[i].index_add_(0, torch.tensor(ids), torch.full((len(ids),), 1 / len(ids)))

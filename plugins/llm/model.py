@@ -12,7 +12,7 @@ from harness.model import Context, Model
 from harness.panel import Panel
 from harness.plugins.llm import LlmParams
 from harness.plugins.llm.loader import context_length, extend_vocabulary, load_causal_lm, load_tokenizer, quiet
-from harness.plugins.llm.tokens import Resumes, encode_titles, words
+from harness.plugins.llm.tokens import Resumes, encode_titles, new_tokens
 from harness.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ class LoraModel(Model):
         p = self.params
         builtin = p.base == "builtin"
         base = self._open_base(context)
-        extend = builtin if p.extend_vocabulary is None else p.extend_vocabulary
-        added = extend_vocabulary(base.model, base.tokenizer, words(train), base.title_tokens) if extend else 0
+        extend = p.extend_vocabulary or ("titles" if builtin else "none")
+        new = [] if extend == "none" else new_tokens(train, whole_titles=extend == "titles")
+        added = extend_vocabulary(base.model, base.tokenizer, new, base.title_tokens)
         self._own_base = self._scorer = None
         if builtin or added:
             self._own_base = {name: value.clone() for name, value in base.model.state_dict().items()}
@@ -75,7 +76,7 @@ class LoraModel(Model):
             "base": base.label,
             "parameters": parameters,
             "parameters_trained": sum(x.numel() for x in self._model.parameters() if x.requires_grad),
-            "words_added": added,
+            "tokens_added": added,
             "records_dropped": resumes.records_dropped(),
             "epochs": fitted.epochs,
             "best_epoch": fitted.best,

@@ -185,10 +185,13 @@ def events_of(events: Ragged) -> list[list[int]]:
     return [piece.tolist() for piece in np.split(events.ids, events.offsets[1:-1])]
 
 
-def words(panel: Panel) -> list[str]:
-    """Every blank-delimited word of the panel's resumes as a token would have it, its blank included, sorted."""
+def new_tokens(panel: Panel, whole_titles: bool) -> list[str]:
+    """Every blank-delimited word of the panel's resumes as a token would have it, its blank included, sorted.
+
+    whole_titles: every state's whole title as well; it is then one token wherever it stands, as in a model of codes.
+    """
     text = resume_text(panel)
-    found: set[str] = set()
+    found = set(text.titles) if whole_titles else set()
     for strings in (text.headers.strings, text.full_heads.strings, text.titles):
         for string in strings:
             for i, word in enumerate(string.removesuffix(DELIMITER).split(" ")):
