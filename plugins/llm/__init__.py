@@ -30,8 +30,8 @@ class LlmParams(Params):
     )
     extend_vocabulary: Literal["none", "words", "titles"] | None = Field(
         None,
-        description="what gets a token of its own where it takes several: nothing, each word, or each word and each whole "
-        "title; unset: titles for the builtin base, nothing for any other",
+        description="what gets a token of its own where it takes several: nothing, each word, or each word and each "
+        "whole title; unset: titles for the builtin base, nothing for any other",
     )
     loss: Literal["titles", "all"] = Field(
         "titles", description="tokens that count in tuning: those of titles and their delimiters, or all"
