@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from harness.errors import HarnessError, RunError
-from harness.model import Model, ModelSpec, OutcomeModel
+from harness.model import Model, ModelSpec, OpenModel, OutcomeModel, Within
 from harness.panel import Panel
 from harness.progress import Progress, Silent
 from harness.scoring import Scores
@@ -16,15 +17,17 @@ from harness.task import EachState, Event, Task
 from harness.types import FloatArray, IntArray
 
 CHUNK_RECORDS = 20_000
+SEARCHED_RECORDS = 1_000  # where a model weighs its rows: minutes, in which the bar should move
 MASS_TRANSITIONS = 64
 TOLERANCE = 1e-4
 
 
 def score(spec: ModelSpec, model: Model, task: Task, test: Panel, progress: Progress | None = None) -> Scores:
     """Ask a model about every transition at risk in ``test``, in chunks of persons, and check what it says."""
-    columns: dict[str, list[Any]] = {"log_prob": [], "person": [], "log_event": [], "happened": [], "rank": []}
+    columns: defaultdict[str, list[Any]] = defaultdict(list)
+    size = SEARCHED_RECORDS if isinstance(model, OpenModel) else CHUNK_RECORDS
     with (progress or Silent()).bar(f"{spec.name}: {task.key}", test.n_records) as bar:
-        for chunk, first in test.chunks(CHUNK_RECORDS):
+        for chunk, first in test.chunks(size):
             transitions = task.transitions(chunk)
             if len(transitions):
                 answers = _ask(spec, model, task, chunk, transitions)
@@ -32,12 +35,17 @@ def score(spec: ModelSpec, model: Model, task: Task, test: Panel, progress: Prog
                 for name, values in answers.items():
                     columns[name].append(values)
             bar.advance(chunk.n_records)
-    joined = {name: np.concatenate(parts) for name, parts in columns.items() if parts}
+    joined = {name: np.concatenate(parts) for name, parts in columns.items()}
     return Scores(persons=test.n_persons, **joined)
 
 
 def _ask(spec: ModelSpec, model: Model, task: Task, chunk: Panel, transitions: IntArray) -> dict[str, Any]:
     partition = task.partition
+    if isinstance(model, OpenModel):
+        states = partition.ask(chunk, transitions)
+        within = checked_within(spec, model, chunk, transitions, states)
+        if within is not None:
+            return _renormalised(task, chunk, transitions, within)
     if isinstance(partition, Event):
         happened = partition.happened(chunk, transitions)
         if isinstance(model, OutcomeModel):
@@ -64,6 +72,24 @@ def _ask(spec: ModelSpec, model: Model, task: Task, chunk: Panel, transitions: I
     }
 
 
+def _renormalised(task: Task, chunk: Panel, transitions: IntArray, within: Within) -> dict[str, Any]:
+    """The answers for rows divided by their mass, and what was said before that."""
+    partition = task.partition
+    log_prob = np.minimum(within.log_prob - within.log_mass_high[:, None], 0.0)
+    answers = {
+        "log_prob": partition.outcome(chunk, transitions, log_prob),
+        "log_prob_open": partition.outcome(chunk, transitions, within.log_prob),
+        "mass_low": np.exp(within.log_mass_low),
+        "mass_high": np.exp(within.log_mass_high),
+    }
+    if isinstance(partition, Event):
+        answers["log_event"] = partition.event(log_prob)
+        answers["happened"] = partition.happened(chunk, transitions)
+    elif isinstance(partition, EachState):
+        answers["rank"] = partition.rank(chunk, transitions, within.rows)
+    return answers
+
+
 def whole_rows(panel: Panel, transitions: IntArray) -> IntArray:
     """int64 [n, K]: every state for every transition, without a copy for each."""
     return np.broadcast_to(np.arange(panel.n_states), (len(transitions), panel.n_states))
@@ -80,6 +106,37 @@ def checked_log_prob(
         raise RunError(f"model '{spec.name}' was asked for log-probabilities {states.shape} and returned {shape}")
     _check(spec, panel, transitions, answer, panel.n_states)
     return answer
+
+
+def checked_within(
+    spec: ModelSpec, model: OpenModel, panel: Panel, transitions: IntArray, states: IntArray
+) -> Within | None:
+    """As ``checked_log_prob``, with the bounds on the mass of the rows; None where the model does not weigh them."""
+    with named(spec.name, "within"):
+        within = model.within(panel, transitions, states)
+    if within is None:
+        return None
+    n, k = len(transitions), panel.n_states
+    wanted = {"log_prob": states.shape, "log_mass_low": (n,), "log_mass_high": (n,), "rows": (n, k)}
+    for name, shape in wanted.items():
+        if np.shape(getattr(within, name)) != shape:
+            raise RunError(f"model '{spec.name}' returned {name} {np.shape(getattr(within, name))}, not {shape}")
+    _check(spec, panel, transitions, within.log_prob, k)
+    low, high = within.log_mass_low[:, None], within.log_mass_high[:, None]
+    _check(spec, panel, transitions, high, 0)
+    _check(spec, panel, transitions, np.minimum(low - high, 0.0), 0)
+    distinct = [np.unique(row, return_index=True)[1] for row in states]
+    asked = np.array([np.exp(row[first]).sum() for row, first in zip(within.log_prob, distinct, strict=True)])
+    bad = (low > high + TOLERANCE)[:, 0] | (asked > np.exp(high[:, 0]) + TOLERANCE)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        record = int(transitions[row])
+        raise RunError(
+            f"model '{spec.name}' broke the contract at person {panel.persons[panel.person[record]]}, year "
+            f"{panel.year[record]}: its states hold {asked[row]:.6f}, its whole row between "
+            f"{np.exp(low[row, 0]):.6f} and {np.exp(high[row, 0]):.6f}"
+        )
+    return within
 
 
 def _check(spec: ModelSpec, panel: Panel, transitions: IntArray, answer: FloatArray, whole: int) -> None:

@@ -74,6 +74,33 @@ class Model(ABC):
         return {}
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What a model says of n transitions when it also knows how much probability its whole rows hold.
+
+    log_prob: float64 [n, m], ln P of the states asked about. log_mass_low, log_mass_high: float64 [n], bounds on ln Z,
+    Z the sum of the row. rows: float32 [n, K], ln P of every state that was priced, and of every other the most that
+    it can be.
+    """
+
+    log_prob: FloatArray
+    log_mass_low: FloatArray
+    log_mass_high: FloatArray
+    rows: FloatArray
+
+
+class OpenModel(Model):
+    """A model that spends probability outside the choice set, and can say how much: its rows can be renormalised.
+
+    The harness then scores P / Z, by the upper bound of Z, so that no looseness of the bounds flatters the model; what
+    the model said before that stands beside it.
+    """
+
+    @abstractmethod
+    def within(self, panel: Panel, transitions: IntArray, states: IntArray) -> Within | None:
+        """As ``log_prob``, with the mass of the rows; None where its parameters say not to renormalise."""
+
+
 class OutcomeModel(Model):
     """A model of one binary task's event instead of the next state; its spec names the task in ``predicts``."""
 
@@ -98,7 +125,8 @@ class ModelSpec:
     command that brings them. cite: the source of the method. sums_to_one: False where a row may sum to less.
     whole_rows: False where a whole row is too dear to ask for at every transition. entry: can predict a career's first
     record. predicts: None for the next state, or the one binary task whose event an ``OutcomeModel`` predicts.
-    simulated_only: knows the generator of a simulated panel.
+    simulated_only: knows the generator of a simulated panel. scoring_params: those of its parameters that change what
+    is asked of a fit and not the fit, so that requests which differ in them alone share one.
     """
 
     name: str
@@ -113,6 +141,7 @@ class ModelSpec:
     entry: bool = True
     predicts: str | None = None
     simulated_only: bool = False
+    scoring_params: tuple[str, ...] = ()
 
     def missing(self) -> tuple[str, ...]:
         """The needed modules that are not installed; nothing is imported to find out."""

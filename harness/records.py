@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -59,9 +59,10 @@ class Configuration(_Closed):
         """As ``id`` without the code's version: records with one key answer the same question, the newest counts."""
         return digest(self._asked())
 
-    def fit_id(self) -> str:
-        """As ``id`` without the task: records with one fit id share their fit."""
-        asked = self._asked() | {"code": self.code}
+    def fit_id(self, scoring_params: Collection[str] = ()) -> str:
+        """As ``id`` without the task and the parameters of scoring: records with one fit id share their fit."""
+        fitted = {name: value for name, value in self.parameters.items() if name not in scoring_params}
+        asked = self._asked() | {"code": self.code, "parameters": fitted}
         return digest({name: value for name, value in asked.items() if not name.startswith("task")})
 
     def _asked(self) -> dict[str, Any]:
@@ -70,11 +71,16 @@ class Configuration(_Closed):
 
 
 class Mass(_Closed):
-    """Mean probability inside the choice set of a model whose rows may sum to less than one."""
+    """Mean probability inside the choice set of a model whose rows may sum to less than one, over some transitions.
+
+    tolerance: where every row was weighed, so that the record's figures are renormalised: the widest bounds on the ln
+    of a row's sum, in nats. None where a sample was weighed and the figures are as the model said them.
+    """
 
     mean: float
     standard_error: float
     transitions: int
+    tolerance: float | None = None
 
 
 class Measured(_Closed):
@@ -103,6 +109,7 @@ class EvidenceColumns(_Closed):
     cells: list[int] | None = None
     event_counts: list[int] | None = None
     other_counts: list[int] | None = None
+    log_likelihood_open: list[float] | None = None
 
 
 class Record(_Closed):

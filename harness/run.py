@@ -28,6 +28,11 @@ class Run:
     seed: int = 0
     device: str = "cpu"
 
+    def fit_name(self) -> str:
+        """What the cache calls the fit that all tasks of this run share."""
+        asked = self.configuration(self.tasks[0])
+        return f"{self.model.item.name}-{asked.fit_id(self.model.item.scoring_params)}"
+
     def configuration(self, task: Task) -> Configuration:
         parameters = self.params.model_dump(mode="json")
         defaults = type(self.params)().model_dump(mode="json")

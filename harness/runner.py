@@ -73,7 +73,7 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
         configuration = run.configuration(task)
         record = None if workshop.force else workshop.store.find(configuration)
         if record is None:
-            fitted = fitted or _fit(run, configuration.fit_id(), workshop)
+            fitted = fitted or _fit(run, workshop)
             record = _score(run, task, fitted, workshop)
             workshop.store.write(record)
             workshop.registry.manager.hook.harness_run_finished(run=run, record=record)
@@ -101,8 +101,8 @@ def why_empty(task: Task, panel: Panel) -> str | None:
     )
 
 
-def _fit(run: Run, fit_id: str, workshop: Workshop) -> Fitted:
-    folder = workshop.cache / "fits" / f"{run.model.item.name}-{fit_id}"
+def _fit(run: Run, workshop: Workshop) -> Fitted:
+    folder = workshop.cache / "fits" / run.fit_name()
     if folder.exists() and not workshop.force:
         return _load(run, folder)
     model = run.model.item.build(run.params)
@@ -148,7 +148,9 @@ def _score(run: Run, task: Task, fitted: Fitted, workshop: Workshop) -> Record:
     with measured() as cost:
         scores = score(spec, fitted.model, task, test, workshop.progress)
     mass = None
-    if not spec.sums_to_one and isinstance(task.partition, EachState):
+    if scores.mass_low is not None and scores.mass_high is not None:
+        mass = _mass(scores.mass_high, float(np.log(scores.mass_high / scores.mass_low).max()))
+    elif not spec.sums_to_one and isinstance(task.partition, EachState):
         mass = _mass(row_sums(spec, fitted.model, task, test))
     configuration = run.configuration(task)
     evidence = freeze(gather(scores, test.persons.tolist()))
@@ -178,9 +180,14 @@ def _score(run: Run, task: Task, fitted: Fitted, workshop: Workshop) -> Record:
     return record.model_copy(update={"figures": figures(record, further)})
 
 
-def _mass(totals: FloatArray) -> Mass:
+def _mass(totals: FloatArray, tolerance: float | None = None) -> Mass:
     error = float(totals.std(ddof=1) / np.sqrt(len(totals))) if len(totals) > 1 else 0.0
-    return Mass(mean=round(float(totals.mean()), 6), standard_error=round(error, 6), transitions=len(totals))
+    return Mass(
+        mean=round(float(totals.mean()), 6),
+        standard_error=round(error, 6),
+        transitions=len(totals),
+        tolerance=None if tolerance is None else float(f"{tolerance:.3g}"),
+    )
 
 
 def figures(record: Record, further: list[Metric] | None = None) -> dict[str, float | None]:

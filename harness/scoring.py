@@ -25,7 +25,8 @@ class Scores:
 
     log_prob: float64 [n], ln P(observed outcome). person: int64 [n], position among the panel's persons.
     log_event, happened: float64 and bool [n], binary tasks only. rank: int64 [n], place of the observed outcome, 1 the
-    likeliest; only where whole rows were asked for.
+    likeliest; only where whole rows were asked for. log_prob_open: float64 [n], ``log_prob`` before rows were
+    renormalised; mass_low, mass_high: float64 [n], bounds on the sum of each row; only where they were.
     """
 
     persons: int
@@ -34,6 +35,9 @@ class Scores:
     log_event: FloatArray | None = None
     happened: BoolArray | None = None
     rank: IntArray | None = None
+    log_prob_open: FloatArray | None = None
+    mass_low: FloatArray | None = None
+    mass_high: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Evidence:
     ids: the persons. transitions: int64, how many at risk. log_likelihood: float64, in nats. top_1, top_5: int64 hits.
     brier: float64, sums of squared errors. cells, event_counts, other_counts: int64 [c], the table of probabilities of
     the event in units of 1/10,000 and how many transitions with and without the event stand in each cell.
+    log_likelihood_open: float64, in nats, of the same rows before they were renormalised; None where they were not.
     """
 
     ids: tuple[str, ...]
@@ -54,6 +59,7 @@ class Evidence:
     cells: IntArray | None = None
     event_counts: IntArray | None = None
     other_counts: IntArray | None = None
+    log_likelihood_open: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,7 @@ def gather(scores: Scores, ids: list[str]) -> Evidence:
         cells=cells,
         event_counts=events,
         other_counts=others,
+        log_likelihood_open=None if scores.log_prob_open is None else by_person(scores.log_prob_open),
     )
 
 
@@ -111,6 +118,13 @@ def n_transitions(evidence: Evidence) -> int:
 def perplexity(evidence: Evidence) -> float:
     """exp(-log-likelihood / transitions)."""
     return float(np.exp(-log_likelihood(evidence) / n_transitions(evidence)))
+
+
+def perplexity_open(evidence: Evidence) -> float | None:
+    """Perplexity before rows were renormalised: of a language model, that of the text by the chain rule alone."""
+    if evidence.log_likelihood_open is None:
+        return None
+    return float(np.exp(-evidence.log_likelihood_open.sum() / n_transitions(evidence)))
 
 
 def log_loss(evidence: Evidence) -> float | None:
@@ -145,6 +159,7 @@ def auc(evidence: Evidence) -> float | None:
 METRICS: tuple[Metric, ...] = (
     Metric("log_likelihood", "higher", log_likelihood),
     Metric("perplexity", "lower", perplexity),
+    Metric("perplexity_open", "lower", perplexity_open),
     Metric("top_1", "higher", lambda e: accuracy(e.top_1, e)),
     Metric("top_5", "higher", lambda e: accuracy(e.top_5, e)),
     Metric("auc", "higher", auc),

@@ -126,7 +126,7 @@ def test_tuning_learns_and_says_what_it_started_from(fitted: Any, market: Panel)
     assert facts["parameters_trained"] > 0
     losses = facts["validation_loss"]
     assert len(losses) == facts["epochs"] + 1
-    assert losses[facts["best_epoch"]] == min(losses) < losses[0] - 0.1
+    assert losses[facts["best_epoch"]] == min(losses) < losses[0] - 0.5
     watched = market.part("valid")
     assert np.log(perplexity(fitted, watched)) == pytest.approx(min(losses), abs=1e-4)  # the best one was kept
     assert perplexity(fitted, market.part("test")) < market.n_states
@@ -180,7 +180,7 @@ def test_a_seed_repeats_and_another_differs(fitted: Any, market: Panel, context:
     state = torch.random.get_rng_state()
     again = build(LlmParams(**TINY))
     again.fit(train, valid, context)
-    np.testing.assert_allclose(ask(again, test), ask(fitted, test), atol=1e-5)  # sums may round otherwise
+    np.testing.assert_array_equal(ask(again, test), ask(fitted, test))
     assert not any("pre-training" in bar for bar in context.progress.bars)  # type: ignore[attr-defined]
     other = build(LlmParams(**TINY))
     other.fit(train, valid, replace(context, seed=4))
@@ -253,7 +253,7 @@ def test_any_folder_with_a_causal_language_model_will_do(
     assert facts["base"] == str(gpt2_folder)
     assert facts["tokens_added"] == 0
     assert facts["parameters_trained"] < 0.2 * facts["parameters"]
-    assert facts["validation_loss"][1] < facts["validation_loss"][0] - 0.1
+    assert facts["validation_loss"][1] < facts["validation_loss"][0] - 1
     folder = tmp_path / "saved"
     folder.mkdir()
     model.save(folder)

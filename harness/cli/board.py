@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +46,7 @@ def leaderboard(
     tables = render.files(made, folder, registry)
     if check:
         metrics = [entry.item for entry in registry.metrics.values()]
-        wrong = [record.id for record in every if figures(record, metrics) != record.figures]
+        wrong = [record.id for record in every if _defined(figures(record, metrics)) != _defined(record.figures)]
         if wrong:
             raise RunError(f"records whose figures are not those of their evidence: {', '.join(wrong)}")
         if stale := render.stale(tables):
@@ -60,6 +60,11 @@ def leaderboard(
         for board in chosen:
             console.result(render.render(board, format, registry))
     console.say(f"{len(written)} of {len(tables)} tables changed in {folder}")
+
+
+def _defined(figures: Mapping[str, float | None]) -> dict[str, float]:
+    """Those with a value: a record may be older than a figure that it has no evidence for."""
+    return {key: value for key, value in figures.items() if value is not None}
 
 
 def _chosen(made: list[Board], task: str | None, data: str | None) -> list[Board]:

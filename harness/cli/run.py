@@ -161,8 +161,7 @@ def _run_one(run: Run, workshop: Workshop, done: list[Record]) -> None:
 
 
 def _fitted_here(run: Run, workshop: Workshop) -> bool:
-    fit_id = run.configuration(run.tasks[0]).fit_id()
-    return (workshop.cache / "fits" / f"{run.model.item.name}-{fit_id}").exists()
+    return (workshop.cache / "fits" / run.fit_name()).exists()
 
 
 def _recorded(run: Run, workshop: Workshop) -> set[str]:

@@ -36,6 +36,12 @@ def perplexity_cell(row: Row) -> str:
     return with_error(row.perplexity, digits)
 
 
+def open_cell(row: Row) -> str:
+    """Perplexity before rows were renormalised; where nothing was, the perplexity is that already."""
+    value = row.figures.get("perplexity_open")
+    return NONE if value is None else number(value, 2 if value >= 3 else 4)
+
+
 def mass_cell(row: Row) -> str:
     if row.sums_to_one:
         return "1"
@@ -60,7 +66,9 @@ def columns(board: Board, costs: bool = True) -> list[Column]:
     if any(r.regret is not None for r in rows):
         chosen.append(Column("regret, nats", lambda r: with_error(r.regret, 4)))
     titles = {"top_1": "top-1", "top_5": "top-5", "auc": "AUC", "log_loss": "log loss", "brier": "Brier"}
-    known = {"log_likelihood", "perplexity"}
+    if any(r.figures.get("perplexity_open") is not None for r in rows):
+        chosen.insert(3, Column("by the chain rule", open_cell))
+    known = {"log_likelihood", "perplexity", "perplexity_open"}
     keys = [*titles, *sorted({key for row in rows for key in row.figures} - known - set(titles))]
     for key in keys:
         if any(r.figures.get(key) is not None for r in rows):
@@ -80,6 +88,16 @@ def _cost_columns() -> list[Column]:
     ]
 
 
+def _treatment(row: Row) -> str:
+    """Whether a row's figures are those of rows that sum to one."""
+    if row.mass is None or row.mass.tolerance is None:
+        return f"{row.label}: as the model said it, not renormalised; its rows sum to its mass, all others' to one."
+    return (
+        f"{row.label}: renormalised over the choice set at every transition, the sum of each row known to within "
+        f"{row.mass.tolerance:.1g} nats and taken at its upper bound; 'by the chain rule': the perplexity before that."
+    )
+
+
 def notes(board: Board) -> list[str]:
     """What a reader must know to read the table rightly, a sentence each."""
     lines = [
@@ -95,9 +113,10 @@ def notes(board: Board) -> list[str]:
         lines.append("AUC: of the event, on probabilities rounded to 1/10,000.")
     if any(not r.sums_to_one for r in board.rows):
         lines.append(
-            "mass: mean probability a model leaves inside the choice set, over a sample of test transitions; where it "
-            "is below 1 the model's log-likelihood is that of the exact text, not renormalised."
+            "mass: mean probability that a model leaves inside the choice set, ± its standard error over the "
+            "transitions that were weighed; the rest it spends on what is no outcome."
         )
+        lines += [_treatment(row) for row in board.rows if not row.sums_to_one]
     for row in board.rows:
         if row.base:
             lines.append(f"{row.label}: base {row.base}.")

@@ -31,7 +31,7 @@ class LlmParams(Params):
     extend_vocabulary: Literal["none", "words", "titles"] | None = Field(
         None,
         description="what gets a token of its own where it takes several: nothing, each word, or each word and each "
-        "whole title; unset: titles for the builtin base, nothing for any other",
+        "whole title; unset: words for the builtin base, nothing for any other",
     )
     loss: Literal["titles", "all"] = Field(
         "titles", description="tokens that count in tuning: those of titles and their delimiters, or all"
@@ -59,6 +59,14 @@ class LlmParams(Params):
         None,
         ge=8,
         description="most tokens of history, target and all, that the model sees; unset: what the base was made for",
+    )
+    renormalise: Literal["none", "certified", "exact"] = Field(
+        "certified",
+        description="whether P(title) is divided by the mass of all titles: never; by its bound, found by reading no "
+        "more titles than 'tolerance' asks; or by the sum over every title",
+    )
+    tolerance: float = Field(
+        1e-3, gt=0, le=0.5, description="renormalise=certified: most that ln of that mass may be off, in nats"
     )
     pool: str = Field(
         "market-resumes", description="builtin base: data set or path of the resumes it is pre-trained on"
@@ -94,5 +102,6 @@ def harness_models() -> list[ModelSpec]:
             cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM; Hu et al. (2022), LoRA",
             sums_to_one=False,
             whole_rows=False,
+            scoring_params=("renormalise", "tolerance"),
         )
     ]

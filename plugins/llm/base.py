@@ -18,7 +18,7 @@ from harness.panel import Panel
 from harness.plugins.llm.loader import load_causal_lm, load_tokenizer, quiet
 from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.text import resume_text
-from harness.plugins.llm.tokens import Resumes, encode_titles, new_tokens
+from harness.plugins.llm.tokens import Resumes, encode_titles
 from harness.plugins.llm.train import Step, adamw, batches, examples
 from harness.types import IntArray
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from harness.model import Context
 
 # Raise it with any change of what a recipe makes, so that no cached base made by older code is taken for a new one.
-VERSION = 2
+VERSION = 1
 START, PAD = "<s>", "<pad>"
 
 
@@ -101,11 +101,8 @@ def _publish(recipe: Recipe, pool: Panel, context: Context, folder: Path) -> Non
 
 
 def train_tokenizer(pool: Panel, vocabulary: int, context: int) -> PreTrainedTokenizerBase:
-    """Byte-level BPE over blank-delimited words of the pool's resumes; any other text falls back to its bytes.
-
-    Each word and whole title of the pool has a token of its own, so that a record costs three tokens or four.
-    """
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    """Byte-level BPE over blank-delimited words of the pool's resumes; any other text falls back to its bytes."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
@@ -123,7 +120,6 @@ def train_tokenizer(pool: Panel, vocabulary: int, context: int) -> PreTrainedTok
         show_progress=False,
     )
     tokenizer.train_from_iterator(_pool_texts(pool), trainer)
-    tokenizer.add_tokens([AddedToken(text, normalized=False) for text in new_tokens(pool, whole_titles=True)])
     fast: Any = PreTrainedTokenizerFast
     made: PreTrainedTokenizerBase = fast(
         tokenizer_object=tokenizer, bos_token=START, pad_token=PAD, model_max_length=context

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from harness.errors import RequestError
-from harness.model import Context, Model
+from harness.model import Context, OpenModel, Within
 from harness.panel import Panel
 from harness.plugins.llm import LlmParams
 from harness.plugins.llm.loader import context_length, extend_vocabulary, load_causal_lm, load_tokenizer, quiet
@@ -25,7 +27,7 @@ BASE, ADAPTER, FACTS = "base", "adapter", "llm.json"
 WHOLE_ROWS_FROM = 16  # states; fewer titles are branches of one pass, more share a trie behind a cached career
 
 
-class LoraModel(Model):
+class LoraModel(OpenModel):
     """P(next state | history) is P(its title and the delimiter | the resume so far), by the chain rule.
 
     A language model may also write what is no title at all, so a row sums to at most one.
@@ -45,7 +47,7 @@ class LoraModel(Model):
         p = self.params
         builtin = p.base == "builtin"
         base = self._open_base(context)
-        extend = p.extend_vocabulary or ("titles" if builtin else "none")
+        extend = p.extend_vocabulary or ("words" if builtin else "none")
         new = [] if extend == "none" else new_tokens(train, whole_titles=extend == "titles")
         added = extend_vocabulary(base.model, base.tokenizer, new, base.title_tokens)
         self._own_base = self._scorer = None
@@ -90,6 +92,24 @@ class LoraModel(Model):
             self._scorer = Scorer(self._model, self._pad())
         answer: FloatArray = self._scorer.log_prob(self._resumes(panel), transitions, states)
         return answer
+
+    def within(self, panel: Panel, transitions: IntArray, states: IntArray) -> Within | None:
+        from harness.plugins.llm.choice import whole_rows
+        from harness.plugins.llm.pruning import certified
+
+        if self.params.renormalise == "none":
+            return None
+        resumes, reader = self._resumes(panel), (self._model, self._pad())
+        if self.params.renormalise == "exact":
+            rows = whole_rows(*reader, resumes, transitions)
+            log_mass = np.minimum(np.log(np.exp(rows.astype(np.float64)).sum(axis=1)), 0.0)
+            return Within(np.take_along_axis(rows, states, axis=1).astype(np.float64), log_mass, log_mass, rows)
+        found = certified(reader, resumes, transitions, states, self.params.tolerance)
+        with np.errstate(divide="ignore"):  # nothing may be left
+            most = np.log(found.left).astype(np.float32)
+        rows = np.where(np.isneginf(found.rows), most[:, None], found.rows)
+        low, high = found.log_mass
+        return Within(found.log_prob, low, high, rows)
 
     def save(self, folder: Path) -> None:
         """The adapter as peft saves it, the tokenizer, facts; and the base where no name brings it back."""

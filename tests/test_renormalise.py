@@ -1,0 +1,217 @@
+"""Models that spend probability outside the choice set: both likelihoods, by hand, in records and on boards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import exp, log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.data.sources import open_panel
+from harness.entry import Entry
+from harness.errors import RunError
+from harness.leaderboard import boards
+from harness.model import Context, Model, ModelSpec, OpenModel, Params, Within, take_states
+from harness.panel import Panel
+from harness.records import Record, Store
+from harness.registry import Registry, load_registry
+from harness.render.markdown import render
+from harness.run import Run
+from harness.runner import Workshop, execute, figures
+from harness.types import FloatArray, IntArray
+
+# The margin that a model would say if it knew the choice set; of each row it leaves 0.9 there.
+MARGIN = np.array([0.3, 0.4, 0.1, 0.2])
+MASS = 0.9
+# d goes 0 -> 0 -> 3 -> 3 -> 1: states 0, 3, 3, 1 to predict, from 0, 0, 3, 3; all four at risk of switching; the first
+# two of leaving the labor force, from employment; the second and the fourth given that they left their origin.
+CLOSED = {
+    "next_occ": log(0.3) + log(0.2) + log(0.2) + log(0.4),
+    "switch": log(0.3) + log(1 - 0.3) + log(0.2) + log(1 - 0.2),
+    "lf_exit": log(1 - 0.2) + log(0.2),
+    "next_occ_switchers": log(0.2 / (1 - 0.3)) + log(0.4 / (1 - 0.2)),
+}
+OPEN = {
+    "next_occ": log(0.27) + log(0.18) + log(0.18) + log(0.36),
+    "switch": log(0.27) + log(1 - 0.27) + log(0.18) + log(1 - 0.18),
+    "lf_exit": log(1 - 0.18) + log(0.18),
+    "next_occ_switchers": log(0.18 / (1 - 0.27)) + log(0.36 / (1 - 0.18)),
+}
+
+
+class Asked(Params):
+    slack: float = 0.0
+    weigh: bool = True
+
+
+class Leaky(OpenModel):
+    """Knows its mass to within ``slack`` on either side, in nats."""
+
+    fits = 0
+
+    def __init__(self, params: Asked) -> None:
+        self.params = params
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        type(self).fits += 1
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        return take_states(np.tile(np.log(MASS * MARGIN), (len(transitions), 1)), states)
+
+    def within(self, panel: Panel, transitions: IntArray, states: IntArray) -> Within | None:
+        if not self.params.weigh:
+            return None
+        mass = np.full(len(transitions), log(MASS))
+        rows = np.tile(np.log(MASS * MARGIN), (len(transitions), 1))
+        asked = np.take_along_axis(rows, states, axis=1)
+        return Within(asked, mass - self.params.slack, mass + self.params.slack, rows)
+
+    def save(self, folder: Path) -> None:
+        (folder / "nothing.json").write_text("{}")
+
+    def load(self, folder: Path) -> None:
+        pass
+
+
+def entry_of(build: Any) -> Entry[ModelSpec]:
+    spec = ModelSpec(
+        "leaky", "leaks", build, Asked, sums_to_one=False, whole_rows=False, scoring_params=("slack", "weigh")
+    )
+    return Entry(spec, "tests", "1", "harness.task")
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return load_registry()
+
+
+@pytest.fixture
+def workshop(registry: Registry, tmp_path: Path) -> Workshop:
+    return Workshop(registry, Store(tmp_path / "results"), tmp_path / "cache")
+
+
+def run(workshop: Workshop, panel: Panel, task: str, build: type[Model] = Leaky, **asked: Any) -> Record:
+    chosen = (workshop.registry.task(task),)
+    [record] = execute(Run(entry_of(build), Asked(**asked), chosen, panel), workshop)
+    return record
+
+
+@pytest.mark.parametrize("task", list(CLOSED))
+def test_both_likelihoods_of_every_task(workshop: Workshop, four_persons: Panel, task: str) -> None:
+    record = run(workshop, four_persons, task)
+    n = sum(record.evidence.transitions)
+    assert record.figures["log_likelihood"] == pytest.approx(CLOSED[task], abs=1e-5)
+    assert record.figures["perplexity_open"] == pytest.approx(exp(-OPEN[task] / n), rel=1e-5)
+    assert record.mass is not None
+    assert record.mass.mean == pytest.approx(MASS)
+    assert (record.mass.transitions, record.mass.tolerance) == (n, 0.0)
+    assert figures(record) == record.figures
+
+
+def test_loose_bounds_never_flatter(workshop: Workshop, four_persons: Panel) -> None:
+    record = run(workshop, four_persons, "next_occ", slack=0.05)
+    assert record.figures["log_likelihood"] == pytest.approx(CLOSED["next_occ"] - 4 * 0.05, abs=1e-5)
+    assert record.mass is not None
+    assert record.mass.tolerance == pytest.approx(0.1)
+
+
+def test_requests_that_score_otherwise_share_a_fit(workshop: Workshop, four_persons: Panel) -> None:
+    before = Leaky.fits
+    weighed = run(workshop, four_persons, "next_occ")
+    said = run(workshop, four_persons, "next_occ", weigh=False)
+    assert Leaky.fits == before + 1
+    assert said.id != weighed.id
+    assert said.figures["log_likelihood"] == pytest.approx(OPEN["next_occ"], abs=1e-5)
+    assert said.figures["perplexity_open"] is None
+    assert said.mass is not None
+    assert said.mass.tolerance is None
+
+
+def test_ranks_are_those_of_the_rows(workshop: Workshop, four_persons: Panel) -> None:
+    record = run(workshop, four_persons, "next_occ")
+    assert record.figures["top_1"] == 0.25  # state 1, the likeliest, happened once in four
+    assert record.figures["top_5"] == 1.0
+
+
+def test_a_board_says_which_is_which(workshop: Workshop, four_persons: Panel) -> None:
+    run(workshop, four_persons, "next_occ", slack=0.01)
+    run(workshop, four_persons, "next_occ", weigh=False)
+    text = render(boards(workshop.store.all())[0])
+    closed, open_ = (exp(-x["next_occ"] / 4) for x in (CLOSED, OPEN))
+    first, second = (line for line in text.splitlines() if line.startswith(("| 1 |", "| 2 |")))
+    assert f"| {closed * exp(0.01):.2f} ±" in first
+    assert f"| {open_:.2f} |" in first
+    assert f"| {open_:.2f} ±" in second
+    assert "leaky (slack=0.01): renormalised over the choice set at every transition" in text
+    assert "within 0.02 nats" in text
+    assert "leaky (weigh=False): as the model said it, not renormalised" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"log_mass_high": np.full(4, 0.1)}, "above one"),
+        ({"log_mass_low": np.full(4, -0.01), "log_mass_high": np.full(4, -0.1)}, "its whole row between 0.99"),
+        ({"log_mass_low": np.full(4, -9.0), "log_mass_high": np.full(4, -2.0)}, "year 2001: its states hold 0.27"),
+        ({"log_mass_low": np.full(4, np.nan)}, "not finite"),
+        ({"rows": np.zeros((4, 3))}, r"rows \(4, 3\), not \(4, 4\)"),
+    ],
+)  # fmt: skip
+def test_bounds_that_cannot_be_true_are_refused(
+    workshop: Workshop, four_persons: Panel, change: dict[str, Any], message: str
+) -> None:
+    class Wrong(Leaky):
+        def within(self, panel: Panel, transitions: IntArray, states: IntArray) -> Within | None:
+            said = super().within(panel, transitions, states)
+            assert said is not None
+            return replace(said, **change)
+
+    with pytest.raises(RunError, match=message):
+        run(workshop, four_persons, "next_occ", Wrong)
+    assert workshop.store.all() == []
+
+
+TINY = {
+    "pool": "market",
+    "base_layers": 1,
+    "base_width": 32,
+    "base_heads": 2,
+    "base_tokens": 40_000,
+    "base_batch_tokens": 256,
+    "base_learning_rate": 1e-2,
+    "rank": 4,
+    "epochs": 1,
+}
+
+
+def test_a_language_models_bound_holds_its_exact_figure(workshop: Workshop) -> None:
+    panel = open_panel("market", {"persons": "40"})
+    entry = workshop.registry.model("llm-lora")
+    tasks = tuple(workshop.registry.task(name) for name in CLOSED)
+
+    def records(**asked: Any) -> list[Record]:
+        params = entry.item.params(**(TINY | asked))
+        return list(execute(Run(entry, params, tasks, panel), workshop))
+
+    exact = records(renormalise="exact")
+    for tolerance in (0.1, 1e-4):
+        for sure, bound in zip(exact, records(tolerance=tolerance), strict=True):
+            n = sum(sure.evidence.transitions)
+            gap = (sure.figures["log_likelihood"] - bound.figures["log_likelihood"]) / n  # type: ignore[operator]
+            # A share of tolerance t moves ln P by t at most, and ln(1 - P) by t P / (1 - P).
+            assert abs(gap) <= 3 * tolerance + 1e-5, sure.configuration.task
+            assert sure.figures["perplexity_open"] == pytest.approx(bound.figures["perplexity_open"], rel=1e-4)
+            assert bound.mass is not None
+            assert bound.mass.tolerance is not None
+            assert bound.mass.tolerance <= tolerance
+            assert sure.figures["perplexity"] < sure.figures["perplexity_open"] or n < 30  # type: ignore[operator]
+            if bound.configuration.task == "next_occ":
+                assert gap > -1e-5  # the bound never flatters
+                assert bound.figures["top_1"] == sure.figures["top_1"]
+                hits, sure_hits = bound.figures["top_5"], sure.figures["top_5"]
+                assert hits <= sure_hits  # type: ignore[operator]
+                assert tolerance > 0.01 or hits == pytest.approx(sure_hits, abs=0.02)
+    assert len(list((workshop.cache / "fits").iterdir())) == 1
