@@ -73,13 +73,17 @@ class Configuration(_Closed):
 class Mass(_Closed):
     """Mean probability inside the choice set of a model whose rows may sum to less than one, over some transitions.
 
-    tolerance: where every row was weighed, so that the record's figures are renormalised: the widest bounds on the ln
-    of a row's sum, in nats. None where a sample was weighed and the figures are as the model said them.
+    log_mean, log_error: mean ln of the same sums, in nats, and its standard error: minus what renormalising adds to the
+    log-likelihood of a transition. tolerance: where every row was weighed, so that the record's figures are those of
+    renormalised rows: the widest bounds on the ln of a row's sum, in nats. None where a sample was weighed and the
+    figures are as the model said them.
     """
 
     mean: float
     standard_error: float
     transitions: int
+    log_mean: float | None = None
+    log_error: float | None = None
     tolerance: float | None = None
 
 

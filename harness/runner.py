@@ -181,11 +181,17 @@ def _score(run: Run, task: Task, fitted: Fitted, workshop: Workshop) -> Record:
 
 
 def _mass(totals: FloatArray, tolerance: float | None = None) -> Mass:
-    error = float(totals.std(ddof=1) / np.sqrt(len(totals))) if len(totals) > 1 else 0.0
+    def mean(values: FloatArray) -> tuple[float, float]:
+        error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+        return round(float(values.mean()), 6), round(error, 6)
+
+    (level, error), (log_level, log_error) = mean(totals), mean(np.log(totals))
     return Mass(
-        mean=round(float(totals.mean()), 6),
-        standard_error=round(error, 6),
+        mean=level,
+        standard_error=error,
         transitions=len(totals),
+        log_mean=log_level,
+        log_error=log_error,
         tolerance=None if tolerance is None else float(f"{tolerance:.3g}"),
     )
 

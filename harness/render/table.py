@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import exp
 
 from harness.inference import Estimate
 from harness.leaderboard import Board, Row
@@ -37,9 +38,22 @@ def perplexity_cell(row: Row) -> str:
 
 
 def open_cell(row: Row) -> str:
-    """Perplexity before rows were renormalised; where nothing was, the perplexity is that already."""
-    value = row.figures.get("perplexity_open")
-    return NONE if value is None else number(value, 2 if value >= 3 else 4)
+    """Perplexity of what a model said that may leave the choice set, before rows were renormalised."""
+    if row.sums_to_one:
+        return NONE
+    value = row.figures.get("perplexity_open") or row.perplexity.value
+    return number(value, 2 if value >= 3 else 4)
+
+
+def closed_cell(row: Row) -> str:
+    """The same after it: known where every row was weighed, else estimated from the sample that was."""
+    mass, value = row.mass, row.perplexity.value
+    if row.sums_to_one or mass is None or (mass.tolerance is None and mass.log_mean is None):
+        return NONE
+    if mass.tolerance is None and mass.log_mean is not None and mass.log_error is not None:
+        value *= exp(mass.log_mean)
+        return f"≈ {value:.2f} ± {value * mass.log_error:.2f}"
+    return number(value, 2 if value >= 3 else 4)
 
 
 def mass_cell(row: Row) -> str:
@@ -66,8 +80,8 @@ def columns(board: Board, costs: bool = True) -> list[Column]:
     if any(r.regret is not None for r in rows):
         chosen.append(Column("regret, nats", lambda r: with_error(r.regret, 4)))
     titles = {"top_1": "top-1", "top_5": "top-5", "auc": "AUC", "log_loss": "log loss", "brier": "Brier"}
-    if any(r.figures.get("perplexity_open") is not None for r in rows):
-        chosen.insert(3, Column("by the chain rule", open_cell))
+    if any(not r.sums_to_one for r in rows):
+        chosen[3:3] = [Column("by the chain rule", open_cell), Column("renormalised", closed_cell)]
     known = {"log_likelihood", "perplexity", "perplexity_open"}
     keys = [*titles, *sorted({key for row in rows for key in row.figures} - known - set(titles))]
     for key in keys:
@@ -91,7 +105,10 @@ def _cost_columns() -> list[Column]:
 def _treatment(row: Row) -> str:
     """Whether a row's figures are those of rows that sum to one."""
     if row.mass is None or row.mass.tolerance is None:
-        return f"{row.label}: as the model said it, not renormalised; its rows sum to its mass, all others' to one."
+        return (
+            f"{row.label}: ranked by the chain rule; what renormalising would make of it is estimated from the "
+            "transitions that were weighed, ± the standard error of that sample."
+        )
     return (
         f"{row.label}: renormalised over the choice set at every transition, the sum of each row known to within "
         f"{row.mass.tolerance:.1g} nats and taken at its upper bound; 'by the chain rule': the perplexity before that."

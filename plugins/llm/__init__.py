@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,18 @@ class LlmParams(Params):
         description="model to start from: 'builtin' (pre-trained here on the pool, no network needed), a folder that "
         "save_pretrained wrote, or a hub name; safetensors only",
     )
+    subfolder: str = Field("", description="folder inside the base's folder or hub repository that holds the model")
+    titles: Literal["words", "codes"] = Field(
+        "words", description="what stands for a state: its title, or its code in the place of the title"
+    )
+    demographics: bool = Field(True, description="whether the covariates that never change head the resume")
+    birth_year: bool = Field(True, description="whether the birth year does")
+    history: Literal["all"] | Annotated[int, Field(ge=1)] = Field(
+        "all", description="records before the target that the model sees, in training and in scoring: all, or how many"
+    )
+    tuning: Literal["lora", "full", "none"] = Field(
+        "lora", description="what is trained: low-rank adapters, every weight, or nothing"
+    )
     rank: int = Field(32, ge=1, le=1024, description="rank of the adapters")
     alpha: int = Field(64, ge=1, description="scale of the adapters: their product is multiplied by alpha / rank")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of inputs that each adapter drops in training")
@@ -36,7 +48,9 @@ class LlmParams(Params):
     loss: Literal["titles", "all"] = Field(
         "titles", description="tokens that count in tuning: those of titles and their delimiters, or all"
     )
-    learning_rate: float = Field(2e-3, gt=0, description="peak learning rate of tuning (AdamW)")
+    learning_rate: float | None = Field(
+        None, gt=0, description="peak learning rate of tuning (AdamW); unset: 2e-3 for adapters, 5e-4 for every weight"
+    )
     embedding_factor: float = Field(
         2.0, gt=0, description="learning rate of the embeddings and the output head, where trained, in multiples of it"
     )
@@ -61,7 +75,7 @@ class LlmParams(Params):
         description="most tokens of history, target and all, that the model sees; unset: what the base was made for",
     )
     renormalise: Literal["none", "certified", "exact"] = Field(
-        "certified",
+        "none",
         description="whether P(title) is divided by the mass of all titles: never; by its bound, found by reading no "
         "more titles than 'tolerance' asks; or by the sum over every title",
     )

@@ -40,33 +40,35 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a folder or hub name; RequestError where there is none."""
+def load_tokenizer(source: str | Path, subfolder: str = "") -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder or hub name, or of a folder inside it; RequestError where there is none."""
     from transformers import AutoTokenizer
 
-    with quiet(), _explained(source, "tokenizer"):
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
+    with quiet(), _explained(source, "tokenizer", subfolder):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            str(source), subfolder=subfolder, trust_remote_code=False
+        )
         return tokenizer
 
 
-def load_causal_lm(source: str | Path) -> Any:
+def load_causal_lm(source: str | Path, subfolder: str = "") -> Any:
     """The causal language model of a folder or hub name, float32, safetensors only; RequestError if there is none."""
     import torch
     from transformers import AutoModelForCausalLM
 
     # Weights are drawn before they are read; nobody else's draws are to move.
-    with quiet(), _explained(source, "model"), torch.random.fork_rng():
+    with quiet(), _explained(source, "model", subfolder), torch.random.fork_rng():
         return AutoModelForCausalLM.from_pretrained(
-            str(source), dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+            str(source), subfolder=subfolder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
         )
 
 
 @contextmanager
-def _explained(source: str | Path, part: str) -> Iterator[None]:
+def _explained(source: str | Path, part: str, subfolder: str) -> Iterator[None]:
     if isinstance(source, Path) or source.startswith((".", "/", "~")):
-        folder = Path(source).expanduser()
+        folder = Path(source).expanduser() / subfolder
         if not (folder / "config.json").is_file():
-            raise RequestError(f"base {str(source)!r} is not a folder with a language model: it has no config.json")
+            raise RequestError(f"base '{folder}' is not a folder with a language model: it has no config.json")
     try:
         yield
     except (OSError, ValueError, ImportError, KeyError) as error:

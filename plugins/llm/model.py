@@ -13,7 +13,9 @@ from harness.errors import RequestError
 from harness.model import Context, OpenModel, Within
 from harness.panel import Panel
 from harness.plugins.llm import LlmParams
+from harness.plugins.llm.audit import audit
 from harness.plugins.llm.loader import context_length, extend_vocabulary, load_causal_lm, load_tokenizer, quiet
+from harness.plugins.llm.text import TextOptions, resume_text
 from harness.plugins.llm.tokens import Resumes, encode_titles, new_tokens
 from harness.types import FloatArray, IntArray
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from harness.plugins.llm.base import Base, Recipe
     from harness.plugins.llm.score import Scorer
+    from harness.plugins.llm.tune import Schedule
 
 BASE, ADAPTER, FACTS = "base", "adapter", "llm.json"
 WHOLE_ROWS_FROM = 16  # states; fewer titles are branches of one pass, more share a trie behind a cached career
@@ -40,56 +43,76 @@ class LoraModel(OpenModel):
         self._own_base: dict[str, Any] | None = None  # weights of a base that no name brings back
         self._scorer: Scorer | None = None
         self._facts: dict[str, Any] = {}
+        self._is_merged = False
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        from harness.plugins.llm.tune import Adapters, Schedule, add_adapters, tune
+        from harness.plugins.llm.tune import Fit, tune, validation_loss
 
         p = self.params
-        builtin = p.base == "builtin"
         base = self._open_base(context)
-        extend = p.extend_vocabulary or ("words" if builtin else "none")
-        new = [] if extend == "none" else new_tokens(train, whole_titles=extend == "titles")
+        extend = p.extend_vocabulary or ("words" if p.base == "builtin" else "none")
+        new = [] if extend == "none" else new_tokens(train, extend == "titles", self._options())
         added = extend_vocabulary(base.model, base.tokenizer, new, base.title_tokens)
         self._own_base = self._scorer = None
-        if builtin or added:
-            self._own_base = {name: value.clone() for name, value in base.model.state_dict().items()}
+        self._is_merged = False
         self._tokenizer = base.tokenizer
+        audit(base.tokenizer, resume_text(train, self._options()))
+        nameless = p.base == "builtin" or added > 0  # no name brings this base back
+        if nameless and p.tuning != "full":
+            self._own_base = {name: value.clone() for name, value in base.model.state_dict().items()}
         parameters = sum(x.numel() for x in base.model.parameters())
-        embeddings = builtin if p.train_embeddings is None else p.train_embeddings
-        with quiet():
-            self._model = add_adapters(base.model, Adapters(p.rank, p.alpha, p.dropout, embeddings), context.seed).to(
-                context.device
-            )
+        self._model = self._prepared(base.model, context).to(context.device)
         resumes, watched = self._resumes(train), self._resumes(valid)
-        schedule = Schedule(
-            epochs=p.epochs,
-            min_gain=p.min_gain,
-            patience=p.patience,
-            decay=p.decay,
-            learning_rate=p.learning_rate,
-            embedding_factor=p.embedding_factor,
-            average=p.average,
-            weight_decay=p.weight_decay,
-            batch_tokens=p.batch_tokens,
-            loss=p.loss,
-        )
-        fitted = tune(self._model, (resumes, watched), self._pad(), schedule, context)
+        if p.tuning == "none":
+            fitted = Fit((validation_loss(self._model, watched, self._pad()),), 0, 0)
+        else:
+            fitted = tune(self._model, (resumes, watched), self._pad(), self._schedule(), context)
+        if p.tuning == "full":
+            self._own_base = dict(self._model.state_dict())
         self._facts = {
             "base": base.label,
             "parameters": parameters,
             "parameters_trained": sum(x.numel() for x in self._model.parameters() if x.requires_grad),
             "tokens_added": added,
+            "tokens_a_title": round(float(resumes.events.lengths.mean()) - 1, 2),
             "records_dropped": resumes.records_dropped(),
             "epochs": fitted.epochs,
             "best_epoch": fitted.best,
             "validation_loss": [round(loss, 6) for loss in fitted.validation],
         }
 
+    def _prepared(self, model: Any, context: Context) -> Any:
+        """The base with what is to be trained: adapters, every weight, or nothing."""
+        from harness.plugins.llm.tune import Adapters, add_adapters
+
+        p = self.params
+        if p.tuning != "lora":
+            return model.requires_grad_(p.tuning == "full")
+        embeddings = p.base == "builtin" if p.train_embeddings is None else p.train_embeddings
+        return add_adapters(model, Adapters(p.rank, p.alpha, p.dropout, embeddings), context.seed)
+
+    def _schedule(self) -> Schedule:
+        from harness.plugins.llm.tune import Schedule
+
+        p = self.params
+        return Schedule(
+            epochs=p.epochs,
+            min_gain=p.min_gain,
+            patience=p.patience,
+            decay=p.decay,
+            learning_rate=p.learning_rate or (2e-3 if p.tuning == "lora" else 5e-4),
+            embedding_factor=p.embedding_factor,
+            average=p.average,
+            weight_decay=p.weight_decay,
+            batch_tokens=p.batch_tokens,
+            loss=p.loss,
+        )
+
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
         from harness.plugins.llm.score import Scorer
 
         if self._scorer is None:
-            self._scorer = Scorer(self._model, self._pad())
+            self._scorer = Scorer(self._merged(), self._pad())
         answer: FloatArray = self._scorer.log_prob(self._resumes(panel), transitions, states)
         return answer
 
@@ -99,7 +122,7 @@ class LoraModel(OpenModel):
 
         if self.params.renormalise == "none":
             return None
-        resumes, reader = self._resumes(panel), (self._model, self._pad())
+        resumes, reader = self._resumes(panel), (self._merged(), self._pad())
         if self.params.renormalise == "exact":
             rows = whole_rows(*reader, resumes, transitions)
             log_mass = np.minimum(np.log(np.exp(rows.astype(np.float64)).sum(axis=1)), 0.0)
@@ -112,17 +135,19 @@ class LoraModel(OpenModel):
         return Within(found.log_prob, low, high, rows)
 
     def save(self, folder: Path) -> None:
-        """The adapter as peft saves it, the tokenizer, facts; and the base where no name brings it back."""
+        """The adapter as peft saves it; facts; and model and tokenizer where no name brings them back."""
+        adapted = self.params.tuning == "lora"
         if self._own_base is not None:
             from safetensors.torch import save_file
 
             (folder / BASE).mkdir()
-            self._model.get_base_model().config.save_pretrained(folder / BASE)
+            (self._model.get_base_model() if adapted else self._model).config.save_pretrained(folder / BASE)
             weights = {name: value.contiguous() for name, value in self._own_base.items()}
             save_file(weights, folder / BASE / "model.safetensors", metadata={"format": "pt"})
             self._known_tokenizer().save_pretrained(folder / BASE)
-        with quiet():
-            self._model.save_pretrained(folder / ADAPTER, safe_serialization=True, save_embedding_layers=False)
+        if adapted:
+            with quiet():
+                self._model.save_pretrained(folder / ADAPTER, safe_serialization=True, save_embedding_layers=False)
         text = json.dumps(self._facts, indent=2, sort_keys=True)
         (folder / FACTS).write_text(text + "\n", encoding="utf-8")
 
@@ -130,24 +155,36 @@ class LoraModel(OpenModel):
         from peft import PeftModel
 
         own = folder / BASE
-        source: str | Path = own if own.is_dir() else self.params.base
-        self._scorer = None
-        base, self._tokenizer = load_causal_lm(source), load_tokenizer(source)
-        self._own_base = dict(base.state_dict()) if own.is_dir() else None
+        source, subfolder = (own, "") if own.is_dir() else (self.params.base, self.params.subfolder)
+        self._own_base = self._scorer = None
+        self._is_merged = False
+        base, self._tokenizer = load_causal_lm(source, subfolder), load_tokenizer(source, subfolder)
+        adapted = self.params.tuning == "lora"
+        if own.is_dir():  # a copy, where adapters will be added into the weights
+            self._own_base = {k: v.clone() if adapted else v for k, v in base.state_dict().items()}
         with quiet():
-            self._model = PeftModel.from_pretrained(base, str(folder / ADAPTER)).eval()
+            model: Any = PeftModel.from_pretrained(base, str(folder / ADAPTER)) if adapted else base
+            self._model = model.eval()
         self._facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
 
     def facts(self) -> Mapping[str, Any]:
         """The base's name as boards show it, parameters in all and trained, how the tuning went."""
         return self._facts
 
+    def _merged(self) -> Any:
+        """The model with its adapters added into its weights: the same to rounding, and faster to read with."""
+        if self.params.tuning == "lora" and not self._is_merged:
+            self._model.merge_adapter()
+            self._is_merged = True
+        return self._model
+
     def _open_base(self, context: Context) -> Base:
         from harness.plugins.llm.base import Base, builtin_base
 
         if self.params.base != "builtin":
-            model, tokenizer = load_causal_lm(self.params.base), load_tokenizer(self.params.base)
-            return Base(model, tokenizer, self.params.base)
+            name, subfolder = self.params.base, self.params.subfolder
+            label = f"{name}/{subfolder}" if subfolder else name
+            return Base(load_causal_lm(name, subfolder), load_tokenizer(name, subfolder), label)
         from harness.data.sources import open_panel
 
         return builtin_base(self._recipe(), lambda: open_panel(self.params.pool), context)
@@ -176,7 +213,12 @@ class LoraModel(OpenModel):
     def _resumes(self, panel: Panel) -> Resumes:
         tokenizer = self._known_tokenizer()
         context = min(context_length(self._model), self.params.max_context or 2**31)
-        return Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), context)
+        options = self._options()
+        return Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations, options), context, options)
+
+    def _options(self) -> TextOptions:
+        p = self.params
+        return TextOptions(p.titles, p.demographics, p.birth_year, None if p.history == "all" else p.history)
 
     def _known_tokenizer(self) -> PreTrainedTokenizerBase:
         if self._tokenizer is None:

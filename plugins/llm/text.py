@@ -13,15 +13,33 @@ by one, so that no merge crosses from the history into the title or from the tit
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from harness.panel import Covariate, Panel
+from harness.panel import Covariate, Occupations, Panel
 from harness.types import IntArray
 
 DELIMITER = "\n"
 END = "end of resume\n"
 EDUCATION = "education"
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """What of a career is written.
+
+    titles: each state's title, or its code in the place of it. demographics: the covariates that never change, but for
+    the birth year. birth_year: that. history: how many records before the target the model sees; None for all.
+    """
+
+    titles: Literal["words", "codes"] = "words"
+    demographics: bool = True
+    birth_year: bool = True
+    history: int | None = None
+
+
+EVERYTHING = TextOptions()
 
 
 @dataclass(frozen=True)
@@ -47,7 +65,7 @@ class ResumeText:
     titles: tuple[str, ...]
 
 
-def resume_text(panel: Panel) -> ResumeText:
+def resume_text(panel: Panel, options: TextOptions = EVERYTHING) -> ResumeText:
     """The text of every career of the panel."""
     education = panel.covariates.get(EDUCATION)
     levels = Texts(("",), np.zeros(panel.n_records, dtype=np.int64))
@@ -55,15 +73,16 @@ def resume_text(panel: Panel) -> ResumeText:
         levels = written(education)
         levels = Texts(levels.strings, _last_known(panel, levels.index))
     return ResumeText(
-        headers=_headers(panel),
+        headers=_headers(panel, options),
         heads=_heads(panel.year, Texts(levels.strings, _changes(panel, levels.index))),
         full_heads=_heads(panel.year, levels),
-        titles=titles(panel.occupations.titles),
+        titles=titles(panel.occupations, options),
     )
 
 
-def titles(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Each title as a line has it: a blank before it, and no line break or double blank inside."""
+def titles(occupations: Occupations, options: TextOptions = EVERYTHING) -> tuple[str, ...]:
+    """Each state's title (or code) as a line has it: a blank before it, and no line break or double blank inside."""
+    names = occupations.titles if options.titles == "words" else occupations.codes
     return tuple(" " + " ".join(name.split()) for name in names)
 
 
@@ -102,11 +121,11 @@ def _heads(year: IntArray, levels: Texts) -> Texts:
     return Texts(tuple(strings), index.astype(np.int64))
 
 
-def _headers(panel: Panel) -> Texts:
+def _headers(panel: Panel, options: TextOptions) -> Texts:
     """'gender: female; birth year: 1983' of each person: the covariates that never change, missing ones left out."""
     parts: list[tuple[str, Texts]] = []
     for name, covariate in sorted(panel.covariates.items(), key=lambda item: (item[0] == "birth_year", item[0])):
-        if covariate.fixed:
+        if covariate.fixed and (options.birth_year if name == "birth_year" else options.demographics):
             values = written(covariate)
             parts.append((name.replace("_", " "), Texts(values.strings, values.index[panel.entries])))
     if not parts:

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.errors import RequestError
 from harness.panel import Occupations, Panel
-from harness.plugins.llm.text import DELIMITER, END, resume_text, titles
+from harness.plugins.llm.text import DELIMITER, END, EVERYTHING, TextOptions, resume_text, titles
 from harness.types import BoolArray, IntArray
 
 if TYPE_CHECKING:
@@ -50,18 +50,39 @@ class Ragged:
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, strings: Sequence[str]) -> list[list[int]]:
-    """Each string's ids, without any special token; the empty string has none."""
-    ids: list[list[int]] = tokenizer(list(strings), add_special_tokens=False, return_attention_mask=False)["input_ids"]
-    return [list(row) if text else [] for row, text in zip(ids, strings, strict=True)]
+    """Each string's ids as they stand inside a text, without any special token; the empty string has none.
+
+    A tokenizer that puts a blank before whatever it is given (Llama 2, Mistral) is given a character more, and that
+    character's ids are taken away again.
+    """
+    if not strings:
+        return []
+    lead = ":" if _adds_blank(tokenizer) else ""
+    head = _ids(tokenizer, [lead])[0] if lead else []
+    rows = _ids(tokenizer, [lead + text for text in strings])
+    if any(row[: len(head)] != head for row in rows):
+        rows = [head + row for row in _ids(tokenizer, strings)]  # what follows merges with the lead: it stands alone
+    return [row[len(head) :] if text else [] for row, text in zip(rows, strings, strict=True)]
 
 
-def encode_titles(tokenizer: PreTrainedTokenizerBase, occupations: Occupations) -> Ragged:
+def _ids(tokenizer: PreTrainedTokenizerBase, strings: Sequence[str]) -> list[list[int]]:
+    ids = tokenizer(list(strings), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+    return [[int(i) for i in row] for row in ids]
+
+
+def _adds_blank(tokenizer: PreTrainedTokenizerBase) -> bool:
+    return str(tokenizer.convert_ids_to_tokens(_ids(tokenizer, ["a"])[0])[0]).startswith("\u2581")  # its blank
+
+
+def encode_titles(
+    tokenizer: PreTrainedTokenizerBase, occupations: Occupations, options: TextOptions = EVERYTHING
+) -> Ragged:
     """Each state's event [K]: the ids of its title and of the delimiter that ends it.
 
     RequestError where two titles become the same ids, or one event begins another: their probabilities would not be
     those of two different outcomes.
     """
-    texts = titles(occupations.titles)
+    texts = titles(occupations, options)
     end = encode(tokenizer, [DELIMITER])[0]
     rows = encode(tokenizer, texts)
     order = sorted(range(len(rows)), key=lambda k: rows[k] + end)
@@ -97,11 +118,19 @@ class Resumes:
 
     context: the most tokens a sequence may have. A target whose history is longer loses its oldest records, as few as
     let the header, the rest of the history, the target's line head and the longest title fit; how many depends on
-    nothing but the history.
+    nothing but the history. options: what of a career is written; no target sees more than ``options.history`` records.
     """
 
-    def __init__(self, panel: Panel, tokenizer: PreTrainedTokenizerBase, events: Ragged, context: int) -> None:
-        text = resume_text(panel)
+    def __init__(
+        self,
+        panel: Panel,
+        tokenizer: PreTrainedTokenizerBase,
+        events: Ragged,
+        context: int,
+        options: TextOptions = EVERYTHING,
+    ) -> None:
+        text = resume_text(panel, options)
+        self._history = panel.n_records if options.history is None else options.history
         start = [] if tokenizer.bos_token_id is None else [int(tokenizer.bos_token_id)]
         headers = [start + row for row in encode(tokenizer, text.headers.strings)]
         heads, full_heads = (encode(tokenizer, t.strings) for t in (text.heads, text.full_heads))
@@ -134,7 +163,7 @@ class Resumes:
                     f"of {self.context}: choose a base, or max_context, with more"
                 )
             first[i] = entry[i] + fits[0]
-        return first
+        return np.maximum(first, targets - self._history)
 
     def windows(self, targets: IntArray, end: bool = False) -> Windows:
         """The sequences that predict these target records (int64 [n], increasing), titles of the targets included.
@@ -176,21 +205,22 @@ class Resumes:
         return Windows(tokens, targets, window, at)
 
     def records_dropped(self) -> int:
-        """How many records the last prediction of their career could not see."""
+        """How many records the last prediction of their career could not see, for want of context."""
         last = self.panel.offsets[1:].astype(np.int64) - 1
-        return int((self.first_records(last) - self.panel.entries).sum())
+        wanted = np.maximum(self.panel.entries, last - self._history)
+        return int((self.first_records(last) - wanted).sum())
 
 
 def events_of(events: Ragged) -> list[list[int]]:
     return [piece.tolist() for piece in np.split(events.ids, events.offsets[1:-1])]
 
 
-def new_tokens(panel: Panel, whole_titles: bool) -> list[str]:
+def new_tokens(panel: Panel, whole_titles: bool, options: TextOptions = EVERYTHING) -> list[str]:
     """Every blank-delimited word of the panel's resumes as a token would have it, its blank included, sorted.
 
     whole_titles: every state's whole title as well; it is then one token wherever it stands, as in a model of codes.
     """
-    text = resume_text(panel)
+    text = resume_text(panel, options)
     found = set(text.titles) if whole_titles else set()
     for strings in (text.headers.strings, text.full_heads.strings, text.titles):
         for string in strings:

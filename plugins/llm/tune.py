@@ -88,7 +88,7 @@ def add_adapters(model: Any, adapters: Adapters, seed: int) -> Any:
 
 
 def tune(model: Any, data: tuple[Resumes, Resumes], pad: int, schedule: Schedule, context: Context) -> Fit:
-    """Train the adapters of ``model`` in place and leave the best checkpoint in it, in evaluation mode.
+    """Train what of ``model`` asks for gradients, in place, and leave the best checkpoint in it, in evaluation mode.
 
     data: the resumes to train on, and those that the schedule watches.
     """
@@ -96,9 +96,10 @@ def tune(model: Any, data: tuple[Resumes, Resumes], pad: int, schedule: Schedule
 
     train, valid = data
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    adapters = [p for name, p in trained.items() if "lora_" in name]
     tables = [p for name, p in trained.items() if "lora_" not in name]
-    optimizer = adamw([p for name, p in trained.items() if "lora_" in name], schedule.weight_decay)
-    if tables:
+    optimizer = adamw(adapters or tables, schedule.weight_decay)
+    if adapters and tables:
         group = {"params": tables, "weight_decay": schedule.weight_decay, "factor": schedule.embedding_factor}
         optimizer.add_param_group(group)
     of = examples(train, schedule.loss)
@@ -108,7 +109,7 @@ def tune(model: Any, data: tuple[Resumes, Resumes], pad: int, schedule: Schedule
     # Threads would take turns at one random generator in an order that no seed fixes.
     most = 1 if uses_dropout(model) else MOST_WORKERS
     run = _Run(schedule, of, np.random.default_rng(context.seed))
-    with context.progress.bar("tuning the adapters", None) as bar:
+    with context.progress.bar("tuning", None) as bar:
         while run.more(losses):
             with torch.random.fork_rng(), workers(context.device, most) as (pool, count):
                 torch.manual_seed(context.seed + len(losses))
@@ -116,9 +117,7 @@ def tune(model: Any, data: tuple[Resumes, Resumes], pad: int, schedule: Schedule
                 run.epoch(Step(model, optimizer, pad, pool, count), average, bar)
             with average.in_place():
                 losses.append(validation_loss(model, valid, pad))
-            bar.describe(
-                f"tuning the adapters: epoch {len(losses) - 1}, validation perplexity {np.exp(losses[-1]):.3f}"
-            )
+            bar.describe(f"tuning: epoch {len(losses) - 1}, validation perplexity {np.exp(losses[-1]):.3f}")
             if losses[-1] < losses[best]:
                 best, kept = len(losses) - 1, average.copy()
     with torch.no_grad():
