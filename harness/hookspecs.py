@@ -59,4 +59,8 @@ def harness_render(board: Board, format: str) -> str | None:
 
 @hookspec
 def harness_cli(app: typer.Typer) -> None:
-    """Add commands to the ``harness`` command."""
+    """Add commands to the ``harness`` command.
+
+    A command's context holds the registry as ``obj``, and under ``harness.progress.PROGRESS`` in its ``meta`` the
+    ``Progress`` that long work tells how far it is.
+    """

@@ -29,6 +29,9 @@ class _SilentBar:
         """Says nothing."""
 
 
+PROGRESS = "harness.progress"  # where a command finds, in the meta of its typer context, who to tell how far it is
+
+
 class Silent:
     """For libraries, tests and pipes."""
 

@@ -53,7 +53,7 @@ def validate(schema: type[ParamsT], values: Mapping[str, str], owner: str) -> Pa
         if name not in schema.model_fields:
             known = did_you_mean(name, schema.model_fields) if schema.model_fields else "it has none"
             raise RequestError(f"'{owner}' has no parameter '{name}'; {known}")
-    given = {name: None if value.lower() in ("none", "null") else value for name, value in values.items()}
+    given = {name: None if _means_unset(schema, name, value) else value for name, value in values.items()}
     try:
         return schema.model_validate(given)
     except ValidationError as error:
@@ -73,3 +73,11 @@ def pairs(options: Iterable[str], option: str = "--column") -> dict[str, str]:
             raise RequestError(f"{option} {text}: '{name}' is given twice")
         found[name] = value
     return found
+
+
+def _means_unset(schema: type[Params], name: str, value: str) -> bool:
+    """Whether a value says None: 'none' and 'null' do, except for a parameter with a choice of that name."""
+    if value.lower() not in ("none", "null"):
+        return False
+    choices = str(schema.model_fields[name].annotation)
+    return f"'{value.lower()}'" not in choices

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from harness import __version__
-from harness.cli import board, data, plugin, run, show
+from harness.cli import board, console, data, plugin, run, show
 from harness.errors import HarnessError
+from harness.progress import PROGRESS
 from harness.registry import Registry, load_registry
 
 HELP = "Models of a worker's next occupation, side by side on one split with one likelihood."
@@ -34,6 +35,7 @@ def build_app(registry: Registry) -> typer.Typer:
         ] = False,
     ) -> None:
         context.obj = registry
+        context.meta[PROGRESS] = console.TerminalProgress()
 
     common.__doc__ = HELP
     app.command("run")(run.run)

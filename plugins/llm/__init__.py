@@ -10,6 +10,8 @@ from harness.hookspecs import hookimpl
 from harness.model import ModelSpec, Params
 
 if TYPE_CHECKING:
+    import typer
+
     from harness.model import Model
 
 
@@ -101,6 +103,14 @@ def build(params: LlmParams) -> Model:
 
     model: Model = LoraModel(params)
     return model
+
+
+@hookimpl
+def harness_cli(app: typer.Typer) -> None:
+    """Adds ``harness llm``."""
+    from harness.plugins.llm.cli import command
+
+    app.add_typer(command(), name="llm")
 
 
 @hookimpl

@@ -71,12 +71,17 @@ def builtin_base(recipe: Recipe, open_pool: Callable[[], Panel], context: Contex
     """The base of a recipe, from the cache, where it is trained first if it is not there yet."""
     pool = open_pool()
     key = recipe.key(pool.fingerprint())
-    folder = context.cache / "llm-bases" / key
+    folder = base_folder(recipe, pool, context.cache)
     if not folder.is_dir():
         _publish(recipe, pool, context, folder)
     label = f"builtin: Llama {recipe.layers} x {recipe.width}, pre-trained on {recipe.pool} (recipe {key[:8]})"
     tokenizer = load_tokenizer(folder)
     return Base(load_causal_lm(folder), tokenizer, label, np.unique(encode_titles(tokenizer, pool.occupations).ids))
+
+
+def base_folder(recipe: Recipe, pool: Panel, cache: Path) -> Path:
+    """Where the cache keeps the base of a recipe and a pool, whether it is there or not."""
+    return cache / "llm-bases" / recipe.key(pool.fingerprint())
 
 
 def _publish(recipe: Recipe, pool: Panel, context: Context, folder: Path) -> None:

@@ -51,12 +51,12 @@ class LoraModel(OpenModel):
         p = self.params
         base = self._open_base(context)
         extend = p.extend_vocabulary or ("words" if p.base == "builtin" else "none")
-        new = [] if extend == "none" else new_tokens(train, extend == "titles", self._options())
+        new = [] if extend == "none" else new_tokens(train, extend == "titles", options_of(self.params))
         added = extend_vocabulary(base.model, base.tokenizer, new, base.title_tokens)
         self._own_base = self._scorer = None
         self._is_merged = False
         self._tokenizer = base.tokenizer
-        audit(base.tokenizer, resume_text(train, self._options()))
+        audit(base.tokenizer, resume_text(train, options_of(self.params)))
         nameless = p.base == "builtin" or added > 0  # no name brings this base back
         if nameless and p.tuning != "full":
             self._own_base = {name: value.clone() for name, value in base.model.state_dict().items()}
@@ -187,38 +187,13 @@ class LoraModel(OpenModel):
             return Base(load_causal_lm(name, subfolder), load_tokenizer(name, subfolder), label)
         from harness.data.sources import open_panel
 
-        return builtin_base(self._recipe(), lambda: open_panel(self.params.pool), context)
-
-    def _recipe(self) -> Recipe:
-        from harness.plugins.llm.base import Recipe
-
-        p = self.params
-        if p.base_width % (2 * p.base_heads):
-            raise RequestError(
-                f"base_width={p.base_width} does not make {p.base_heads} heads of an even width: choose a multiple of "
-                f"{2 * p.base_heads}"
-            )
-        return Recipe(
-            pool=p.pool,
-            layers=p.base_layers,
-            width=p.base_width,
-            heads=p.base_heads,
-            vocabulary=p.base_vocabulary,
-            context=p.base_context,
-            tokens=p.base_tokens,
-            batch_tokens=p.base_batch_tokens,
-            learning_rate=p.base_learning_rate,
-        )
+        return builtin_base(recipe_of(self.params), lambda: open_panel(self.params.pool), context)
 
     def _resumes(self, panel: Panel) -> Resumes:
         tokenizer = self._known_tokenizer()
         context = min(context_length(self._model), self.params.max_context or 2**31)
-        options = self._options()
+        options = options_of(self.params)
         return Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations, options), context, options)
-
-    def _options(self) -> TextOptions:
-        p = self.params
-        return TextOptions(p.titles, p.demographics, p.birth_year, None if p.history == "all" else p.history)
 
     def _known_tokenizer(self) -> PreTrainedTokenizerBase:
         if self._tokenizer is None:
@@ -228,3 +203,30 @@ class LoraModel(OpenModel):
     def _pad(self) -> int:
         """Any token will do: nothing that is read ever sees the padding."""
         return int(self._known_tokenizer().pad_token_id or 0)
+
+
+def options_of(p: LlmParams) -> TextOptions:
+    """What of a career the model of these parameters reads."""
+    return TextOptions(p.titles, p.demographics, p.birth_year, None if p.history == "all" else p.history)
+
+
+def recipe_of(p: LlmParams) -> Recipe:
+    """How the builtin base of these parameters is made. RequestError where heads do not divide the width."""
+    from harness.plugins.llm.base import Recipe
+
+    if p.base_width % (2 * p.base_heads):
+        raise RequestError(
+            f"base_width={p.base_width} does not make {p.base_heads} heads of an even width: choose a multiple of "
+            f"{2 * p.base_heads}"
+        )
+    return Recipe(
+        pool=p.pool,
+        layers=p.base_layers,
+        width=p.base_width,
+        heads=p.base_heads,
+        vocabulary=p.base_vocabulary,
+        context=p.base_context,
+        tokens=p.base_tokens,
+        batch_tokens=p.base_batch_tokens,
+        learning_rate=p.base_learning_rate,
+    )

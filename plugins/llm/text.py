@@ -80,6 +80,19 @@ def resume_text(panel: Panel, options: TextOptions = EVERYTHING) -> ResumeText:
     )
 
 
+def written_resume(panel: Panel, person: int, options: TextOptions = EVERYTHING) -> str:
+    """One person's whole career as the model reads it, or its end where the history is short."""
+    text = resume_text(panel, options)
+    first, stop = int(panel.offsets[person]), int(panel.offsets[person + 1])
+    if options.history is not None:
+        first = max(first, stop - 1 - options.history)
+    lines = [text.headers.strings[text.headers.index[person]]]
+    for record in range(first, stop):
+        heads = text.full_heads if record == first else text.heads
+        lines.append(heads.strings[heads.index[record]] + text.titles[panel.state[record]] + DELIMITER)
+    return "".join([*lines, END])
+
+
 def titles(occupations: Occupations, options: TextOptions = EVERYTHING) -> tuple[str, ...]:
     """Each state's title (or code) as a line has it: a blank before it, and no line break or double blank inside."""
     names = occupations.titles if options.titles == "words" else occupations.codes
