@@ -19,7 +19,7 @@ from harness.plugins.llm.loader import load_causal_lm, load_tokenizer, quiet
 from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.text import resume_text
 from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import Step, adamw, batches, examples
+from harness.plugins.llm.train import Step, adamw, batches, examples, reading
 from harness.types import IntArray
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def pretrain(recipe: Recipe, pool: Panel, tokenizer: PreTrainedTokenizerBase, co
         workers(context.device) as (pool_of_threads, count),
         context.progress.bar(f"pre-training the base on {recipe.pool}", recipe.tokens) as bar,
     ):
-        step = Step(model, optimizer, int(tokenizer.pad_token_id or 0), pool_of_threads, count)
+        step = Step(model, optimizer, int(tokenizer.pad_token_id or 0), pool_of_threads, count, reading(model))
         while done < recipe.tokens:
             batch = next(epoch, None)
             if batch is None:

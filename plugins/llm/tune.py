@@ -20,7 +20,7 @@ from harness.plugins.llm.loader import embedding_modules, quiet
 from harness.plugins.llm.parallel import MOST_WORKERS, workers
 from harness.plugins.llm.score import Scorer
 from harness.plugins.llm.tokens import Resumes
-from harness.plugins.llm.train import Examples, Loss, Step, adamw, batches, examples, uses_dropout
+from harness.plugins.llm.train import Examples, Loss, Step, adamw, batches, examples, reading, uses_dropout
 
 if TYPE_CHECKING:
     from harness.model import Context
@@ -79,6 +79,7 @@ def add_adapters(model: Any, adapters: Adapters, seed: int) -> Any:
         lora_dropout=adapters.dropout,
         target_modules="all-linear",
         modules_to_save=embedding_modules(model) if adapters.embeddings else None,
+        ensure_weight_tying=adapters.embeddings and bool(model.config.get_text_config().tie_word_embeddings),
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
         task_type="CAUSAL_LM",
     )
@@ -108,13 +109,14 @@ def tune(model: Any, data: tuple[Resumes, Resumes], pad: int, schedule: Schedule
     best, kept = 0, average.copy()
     # Threads would take turns at one random generator in an order that no seed fixes.
     most = 1 if uses_dropout(model) else MOST_WORKERS
+    read = reading(model)
     run = _Run(schedule, of, np.random.default_rng(context.seed))
     with context.progress.bar("tuning", None) as bar:
         while run.more(losses):
             with torch.random.fork_rng(), workers(context.device, most) as (pool, count):
                 torch.manual_seed(context.seed + len(losses))
                 model.train()
-                run.epoch(Step(model, optimizer, pad, pool, count), average, bar)
+                run.epoch(Step(model, optimizer, pad, pool, count, read), average, bar)
             with average.in_place():
                 losses.append(validation_loss(model, valid, pad))
             bar.describe(f"tuning: epoch {len(losses) - 1}, validation perplexity {np.exp(losses[-1]):.3f}")
