@@ -23,7 +23,8 @@ class Row:
 
     label: the model and the parameters it was run with where they differ from the defaults. perplexity: with its
     person-clustered standard error. mcfadden_r2: 1 - log-likelihood / that of ``marginal``. regret: log-likelihood of
-    the true probabilities less the model's, in nats per transition, paired on persons. None: not defined here.
+    the true probabilities less the model's, in nats per transition, paired on persons. train_also: further panels that
+    the model was trained on, each with how its fingerprint begins. None: not defined here.
     """
 
     rank: int
@@ -42,6 +43,11 @@ class Row:
     seed: int
     code: str
     measured: Measured
+    train_also: str | None = None
+
+
+# Fields of a row that are left out of tables where nothing is to be said, so that older tables stay as they are.
+OPTIONAL = ("train_also",)
 
 
 @dataclass(frozen=True)
@@ -166,14 +172,15 @@ def _row(rank: int, record: Record, perplexity: Estimate, r2: float | None, regr
         seed=asked.seed,
         code=asked.code,
         measured=record.measured,
+        train_also=", ".join(f"{p.name} {p.fingerprint[:12]}" for p in asked.train_also) or None,
     )
 
 
 def label(record: Record) -> str:
-    """The model, and in brackets what it was asked for beyond the defaults, the seed included."""
-    changed = dict(record.configuration.changed)
-    if record.configuration.seed:
-        changed["seed"] = record.configuration.seed
-    if not changed:
-        return record.configuration.model
-    return f"{record.configuration.model} ({', '.join(f'{k}={v}' for k, v in sorted(changed.items()))})"
+    """The model, and in brackets what it was asked for beyond the defaults, the seed and further panels included."""
+    asked = record.configuration
+    changed = dict(asked.changed)
+    if asked.seed:
+        changed["seed"] = asked.seed
+    parts = [f"{k}={v}" for k, v in sorted(changed.items())] + [f"train also {p.name}" for p in asked.train_also]
+    return f"{asked.model} ({', '.join(parts)})" if parts else asked.model

@@ -33,6 +33,8 @@ class Context:
 
     seed: of every random draw. device: 'cpu', 'cuda', 'cuda:1', 'mps'. scratch: a folder of the fit's own, gone
     afterwards. cache: a folder that stays, for what is expensive and the same for everyone (a pre-trained base).
+    also: training careers of further panels, for models whose spec says ``pools``; their states are their own, with the
+    title of the main panel's where it is the same (``harness.pooling.same_titles`` says which are).
     """
 
     seed: int
@@ -40,6 +42,7 @@ class Context:
     cache: Path
     device: str = "cpu"
     progress: Progress = field(default_factory=Silent)
+    also: tuple[Panel, ...] = ()
 
 
 class Model(ABC):
@@ -126,7 +129,8 @@ class ModelSpec:
     whole_rows: False where a whole row is too dear to ask for at every transition. entry: can predict a career's first
     record. predicts: None for the next state, or the one binary task whose event an ``OutcomeModel`` predicts.
     simulated_only: knows the generator of a simulated panel. scoring_params: those of its parameters that change what
-    is asked of a fit and not the fit, so that requests which differ in them alone share one.
+    is asked of a fit and not the fit, so that requests which differ in them alone share one. pools: can be trained on
+    careers of several panels at once (``Context.also``).
     """
 
     name: str
@@ -142,6 +146,7 @@ class ModelSpec:
     predicts: str | None = None
     simulated_only: bool = False
     scoring_params: tuple[str, ...] = ()
+    pools: bool = False
 
     def missing(self) -> tuple[str, ...]:
         """The needed modules that are not installed; nothing is imported to find out."""

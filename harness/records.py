@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from harness.errors import RequestError, RunError
 from harness.scoring import Evidence
@@ -39,7 +39,8 @@ class Configuration(_Closed):
     """What was asked. Its hash is the record's id, so an identical request has an identical id.
 
     task: the task's key. parameters: all of them, defaults included. changed: those that differ from the defaults.
-    code: distribution, version and a digest of the sources that the numbers come from.
+    code: distribution, version and a digest of the sources that the numbers come from. train_also: further panels whose
+    training careers were fitted too; where there is none, neither the id nor the file knows of the field.
     """
 
     task: str
@@ -50,6 +51,14 @@ class Configuration(_Closed):
     panel: PanelFacts
     seed: int
     code: str
+    train_also: tuple[PanelFacts, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        if not self.train_also:
+            written.pop("train_also", None)
+        return written
 
     def id(self) -> str:
         """16 hexadecimal digits over all of it, but for the panel's name and sizes: its fingerprint stands for them."""
@@ -66,7 +75,9 @@ class Configuration(_Closed):
         return digest({name: value for name, value in asked.items() if not name.startswith("task")})
 
     def _asked(self) -> dict[str, Any]:
-        asked = self.model_dump(exclude={"panel", "changed", "code"})
+        asked = self.model_dump(exclude={"panel", "changed", "code", "train_also"})
+        if self.train_also:
+            asked["train_also"] = [panel.fingerprint for panel in self.train_also]
         return asked | {"panel": self.panel.fingerprint}
 
 

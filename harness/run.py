@@ -14,12 +14,27 @@ from harness.records import Configuration, PanelFacts
 from harness.task import Task
 
 # The core modules that a number depends on, beside the model's own.
-NUMBERS = ("panel", "task", "model", "scoring", "contract", "runner", "frequencies", "features*", "logits", "staged*")
+NUMBERS = (
+    "panel",
+    "task",
+    "model",
+    "scoring",
+    "contract",
+    "runner",
+    "pooling",
+    "frequencies",
+    "features*",
+    "logits",
+    "staged*",
+)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One model on one panel with one seed, for one or more tasks."""
+    """One model on one panel with one seed, for one or more tasks.
+
+    train_also: whole further panels, whose training careers the model is fitted on together with the panel's own.
+    """
 
     model: Entry[ModelSpec]
     params: Params
@@ -27,6 +42,7 @@ class Run:
     panel: Panel
     seed: int = 0
     device: str = "cpu"
+    train_also: tuple[Panel, ...] = ()
 
     def fit_name(self) -> str:
         """What the cache calls the fit that all tasks of this run share."""
@@ -36,24 +52,28 @@ class Run:
     def configuration(self, task: Task) -> Configuration:
         parameters = self.params.model_dump(mode="json")
         defaults = type(self.params)().model_dump(mode="json")
-        panel = self.panel
         return Configuration(
             task=task.key,
             task_version=task.version,
             model=self.model.item.name,
             parameters=parameters,
             changed={k: v for k, v in parameters.items() if v != defaults[k]},
-            panel=PanelFacts(
-                name=panel.name,
-                fingerprint=panel.fingerprint(),
-                persons=panel.n_persons,
-                records=panel.n_records,
-                states=panel.n_states,
-                source=dict(panel.source),
-            ),
+            panel=_facts(self.panel),
             seed=self.seed,
             code=code_version(self.model),
+            train_also=tuple(map(_facts, self.train_also)),
         )
+
+
+def _facts(panel: Panel) -> PanelFacts:
+    return PanelFacts(
+        name=panel.name,
+        fingerprint=panel.fingerprint(),
+        persons=panel.n_persons,
+        records=panel.n_records,
+        states=panel.n_states,
+        source=dict(panel.source),
+    )
 
 
 def code_version(entry: Entry[ModelSpec]) -> str:

@@ -20,6 +20,7 @@ from harness.errors import RequestError
 from harness.machine import measured, versions
 from harness.model import Context, Model, ModelSpec
 from harness.panel import Panel
+from harness.pooling import pool
 from harness.progress import Progress, Silent
 from harness.records import (
     Mass,
@@ -65,6 +66,8 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
     RequestError where nobody is at risk in the test split; RunError where the model breaks its contract.
     """
     spec = run.model.item
+    if run.train_also:
+        require_pooling(spec, workshop.registry)
     for task in run.tasks:
         _require_fit_for(spec, task, run.panel)
     workshop.registry.manager.hook.harness_run_started(run=run)
@@ -91,6 +94,16 @@ def _require_fit_for(spec: ModelSpec, task: Task, panel: Panel) -> None:
         raise RequestError(empty)
 
 
+def require_pooling(spec: ModelSpec, registry: Registry) -> None:
+    """RequestError, naming the models that can, where a model cannot be trained on several panels."""
+    if not spec.pools:
+        able = sorted(entry.item.name for entry in registry.models.values() if entry.item.pools)
+        raise RequestError(
+            f"model '{spec.name}' is trained on one panel alone: leave out --train-also, or ask for a model that pools "
+            f"panels ({', '.join(able) or 'none is installed'})"
+        )
+
+
 def why_empty(task: Task, panel: Panel) -> str | None:
     """A sentence saying that a task has nobody at risk in the test split, or None."""
     if len(task.transitions(panel.part("test"))):
@@ -108,7 +121,8 @@ def _fit(run: Run, workshop: Workshop) -> Fitted:
     model = run.model.item.build(run.params)
     started = now()
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch, measured() as cost:
-        context = Context(run.seed, Path(scratch), workshop.cache, run.device, workshop.progress)
+        also = pool(run.panel, run.train_also)
+        context = Context(run.seed, Path(scratch), workshop.cache, run.device, workshop.progress, also)
         with named(run.model.item.name, "fit"):
             model.fit(run.panel.part("train"), run.panel.part("valid"), context)
     with named(run.model.item.name, "facts"):

@@ -28,7 +28,7 @@ HEAVY = [
 ROOMS = [
     {"types", "errors", "progress", "entry"},
     {"panel"},
-    {"task", "model"},
+    {"task", "model", "pooling"},
     {"scoring", "inference", "frequencies", "machine", "settings"},
     {"features_history"},
     {"features"},

@@ -160,7 +160,7 @@ def test_a_title_may_begin_another(four_persons: Panel, tokenizer: Any) -> None:
 
 
 def test_words_are_those_of_the_text(four_persons: Panel) -> None:
-    found = new_tokens(with_education(four_persons), whole_titles=False)
+    found = new_tokens([with_education(four_persons)], whole_titles=False)
     assert {"2001", "2000:", " none:", " high", " nurses", " Registered", "gender:", " male;", " 1980"} <= set(found)
     assert "" not in found
     assert " " not in found

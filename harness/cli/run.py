@@ -23,15 +23,24 @@ from harness.errors import HarnessError, RequestError, did_you_mean
 from harness.leaderboard import boards
 from harness.machine import cache_folder, resolve_device
 from harness.panel import Panel
+from harness.pooling import pool
 from harness.records import Record, Store
 from harness.registry import Registry
 from harness.run import Run
-from harness.runner import Workshop, execute, why_empty
+from harness.runner import Workshop, execute, require_pooling, why_empty
 from harness.settings import Settings, pairs, parse, validate
 from harness.task import Task
 
 TasksOption = Annotated[list[str], typer.Option("--task", help="A task's name, or 'all'. Repeatable.")]
 ModelsOption = Annotated[list[str], typer.Option("--model", help="A model's name. Repeatable.")]
+AlsoOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--train-also",
+        help="A further panel to train on: a data set's name, with its defaults, or a path. Repeatable.",
+        metavar="PANEL",
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random draw.", min=0)]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Run again what the records already hold.")]
@@ -56,6 +65,7 @@ def run(
     settings: SetOption = None,
     column: ColumnOption = None,
     occupations: OccupationsOption = None,
+    train_also: AlsoOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     records: RecordsOption = RECORDS,
@@ -73,20 +83,35 @@ def run(
     request = _Request(task, list(dict.fromkeys(model)), parse(settings or [], dict.fromkeys(model)), seed, device)
     for name in request.models:  # wrong names before the minutes that data may take
         validate(registry.model(name).item.params, request.settings.models[name], name)
+        if train_also:
+            require_pooling(registry.model(name).item, registry)
     asked = _tasks(request, registry)
     progress = console.TerminalProgress()
     with progress.bar(f"reading {data}", None):
         panel = open_panel(
             data, request.settings.data, columns=pairs(column or []), occupations=occupations, registry=registry
         )
+    panels = (panel, *_further(train_also or [], panel, registry, progress))
     tasks = _at_risk(asked, panel, everything="all" in request.tasks)
     workshop = Workshop(registry, Store(records), cache_folder(), progress, force)
-    done, failed = _run_all(request, tasks, panel, workshop)
+    done, failed = _run_all(request, tasks, panels, workshop)
     _show(done, workshop, as_json)
     for message in failed:
         console.say(f"error: {message}")
     if failed:
         raise typer.Exit(1)
+
+
+def _further(sources: list[str], panel: Panel, registry: Registry, progress: console.TerminalProgress) -> list[Panel]:
+    """The panels of --train-also, in an order that is not the command line's, so that one request has one id."""
+    from harness.data.sources import open_panel
+
+    found = []
+    for source in sources:
+        with progress.bar(f"reading {source}", None):
+            found.append(open_panel(source, registry=registry))
+    pool(panel, found)  # what is wrong with them, before the minutes of a fit
+    return sorted(found, key=lambda other: (other.name, other.fingerprint()))
 
 
 def _tasks(request: _Request, registry: Registry) -> list[Task]:
@@ -126,14 +151,14 @@ def _at_risk(tasks: list[Task], panel: Panel, everything: bool) -> list[Task]:
 
 
 def _run_all(
-    request: _Request, tasks: Sequence[Task], panel: Panel, workshop: Workshop
+    request: _Request, tasks: Sequence[Task], panels: Sequence[Panel], workshop: Workshop
 ) -> tuple[list[Record], list[str]]:
     done: list[Record] = []
     failed: list[str] = []
     try:
         for name in request.models:
             try:
-                _run_one(_run_of(request, name, tasks, panel, workshop), workshop, done)
+                _run_one(_run_of(request, name, tasks, panels, workshop), workshop, done)
             except HarnessError as error:
                 if len(request.models) == 1 and not done:
                     raise
@@ -144,11 +169,12 @@ def _run_all(
     return done, failed
 
 
-def _run_of(request: _Request, name: str, tasks: Sequence[Task], panel: Panel, workshop: Workshop) -> Run:
+def _run_of(request: _Request, name: str, tasks: Sequence[Task], panels: Sequence[Panel], workshop: Workshop) -> Run:
+    """panels: the one that is scored, then those that are trained on with it."""
     entry = workshop.registry.model(name)
     params = validate(entry.item.params, request.settings.models[name], name)
     device = resolve_device(request.device, entry.item.needs)
-    return Run(entry, params, tuple(tasks), panel, request.seed, device)
+    return Run(entry, params, tuple(tasks), panels[0], request.seed, device, tuple(panels[1:]))
 
 
 def _run_one(run: Run, workshop: Workshop, done: list[Record]) -> None:

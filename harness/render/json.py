@@ -8,13 +8,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from harness.leaderboard import Board
+from harness.leaderboard import OPTIONAL, Board
 
 
 def plain(board: Board) -> dict[str, Any]:
     """The board as JSON-able data; floats to ten significant digits, so that every machine writes the same bytes."""
     made = _plain(asdict(board))
     assert isinstance(made, dict)
+    for row in made["rows"]:
+        for name in OPTIONAL:
+            if row[name] is None:
+                del row[name]
     return made
 
 

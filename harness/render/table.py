@@ -137,6 +137,8 @@ def notes(board: Board) -> list[str]:
     for row in board.rows:
         if row.base:
             lines.append(f"{row.label}: base {row.base}.")
+        if row.train_also:
+            lines.append(f"{row.label}: trained on the training careers of further panels as well: {row.train_also}.")
     if board.superseded:
         plural = "records stand" if board.superseded > 1 else "record stands"
         lines.append(f"{board.superseded} older {plural} behind a newer one for the same request and is not shown.")

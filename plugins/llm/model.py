@@ -17,6 +17,7 @@ from harness.plugins.llm.audit import audit
 from harness.plugins.llm.loader import context_length, extend_vocabulary, load_causal_lm, load_tokenizer, quiet
 from harness.plugins.llm.text import TextOptions, resume_text
 from harness.plugins.llm.tokens import Resumes, encode_titles, new_tokens
+from harness.pooling import same_titles
 from harness.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -48,21 +49,23 @@ class LoraModel(OpenModel):
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
         from harness.plugins.llm.tune import Fit, tune, validation_loss
 
-        p = self.params
+        p, panels = self.params, (train, *context.also)
+        self._require_poolable(context.also)
         base = self._open_base(context)
         extend = p.extend_vocabulary or ("words" if p.base == "builtin" else "none")
-        new = [] if extend == "none" else new_tokens(train, extend == "titles", options_of(self.params))
+        new = [] if extend == "none" else new_tokens(panels, extend == "titles", options_of(self.params))
         added = extend_vocabulary(base.model, base.tokenizer, new, base.title_tokens)
         self._own_base = self._scorer = None
         self._is_merged = False
         self._tokenizer = base.tokenizer
-        audit(base.tokenizer, resume_text(train, options_of(self.params)))
+        for panel in panels:
+            audit(base.tokenizer, resume_text(panel, options_of(self.params)))
         nameless = p.base == "builtin" or added > 0  # no name brings this base back
         if nameless and p.tuning != "full":
             self._own_base = {name: value.clone() for name, value in base.model.state_dict().items()}
         parameters = sum(x.numel() for x in base.model.parameters())
         self._model = self._prepared(base.model, context).to(context.device)
-        resumes, watched = self._resumes(train), self._resumes(valid)
+        resumes, watched = [self._resumes(panel) for panel in panels], self._resumes(valid)
         if p.tuning == "none":
             fitted = Fit((validation_loss(self._model, watched, self._pad()),), 0, 0)
         else:
@@ -74,12 +77,22 @@ class LoraModel(OpenModel):
             "parameters": parameters,
             "parameters_trained": sum(x.numel() for x in self._model.parameters() if x.requires_grad),
             "tokens_added": added,
-            "tokens_a_title": round(float(resumes.events.lengths.mean()) - 1, 2),
-            "records_dropped": resumes.records_dropped(),
+            "tokens_a_title": round(float(resumes[0].events.lengths.mean()) - 1, 2),
+            "records_dropped": sum(part.records_dropped() for part in resumes),
             "epochs": fitted.epochs,
             "best_epoch": fitted.best,
             "validation_loss": [round(loss, 6) for loss in fitted.validation],
+            **_pooled(train, context.also),
         }
+
+    def _require_poolable(self, also: tuple[Panel, ...]) -> None:
+        if also and self.params.tuning == "none":
+            raise RequestError("llm-lora.tuning=none trains nothing: leave out --train-also, or tune")
+        if also and self.params.titles == "codes":
+            raise RequestError(
+                "--train-also matches occupations by title, and a code may stand for another occupation in another "
+                "panel: leave out llm-lora.titles=codes"
+            )
 
     def _prepared(self, model: Any, context: Context) -> Any:
         """The base with what is to be trained: adapters, every weight, or nothing."""
@@ -203,6 +216,18 @@ class LoraModel(OpenModel):
     def _pad(self) -> int:
         """Any token will do: nothing that is read ever sees the padding."""
         return int(self._known_tokenizer().pad_token_id or 0)
+
+
+def _pooled(train: Panel, also: tuple[Panel, ...]) -> dict[str, int]:
+    """What was pooled: persons, and of the further panels' titles those that the main one has. Nothing of nothing."""
+    if not also:
+        return {}
+    same = [same_titles(panel.occupations, train.occupations) >= 0 for panel in also]
+    return {
+        "persons_pooled": sum(panel.n_persons for panel in also),
+        "titles_pooled": sum(len(found) for found in same),
+        "titles_matched": sum(int(found.sum()) for found in same),
+    }
 
 
 def options_of(p: LlmParams) -> TextOptions:

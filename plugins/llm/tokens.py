@@ -43,6 +43,13 @@ class Ragged:
         return Ragged(self.ids[positions], offsets)
 
     @classmethod
+    def joined(cls, parts: Sequence[Ragged]) -> Ragged:
+        """The pieces of one after those of the other."""
+        lengths = np.concatenate([part.lengths for part in parts])
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return cls(np.concatenate([part.ids for part in parts]), offsets)
+
+    @classmethod
     def of(cls, pieces: Sequence[Sequence[int]]) -> Ragged:
         offsets = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]).astype(np.int64)
         ids = np.fromiter((i for piece in pieces for i in piece), dtype=np.int64, count=offsets[-1])
@@ -215,15 +222,15 @@ def events_of(events: Ragged) -> list[list[int]]:
     return [piece.tolist() for piece in np.split(events.ids, events.offsets[1:-1])]
 
 
-def new_tokens(panel: Panel, whole_titles: bool, options: TextOptions = EVERYTHING) -> list[str]:
-    """Every blank-delimited word of the panel's resumes as a token would have it, its blank included, sorted.
+def new_tokens(panels: Sequence[Panel], whole_titles: bool, options: TextOptions = EVERYTHING) -> list[str]:
+    """Every blank-delimited word of the panels' resumes as a token would have it, its blank included, sorted.
 
     whole_titles: every state's whole title as well; it is then one token wherever it stands, as in a model of codes.
     """
-    text = resume_text(panel, options)
-    found = set(text.titles) if whole_titles else set()
-    for strings in (text.headers.strings, text.full_heads.strings, text.titles):
-        for string in strings:
+    found: set[str] = set()
+    for text in (resume_text(panel, options) for panel in panels):
+        found |= set(text.titles) if whole_titles else set()
+        for string in (*text.headers.strings, *text.full_heads.strings, *text.titles):
             for i, word in enumerate(string.removesuffix(DELIMITER).split(" ")):
                 found.add(f" {word}" if i else word)
     return sorted(found - {"", " "})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -31,6 +31,11 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Examples]) -> Examples:
+        """Those of several panels, one after another."""
+        return cls(Ragged.joined([part.tokens for part in parts]), np.concatenate([part.counts for part in parts]))
 
 
 def examples(resumes: Resumes, loss: Loss) -> Examples:

@@ -9,7 +9,7 @@ about whether training still gains.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -88,10 +88,10 @@ def add_adapters(model: Any, adapters: Adapters, seed: int) -> Any:
         return get_peft_model(model, config)
 
 
-def tune(model: Any, data: tuple[Resumes, Resumes], pad: int, schedule: Schedule, context: Context) -> Fit:
+def tune(model: Any, data: tuple[Sequence[Resumes], Resumes], pad: int, schedule: Schedule, context: Context) -> Fit:
     """Train what of ``model`` asks for gradients, in place, and leave the best checkpoint in it, in evaluation mode.
 
-    data: the resumes to train on, and those that the schedule watches.
+    data: the resumes to train on, panel by panel, and those that the schedule watches.
     """
     import torch
 
@@ -103,7 +103,7 @@ def tune(model: Any, data: tuple[Resumes, Resumes], pad: int, schedule: Schedule
     if adapters and tables:
         group = {"params": tables, "weight_decay": schedule.weight_decay, "factor": schedule.embedding_factor}
         optimizer.add_param_group(group)
-    of = examples(train, schedule.loss)
+    of = Examples.joined([examples(resumes, schedule.loss) for resumes in train])
     losses = [validation_loss(model, valid, pad)]
     average = _Average(list(trained.values()), schedule.average)
     best, kept = 0, average.copy()
