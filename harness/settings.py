@@ -58,7 +58,9 @@ def validate(schema: type[ParamsT], values: Mapping[str, str], owner: str) -> Pa
         return schema.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "?"
+        if not first["loc"]:  # two values that do not go together
+            raise RequestError(f"{owner}: {first['msg'].removeprefix('Value error, ')}") from error
+        name = str(first["loc"][0])
         raise RequestError(f"{owner}.{name}={values.get(name)}: {first['msg']}") from error
 
 

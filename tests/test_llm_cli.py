@@ -66,6 +66,17 @@ def test_a_career_as_it_is_read(cache: Path) -> None:
     assert "has no person 'nobody'" in nobody.stderr
 
 
+def test_the_careers_shown_before_it(cache: Path) -> None:
+    alone = harness(cache, "llm", "text", "--data", "wage-panel")
+    shown = harness(cache, "llm", "text", "--data", "wage-panel", "--set", "shots=2", "--set", "tuning=none")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.endswith(alone.stdout)
+    assert shown.stdout.count("end of resume\n") == 3
+    tuned = harness(cache, "llm", "text", "--data", "wage-panel", "--set", "shots=2")
+    assert tuned.returncode == 2
+    assert "set tuning=none" in tuned.stderr
+
+
 def test_none_is_a_choice_where_a_parameter_has_it(cache: Path) -> None:
     known = harness(cache, "llm", "text", "--data", "wage-panel", "--set", "tuning=none", "--set", "renormalise=none")
     assert known.returncode == 0, known.stderr

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.hookspecs import hookimpl
 from harness.model import ModelSpec, Params
@@ -34,6 +34,9 @@ class LlmParams(Params):
     )
     tuning: Literal["lora", "full", "none"] = Field(
         "lora", description="what is trained: low-rank adapters, every weight, or nothing"
+    )
+    shots: int = Field(
+        0, ge=0, description="tuning=none: other people's careers, of the training split, shown before each resume"
     )
     rank: int = Field(32, ge=1, le=1024, description="rank of the adapters")
     alpha: int = Field(64, ge=1, description="scale of the adapters: their product is multiplied by alpha / rank")
@@ -95,6 +98,15 @@ class LlmParams(Params):
     base_tokens: int = Field(900_000, ge=1, description="builtin base: tokens of pre-training")
     base_batch_tokens: int = Field(2048, ge=1, description="builtin base: tokens in a batch of pre-training")
     base_learning_rate: float = Field(3e-3, gt=0, description="builtin base: peak learning rate of pre-training")
+
+    @model_validator(mode="after")
+    def _examples_are_for_models_as_they_come(self) -> Self:
+        if self.shots and self.tuning != "none":
+            raise ValueError(
+                f"shots={self.shots} shows examples to a model that is not tuned on them: set tuning=none, or leave "
+                "out shots"
+            )
+        return self
 
 
 def build(params: LlmParams) -> Model:

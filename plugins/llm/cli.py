@@ -50,13 +50,18 @@ def command() -> typer.Typer:
         """Print a career as the model reads it."""
         from harness.data.sources import open_panel
         from harness.plugins.llm.model import options_of
+        from harness.plugins.llm.shots import drawn, written_prompt
         from harness.plugins.llm.text import written_resume
 
+        params = _params(settings)
         panel = open_panel(data)
         names = [str(name) for name in panel.persons.tolist()]
         if person is not None and person not in names:
             raise RequestError(f"'{data}' has no person '{person}'; it has {names[0]} to {names[-1]}")
-        typer.echo(written_resume(panel, names.index(person) if person else 0, options_of(_params(settings))), nl=False)
+        options = options_of(params)
+        if params.shots:  # those that a run with seed 0 draws
+            typer.echo(written_prompt(drawn(panel.part("train"), params.shots, 0), options), nl=False)
+        typer.echo(written_resume(panel, names.index(person) if person else 0, options), nl=False)
 
     return app
 

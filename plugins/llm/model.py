@@ -15,8 +15,9 @@ from harness.panel import Panel
 from harness.plugins.llm import LlmParams
 from harness.plugins.llm.audit import audit
 from harness.plugins.llm.loader import context_length, extend_vocabulary, load_causal_lm, load_tokenizer, quiet
+from harness.plugins.llm.shots import drawn, prompt_ids
 from harness.plugins.llm.text import TextOptions, resume_text
-from harness.plugins.llm.tokens import Resumes, encode_titles, new_tokens
+from harness.plugins.llm.tokens import NOTHING, Resumes, encode_titles, new_tokens
 from harness.pooling import same_titles
 from harness.types import FloatArray, IntArray
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from harness.plugins.llm.tune import Schedule
 
 BASE, ADAPTER, FACTS = "base", "adapter", "llm.json"
+PROMPT = "prompt"  # in the facts' file, and there alone: token ids of careers, which no record is to publish
 WHOLE_ROWS_FROM = 16  # states; fewer titles are branches of one pass, more share a trie behind a cached career
 
 
@@ -44,6 +46,7 @@ class LoraModel(OpenModel):
         self._own_base: dict[str, Any] | None = None  # weights of a base that no name brings back
         self._scorer: Scorer | None = None
         self._facts: dict[str, Any] = {}
+        self._prompt: IntArray = NOTHING
         self._is_merged = False
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
@@ -65,6 +68,7 @@ class LoraModel(OpenModel):
             self._own_base = {name: value.clone() for name, value in base.model.state_dict().items()}
         parameters = sum(x.numel() for x in base.model.parameters())
         self._model = self._prepared(base.model, context).to(context.device)
+        self._prompt = self._drawn_prompt(train, context.seed)
         resumes, watched = [self._resumes(panel) for panel in panels], self._resumes(valid)
         if p.tuning == "none":
             fitted = Fit((validation_loss(self._model, watched, self._pad()),), 0, 0)
@@ -83,7 +87,17 @@ class LoraModel(OpenModel):
             "best_epoch": fitted.best,
             "validation_loss": [round(loss, 6) for loss in fitted.validation],
             **_pooled(train, context.also),
+            **({"prompt_tokens": len(self._prompt)} if p.shots else {}),
         }
+
+    def _drawn_prompt(self, train: Panel, seed: int) -> IntArray:
+        """int64 [p]: token ids of the careers that are shown before every other."""
+        prompt: IntArray = NOTHING
+        if self.params.shots:
+            tokenizer, options = self._known_tokenizer(), options_of(self.params)
+            events = encode_titles(tokenizer, train.occupations, options)
+            prompt = prompt_ids(drawn(train, self.params.shots, seed), tokenizer, events, options)
+        return prompt
 
     def _require_poolable(self, also: tuple[Panel, ...]) -> None:
         if also and self.params.tuning == "none":
@@ -161,7 +175,8 @@ class LoraModel(OpenModel):
         if adapted:
             with quiet():
                 self._model.save_pretrained(folder / ADAPTER, safe_serialization=True, save_embedding_layers=False)
-        text = json.dumps(self._facts, indent=2, sort_keys=True)
+        kept = self._facts | ({PROMPT: self._prompt.tolist()} if self.params.shots else {})
+        text = json.dumps(kept, indent=2, sort_keys=True)
         (folder / FACTS).write_text(text + "\n", encoding="utf-8")
 
     def load(self, folder: Path) -> None:
@@ -179,6 +194,7 @@ class LoraModel(OpenModel):
             model: Any = PeftModel.from_pretrained(base, str(folder / ADAPTER)) if adapted else base
             self._model = model.eval()
         self._facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        self._prompt = np.array(self._facts.pop(PROMPT, []), dtype=np.int64)
 
     def facts(self) -> Mapping[str, Any]:
         """The base's name as boards show it, parameters in all and trained, how the tuning went."""
@@ -206,7 +222,8 @@ class LoraModel(OpenModel):
         tokenizer = self._known_tokenizer()
         context = min(context_length(self._model), self.params.max_context or 2**31)
         options = options_of(self.params)
-        return Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations, options), context, options)
+        events = encode_titles(tokenizer, panel.occupations, options)
+        return Resumes(panel, tokenizer, events, context, options, self._prompt)
 
     def _known_tokenizer(self) -> PreTrainedTokenizerBase:
         if self._tokenizer is None:

@@ -56,6 +56,9 @@ class Ragged:
         return cls(ids, offsets)
 
 
+NOTHING: IntArray = np.zeros(0, dtype=np.int64)
+
+
 def encode(tokenizer: PreTrainedTokenizerBase, strings: Sequence[str]) -> list[list[int]]:
     """Each string's ids as they stand inside a text, without any special token; the empty string has none.
 
@@ -126,6 +129,7 @@ class Resumes:
     context: the most tokens a sequence may have. A target whose history is longer loses its oldest records, as few as
     let the header, the rest of the history, the target's line head and the longest title fit; how many depends on
     nothing but the history. options: what of a career is written; no target sees more than ``options.history`` records.
+    prefix: token ids [p] that every sequence begins with, after the token that begins a text; they count as well.
     """
 
     def __init__(
@@ -135,10 +139,13 @@ class Resumes:
         events: Ragged,
         context: int,
         options: TextOptions = EVERYTHING,
+        prefix: IntArray = NOTHING,
     ) -> None:
         text = resume_text(panel, options)
         self._history = panel.n_records if options.history is None else options.history
         start = [] if tokenizer.bos_token_id is None else [int(tokenizer.bos_token_id)]
+        self.start, self.prefix = len(start), prefix
+        start += prefix.tolist()
         headers = [start + row for row in encode(tokenizer, text.headers.strings)]
         heads, full_heads = (encode(tokenizer, t.strings) for t in (text.heads, text.full_heads))
         self._pieces = Ragged.of([*headers, *heads, *full_heads, *events_of(events), *encode(tokenizer, [END])])
@@ -165,12 +172,18 @@ class Resumes:
         for i in np.flatnonzero(need - saved[entry] > self.context):
             fits = np.flatnonzero(need[i] - saved[entry[i] : targets[i] + 1] <= self.context)
             if not len(fits):
-                raise RequestError(
-                    "a resume's header, one line head and the longest title need more tokens than the model's context "
-                    f"of {self.context}: choose a base, or max_context, with more"
-                )
+                raise RequestError(self._no_room())
             first[i] = entry[i] + fits[0]
         return np.maximum(first, targets - self._history)
+
+    def _no_room(self) -> str:
+        needs = "a resume's header, one line head and the longest title"
+        more = f"the model's context of {self.context}: choose a base, or max_context, with more"
+        if not len(self.prefix):
+            return f"{needs} need more tokens than {more}"
+        return (
+            f"{needs} and the careers shown before it, {len(self.prefix)} tokens, need more than {more}, or fewer shots"
+        )
 
     def windows(self, targets: IntArray, end: bool = False) -> Windows:
         """The sequences that predict these target records (int64 [n], increasing), titles of the targets included.
