@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 SMALL = ["base_layers=1", "base_width=16", "base_heads=1", "base_tokens=5000", "base_vocabulary=300", "pool=market"]
+TINY = [*SMALL, "epochs=1", "rank=2", "batch_tokens=512"]
 
 
 def harness(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -83,3 +84,46 @@ def test_none_is_a_choice_where_a_parameter_has_it(cache: Path) -> None:
     wrong = harness(cache, "llm", "text", "--data", "wage-panel", "--set", "tuning=never")
     assert wrong.returncode == 2
     assert "'lora', 'full' or 'none'" in wrong.stderr
+
+
+def test_the_papers_ablations_stand_in_one_table_of_paired_differences(cache: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "occupations.csv").write_text("code,title,group,status\n1,Nurses,A,employed\n2,Clerks,B,employed\n")
+    careers = "".join(f"{person},{year},{1 + person % 2}\n" for person in range(90) for year in (1990, 1991))
+    (other / "careers.csv").write_text(f"person,year,occupation\n{careers}")
+    given = [part for pair in TINY for part in ("--set", pair)]
+    asked = ["--data", "wage-panel", "--records", str(tmp_path / "records"), "--model", "marginal", "--json", *given]
+    some = [part for arm in ("history-1", "not-tuned", "pooled") for part in ("--arm", arm)]
+    ran = harness(cache, "llm", "ablations", *asked, *some, "--train-also", str(other))
+    assert ran.returncode == 0, ran.stderr
+    rows = json.loads(ran.stdout)
+    assert [row["arm"] for row in rows] == [
+        "as asked for",
+        "history of 1 record",
+        "base as it is, not tuned",
+        "pooled with other",
+        "marginal",
+    ]
+    first, *others = rows
+    assert first["difference"] is None
+    files = {path.stem.split("-")[-1]: json.loads(path.read_text()) for path in (tmp_path / "records").rglob("*.json")}
+    for row in others:  # what is said is what the records hold
+        told, base = (files[r["record"]]["figures"]["log_likelihood"] for r in (row, first))
+        assert row["perplexity"]["standard_error"] > 0
+        transitions = sum(files[first["record"]]["evidence"]["transitions"])
+        assert row["difference"]["value"] == pytest.approx((told - base) / transitions, abs=1e-6)
+    assert files[rows[1]["record"]]["configuration"]["changed"]["history"] == 1
+    assert [panel["name"] for panel in files[rows[3]["record"]]["configuration"]["train_also"]] == ["other"]
+    again = harness(cache, "llm", "ablations", *asked, *some, "--train-also", str(other))
+    assert json.loads(again.stdout) == rows
+    assert len(list((tmp_path / "records").rglob("*.json"))) == len(rows)  # read, not run again
+
+
+def test_an_ablation_that_there_is_not(cache: Path) -> None:
+    wrong = harness(cache, "llm", "ablations", "--arm", "history-2")
+    assert wrong.returncode == 2
+    assert "did you mean 'history-3'" in wrong.stderr
+    lonely = harness(cache, "llm", "ablations", "--arm", "pooled")
+    assert lonely.returncode == 2
+    assert "--train-also" in lonely.stderr

@@ -24,6 +24,7 @@ from harness.leaderboard import boards
 from harness.machine import cache_folder, resolve_device
 from harness.panel import Panel
 from harness.pooling import pool
+from harness.progress import Progress
 from harness.records import Record, Store
 from harness.registry import Registry
 from harness.run import Run
@@ -91,7 +92,7 @@ def run(
         panel = open_panel(
             data, request.settings.data, columns=pairs(column or []), occupations=occupations, registry=registry
         )
-    panels = (panel, *_further(train_also or [], panel, registry, progress))
+    panels = (panel, *further_panels(train_also or [], panel, registry, progress))
     tasks = _at_risk(asked, panel, everything="all" in request.tasks)
     workshop = Workshop(registry, Store(records), cache_folder(), progress, force)
     done, failed = _run_all(request, tasks, panels, workshop)
@@ -102,7 +103,7 @@ def run(
         raise typer.Exit(1)
 
 
-def _further(sources: list[str], panel: Panel, registry: Registry, progress: console.TerminalProgress) -> list[Panel]:
+def further_panels(sources: list[str], panel: Panel, registry: Registry, progress: Progress) -> list[Panel]:
     """The panels of --train-also, in an order that is not the command line's, so that one request has one id."""
     from harness.data.sources import open_panel
 

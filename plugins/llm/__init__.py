@@ -48,7 +48,7 @@ class LlmParams(Params):
     extend_vocabulary: Literal["none", "words", "titles"] | None = Field(
         None,
         description="what gets a token of its own where it takes several: nothing, each word, or each word and each "
-        "whole title; unset: words for the builtin base, nothing for any other",
+        "whole title; unset: words where the builtin base is tuned, else nothing",
     )
     loss: Literal["titles", "all"] = Field(
         "titles", description="tokens that count in tuning: those of titles and their delimiters, or all"

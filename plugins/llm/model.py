@@ -55,7 +55,8 @@ class LoraModel(OpenModel):
         p, panels = self.params, (train, *context.also)
         self._require_poolable(context.also)
         base = self._open_base(context)
-        extend = p.extend_vocabulary or ("words" if p.base == "builtin" else "none")
+        # Nothing would train the new tokens of a base that is read as it is.
+        extend = p.extend_vocabulary or ("words" if p.base == "builtin" and p.tuning != "none" else "none")
         new = [] if extend == "none" else new_tokens(panels, extend == "titles", options_of(self.params))
         added = extend_vocabulary(base.model, base.tokenizer, new, base.title_tokens)
         self._own_base = self._scorer = None
