@@ -167,6 +167,32 @@ def row_sums(spec: ModelSpec, model: Model, task: Task, test: Panel, size: int =
     return np.asarray(np.exp(rows.astype(np.float64)).sum(axis=1), dtype=np.float64)
 
 
+def unseen(spec: ModelSpec, model: Model, task: Task, test: Panel) -> dict[str, int]:
+    """Facts for the record: what of the careers that are scored the model had no room for; none where it has for all.
+
+    records_unseen: records of ``test``, each once, that at least one transition at risk follows without the model
+    seeing them. transitions_cut_short: how many transitions at risk that happens to.
+    """
+    records = cut_short = 0
+    for chunk, _ in test.chunks(CHUNK_RECORDS):
+        transitions = task.transitions(chunk)
+        if not len(transitions):
+            continue
+        with named(spec.name, "unseen"):
+            lost = model.unseen(chunk, transitions)
+        if lost is None:
+            return {}
+        if np.shape(lost) != transitions.shape or (lost < 0).any():
+            raise RunError(
+                f"model '{spec.name}' was asked what it cannot see and returned {np.shape(lost)}, or below 0"
+            )
+        most = np.zeros(chunk.n_persons, dtype=np.int64)  # what is unseen later was unseen before: the oldest go first
+        np.maximum.at(most, chunk.person[transitions], lost)
+        records += int(most.sum())
+        cut_short += int((lost > 0).sum())
+    return {"records_unseen": records, "transitions_cut_short": cut_short}
+
+
 class named:  # noqa: N801 - reads as a statement
     """Say whose code failed: an exception of a model that is not written for the user becomes a RunError."""
 

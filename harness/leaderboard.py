@@ -24,7 +24,8 @@ class Row:
     label: the model and the parameters it was run with where they differ from the defaults. perplexity: with its
     person-clustered standard error. mcfadden_r2: 1 - log-likelihood / that of ``marginal``. regret: log-likelihood of
     the true probabilities less the model's, in nats per transition, paired on persons. train_also: further panels that
-    the model was trained on, each with how its fingerprint begins. None: not defined here.
+    the model was trained on, each with how its fingerprint begins. records_unseen, transitions_cut_short: what of the
+    scored careers the model had no room for (``contract.unseen``). None: not defined here.
     """
 
     rank: int
@@ -44,10 +45,12 @@ class Row:
     code: str
     measured: Measured
     train_also: str | None = None
+    records_unseen: int | None = None
+    transitions_cut_short: int | None = None
 
 
 # Fields of a row that are left out of tables where nothing is to be said, so that older tables stay as they are.
-OPTIONAL = ("train_also",)
+OPTIONAL = ("train_also", "records_unseen", "transitions_cut_short")
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,8 @@ def _row(rank: int, record: Record, perplexity: Estimate, r2: float | None, regr
         seed=asked.seed,
         code=asked.code,
         measured=record.measured,
+        records_unseen=record.facts.get("records_unseen"),
+        transitions_cut_short=record.facts.get("transitions_cut_short"),
         train_also=", ".join(f"{p.name} {p.fingerprint[:12]}" for p in asked.train_also) or None,
     )
 

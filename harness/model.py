@@ -72,6 +72,14 @@ class Model(ABC):
     def load(self, folder: Path) -> None:
         """Become the model that ``save`` wrote there; parameters are those this model was built with."""
 
+    def unseen(self, panel: Panel, transitions: IntArray) -> IntArray | None:
+        """int64 [n]: how many records at the beginning of each transition's history the model has no room for.
+
+        None where there is room for any. The harness asks once a task, and says in the record and below the board how
+        many records of the scored careers were not seen. What a parameter leaves out at the user's wish does not count.
+        """
+        return None
+
     def facts(self) -> Mapping[str, Any]:
         """JSON-able facts for the record, known after the fit: ``parameters_trained`` (int), ``base`` (str), ..."""
         return {}

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.contract import named, row_sums, score
+from harness.contract import named, row_sums, score, unseen
 from harness.errors import RequestError
 from harness.machine import measured, versions
 from harness.model import Context, Model, ModelSpec
@@ -174,7 +174,7 @@ def _score(run: Run, task: Task, fitted: Fitted, workshop: Workshop) -> Record:
         outcomes=task.outcomes,
         sums_to_one=spec.sums_to_one,
         knows_truth=spec.simulated_only,
-        facts=fitted.facts,
+        facts=fitted.facts | unseen(spec, fitted.model, task, test),
         figures={},
         mass=mass,
         measured=Measured(

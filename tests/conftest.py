@@ -30,6 +30,35 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def toy_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a Llama of random weights, large ones, so that what is read matters, and its tokenizer."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from harness.data.sources import open_panel
+    from harness.plugins.llm.base import train_tokenizer
+
+    folder = tmp_path_factory.mktemp("toy")
+    tokenizer = train_tokenizer(open_panel("market", {"persons": "40"}), 500, 2048)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=2048,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=None,
+        initializer_range=0.3,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
 def four_persons() -> Panel:
     """Four careers over four states, small enough to work every likelihood by hand.

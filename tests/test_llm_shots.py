@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from harness.audit import CHECKS, audit
 from harness.data.sources import open_panel
@@ -19,7 +19,6 @@ from harness.errors import RequestError
 from harness.model import Context
 from harness.panel import Panel
 from harness.plugins.llm import LlmParams, build, harness_models
-from harness.plugins.llm.base import train_tokenizer
 from harness.plugins.llm.shots import drawn, written_prompt
 from harness.plugins.llm.text import TextOptions, written_resume
 from harness.settings import validate
@@ -30,34 +29,8 @@ def market() -> Panel:
     return open_panel("market", {"persons": "40"})
 
 
-@pytest.fixture(scope="module")
-def tokenizer(market: Panel) -> Any:
-    return train_tokenizer(market, 500, 2048)
-
-
-@pytest.fixture(scope="module")
-def toy(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Llama with random weights, large ones, so that what is read matters."""
-    folder = tmp_path_factory.mktemp("toy")
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=2048,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=None,
-        initializer_range=0.3,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-def fitted(toy: Path, panel: Panel, scratch: Path, seed: int = 0, **given: Any) -> Any:
-    model = build(LlmParams(base=str(toy), tuning="none", **given))
+def fitted(toy_llama: Path, panel: Panel, scratch: Path, seed: int = 0, **given: Any) -> Any:
+    model = build(LlmParams(base=str(toy_llama), tuning="none", **given))
     model.fit(panel.part("train"), panel.part("valid"), Context(seed, scratch, scratch))
     return model
 
@@ -68,12 +41,13 @@ def observed(model: Any, panel: Panel, targets: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("history", ["all", 1])
 def test_what_is_said_is_the_chain_rule_over_the_whole_text(
-    history: Any, toy: Path, tokenizer: Any, four_persons: Panel, tmp_path: Path
+    history: Any, toy_llama: Path, four_persons: Panel, tmp_path: Path
 ) -> None:
     """Both training careers, in one order or the other, whole whatever the history, then that of the test person."""
-    model = fitted(toy, four_persons, tmp_path, shots=2, history=history)
+    model = fitted(toy_llama, four_persons, tmp_path, shots=2, history=history)
     test, train = four_persons.part("test"), four_persons.part("train")
-    plain = LlamaForCausalLM.from_pretrained(toy).eval()
+    plain = AutoModelForCausalLM.from_pretrained(toy_llama).eval()
+    tokenizer = AutoTokenizer.from_pretrained(toy_llama)
     lines = written_resume(test, 0).splitlines(keepends=True)
 
     def chain_rule(text: str, title: str) -> float:
@@ -96,23 +70,27 @@ def test_what_is_said_is_the_chain_rule_over_the_whole_text(
     assert abs(said[0] - chain_rule(start, titles[0])) > 1e-2
 
 
-def test_every_target_has_the_same_examples_and_a_seed_draws_others(toy: Path, market: Panel, tmp_path: Path) -> None:
-    model, test = fitted(toy, market, tmp_path, shots=2), market.part("test")
+def test_every_target_has_the_same_examples_and_a_seed_draws_others(
+    toy_llama: Path, market: Panel, tmp_path: Path
+) -> None:
+    model, test = fitted(toy_llama, market, tmp_path, shots=2), market.part("test")
     said = observed(model, test, test.transitions)
     last = test.select(np.array([test.n_persons - 1]))
     np.testing.assert_allclose(observed(model, last, last.transitions), said[-len(last.transitions) :], atol=1e-4)
-    again, other = fitted(toy, market, tmp_path, shots=2), fitted(toy, market, tmp_path, seed=1, shots=2)
+    again, other = fitted(toy_llama, market, tmp_path, shots=2), fitted(toy_llama, market, tmp_path, seed=1, shots=2)
     np.testing.assert_array_equal(observed(again, test, test.transitions), said)
     assert np.abs(observed(other, test, test.transitions) - said).max() > 1e-2
 
 
-def test_the_careers_shown_are_saved_and_no_record_publishes_them(toy: Path, market: Panel, tmp_path: Path) -> None:
-    model, test = fitted(toy, market, tmp_path, shots=1), market.part("test")
+def test_the_careers_shown_are_saved_and_no_record_publishes_them(
+    toy_llama: Path, market: Panel, tmp_path: Path
+) -> None:
+    model, test = fitted(toy_llama, market, tmp_path, shots=1), market.part("test")
     saved = tmp_path / "saved"
     saved.mkdir()
     model.save(saved)
     assert [path.name for path in saved.iterdir()] == ["llm.json"]
-    loaded = build(LlmParams(base=str(toy), tuning="none", shots=1))
+    loaded = build(LlmParams(base=str(toy_llama), tuning="none", shots=1))
     loaded.load(saved)
     np.testing.assert_array_equal(
         observed(loaded, test, test.transitions[:20]), observed(model, test, test.transitions[:20])
@@ -123,30 +101,30 @@ def test_the_careers_shown_are_saved_and_no_record_publishes_them(toy: Path, mar
     assert not any(isinstance(fact, list) and len(fact) > 5 for fact in model.facts().values())
 
 
-def test_the_audit_holds(toy: Path, market: Panel) -> None:
+def test_the_audit_holds(toy_llama: Path, market: Panel) -> None:
     [spec] = harness_models()
-    findings = list(audit(spec, LlmParams(base=str(toy), tuning="none", shots=1), market))
+    findings = list(audit(spec, LlmParams(base=str(toy_llama), tuning="none", shots=1), market))
     assert [finding.check for finding in findings] == list(CHECKS)
     assert [finding.problem for finding in findings if finding.problem] == []
 
 
-def test_renormalised_rows_see_the_examples_too(toy: Path, market: Panel, tmp_path: Path) -> None:
-    model, test = fitted(toy, market, tmp_path, shots=1, renormalise="exact"), market.part("test")
+def test_renormalised_rows_see_the_examples_too(toy_llama: Path, market: Panel, tmp_path: Path) -> None:
+    model, test = fitted(toy_llama, market, tmp_path, shots=1, renormalise="exact"), market.part("test")
     some = test.transitions[:3]
     states = np.broadcast_to(np.arange(test.n_states), (3, test.n_states))
     within = model.within(test, some, states)
     np.testing.assert_allclose(within.rows, model.log_prob(test, some, states), atol=1e-3)
 
 
-def test_examples_count_towards_the_context(toy: Path, market: Panel, tmp_path: Path) -> None:
-    tokens = fitted(toy, market, tmp_path, shots=1).facts()["prompt_tokens"]
-    roomy = fitted(toy, market, tmp_path, shots=1, max_context=tokens + 90)
+def test_examples_count_towards_the_context(toy_llama: Path, market: Panel, tmp_path: Path) -> None:
+    tokens = fitted(toy_llama, market, tmp_path, shots=1).facts()["prompt_tokens"]
+    roomy = fitted(toy_llama, market, tmp_path, shots=1, max_context=tokens + 90)
     assert roomy.facts()["records_dropped"] > 0  # the oldest records of whoever is asked about, not the examples
     assert roomy.facts()["prompt_tokens"] == tokens
-    assert fitted(toy, market, tmp_path).facts()["records_dropped"] == 0
+    assert fitted(toy_llama, market, tmp_path).facts()["records_dropped"] == 0
     full = rf"shown before it, {tokens} tokens, need more than the model's context of {tokens + 20}: .* fewer shots"
     with pytest.raises(RequestError, match=full):
-        fitted(toy, market, tmp_path, shots=1, max_context=tokens + 20)
+        fitted(toy_llama, market, tmp_path, shots=1, max_context=tokens + 20)
 
 
 def test_whose_careers_are_shown(four_persons: Panel) -> None:

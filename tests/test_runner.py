@@ -18,10 +18,12 @@ from harness import hookspecs
 from harness.entry import Entry
 from harness.errors import RequestError, RunError
 from harness.hookspecs import hookimpl
+from harness.leaderboard import boards
 from harness.model import Context, Model, ModelSpec, OutcomeModel, Params, take_states
 from harness.panel import Panel
 from harness.records import Record, Store
 from harness.registry import Registry, collect, load_registry
+from harness.render import render
 from harness.run import Run
 from harness.runner import Workshop, execute, figures
 from harness.types import FloatArray, IntArray
@@ -217,6 +219,42 @@ def test_rows_below_one_pass_where_declared_and_their_mass_is_shown(
     assert record.figures["log_likelihood"] == pytest.approx(EXPECTED["next_occ"] + 4 * log(0.9), abs=1e-5)
     with pytest.raises(RunError, match=r"sums to 0\.9"):
         run_all(request(registry, four_persons, entry=entry_of(Leaky)), replace(workshop, force=True))
+
+
+class Forgetful(Frequencies):
+    """Sees the last two records of a history."""
+
+    def unseen(self, panel: Panel, transitions: IntArray) -> IntArray:
+        return np.maximum(0, transitions - panel.entries[panel.person[transitions]] - 2)
+
+
+@pytest.mark.parametrize("size", [1, 20_000])
+def test_what_a_model_had_no_room_for_is_counted_over_what_is_scored(
+    size: int, registry: Registry, workshop: Workshop, four_persons: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """d has five records: its third and fourth transition miss one and two, which are two records; b misses none."""
+    monkeypatch.setattr("harness.contract.CHUNK_RECORDS", size)
+    panel = replace(four_persons, split=np.array([0, 2, 1, 2]))
+    run = request(registry, panel, "next_occ", "switch", "lf_exit", entry=entry_of(Forgetful))
+    told = {record.configuration.task: record.facts for record in run_all(run, workshop)}
+    assert told["next_occ"] == {"parameters_trained": 4, "records_unseen": 2, "transitions_cut_short": 2}
+    assert told["switch"] == told["next_occ"]
+    # At risk are transitions that begin in the labor force: of d the first two alone, and they miss nothing.
+    assert told["lf_exit"] == {"parameters_trained": 4, "records_unseen": 0, "transitions_cut_short": 0}
+    notes = {board.task: render(board, "md", registry) for board in boards(workshop.store.all())}
+    assert "- frequencies: had no room for 2 records, the oldest of their careers, at 2 of the" in notes["next_occ"]
+    assert "had no room" not in notes["lf_exit"]
+
+
+def test_a_wrong_count_of_what_is_not_seen_is_refused(
+    registry: Registry, workshop: Workshop, four_persons: Panel
+) -> None:
+    class Odd(Frequencies):
+        def unseen(self, panel: Panel, transitions: IntArray) -> IntArray:
+            return np.zeros(1, dtype=np.int64)
+
+    with pytest.raises(RunError, match="model 'frequencies' was asked what it cannot see"):
+        run_all(request(registry, four_persons, entry=entry_of(Odd)), workshop)
 
 
 def test_a_model_that_raises_is_named(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:

@@ -139,6 +139,11 @@ def notes(board: Board) -> list[str]:
             lines.append(f"{row.label}: base {row.base}.")
         if row.train_also:
             lines.append(f"{row.label}: trained on the training careers of further panels as well: {row.train_also}.")
+        if row.records_unseen:
+            lines.append(
+                f"{row.label}: had no room for {row.records_unseen:,} records, the oldest of their careers, at "
+                f"{row.transitions_cut_short:,} of the transitions."
+            )
     if board.superseded:
         plural = "records stand" if board.superseded > 1 else "record stands"
         lines.append(f"{board.superseded} older {plural} behind a newer one for the same request and is not shown.")

@@ -144,6 +144,10 @@ class LoraModel(OpenModel):
         answer: FloatArray = self._scorer.log_prob(self._resumes(panel), transitions, states)
         return answer
 
+    def unseen(self, panel: Panel, transitions: IntArray) -> IntArray | None:
+        dropped: IntArray = self._resumes(panel).dropped(transitions)
+        return dropped
+
     def within(self, panel: Panel, transitions: IntArray, states: IntArray) -> Within | None:
         from harness.plugins.llm.choice import whole_rows
         from harness.plugins.llm.pruning import certified

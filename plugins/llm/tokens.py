@@ -224,11 +224,14 @@ class Resumes:
         at = laid.offsets[slot[line_of_target] + 1] - 1 - tokens.offsets[window]
         return Windows(tokens, targets, window, at)
 
+    def dropped(self, targets: IntArray) -> IntArray:
+        """int64 [n]: how many records of each target's history do not fit the context."""
+        wanted = np.maximum(self.panel.entries[self.panel.person[targets]], targets - self._history)
+        return np.asarray(self.first_records(targets) - wanted, dtype=np.int64)
+
     def records_dropped(self) -> int:
         """How many records the last prediction of their career could not see, for want of context."""
-        last = self.panel.offsets[1:].astype(np.int64) - 1
-        wanted = np.maximum(self.panel.entries, last - self._history)
-        return int((self.first_records(last) - wanted).sum())
+        return int(self.dropped(self.panel.offsets[1:].astype(np.int64) - 1).sum())
 
 
 def events_of(events: Ragged) -> list[list[int]]:
