@@ -6,13 +6,13 @@ other surveys differ; titles are what a reader would match.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from harness.errors import RequestError
-from harness.panel import Occupations, Panel
+from harness.panel import SPLITS, Occupations, Panel
 from harness.types import IntArray
 
 
@@ -20,10 +20,11 @@ def pool(main: Panel, others: Iterable[Panel]) -> tuple[Panel, ...]:
     """The training careers of further panels, titles spelt as those of ``main`` where they are the same.
 
     A state that ``main`` does not have keeps its own title. RequestError where a panel is given twice or is ``main``,
-    has no training career, or has two states with one title.
+    has no training career, has two states with one title, or trains on a career that ``main`` holds out.
     """
     made: list[Panel] = []
     seen = {main.fingerprint(): "--data"}
+    held_out = set(_careers(main.select(np.flatnonzero(main.split != SPLITS.index("train")))))
     for other in others:
         if first := seen.get(other.fingerprint()):
             raise RequestError(
@@ -33,6 +34,11 @@ def pool(main: Panel, others: Iterable[Panel]) -> tuple[Panel, ...]:
         train = _spelt_as(main, other).part("train")
         if not train.n_persons:
             raise RequestError(f"--train-also: '{other.name}' has nobody in its train split, so nothing to train on")
+        if both := next((career for career in _careers(train) if career in held_out), None):
+            raise RequestError(
+                f"--train-also: '{other.name}' trains on person {both[0]}, whom --data holds out with the same career; "
+                "split both alike, or give other persons other ids"
+            )
         made.append(train)
     return tuple(made)
 
@@ -59,6 +65,15 @@ def same_titles(of: Occupations, main: Occupations, name: str = "the panel") -> 
         if matches:
             found[state] = matches[0]
     return found
+
+
+def _careers(panel: Panel) -> Iterator[tuple[str, bytes, tuple[str, ...]]]:
+    """Who each person with a transition is, with the years and the titles."""
+    titles = [_plain(title) for title in panel.occupations.titles]
+    for person, first, stop in zip(panel.persons.tolist(), panel.offsets[:-1], panel.offsets[1:], strict=True):
+        if stop - first > 1:
+            years = panel.year[first:stop].astype(np.int64).tobytes()
+            yield str(person), years, tuple(titles[k] for k in panel.state[first:stop].tolist())
 
 
 def _plain(title: str) -> str:

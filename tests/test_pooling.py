@@ -112,6 +112,16 @@ def test_a_panel_is_trained_on_once(four_persons: Panel, other: Panel) -> None:
         pool(four_persons, [replace(other, split=np.array([1, 1, 2]))])
 
 
+def test_whom_the_main_panel_holds_out_is_not_trained_on(four_persons: Panel) -> None:
+    """d of the test split, in another panel's training split: the same career, or another one under the same id."""
+    one = replace(four_persons.select(np.array([3])), name="again", split=np.array([0]))
+    with pytest.raises(RequestError, match="'again' trains on person d, whom --data holds out with the same career"):
+        pool(four_persons, [one])
+    assert len(pool(four_persons, [replace(one, year=one.year - 20)])) == 1
+    assert len(pool(four_persons, [replace(one, persons=np.array(["z"]))])) == 1
+    assert len(pool(replace(four_persons, split=np.zeros(4, np.int8)), [one])) == 1
+
+
 def test_a_model_is_given_the_training_careers(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
     """Alone: (3, 4, 1, 2) / 10; with four more clerks and one more who is out: (3, 8, 1, 3) / 15."""
     other = _other_of(four_persons)
