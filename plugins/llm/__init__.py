@@ -38,6 +38,9 @@ class LlmParams(Params):
     rank: int = Field(32, ge=1, le=1024, description="rank of the adapters")
     alpha: int = Field(64, ge=1, description="scale of the adapters: their product is multiplied by alpha / rank")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of inputs that each adapter drops in training")
+    hidden_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of the hidden states after the embeddings that is dropped in training"
+    )
     train_embeddings: bool | None = Field(
         None,
         description="train the token embeddings and the output head too, in full; unset: for the builtin base only",

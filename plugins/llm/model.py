@@ -106,6 +106,7 @@ class LoraModel(OpenModel):
             weight_decay=p.weight_decay,
             batch_tokens=p.batch_tokens,
             loss=p.loss,
+            hidden_dropout=p.hidden_dropout,
         )
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from harness.plugins.llm.dropout import Draws, seed_of
 from harness.plugins.llm.score import ranges
 from harness.plugins.llm.tokens import Ragged, Resumes
 from harness.types import BoolArray, IntArray
@@ -69,7 +70,10 @@ class _Share:
 
 @dataclass(frozen=True)
 class Step:
-    """One optimiser step on one batch after another, each batch shared among ``workers`` threads of ``pool``."""
+    """One optimiser step on one batch after another, each batch shared among ``workers`` threads of ``pool``.
+
+    draws: what the model's dropout layers draw from, if it has any.
+    """
 
     model: Any
     optimizer: torch.optim.Optimizer
@@ -78,9 +82,10 @@ class Step:
     workers: int
     read: Reading
     clip: float = 1.0
+    draws: Draws = field(default_factory=Draws)
 
-    def __call__(self, of: Examples, batch: IntArray, learning_rate: float) -> float:
-        """Train on these sequences; the loss, in nats a counted token."""
+    def __call__(self, of: Examples, batch: IntArray, learning_rate: float, key: tuple[int, ...] = ()) -> float:
+        """Train on these sequences; the loss, in nats a counted token. key: decides, alone, what is drawn at random."""
         import torch
 
         for group in self.optimizer.param_groups:
@@ -88,7 +93,10 @@ class Step:
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         # Neighbours in length go to different workers, so that all have about the same to do.
         parts = [batch[i :: self.workers] for i in range(min(self.workers, len(batch)))]
-        shares = list(self.pool.map(lambda part: self._gradients(of, part, parameters), parts))
+        if key and self.workers == 1:  # what draws from torch's own generator is never shared among threads
+            torch.manual_seed(seed_of(key))
+        keys = [(*key, i) for i in range(len(parts))]
+        shares = list(self.pool.map(lambda part, key: self._gradients(of, part, parameters, key), parts, keys))
         counted = sum(share.counted for share in shares)
         for i, parameter in enumerate(parameters):
             parameter.grad = torch.stack([share.gradients[i] for share in shares]).sum(0).div_(max(counted, 1))
@@ -97,14 +105,17 @@ class Step:
         self.optimizer.zero_grad(set_to_none=True)
         return sum(share.loss for share in shares) / max(counted, 1)
 
-    def _gradients(self, of: Examples, part: IntArray, parameters: list[torch.nn.Parameter]) -> _Share:
+    def _gradients(
+        self, of: Examples, part: IntArray, parameters: list[torch.nn.Parameter], key: tuple[int, ...]
+    ) -> _Share:
         import torch
 
         ids, labels = self._tensors(of, part)
         counts = labels != IGNORED
-        logits = self.read(self.model, ids, counts)
-        loss = torch.nn.functional.cross_entropy(logits.float(), labels[counts], reduction="sum")
-        gradients = torch.autograd.grad(loss, parameters)  # returned, not added up in place: threads do not meet
+        with self.draws.seeded(key, ids.device):
+            logits = self.read(self.model, ids, counts)
+            loss = torch.nn.functional.cross_entropy(logits.float(), labels[counts], reduction="sum")
+            gradients = torch.autograd.grad(loss, parameters)  # returned, not added up in place: threads do not meet
         return _Share(float(loss.detach()), int(counts.sum()), gradients)
 
     def _tensors(self, of: Examples, batch: IntArray) -> tuple[torch.Tensor, torch.Tensor]:
@@ -169,12 +180,3 @@ def adamw(parameters: list[torch.nn.Parameter], weight_decay: float, beta_2: flo
     vectors = [p for p in parameters if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=0.0, betas=(0.9, beta_2), fused=True)
-
-
-def uses_dropout(model: Any) -> bool:
-    """Whether a training pass draws random numbers."""
-    import torch
-
-    config = model.config.to_dict()
-    in_attention = any(config.get(name) for name in ("attention_dropout", "attn_pdrop"))
-    return in_attention or any(isinstance(m, torch.nn.Dropout) and m.p > 0 for m in model.modules())
