@@ -69,13 +69,9 @@ def dropout_by(draws: Draws, model: Any, hidden: float = 0.0) -> Iterator[None]:
     """
     import torch
 
-    class Seeded(torch.nn.Module):
-        def __init__(self, share: float) -> None:
-            super().__init__()
-            self.share = share
-
+    class Seeded(torch.nn.Dropout):
         def forward(self, values: torch.Tensor) -> torch.Tensor:
-            return draws.drop(values, self.share) if self.training else values
+            return draws.drop(values, self.p) if self.training else values
 
     named = model.named_modules(remove_duplicate=False)
     own = {name: m for name, m in named if isinstance(m, torch.nn.Dropout) and m.p > 0}
