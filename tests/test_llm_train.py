@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ import transformers
 from harness.panel import Panel
 from harness.plugins.llm.base import train_tokenizer
 from harness.plugins.llm.loader import quiet
+from harness.plugins.llm.packing import packed_attention, packs
 from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import Step, adamw, examples, reading
+from harness.plugins.llm.train import Examples, Step, adamw, batches, examples, reading
 from harness.plugins.llm.tune import Adapters, add_adapters
 
 SIZES: dict[str, Any] = {
@@ -36,13 +38,13 @@ def tokenizer() -> Any:
     return train_tokenizer(open_panel("market", {"persons": "20"}), 300, 256)
 
 
-def toy(kind: str, vocabulary: int, adapted: bool) -> Any:
+def toy(kind: str, vocabulary: int, adapted: bool, **more: Any) -> Any:
     given = {"n_embd": 32, "n_layer": 2, "n_head": 2} if kind == "GPT2" else SIZES
     with quiet(), torch.random.fork_rng():
         torch.manual_seed(0)
         extra = CAPPED if kind == "Gemma2" else {}
         dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0} if kind == "GPT2" else {}
-        config = getattr(transformers, f"{kind}Config")(vocab_size=vocabulary, **given, **extra, **dropout)
+        config = getattr(transformers, f"{kind}Config")(vocab_size=vocabulary, **given, **extra, **dropout, **more)
         model = transformers.AutoModelForCausalLM.from_config(config).float()
     return add_adapters(model, Adapters(4, 8, 0.0, True), 0) if adapted else model
 
@@ -57,7 +59,44 @@ def test_gradients_are_those_of_the_plain_loss(
     of = examples(
         Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), loss
     )  # fmt: skip
+    with workers("cpu") as (pool, count):
+        check(model, of, pool=pool, workers=count)
+
+
+@pytest.mark.parametrize("kind", ["Llama", "Qwen3", "Mistral", "Gemma", "GPT2"])
+@pytest.mark.parametrize("loss", ["titles", "all"])
+def test_packed_gradients_are_those_of_the_plain_loss(
+    kind: str, loss: Any, four_persons: Panel, tokenizer: Any
+) -> None:
+    """Each career sees itself alone, at positions of its own, and none has the next one's first token for a target."""
+    model = toy(kind, len(tokenizer), adapted=True).train()
+    of = examples(
+        Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), loss
+    )  # fmt: skip
+    assert packs(model, reading(model))
+    own = model.config._attn_implementation
+    with workers("cpu", 2) as (pool, _):
+        for count in (1, 2):
+            check(model, of, pool=pool, workers=count, packed=True)
+    assert model.config._attn_implementation == own
+
+
+def check(model: Any, of: Examples, **how: Any) -> None:
+    """A step's loss and gradients against those of every career read alone, everywhere, one after another."""
     trained = [p for p in model.parameters() if p.requires_grad]
+    wanted, loss = plain_gradients(model, of, trained)
+    found: list[Any] = []
+    optimizer = adamw(trained, 0.0)
+    optimizer.register_step_pre_hook(lambda *_: found.extend(p.grad.clone() for p in trained))
+    step = Step(model, optimizer, 0, read=reading(model), clip=1e9, **how)
+    with packed_attention(model) if how.get("packed") else nullcontext():
+        told = step(of, np.arange(len(of)), 0.0)
+    assert told == pytest.approx(loss, abs=1e-5)
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+
+
+def plain_gradients(model: Any, of: Examples, trained: list[Any]) -> tuple[Any, float]:
     plain, counted = torch.zeros(()), 0
     for i in range(len(of)):
         start, stop = of.tokens.offsets[i : i + 2]
@@ -66,16 +105,30 @@ def test_gradients_are_those_of_the_plain_loss(
         said = model(input_ids=ids[None], use_cache=False).logits[0, :-1].log_softmax(-1)
         plain = plain - said[counts, ids[1:][counts]].sum()
         counted += int(counts.sum())
-    wanted = torch.autograd.grad(plain / counted, trained)
-    found: list[Any] = []
-    optimizer = adamw(trained, 0.0)
-    optimizer.register_step_pre_hook(lambda *_: found.extend(p.grad.clone() for p in trained))
-    with workers("cpu") as (pool, count):
-        step = Step(model, optimizer, 0, pool, count, reading(model), clip=1e9)
-        told = step(of, np.arange(len(of)), 0.0)
-    assert told == pytest.approx(float(plain.detach()) / counted, abs=1e-5)
-    for one, other in zip(found, wanted, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+    return torch.autograd.grad(plain / counted, trained), float(plain.detach()) / counted
+
+
+def test_a_window_holds_in_a_row_and_what_cannot_be_packed_is_found_out(tokenizer: Any) -> None:
+    """Made-up sequences are up to twelve tokens long."""
+    window = toy("Mistral", len(tokenizer), False, sliding_window=4)
+    unbounded = toy("Mistral", len(tokenizer), False, sliding_window=None)
+    ids = torch.arange(1, 13)[None]
+    assert not torch.allclose(window(input_ids=ids).logits, unbounded(input_ids=ids).logits, atol=0.1)
+    assert packs(window, reading(window))
+    capped = toy("Gemma2", len(tokenizer), False)  # its attention scores are
+    assert not packs(capped, reading(capped))
+    bloom = toy("Bloom", len(tokenizer), False)  # knows no positions, only distances within the row
+    assert not packs(bloom, reading(bloom))
+
+
+def test_packed_batches_hold_every_career_once_and_no_padding() -> None:
+    lengths = np.random.default_rng(0).integers(5, 60, 200)
+    found = batches(lengths, 300, np.random.default_rng(1), packed=True)
+    assert sorted(np.concatenate(found).tolist()) == list(range(200))
+    sums = [int(lengths[batch].sum()) for batch in found]
+    assert max(sums) <= 300
+    assert sum(sums[:-1]) > 0.85 * 300 * (len(sums) - 1)  # padded batches, sorted, have no fewer
+    assert batches(np.array([400, 10]), 300, np.random.default_rng(1), packed=True)[0].size == 1
 
 
 def test_the_head_runs_only_where_a_token_counts(four_persons: Panel, tokenizer: Any) -> None:

@@ -66,6 +66,11 @@ class LlmParams(Params):
     batch_tokens: int = Field(
         2048, ge=1, description="tokens in a batch, padding included; a longer career is one alone"
     )
+    packing: bool | None = Field(
+        None,
+        description="put the careers of a batch in one row without padding, each attending to itself alone; unset: on "
+        "a GPU only; models that cannot be read this way have padded batches of careers of similar length",
+    )
     epochs: int = Field(14, ge=1, description="most epochs of tuning, those of the decay included")
     min_gain: float = Field(
         0.02, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"

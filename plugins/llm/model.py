@@ -107,6 +107,7 @@ class LoraModel(OpenModel):
             batch_tokens=p.batch_tokens,
             loss=p.loss,
             hidden_dropout=p.hidden_dropout,
+            packing=p.packing,
         )
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:

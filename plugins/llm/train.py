@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from harness.plugins.llm.dropout import Draws, seed_of
+from harness.plugins.llm.packing import packed_inputs
 from harness.plugins.llm.score import ranges
 from harness.plugins.llm.tokens import Ragged, Resumes
 from harness.types import BoolArray, IntArray
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     import torch
 
 Loss = Literal["titles", "all"]
-# (model, ids [B, L], bool [B, L]) -> logits [c, V] at the c places that count.
-Reading: TypeAlias = "Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor]"
+# (model, ids [B, L], bool [B, L], what else the model is told) -> logits [c, V] at the c places that count.
+Reading: TypeAlias = "Callable[..., torch.Tensor]"
 IGNORED = -100  # what torch's cross entropy takes for "no target here"
 
 
@@ -43,8 +44,14 @@ def examples(resumes: Resumes, loss: Loss) -> Examples:
     return Examples(windows.tokens, counts)
 
 
-def batches(lengths: IntArray, batch_tokens: int, rng: np.random.Generator) -> list[IntArray]:
-    """One epoch: every sequence once, in batches of similar length of at most ``batch_tokens``, padding included."""
+def batches(lengths: IntArray, batch_tokens: int, rng: np.random.Generator, packed: bool = False) -> list[IntArray]:
+    """One epoch: every sequence once, in batches of similar length of at most ``batch_tokens``, padding included.
+
+    packed: there is none, and a batch holds sequences of any length, at random.
+    """
+    if packed:
+        order = rng.permutation(len(lengths))
+        return _filled(order, lengths, batch_tokens)
     # A random tenth of noise on the length, so that the same sequences do not meet in every epoch.
     order = np.argsort(lengths * rng.uniform(0.95, 1.05, len(lengths)), kind="stable")
     found: list[IntArray] = []
@@ -57,6 +64,19 @@ def batches(lengths: IntArray, batch_tokens: int, rng: np.random.Generator) -> l
     if len(order):
         found.append(order[start:])
     return [found[i] for i in rng.permutation(len(found))]
+
+
+def _filled(order: IntArray, lengths: IntArray, batch_tokens: int) -> list[IntArray]:
+    """The sequences in this order, as many to a batch as have ``batch_tokens`` together; the longest of it first."""
+    found: list[list[int]] = []
+    tokens = batch_tokens
+    for sequence in order.tolist():
+        tokens += int(lengths[sequence])
+        if tokens > batch_tokens:
+            found.append([])
+            tokens = int(lengths[sequence])
+        found[-1].append(sequence)
+    return [np.array(sorted(batch, key=lambda i: -lengths[i]), dtype=np.int64) for batch in found]
 
 
 @dataclass(frozen=True)
@@ -72,7 +92,8 @@ class _Share:
 class Step:
     """One optimiser step on one batch after another, each batch shared among ``workers`` threads of ``pool``.
 
-    draws: what the model's dropout layers draw from, if it has any.
+    draws: what the model's dropout layers draw from, if it has any. packed: sequences stand in one row, inside
+    ``packed_attention``.
     """
 
     model: Any
@@ -83,6 +104,7 @@ class Step:
     read: Reading
     clip: float = 1.0
     draws: Draws = field(default_factory=Draws)
+    packed: bool = False
 
     def __call__(self, of: Examples, batch: IntArray, learning_rate: float, key: tuple[int, ...] = ()) -> float:
         """Train on these sequences; the loss, in nats a counted token. key: decides, alone, what is drawn at random."""
@@ -110,15 +132,29 @@ class Step:
     ) -> _Share:
         import torch
 
-        ids, labels = self._tensors(of, part)
+        ids, labels, extra = self._in_a_row(of, part) if self.packed else self._padded(of, part)
         counts = labels != IGNORED
         with self.draws.seeded(key, ids.device):
-            logits = self.read(self.model, ids, counts)
+            logits = self.read(self.model, ids, counts, **extra)
             loss = torch.nn.functional.cross_entropy(logits.float(), labels[counts], reduction="sum")
             gradients = torch.autograd.grad(loss, parameters)  # returned, not added up in place: threads do not meet
         return _Share(float(loss.detach()), int(counts.sum()), gradients)
 
-    def _tensors(self, of: Examples, batch: IntArray) -> tuple[torch.Tensor, torch.Tensor]:
+    def _in_a_row(self, of: Examples, batch: IntArray) -> tuple[torch.Tensor, torch.Tensor, dict[str, Any]]:
+        """As ``_padded``, of one row, int64 [1, L], and what the model must know of it."""
+        import torch
+
+        lengths = of.tokens.lengths[batch]
+        source = ranges(of.tokens.offsets[:-1][batch], lengths)
+        ids = of.tokens.ids[source]
+        labels = np.full_like(ids, IGNORED)
+        labels[:-1] = np.where(of.counts[source], ids, IGNORED)[1:]
+        labels[np.cumsum(lengths) - 1] = IGNORED  # what follows is another career
+        device = self.model.get_input_embeddings().weight.device
+        row, wanted = (torch.from_numpy(x)[None].to(device) for x in (ids, labels))
+        return row, wanted, packed_inputs(lengths, device)
+
+    def _padded(self, of: Examples, batch: IntArray) -> tuple[torch.Tensor, torch.Tensor, dict[str, Any]]:
         """int64 [B, L] twice: the tokens, and at each place the token that follows it, where that one counts."""
         import torch
 
@@ -133,7 +169,7 @@ class Step:
         labels = np.full_like(following, IGNORED)
         labels[:, :-1] = following[:, 1:]
         device = self.model.get_input_embeddings().weight.device
-        return torch.from_numpy(ids).to(device), torch.from_numpy(labels).to(device)
+        return torch.from_numpy(ids).to(device), torch.from_numpy(labels).to(device), {}
 
 
 def reading(model: Any) -> Reading:
@@ -159,15 +195,15 @@ def reading(model: Any) -> Reading:
     return _read_there if same else _read_everywhere
 
 
-def _read_everywhere(model: Any, ids: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+def _read_everywhere(model: Any, ids: torch.Tensor, counts: torch.Tensor, **extra: Any) -> torch.Tensor:
     # No mask: attention is causal, and padding stands on the right, where nothing that counts can see it.
-    logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits[counts]
+    logits: torch.Tensor = model(input_ids=ids, use_cache=False, **extra).logits[counts]
     return logits
 
 
-def _read_there(model: Any, ids: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+def _read_there(model: Any, ids: torch.Tensor, counts: torch.Tensor, **extra: Any) -> torch.Tensor:
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
-    hidden = causal.base_model(input_ids=ids, use_cache=False).last_hidden_state[counts]
+    hidden = causal.base_model(input_ids=ids, use_cache=False, **extra).last_hidden_state[counts]
     logits: torch.Tensor = causal.get_output_embeddings()(hidden)
     return logits
 

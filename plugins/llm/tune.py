@@ -10,7 +10,7 @@ about whether training still gains.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.plugins.llm.dropout import Draws, draws_from_torch, dropout_by
 from harness.plugins.llm.loader import embedding_modules, quiet
+from harness.plugins.llm.packing import packed_attention, packs
 from harness.plugins.llm.parallel import MOST_WORKERS, workers
 from harness.plugins.llm.score import Scorer
 from harness.plugins.llm.tokens import Resumes
@@ -45,7 +46,8 @@ class Schedule:
     epochs: the most, decay included. decay: epochs of the decay for each epoch before it. embedding_factor: learning
     rate of the embeddings and the output head, where they are trained, as a multiple of the adapters'. average: the
     share of the running average that a step leaves as it was. hidden_dropout: the share of what the input embeddings
-    give that is dropped in training.
+    give that is dropped in training. packing: whether sequences stand in one row without padding, where the model reads
+    them there as alone; None: on a GPU.
     """
 
     epochs: int
@@ -59,6 +61,7 @@ class Schedule:
     batch_tokens: int
     loss: Loss
     hidden_dropout: float = 0.0
+    packing: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -111,15 +114,18 @@ def tune(model: Any, data: tuple[Resumes, Resumes], pad: int, schedule: Schedule
     average = _Average(list(trained.values()), schedule.average)
     best, kept = 0, average.copy()
     read = reading(model)
+    wanted = context.device != "cpu" if schedule.packing is None else schedule.packing
+    packed = wanted and packs(model, read)
     run = _Run(schedule, of, context.seed)
     draws = Draws()
     with context.progress.bar("tuning", None) as bar, dropout_by(draws, model, schedule.hidden_dropout):
         # Threads would take turns at one random generator in an order that no seed fixes.
         most = 1 if draws_from_torch(model, draws) else MOST_WORKERS
         while run.more(losses):
-            with torch.random.fork_rng(), workers(context.device, most) as (pool, count):
+            attention = packed_attention(model) if packed else nullcontext()
+            with torch.random.fork_rng(), workers(context.device, most) as (pool, count), attention:
                 model.train()
-                run.epoch(Step(model, optimizer, pad, pool, count, read, draws=draws), average, bar)
+                run.epoch(Step(model, optimizer, pad, pool, count, read, draws=draws, packed=packed), average, bar)
             with average.in_place():
                 losses.append(validation_loss(model, valid, pad))
             bar.describe(f"tuning: epoch {len(losses) - 1}, validation perplexity {np.exp(losses[-1]):.3f}")
@@ -159,7 +165,7 @@ class _Run:
 
     def epoch(self, step: Step, average: _Average, bar: Any) -> None:
         """Every career once."""
-        order = batches(self.of.tokens.lengths, self.schedule.batch_tokens, self.rng)
+        order = batches(self.of.tokens.lengths, self.schedule.batch_tokens, self.rng, step.packed)
         for i, batch in enumerate(order):
             learning_rate = self.schedule.learning_rate * self._share(self.done + i / len(order))
             step(self.of, batch, learning_rate, (self.seed, self.done, i))
