@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from typing import Any
 
@@ -12,6 +14,8 @@ import transformers
 
 from harness.panel import Panel
 from harness.plugins.llm.base import train_tokenizer
+from harness.plugins.llm.compute import checkpointing, product_type
+from harness.plugins.llm.dropout import Draws, dropout_by
 from harness.plugins.llm.loader import quiet
 from harness.plugins.llm.packing import packed_attention, packs
 from harness.plugins.llm.parallel import workers
@@ -38,15 +42,15 @@ def tokenizer() -> Any:
     return train_tokenizer(open_panel("market", {"persons": "20"}), 300, 256)
 
 
-def toy(kind: str, vocabulary: int, adapted: bool, **more: Any) -> Any:
+def toy(kind: str, vocabulary: int, adapted: bool, dropout: float = 0.0, **more: Any) -> Any:
     given = {"n_embd": 32, "n_layer": 2, "n_head": 2} if kind == "GPT2" else SIZES
     with quiet(), torch.random.fork_rng():
         torch.manual_seed(0)
         extra = CAPPED if kind == "Gemma2" else {}
-        dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0} if kind == "GPT2" else {}
-        config = getattr(transformers, f"{kind}Config")(vocab_size=vocabulary, **given, **extra, **dropout, **more)
+        without = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0} if kind == "GPT2" else {}
+        config = getattr(transformers, f"{kind}Config")(vocab_size=vocabulary, **given, **extra, **without, **more)
         model = transformers.AutoModelForCausalLM.from_config(config).float()
-    return add_adapters(model, Adapters(4, 8, 0.0, True), 0) if adapted else model
+    return add_adapters(model, Adapters(4, 8, dropout, True), 0) if adapted else model
 
 
 @pytest.mark.parametrize("adapted", [False, True])
@@ -79,6 +83,82 @@ def test_packed_gradients_are_those_of_the_plain_loss(
         for count in (1, 2):
             check(model, of, pool=pool, workers=count, packed=True)
     assert model.config._attn_implementation == own
+
+
+@pytest.mark.parametrize("kind", ["Llama", "GPT2"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_activations_made_again_give_the_same_gradients_and_are_not_kept(
+    kind: str, packed: bool, four_persons: Panel, tokenizer: Any
+) -> None:
+    """With dropout as well: what is made again drops the same."""
+    model = toy(kind, len(tokenizer), adapted=True, dropout=0.3).train()
+    of = examples(Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), "titles")
+    trained = [p for p in model.parameters() if p.requires_grad]
+    for parameter in trained:  # adapters that start at zero would hide what is dropped before them
+        parameter.data.add_(0.05)
+    draws, found, kept = Draws(), [], []
+    optimizer = adamw(trained, 0.0)
+    optimizer.register_step_pre_hook(lambda *_: found.append([p.grad.clone() for p in trained]))
+    read = reading(model)
+
+    def keep(values: torch.Tensor) -> torch.Tensor:
+        if values.dtype.is_floating_point and not isinstance(values, torch.nn.Parameter):
+            kept[-1] += values.numel()
+        return values
+
+    with dropout_by(draws, model, 0.2), packed_attention(model) if packed else nullcontext():
+        for again in (False, True):
+            with checkpointing(model, draws) if again else nullcontext(), workers("cpu", 2) as (pool, _):
+                Step(model, optimizer, 0, pool, 2, read, 1e9, draws, packed)(of, np.arange(len(of)), 0.0, (0, 1, 2))
+            kept.append(0)
+            with (
+                checkpointing(model, draws) if again else nullcontext(),
+                torch.autograd.graph.saved_tensors_hooks(keep, lambda values: values),
+                Here() as pool,
+            ):
+                Step(model, optimizer, 0, pool, 1, read, 1e9, draws, packed)(of, np.arange(len(of)), 0.0, (0, 1, 2))
+    for one, other in zip(found[2], found[0], strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+    for one, other in zip(found[3], found[1], strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+    assert kept[1] < 0.5 * kept[0]
+    assert not any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
+
+
+class Here(Executor):
+    """Works in the thread that asks, where hooks on saved tensors are."""
+
+    def map(self, fn: Callable[..., Any], *iterables: Iterable[Any], **_: Any) -> Iterator[Any]:
+        return iter([fn(*given) for given in zip(*iterables, strict=True)])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_bfloat16_is_near_float32_and_leaves_the_weights_as_they_are(
+    packed: bool, four_persons: Panel, tokenizer: Any
+) -> None:
+    model = toy("Llama", len(tokenizer), adapted=True).train()
+    of = examples(Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), "titles")
+    trained = [p for p in model.parameters() if p.requires_grad]
+    found: list[torch.Tensor] = []
+    kinds: list[torch.dtype] = []
+    optimizer = adamw(trained, 0.0)
+    optimizer.register_step_pre_hook(lambda *_: found.append(torch.cat([p.grad.flatten() for p in trained])))
+    model.get_output_embeddings().register_forward_hook(lambda *given: kinds.append(given[2].dtype))
+    read = reading(model)
+    kinds.clear()
+    with packed_attention(model) if packed else nullcontext(), workers("cpu", 2) as (pool, _):
+        wide, narrow = (
+            Step(model, optimizer, 0, pool, 2, read, 1e9, packed=packed, products=product_type(kind, "cpu"))(
+                of, np.arange(len(of)), 0.0
+            )
+            for kind in ("auto", "bfloat16")
+        )
+    assert kinds == [torch.float32] * 2 + [torch.bfloat16] * 2
+    assert wide != narrow
+    assert narrow == pytest.approx(wide, rel=0.03)
+    assert found[1].dtype == torch.float32
+    assert float(torch.nn.functional.cosine_similarity(found[0], found[1], dim=0)) > 0.99
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
 def check(model: Any, of: Examples, **how: Any) -> None:

@@ -71,6 +71,14 @@ class LlmParams(Params):
         description="put the careers of a batch in one row without padding, each attending to itself alone; unset: on "
         "a GPU only; models that cannot be read this way have padded batches of careers of similar length",
     )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="what matrix products are computed in while tuning, the weights being float32 throughout; auto: "
+        "bfloat16 on a GPU that has it, float32 elsewhere; scoring is always float32",
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="keep only each layer's input in tuning and make the rest again: less memory, a third slower"
+    )
     epochs: int = Field(14, ge=1, description="most epochs of tuning, those of the decay included")
     min_gain: float = Field(
         0.02, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +47,17 @@ class Draws:
 
         with self.using(torch.Generator(device).manual_seed(seed_of(key))):
             yield
+
+    def replay(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        """For a pass that begins now, and for the same pass again, in whatever thread: both draw the same."""
+        import torch
+
+        own = self.generator
+        if own is None:  # torch.utils.checkpoint sees to its own generator
+            return nullcontext(), nullcontext()
+        again = torch.Generator(own.device)
+        again.set_state(own.get_state())
+        return nullcontext(), self.using(again)
 
     def drop(self, values: torch.Tensor, share: float) -> torch.Tensor:
         """A share of the values set to zero, the others divided by what is left of one (Srivastava et al. 2014)."""

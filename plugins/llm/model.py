@@ -108,6 +108,8 @@ class LoraModel(OpenModel):
             loss=p.loss,
             hidden_dropout=p.hidden_dropout,
             packing=p.packing,
+            precision=p.precision,
+            gradient_checkpointing=p.gradient_checkpointing,
         )
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:

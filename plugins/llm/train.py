@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from harness.plugins.llm.compute import products_in
 from harness.plugins.llm.dropout import Draws, seed_of
 from harness.plugins.llm.packing import packed_inputs
 from harness.plugins.llm.score import ranges
@@ -93,7 +94,7 @@ class Step:
     """One optimiser step on one batch after another, each batch shared among ``workers`` threads of ``pool``.
 
     draws: what the model's dropout layers draw from, if it has any. packed: sequences stand in one row, inside
-    ``packed_attention``.
+    ``packed_attention``. products: what matrix products are computed in; None: float32.
     """
 
     model: Any
@@ -105,6 +106,7 @@ class Step:
     clip: float = 1.0
     draws: Draws = field(default_factory=Draws)
     packed: bool = False
+    products: torch.dtype | None = None
 
     def __call__(self, of: Examples, batch: IntArray, learning_rate: float, key: tuple[int, ...] = ()) -> float:
         """Train on these sequences; the loss, in nats a counted token. key: decides, alone, what is drawn at random."""
@@ -135,7 +137,8 @@ class Step:
         ids, labels, extra = self._in_a_row(of, part) if self.packed else self._padded(of, part)
         counts = labels != IGNORED
         with self.draws.seeded(key, ids.device):
-            logits = self.read(self.model, ids, counts, **extra)
+            with products_in(self.products, ids.device):
+                logits = self.read(self.model, ids, counts, **extra)
             loss = torch.nn.functional.cross_entropy(logits.float(), labels[counts], reduction="sum")
             gradients = torch.autograd.grad(loss, parameters)  # returned, not added up in place: threads do not meet
         return _Share(float(loss.detach()), int(counts.sum()), gradients)

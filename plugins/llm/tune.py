@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.plugins.llm.compute import Precision, checkpointing, product_type
 from harness.plugins.llm.dropout import Draws, draws_from_torch, dropout_by
 from harness.plugins.llm.loader import embedding_modules, quiet
 from harness.plugins.llm.packing import packed_attention, packs
@@ -47,7 +48,8 @@ class Schedule:
     rate of the embeddings and the output head, where they are trained, as a multiple of the adapters'. average: the
     share of the running average that a step leaves as it was. hidden_dropout: the share of what the input embeddings
     give that is dropped in training. packing: whether sequences stand in one row without padding, where the model reads
-    them there as alone; None: on a GPU.
+    them there as alone; None: on a GPU. precision: of matrix products. gradient_checkpointing: activations are made
+    again rather than kept.
     """
 
     epochs: int
@@ -62,6 +64,8 @@ class Schedule:
     loss: Loss
     hidden_dropout: float = 0.0
     packing: bool | None = None
+    precision: Precision = "auto"
+    gradient_checkpointing: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,15 +121,17 @@ def tune(model: Any, data: tuple[Resumes, Resumes], pad: int, schedule: Schedule
     wanted = context.device != "cpu" if schedule.packing is None else schedule.packing
     packed = wanted and packs(model, read)
     run = _Run(schedule, of, context.seed)
-    draws = Draws()
-    with context.progress.bar("tuning", None) as bar, dropout_by(draws, model, schedule.hidden_dropout):
+    draws, products = Draws(), product_type(schedule.precision, context.device)
+    again = checkpointing(model, draws) if schedule.gradient_checkpointing else nullcontext()
+    with context.progress.bar("tuning", None) as bar, dropout_by(draws, model, schedule.hidden_dropout), again:
         # Threads would take turns at one random generator in an order that no seed fixes.
         most = 1 if draws_from_torch(model, draws) else MOST_WORKERS
         while run.more(losses):
             attention = packed_attention(model) if packed else nullcontext()
             with torch.random.fork_rng(), workers(context.device, most) as (pool, count), attention:
                 model.train()
-                run.epoch(Step(model, optimizer, pad, pool, count, read, draws=draws, packed=packed), average, bar)
+                step = Step(model, optimizer, pad, pool, count, read, draws=draws, packed=packed, products=products)
+                run.epoch(step, average, bar)
             with average.in_place():
                 losses.append(validation_loss(model, valid, pad))
             bar.describe(f"tuning: epoch {len(losses) - 1}, validation perplexity {np.exp(losses[-1]):.3f}")
