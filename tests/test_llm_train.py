@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,10 +14,13 @@ import transformers
 
 from harness.panel import Panel
 from harness.plugins.llm.base import train_tokenizer
+from harness.plugins.llm.compute import checkpointing, product_type
+from harness.plugins.llm.dropout import Draws, dropout_by
 from harness.plugins.llm.loader import quiet
+from harness.plugins.llm.packing import packed_attention, packs
 from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import Step, adamw, examples, reading
+from harness.plugins.llm.train import Examples, Step, adamw, batches, examples, reading
 from harness.plugins.llm.tune import Adapters, add_adapters
 
 SIZES: dict[str, Any] = {
@@ -36,15 +42,15 @@ def tokenizer() -> Any:
     return train_tokenizer(open_panel("market", {"persons": "20"}), 300, 256)
 
 
-def toy(kind: str, vocabulary: int, adapted: bool) -> Any:
+def toy(kind: str, vocabulary: int, adapted: bool, dropout: float = 0.0, **more: Any) -> Any:
     given = {"n_embd": 32, "n_layer": 2, "n_head": 2} if kind == "GPT2" else SIZES
     with quiet(), torch.random.fork_rng():
         torch.manual_seed(0)
         extra = CAPPED if kind == "Gemma2" else {}
-        dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0} if kind == "GPT2" else {}
-        config = getattr(transformers, f"{kind}Config")(vocab_size=vocabulary, **given, **extra, **dropout)
+        without = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0} if kind == "GPT2" else {}
+        config = getattr(transformers, f"{kind}Config")(vocab_size=vocabulary, **given, **extra, **without, **more)
         model = transformers.AutoModelForCausalLM.from_config(config).float()
-    return add_adapters(model, Adapters(4, 8, 0.0, True), 0) if adapted else model
+    return add_adapters(model, Adapters(4, 8, dropout, True), 0) if adapted else model
 
 
 @pytest.mark.parametrize("adapted", [False, True])
@@ -57,7 +63,120 @@ def test_gradients_are_those_of_the_plain_loss(
     of = examples(
         Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), loss
     )  # fmt: skip
+    with workers("cpu") as (pool, count):
+        check(model, of, pool=pool, workers=count)
+
+
+@pytest.mark.parametrize("kind", ["Llama", "Qwen3", "Mistral", "Gemma", "GPT2"])
+@pytest.mark.parametrize("loss", ["titles", "all"])
+def test_packed_gradients_are_those_of_the_plain_loss(
+    kind: str, loss: Any, four_persons: Panel, tokenizer: Any
+) -> None:
+    """Each career sees itself alone, at positions of its own, and none has the next one's first token for a target."""
+    model = toy(kind, len(tokenizer), adapted=True).train()
+    of = examples(
+        Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), loss
+    )  # fmt: skip
+    assert packs(model, reading(model))
+    own = model.config._attn_implementation
+    with workers("cpu", 2) as (pool, _):
+        for count in (1, 2):
+            check(model, of, pool=pool, workers=count, packed=True)
+    assert model.config._attn_implementation == own
+
+
+@pytest.mark.parametrize("kind", ["Llama", "GPT2"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_activations_made_again_give_the_same_gradients_and_are_not_kept(
+    kind: str, packed: bool, four_persons: Panel, tokenizer: Any
+) -> None:
+    """With dropout as well: what is made again drops the same."""
+    model = toy(kind, len(tokenizer), adapted=True, dropout=0.3).train()
+    of = examples(Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), "titles")
     trained = [p for p in model.parameters() if p.requires_grad]
+    for parameter in trained:  # adapters that start at zero would hide what is dropped before them
+        parameter.data.add_(0.05)
+    draws, found, kept = Draws(), [], []
+    optimizer = adamw(trained, 0.0)
+    optimizer.register_step_pre_hook(lambda *_: found.append([p.grad.clone() for p in trained]))
+    read = reading(model)
+
+    def keep(values: torch.Tensor) -> torch.Tensor:
+        if values.dtype.is_floating_point and not isinstance(values, torch.nn.Parameter):
+            kept[-1] += values.numel()
+        return values
+
+    with dropout_by(draws, model, 0.2), packed_attention(model) if packed else nullcontext():
+        for again in (False, True):
+            with checkpointing(model, draws) if again else nullcontext(), workers("cpu", 2) as (pool, _):
+                Step(model, optimizer, 0, pool, 2, read, 1e9, draws, packed)(of, np.arange(len(of)), 0.0, (0, 1, 2))
+            kept.append(0)
+            with (
+                checkpointing(model, draws) if again else nullcontext(),
+                torch.autograd.graph.saved_tensors_hooks(keep, lambda values: values),
+                Here() as pool,
+            ):
+                Step(model, optimizer, 0, pool, 1, read, 1e9, draws, packed)(of, np.arange(len(of)), 0.0, (0, 1, 2))
+    for one, other in zip(found[2], found[0], strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+    for one, other in zip(found[3], found[1], strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+    assert kept[1] < 0.5 * kept[0]
+    assert not any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
+
+
+class Here(Executor):
+    """Works in the thread that asks, where hooks on saved tensors are."""
+
+    def map(self, fn: Callable[..., Any], *iterables: Iterable[Any], **_: Any) -> Iterator[Any]:
+        return iter([fn(*given) for given in zip(*iterables, strict=True)])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_bfloat16_is_near_float32_and_leaves_the_weights_as_they_are(
+    packed: bool, four_persons: Panel, tokenizer: Any
+) -> None:
+    model = toy("Llama", len(tokenizer), adapted=True).train()
+    of = examples(Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), "titles")
+    trained = [p for p in model.parameters() if p.requires_grad]
+    found: list[torch.Tensor] = []
+    kinds: list[torch.dtype] = []
+    optimizer = adamw(trained, 0.0)
+    optimizer.register_step_pre_hook(lambda *_: found.append(torch.cat([p.grad.flatten() for p in trained])))
+    model.get_output_embeddings().register_forward_hook(lambda *given: kinds.append(given[2].dtype))
+    read = reading(model)
+    kinds.clear()
+    with packed_attention(model) if packed else nullcontext(), workers("cpu", 2) as (pool, _):
+        wide, narrow = (
+            Step(model, optimizer, 0, pool, 2, read, 1e9, packed=packed, products=product_type(kind, "cpu"))(
+                of, np.arange(len(of)), 0.0
+            )
+            for kind in ("auto", "bfloat16")
+        )
+    assert kinds == [torch.float32] * 2 + [torch.bfloat16] * 2
+    assert wide != narrow
+    assert narrow == pytest.approx(wide, rel=0.03)
+    assert found[1].dtype == torch.float32
+    assert float(torch.nn.functional.cosine_similarity(found[0], found[1], dim=0)) > 0.99
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+def check(model: Any, of: Examples, **how: Any) -> None:
+    """A step's loss and gradients against those of every career read alone, everywhere, one after another."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    wanted, loss = plain_gradients(model, of, trained)
+    found: list[Any] = []
+    optimizer = adamw(trained, 0.0)
+    optimizer.register_step_pre_hook(lambda *_: found.extend(p.grad.clone() for p in trained))
+    step = Step(model, optimizer, 0, read=reading(model), clip=1e9, **how)
+    with packed_attention(model) if how.get("packed") else nullcontext():
+        told = step(of, np.arange(len(of)), 0.0)
+    assert told == pytest.approx(loss, abs=1e-5)
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+
+
+def plain_gradients(model: Any, of: Examples, trained: list[Any]) -> tuple[Any, float]:
     plain, counted = torch.zeros(()), 0
     for i in range(len(of)):
         start, stop = of.tokens.offsets[i : i + 2]
@@ -66,16 +185,30 @@ def test_gradients_are_those_of_the_plain_loss(
         said = model(input_ids=ids[None], use_cache=False).logits[0, :-1].log_softmax(-1)
         plain = plain - said[counts, ids[1:][counts]].sum()
         counted += int(counts.sum())
-    wanted = torch.autograd.grad(plain / counted, trained)
-    found: list[Any] = []
-    optimizer = adamw(trained, 0.0)
-    optimizer.register_step_pre_hook(lambda *_: found.extend(p.grad.clone() for p in trained))
-    with workers("cpu") as (pool, count):
-        step = Step(model, optimizer, 0, pool, count, reading(model), clip=1e9)
-        told = step(of, np.arange(len(of)), 0.0)
-    assert told == pytest.approx(float(plain.detach()) / counted, abs=1e-5)
-    for one, other in zip(found, wanted, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+    return torch.autograd.grad(plain / counted, trained), float(plain.detach()) / counted
+
+
+def test_a_window_holds_in_a_row_and_what_cannot_be_packed_is_found_out(tokenizer: Any) -> None:
+    """Made-up sequences are up to twelve tokens long."""
+    window = toy("Mistral", len(tokenizer), False, sliding_window=4)
+    unbounded = toy("Mistral", len(tokenizer), False, sliding_window=None)
+    ids = torch.arange(1, 13)[None]
+    assert not torch.allclose(window(input_ids=ids).logits, unbounded(input_ids=ids).logits, atol=0.1)
+    assert packs(window, reading(window))
+    capped = toy("Gemma2", len(tokenizer), False)  # its attention scores are
+    assert not packs(capped, reading(capped))
+    bloom = toy("Bloom", len(tokenizer), False)  # knows no positions, only distances within the row
+    assert not packs(bloom, reading(bloom))
+
+
+def test_packed_batches_hold_every_career_once_and_no_padding() -> None:
+    lengths = np.random.default_rng(0).integers(5, 60, 200)
+    found = batches(lengths, 300, np.random.default_rng(1), packed=True)
+    assert sorted(np.concatenate(found).tolist()) == list(range(200))
+    sums = [int(lengths[batch].sum()) for batch in found]
+    assert max(sums) <= 300
+    assert sum(sums[:-1]) > 0.85 * 300 * (len(sums) - 1)  # padded batches, sorted, have no fewer
+    assert batches(np.array([400, 10]), 300, np.random.default_rng(1), packed=True)[0].size == 1
 
 
 def test_the_head_runs_only_where_a_token_counts(four_persons: Panel, tokenizer: Any) -> None:

@@ -41,6 +41,9 @@ class LlmParams(Params):
     rank: int = Field(32, ge=1, le=1024, description="rank of the adapters")
     alpha: int = Field(64, ge=1, description="scale of the adapters: their product is multiplied by alpha / rank")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of inputs that each adapter drops in training")
+    hidden_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of the hidden states after the embeddings that is dropped in training"
+    )
     train_embeddings: bool | None = Field(
         None,
         description="train the token embeddings and the output head too, in full; unset: for the builtin base only",
@@ -65,6 +68,19 @@ class LlmParams(Params):
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay of tuning")
     batch_tokens: int = Field(
         2048, ge=1, description="tokens in a batch, padding included; a longer career is one alone"
+    )
+    packing: bool | None = Field(
+        None,
+        description="put the careers of a batch in one row without padding, each attending to itself alone; unset: on "
+        "a GPU only; models that cannot be read this way have padded batches of careers of similar length",
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="what matrix products are computed in while tuning, the weights being float32 throughout; auto: "
+        "bfloat16 on a GPU that has it, float32 elsewhere; scoring is always float32",
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="keep only each layer's input in tuning and make the rest again: less memory, a third slower"
     )
     epochs: int = Field(14, ge=1, description="most epochs of tuning, those of the decay included")
     min_gain: float = Field(

@@ -134,6 +134,10 @@ class LoraModel(OpenModel):
             weight_decay=p.weight_decay,
             batch_tokens=p.batch_tokens,
             loss=p.loss,
+            hidden_dropout=p.hidden_dropout,
+            packing=p.packing,
+            precision=p.precision,
+            gradient_checkpointing=p.gradient_checkpointing,
         )
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:

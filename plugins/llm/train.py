@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from harness.plugins.llm.compute import products_in
+from harness.plugins.llm.dropout import Draws, seed_of
+from harness.plugins.llm.packing import packed_inputs
 from harness.plugins.llm.score import ranges
 from harness.plugins.llm.tokens import Ragged, Resumes
 from harness.types import BoolArray, IntArray
@@ -17,8 +20,8 @@ if TYPE_CHECKING:
     import torch
 
 Loss = Literal["titles", "all"]
-# (model, ids [B, L], bool [B, L]) -> logits [c, V] at the c places that count.
-Reading: TypeAlias = "Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor]"
+# (model, ids [B, L], bool [B, L], what else the model is told) -> logits [c, V] at the c places that count.
+Reading: TypeAlias = "Callable[..., torch.Tensor]"
 IGNORED = -100  # what torch's cross entropy takes for "no target here"
 
 
@@ -47,8 +50,14 @@ def examples(resumes: Resumes, loss: Loss) -> Examples:
     return Examples(windows.tokens, counts)
 
 
-def batches(lengths: IntArray, batch_tokens: int, rng: np.random.Generator) -> list[IntArray]:
-    """One epoch: every sequence once, in batches of similar length of at most ``batch_tokens``, padding included."""
+def batches(lengths: IntArray, batch_tokens: int, rng: np.random.Generator, packed: bool = False) -> list[IntArray]:
+    """One epoch: every sequence once, in batches of similar length of at most ``batch_tokens``, padding included.
+
+    packed: there is none, and a batch holds sequences of any length, at random.
+    """
+    if packed:
+        order = rng.permutation(len(lengths))
+        return _filled(order, lengths, batch_tokens)
     # A random tenth of noise on the length, so that the same sequences do not meet in every epoch.
     order = np.argsort(lengths * rng.uniform(0.95, 1.05, len(lengths)), kind="stable")
     found: list[IntArray] = []
@@ -63,6 +72,19 @@ def batches(lengths: IntArray, batch_tokens: int, rng: np.random.Generator) -> l
     return [found[i] for i in rng.permutation(len(found))]
 
 
+def _filled(order: IntArray, lengths: IntArray, batch_tokens: int) -> list[IntArray]:
+    """The sequences in this order, as many to a batch as have ``batch_tokens`` together; the longest of it first."""
+    found: list[list[int]] = []
+    tokens = batch_tokens
+    for sequence in order.tolist():
+        tokens += int(lengths[sequence])
+        if tokens > batch_tokens:
+            found.append([])
+            tokens = int(lengths[sequence])
+        found[-1].append(sequence)
+    return [np.array(sorted(batch, key=lambda i: -lengths[i]), dtype=np.int64) for batch in found]
+
+
 @dataclass(frozen=True)
 class _Share:
     """What one worker makes of its part of a batch: sums over the tokens that count, and how many they are."""
@@ -74,7 +96,11 @@ class _Share:
 
 @dataclass(frozen=True)
 class Step:
-    """One optimiser step on one batch after another, each batch shared among ``workers`` threads of ``pool``."""
+    """One optimiser step on one batch after another, each batch shared among ``workers`` threads of ``pool``.
+
+    draws: what the model's dropout layers draw from, if it has any. packed: sequences stand in one row, inside
+    ``packed_attention``. products: what matrix products are computed in; None: float32.
+    """
 
     model: Any
     optimizer: torch.optim.Optimizer
@@ -83,9 +109,12 @@ class Step:
     workers: int
     read: Reading
     clip: float = 1.0
+    draws: Draws = field(default_factory=Draws)
+    packed: bool = False
+    products: torch.dtype | None = None
 
-    def __call__(self, of: Examples, batch: IntArray, learning_rate: float) -> float:
-        """Train on these sequences; the loss, in nats a counted token."""
+    def __call__(self, of: Examples, batch: IntArray, learning_rate: float, key: tuple[int, ...] = ()) -> float:
+        """Train on these sequences; the loss, in nats a counted token. key: decides, alone, what is drawn at random."""
         import torch
 
         for group in self.optimizer.param_groups:
@@ -93,7 +122,10 @@ class Step:
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         # Neighbours in length go to different workers, so that all have about the same to do.
         parts = [batch[i :: self.workers] for i in range(min(self.workers, len(batch)))]
-        shares = list(self.pool.map(lambda part: self._gradients(of, part, parameters), parts))
+        if key and self.workers == 1:  # what draws from torch's own generator is never shared among threads
+            torch.manual_seed(seed_of(key))
+        keys = [(*key, i) for i in range(len(parts))]
+        shares = list(self.pool.map(lambda part, key: self._gradients(of, part, parameters, key), parts, keys))
         counted = sum(share.counted for share in shares)
         for i, parameter in enumerate(parameters):
             parameter.grad = torch.stack([share.gradients[i] for share in shares]).sum(0).div_(max(counted, 1))
@@ -102,17 +134,35 @@ class Step:
         self.optimizer.zero_grad(set_to_none=True)
         return sum(share.loss for share in shares) / max(counted, 1)
 
-    def _gradients(self, of: Examples, part: IntArray, parameters: list[torch.nn.Parameter]) -> _Share:
+    def _gradients(
+        self, of: Examples, part: IntArray, parameters: list[torch.nn.Parameter], key: tuple[int, ...]
+    ) -> _Share:
         import torch
 
-        ids, labels = self._tensors(of, part)
+        ids, labels, extra = self._in_a_row(of, part) if self.packed else self._padded(of, part)
         counts = labels != IGNORED
-        logits = self.read(self.model, ids, counts)
-        loss = torch.nn.functional.cross_entropy(logits.float(), labels[counts], reduction="sum")
-        gradients = torch.autograd.grad(loss, parameters)  # returned, not added up in place: threads do not meet
+        with self.draws.seeded(key, ids.device):
+            with products_in(self.products, ids.device):
+                logits = self.read(self.model, ids, counts, **extra)
+            loss = torch.nn.functional.cross_entropy(logits.float(), labels[counts], reduction="sum")
+            gradients = torch.autograd.grad(loss, parameters)  # returned, not added up in place: threads do not meet
         return _Share(float(loss.detach()), int(counts.sum()), gradients)
 
-    def _tensors(self, of: Examples, batch: IntArray) -> tuple[torch.Tensor, torch.Tensor]:
+    def _in_a_row(self, of: Examples, batch: IntArray) -> tuple[torch.Tensor, torch.Tensor, dict[str, Any]]:
+        """As ``_padded``, of one row, int64 [1, L], and what the model must know of it."""
+        import torch
+
+        lengths = of.tokens.lengths[batch]
+        source = ranges(of.tokens.offsets[:-1][batch], lengths)
+        ids = of.tokens.ids[source]
+        labels = np.full_like(ids, IGNORED)
+        labels[:-1] = np.where(of.counts[source], ids, IGNORED)[1:]
+        labels[np.cumsum(lengths) - 1] = IGNORED  # what follows is another career
+        device = self.model.get_input_embeddings().weight.device
+        row, wanted = (torch.from_numpy(x)[None].to(device) for x in (ids, labels))
+        return row, wanted, packed_inputs(lengths, device)
+
+    def _padded(self, of: Examples, batch: IntArray) -> tuple[torch.Tensor, torch.Tensor, dict[str, Any]]:
         """int64 [B, L] twice: the tokens, and at each place the token that follows it, where that one counts."""
         import torch
 
@@ -127,7 +177,7 @@ class Step:
         labels = np.full_like(following, IGNORED)
         labels[:, :-1] = following[:, 1:]
         device = self.model.get_input_embeddings().weight.device
-        return torch.from_numpy(ids).to(device), torch.from_numpy(labels).to(device)
+        return torch.from_numpy(ids).to(device), torch.from_numpy(labels).to(device), {}
 
 
 def reading(model: Any) -> Reading:
@@ -153,15 +203,15 @@ def reading(model: Any) -> Reading:
     return _read_there if same else _read_everywhere
 
 
-def _read_everywhere(model: Any, ids: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+def _read_everywhere(model: Any, ids: torch.Tensor, counts: torch.Tensor, **extra: Any) -> torch.Tensor:
     # No mask: attention is causal, and padding stands on the right, where nothing that counts can see it.
-    logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits[counts]
+    logits: torch.Tensor = model(input_ids=ids, use_cache=False, **extra).logits[counts]
     return logits
 
 
-def _read_there(model: Any, ids: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+def _read_there(model: Any, ids: torch.Tensor, counts: torch.Tensor, **extra: Any) -> torch.Tensor:
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
-    hidden = causal.base_model(input_ids=ids, use_cache=False).last_hidden_state[counts]
+    hidden = causal.base_model(input_ids=ids, use_cache=False, **extra).last_hidden_state[counts]
     logits: torch.Tensor = causal.get_output_embeddings()(hidden)
     return logits
 
@@ -174,12 +224,3 @@ def adamw(parameters: list[torch.nn.Parameter], weight_decay: float, beta_2: flo
     vectors = [p for p in parameters if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=0.0, betas=(0.9, beta_2), fused=True)
-
-
-def uses_dropout(model: Any) -> bool:
-    """Whether a training pass draws random numbers."""
-    import torch
-
-    config = model.config.to_dict()
-    in_attention = any(config.get(name) for name in ("attention_dropout", "attn_pdrop"))
-    return in_attention or any(isinstance(m, torch.nn.Dropout) and m.p > 0 for m in model.modules())

@@ -10,17 +10,20 @@ about whether training still gains.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.plugins.llm.compute import Precision, checkpointing, product_type
+from harness.plugins.llm.dropout import Draws, draws_from_torch, dropout_by
 from harness.plugins.llm.loader import embedding_modules, quiet
+from harness.plugins.llm.packing import packed_attention, packs
 from harness.plugins.llm.parallel import MOST_WORKERS, workers
 from harness.plugins.llm.score import Scorer
 from harness.plugins.llm.tokens import Resumes
-from harness.plugins.llm.train import Examples, Loss, Step, adamw, batches, examples, reading, uses_dropout
+from harness.plugins.llm.train import Examples, Loss, Step, adamw, batches, examples, reading
 
 if TYPE_CHECKING:
     from harness.model import Context
@@ -43,7 +46,10 @@ class Schedule:
 
     epochs: the most, decay included. decay: epochs of the decay for each epoch before it. embedding_factor: learning
     rate of the embeddings and the output head, where they are trained, as a multiple of the adapters'. average: the
-    share of the running average that a step leaves as it was.
+    share of the running average that a step leaves as it was. hidden_dropout: the share of what the input embeddings
+    give that is dropped in training. packing: whether sequences stand in one row without padding, where the model reads
+    them there as alone; None: on a GPU. precision: of matrix products. gradient_checkpointing: activations are made
+    again rather than kept.
     """
 
     epochs: int
@@ -56,6 +62,10 @@ class Schedule:
     weight_decay: float
     batch_tokens: int
     loss: Loss
+    hidden_dropout: float = 0.0
+    packing: bool | None = None
+    precision: Precision = "auto"
+    gradient_checkpointing: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,16 +117,21 @@ def tune(model: Any, data: tuple[Sequence[Resumes], Resumes], pad: int, schedule
     losses = [validation_loss(model, valid, pad)]
     average = _Average(list(trained.values()), schedule.average)
     best, kept = 0, average.copy()
-    # Threads would take turns at one random generator in an order that no seed fixes.
-    most = 1 if uses_dropout(model) else MOST_WORKERS
     read = reading(model)
-    run = _Run(schedule, of, np.random.default_rng(context.seed))
-    with context.progress.bar("tuning", None) as bar:
+    wanted = context.device != "cpu" if schedule.packing is None else schedule.packing
+    packed = wanted and packs(model, read)
+    run = _Run(schedule, of, context.seed)
+    draws, products = Draws(), product_type(schedule.precision, context.device)
+    again = checkpointing(model, draws) if schedule.gradient_checkpointing else nullcontext()
+    with context.progress.bar("tuning", None) as bar, dropout_by(draws, model, schedule.hidden_dropout), again:
+        # Threads would take turns at one random generator in an order that no seed fixes.
+        most = 1 if draws_from_torch(model, draws) else MOST_WORKERS
         while run.more(losses):
-            with torch.random.fork_rng(), workers(context.device, most) as (pool, count):
-                torch.manual_seed(context.seed + len(losses))
+            attention = packed_attention(model) if packed else nullcontext()
+            with torch.random.fork_rng(), workers(context.device, most) as (pool, count), attention:
                 model.train()
-                run.epoch(Step(model, optimizer, pad, pool, count, read), average, bar)
+                step = Step(model, optimizer, pad, pool, count, read, draws=draws, packed=packed, products=products)
+                run.epoch(step, average, bar)
             with average.in_place():
                 losses.append(validation_loss(model, valid, pad))
             bar.describe(f"tuning: epoch {len(losses) - 1}, validation perplexity {np.exp(losses[-1]):.3f}")
@@ -132,10 +147,11 @@ def tune(model: Any, data: tuple[Sequence[Resumes], Resumes], pad: int, schedule
 class _Run:
     """The state of the schedule: how many epochs, and since when the learning rate falls."""
 
-    def __init__(self, schedule: Schedule, of: Examples, rng: np.random.Generator) -> None:
+    def __init__(self, schedule: Schedule, of: Examples, seed: int) -> None:
         self.schedule = schedule
         self.of = of
-        self.rng = rng
+        self.seed = seed
+        self.rng = np.random.default_rng(seed)
         self.done = 0
         self.decay_from: int | None = None
         self.end = schedule.epochs
@@ -155,9 +171,10 @@ class _Run:
 
     def epoch(self, step: Step, average: _Average, bar: Any) -> None:
         """Every career once."""
-        order = batches(self.of.tokens.lengths, self.schedule.batch_tokens, self.rng)
+        order = batches(self.of.tokens.lengths, self.schedule.batch_tokens, self.rng, step.packed)
         for i, batch in enumerate(order):
-            step(self.of, batch, self.schedule.learning_rate * self._share(self.done + i / len(order)))
+            learning_rate = self.schedule.learning_rate * self._share(self.done + i / len(order))
+            step(self.of, batch, learning_rate, (self.seed, self.done, i))
             average.update()
             bar.advance(len(batch))
         self.done += 1

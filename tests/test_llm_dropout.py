@@ -1,0 +1,143 @@
+"""Dropout in training: what a step draws depends on its seed and number, never on threads or on what came before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from harness.data.sources import open_panel
+from harness.model import Context
+from harness.panel import Panel
+from harness.plugins.llm.base import train_tokenizer
+from harness.plugins.llm.dropout import Draws, draws_from_torch, dropout_by
+from harness.plugins.llm.loader import quiet
+from harness.plugins.llm.parallel import workers
+from harness.plugins.llm.tokens import Resumes, encode_titles
+from harness.plugins.llm.train import Step, adamw, examples, reading
+from harness.plugins.llm.tune import Adapters, Fit, Schedule, add_adapters, tune
+
+SCHEDULE = Schedule(2, 0.0, 1, 0.4, 1e-2, 1.0, 0.5, 0.0, 512, "titles")
+
+
+@pytest.fixture(scope="module")
+def market() -> Panel:
+    return open_panel("market", {"persons": "30"})
+
+
+@pytest.fixture(scope="module")
+def tokenizer(market: Panel) -> Any:
+    return train_tokenizer(market, 300, 256)
+
+
+def llama(vocabulary: int, dropout: float, attention_dropout: float = 0.0) -> Any:
+    config = transformers.LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=256,
+        attention_dropout=attention_dropout,
+    )
+    with quiet(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = transformers.LlamaForCausalLM(config)
+    model = add_adapters(model, Adapters(4, 8, dropout, True), 0)
+    with torch.no_grad():  # adapters that start at zero would hide what is dropped before them
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.fill_(0.1)
+    return model
+
+
+class Backwards(Executor):
+    """Works on the last share first, all in one thread."""
+
+    def map(self, fn: Callable[..., Any], *iterables: Iterable[Any], **_: Any) -> Iterator[Any]:
+        return iter([fn(*given) for given in reversed(list(zip(*iterables, strict=True)))][::-1])
+
+
+def gradients(model: Any, resumes: Resumes, pool: Executor, draws: Draws, keys: list[tuple[int, ...]]) -> list[Any]:
+    """Of every step, for every trained parameter, without a change of any."""
+    of = examples(resumes, "titles")
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = adamw(trained, 0.0)
+    found: list[Any] = []
+    optimizer.register_step_pre_hook(lambda *_: found.append(torch.cat([p.grad.flatten() for p in trained])))
+    step = Step(model.train(), optimizer, 0, pool, 2, reading(model), 1e9, draws)
+    for key in keys:
+        step(of, np.arange(8), 0.0, key)
+    return found
+
+
+def resumes_of(panel: Panel, tokenizer: Any) -> Resumes:
+    return Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 256)
+
+
+@pytest.mark.parametrize(("dropout", "hidden"), [(0.3, 0.0), (0.0, 0.3)])
+def test_a_step_draws_what_its_key_says_whatever_the_threads_do(
+    dropout: float, hidden: float, market: Panel, tokenizer: Any
+) -> None:
+    model, resumes, draws = llama(len(tokenizer), dropout), resumes_of(market, tokenizer), Draws()
+    keys = [(0, 1, 2), (0, 1, 3), (0, 1, 2)]
+    with dropout_by(draws, model, hidden):
+        assert not draws_from_torch(model, draws)
+        with workers("cpu", 2) as (pool, _):
+            one, other, again = gradients(model, resumes, pool, draws, keys)
+        torch.manual_seed(7)
+        (backwards,) = gradients(model, resumes, Backwards(), draws, keys[:1])
+        torch.testing.assert_close(again, one, rtol=0, atol=0)
+        torch.testing.assert_close(backwards, one, rtol=1e-5, atol=1e-7)
+        assert not torch.allclose(other, one, rtol=0.1)
+    model.eval()
+
+
+def test_the_share_is_dropped_and_the_rest_scaled() -> None:
+    draws = Draws()
+    with draws.seeded((1, 2), torch.device("cpu")):
+        found = draws.drop(torch.full((100_000,), 3.0), 0.25)
+    assert found.unique().tolist() == [0.0, 4.0]
+    assert float((found == 0).float().mean()) == pytest.approx(0.25, abs=0.01)
+    assert draws.generator is None
+
+
+def tuned(model: Any, four_persons: Panel, tokenizer: Any, folder: Path, hidden: float = 0.0) -> Fit:
+    data = resumes_of(four_persons.part("train"), tokenizer), resumes_of(four_persons.part("valid"), tokenizer)
+    schedule = replace(SCHEDULE, hidden_dropout=hidden)
+    return tune(model, data, 0, schedule, Context(seed=3, scratch=folder, cache=folder))
+
+
+@pytest.mark.parametrize("attention", [0.0, 0.2])
+def test_tuning_with_dropout_repeats_and_leaves_plain_adapters(
+    attention: float, four_persons: Panel, tokenizer: Any, tmp_path: Path
+) -> None:
+    losses = []
+    for seed in (1, 2):  # torch's own state before makes no difference
+        torch.manual_seed(seed)
+        model = llama(len(tokenizer), 0.2, attention)
+        kinds = {name: type(module) for name, module in model.named_modules()}
+        losses.append(tuned(model, four_persons, tokenizer, tmp_path, 0.1).validation)
+        assert {name: type(module) for name, module in model.named_modules()} == kinds
+        assert not any(module.training for module in model.modules())
+    assert losses[0] == losses[1]
+    assert losses[0] != tuned(llama(len(tokenizer), 0.2, attention), four_persons, tokenizer, tmp_path).validation
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_only_what_draws_from_torch_keeps_tuning_to_one_worker(dropout: float, tokenizer: Any) -> None:
+    model = llama(len(tokenizer), 0.2, attention_dropout=dropout).train()
+    draws = Draws()
+    assert draws_from_torch(model, draws)  # peft's own dropout layers
+    state = torch.get_rng_state()
+    with dropout_by(draws, model):
+        assert draws_from_torch(model, draws) is (dropout > 0)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert model.training
