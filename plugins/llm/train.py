@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from harness.plugins.llm.score import ranges
-from harness.plugins.llm.tokens import Ragged, Resumes
+from harness.plugins.llm.tokens import Ragged, Resumes, ranges
 from harness.types import BoolArray, IntArray
 
 if TYPE_CHECKING:
     import torch
 
 Loss = Literal["titles", "all"]
-# (model, ids [B, L], bool [B, L]) -> logits [c, V] at the c places that count.
-Reading: TypeAlias = "Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor]"
+# (model, ids [B, L], bool [B, L], what else the model is told) -> logits [c, V] at the c places that count.
+Reading: TypeAlias = "Callable[..., torch.Tensor]"
 IGNORED = -100  # what torch's cross entropy takes for "no target here"
 
 
@@ -148,15 +147,15 @@ def reading(model: Any) -> Reading:
     return _read_there if same else _read_everywhere
 
 
-def _read_everywhere(model: Any, ids: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+def _read_everywhere(model: Any, ids: torch.Tensor, counts: torch.Tensor, **extra: Any) -> torch.Tensor:
     # No mask: attention is causal, and padding stands on the right, where nothing that counts can see it.
-    logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits[counts]
+    logits: torch.Tensor = model(input_ids=ids, use_cache=False, **extra).logits[counts]
     return logits
 
 
-def _read_there(model: Any, ids: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+def _read_there(model: Any, ids: torch.Tensor, counts: torch.Tensor, **extra: Any) -> torch.Tensor:
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
-    hidden = causal.base_model(input_ids=ids, use_cache=False).last_hidden_state[counts]
+    hidden = causal.base_model(input_ids=ids, use_cache=False, **extra).last_hidden_state[counts]
     logits: torch.Tensor = causal.get_output_embeddings()(hidden)
     return logits
 
