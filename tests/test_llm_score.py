@@ -15,6 +15,7 @@ from harness.plugins.llm import score
 from harness.plugins.llm.base import train_tokenizer
 from harness.plugins.llm.score import Scorer
 from harness.plugins.llm.tokens import Resumes, encode_titles
+from harness.tasks import lf_exit, next_occ, switch
 
 TITLES = (
     "Nurses",
@@ -124,6 +125,47 @@ def everything(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
     """All records as targets, and all states asked of each."""
     targets = np.arange(panel.n_records)
     return targets, np.broadcast_to(np.arange(panel.n_states), (len(targets), panel.n_states))
+
+
+def rows_through(module: Any) -> list[int]:
+    """A list that grows by how many rows of tokens or hidden states pass through the module at every call."""
+    seen: list[int] = []
+
+    def count(_: Any, given: tuple[torch.Tensor, ...]) -> None:
+        shape = given[0].shape
+        seen.append(given[0].numel() // (shape[-1] if given[0].is_floating_point() else 1))
+
+    module.register_forward_pre_hook(count)
+    return seen
+
+
+@pytest.mark.parametrize("name", ["next_occ", "switch", "lf_exit"])
+def test_a_task_pays_for_the_titles_it_asks_about(name: str, panel: Panel, tokenizer: Any) -> None:
+    """The observed title costs no token beside the career's; any other the career once more and its own tokens."""
+    task = {task.name: task for task in (next_occ.TASK, switch.TASK, lf_exit.TASK)}[name]
+    transitions = task.transitions(panel)
+    states = task.partition.ask(panel, transitions)
+    resumes = Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 512)
+    model = toy("llama", len(tokenizer))
+    scorer = Scorer(model, 0)
+    scorer.log_prob(resumes, transitions, states)  # what is tried once is tried here
+    through_model, through_head = (
+        rows_through(model.get_input_embeddings()),
+        rows_through(model.get_output_embeddings()),
+    )
+    for person in np.unique(panel.person[transitions]):  # one at a time, so that nothing is padded
+        scorer.log_prob(
+            resumes, transitions[panel.person[transitions] == person], states[panel.person[transitions] == person]
+        )
+    other = states != panel.state[transitions][:, None]
+    length = resumes.events.lengths
+    branches = int((length[states[other]] - 1).sum())
+    careers_read = resumes.windows(transitions).tokens.offsets[-1] * (1 + bool(branches))
+    assert 0 < sum(through_model) <= careers_read + branches
+    assert sum(through_head) <= length[states].sum()
+    if name == "next_occ":
+        assert sum(through_model) == careers_read
+        assert sum(through_head) == length[states].sum()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

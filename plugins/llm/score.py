@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.plugins.llm.parallel import workers
-from harness.plugins.llm.tokens import Ragged, Resumes, Windows
+from harness.plugins.llm.tokens import Ragged, Resumes, Windows, ranges
+from harness.plugins.llm.train import reading
+from harness.plugins.llm.tree import log_prob_of
 from harness.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import torch
+
+    from harness.plugins.llm.train import Reading
 
 # The most tokens a forward pass takes, padding included, for a vocabulary of 4,096; fewer for a larger one, so that
 # the logits stay near 128 MiB.
@@ -64,6 +68,7 @@ class Scorer:
         self.model = model
         self.pad = pad
         self._branches_exact: bool | None = None
+        self._read: Reading | None = None
 
     def log_prob(self, resumes: Resumes, targets: IntArray, states: IntArray) -> FloatArray:
         """float32 [n, m]: ln P(title of states[i, j], delimiter | history of targets[i]).
@@ -108,6 +113,8 @@ class Scorer:
         vocabulary = int(self.model.get_input_embeddings().weight.shape[0])
         limit = max(1, min(BATCH_TOKENS, BATCH_LOGITS // vocabulary))
         batches = list(_batches(jobs, limit))
+        if self._read is None:
+            self._read = reading(self.model)
         with workers(self.model.get_input_embeddings().weight.device.type) as (pool, _):
             for batch, log_prob in zip(batches, pool.map(self._forward, batches), strict=True):
                 out = np.concatenate([job.read_out for job in batch])
@@ -118,6 +125,7 @@ class Scorer:
         """float64 [reads of the batch]: the log-probability of each token that is read, in the order of the jobs."""
         import torch
 
+        assert self._read is not None
         length = max(len(job.ids) for job in batch)
         device = self.model.get_input_embeddings().weight.device
 
@@ -135,19 +143,14 @@ class Scorer:
             extra["position_ids"] = stack([job.position for job in batch], 0)
         # Without a mask, attention is causal, and what follows a token (padding above all) cannot reach it.
         ids = stack([job.ids for job in batch], self.pad)
+        row = np.repeat(np.arange(len(batch)), [len(job.read_at) for job in batch])
+        place = row * length + np.concatenate([job.read_at for job in batch])
+        distinct, which = np.unique(place, return_inverse=True)  # branches of a head are all read there
+        places = torch.zeros(ids.shape, dtype=torch.bool)
+        places.view(-1)[torch.from_numpy(distinct)] = True
         with torch.inference_mode():
-            logits = self.model(input_ids=ids, use_cache=False, **extra).logits.float()  # [B, L, V]
-            total = logits.logsumexp(dim=-1)  # [B, L]
-        row, at, token = (
-            torch.from_numpy(column).to(device)
-            for column in (
-                np.repeat(np.arange(len(batch)), [len(job.read_at) for job in batch]),
-                np.concatenate([job.read_at for job in batch]),
-                np.concatenate([job.read_token for job in batch]),
-            )
-        )
-        read: FloatArray = (logits[row, at, token] - total[row, at]).double().cpu().numpy()
-        return read
+            logits = self._read(self.model, ids, places.to(device), **extra)  # [distinct places, V]
+        return log_prob_of(logits, which, np.concatenate([job.read_token for job in batch]))
 
 
 def tree_mask(branch: torch.Tensor, sees: torch.Tensor) -> torch.Tensor:
@@ -168,12 +171,6 @@ def tree_mask(branch: torch.Tensor, sees: torch.Tensor) -> torch.Tensor:
     )
     mask = torch.zeros(allowed.shape, dtype=torch.float32, device=branch.device)
     return mask.masked_fill_(~allowed, torch.finfo(torch.float32).min)[:, None]
-
-
-def ranges(start: IntArray, length: IntArray) -> IntArray:
-    """start[0], start[0] + 1, ... (length[0] of them), then those of the next, in one array."""
-    shift = np.repeat(start - (np.cumsum(length) - length), length)
-    return np.asarray(shift + np.arange(length.sum()), dtype=np.int64)
 
 
 def _observed_jobs(

@@ -59,6 +59,12 @@ class Ragged:
 NOTHING: IntArray = np.zeros(0, dtype=np.int64)
 
 
+def ranges(start: IntArray, length: IntArray) -> IntArray:
+    """start[0], start[0] + 1, ... (length[0] of them), then those of the next, in one array."""
+    shift = np.repeat(start - (np.cumsum(length) - length), length)
+    return np.asarray(shift + np.arange(length.sum()), dtype=np.int64)
+
+
 def encode(tokenizer: PreTrainedTokenizerBase, strings: Sequence[str]) -> list[list[int]]:
     """Each string's ids as they stand inside a text, without any special token; the empty string has none.
 

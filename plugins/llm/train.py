@@ -12,8 +12,7 @@ import numpy as np
 from harness.plugins.llm.compute import products_in
 from harness.plugins.llm.dropout import Draws, seed_of
 from harness.plugins.llm.packing import packed_inputs
-from harness.plugins.llm.score import ranges
-from harness.plugins.llm.tokens import Ragged, Resumes
+from harness.plugins.llm.tokens import Ragged, Resumes, ranges
 from harness.types import BoolArray, IntArray
 
 if TYPE_CHECKING:
