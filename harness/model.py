@@ -31,8 +31,10 @@ class NoParams(Params):
 class Context:
     """What a fit may use besides the data.
 
-    seed: of every random draw. device: 'cpu', 'cuda', 'cuda:1', 'mps'. scratch: a folder of the fit's own, gone
-    afterwards. cache: a folder that stays, for what is expensive and the same for everyone (a pre-trained base).
+    seed: of every random draw. device: 'cpu', 'cuda', 'cuda:1', 'mps'. scratch: a folder of the fit's own, gone when
+    the fit is saved. What a model writes there outlives a kill: the same fit, asked for again, finds it, and may go on
+    from a checkpoint, if it then ends with the numbers of a fit that nobody stopped. cache: a folder that stays, for
+    what is expensive and the same for everyone (a pre-trained base).
     """
 
     seed: int
@@ -125,8 +127,8 @@ class ModelSpec:
     command that brings them. cite: the source of the method. sums_to_one: False where a row may sum to less.
     whole_rows: False where a whole row is too dear to ask for at every transition. entry: can predict a career's first
     record. predicts: None for the next state, or the one binary task whose event an ``OutcomeModel`` predicts.
-    simulated_only: knows the generator of a simulated panel. scoring_params: those of its parameters that change what
-    is asked of a fit and not the fit, so that requests which differ in them alone share one.
+    simulated_only: knows the generator of a simulated panel. scoring_params: those of its parameters that do not change
+    the fit, but what is asked of it (or nothing), so that requests which differ in them alone share one.
     """
 
     name: str

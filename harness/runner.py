@@ -32,24 +32,29 @@ from harness.records import (
 from harness.registry import Registry
 from harness.run import Run
 from harness.scoring import METRICS, Metric, gather
+from harness.scratch import unfinished
 from harness.task import EachState, Task
 from harness.types import FloatArray
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """Where a run works and whom it tells: records, cache, plugins, progress. force: redo what is already there."""
+    """Where a run works and whom it tells: records, cache, plugins, progress.
+
+    force: redo what is already there, from the start. trust: take the store's record of an identical request.
+    """
 
     registry: Registry
     store: Store
     cache: Path
     progress: Progress = field(default_factory=Silent)
     force: bool = False
+    trust: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A model ready to be scored, with what its fit cost."""
+    """A model ready to be scored, with what its fit cost; killed attempts count up to their last checkpoint."""
 
     model: Model
     seconds: float
@@ -71,7 +76,7 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
     fitted: Fitted | None = None
     for task in run.tasks:
         configuration = run.configuration(task)
-        record = None if workshop.force else workshop.store.find(configuration)
+        record = workshop.store.find(configuration) if workshop.trust and not workshop.force else None
         if record is None:
             fitted = fitted or _fit(run, workshop)
             record = _score(run, task, fitted, workshop)
@@ -107,14 +112,14 @@ def _fit(run: Run, workshop: Workshop) -> Fitted:
         return _load(run, folder)
     model = run.model.item.build(run.params)
     started = now()
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch, measured() as cost:
-        context = Context(run.seed, Path(scratch), workshop.cache, run.device, workshop.progress)
-        with named(run.model.item.name, "fit"):
+    with unfinished(workshop.cache, run.fit_name(), anew=workshop.force) as scratch:
+        context = Context(run.seed, scratch.folder, workshop.cache, run.device, workshop.progress)
+        with measured() as cost, named(run.model.item.name, "fit"):
             model.fit(run.panel.part("train"), run.panel.part("valid"), context)
-    with named(run.model.item.name, "facts"):
-        facts = json.loads(json.dumps(dict(model.facts())))
-    fitted = Fitted(model, cost.seconds, cost.peak_memory_mb, facts, started)
-    _keep(run.model.item.name, fitted, folder)
+        with named(run.model.item.name, "facts"):
+            facts = json.loads(json.dumps(dict(model.facts())))
+        fitted = Fitted(model, scratch.seconds + cost.seconds, cost.peak_memory_mb, facts, started)
+        _keep(run.model.item.name, fitted, folder)
     return fitted
 
 

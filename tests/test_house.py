@@ -29,7 +29,7 @@ ROOMS = [
     {"types", "errors", "progress", "entry"},
     {"panel"},
     {"task", "model"},
-    {"scoring", "inference", "frequencies", "machine", "settings"},
+    {"scoring", "inference", "frequencies", "machine", "scratch", "settings"},
     {"features_history"},
     {"features"},
     {"features_contexts", "features_alternatives"},

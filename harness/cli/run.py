@@ -153,9 +153,9 @@ def _run_of(request: _Request, name: str, tasks: Sequence[Task], panel: Panel, w
 
 def _run_one(run: Run, workshop: Workshop, done: list[Record]) -> None:
     # A record that came with a checkout, whose fit this machine does not hold, is run again, not trusted.
-    again = workshop.force or not _fitted_here(run, workshop)
-    known = set() if again else _recorded(run, workshop)
-    for record in execute(run, replace(workshop, force=again)):
+    trust = not workshop.force and _fitted_here(run, workshop)
+    known = _recorded(run, workshop) if trust else set()
+    for record in execute(run, replace(workshop, trust=trust)):
         done.append(record)
         console.say(_line(record, workshop.store, reused=record.id in known))
 

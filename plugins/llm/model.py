@@ -106,6 +106,7 @@ class LoraModel(OpenModel):
             weight_decay=p.weight_decay,
             batch_tokens=p.batch_tokens,
             loss=p.loss,
+            checkpoint_seconds=p.checkpoint_seconds,
         )
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:

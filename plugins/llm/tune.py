@@ -9,13 +9,14 @@ about whether training still gains.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.plugins.llm.checkpoint import Checkpoint, adam_state, training_key
 from harness.plugins.llm.loader import embedding_modules, quiet
 from harness.plugins.llm.parallel import MOST_WORKERS, workers
 from harness.plugins.llm.score import Scorer
@@ -43,7 +44,7 @@ class Schedule:
 
     epochs: the most, decay included. decay: epochs of the decay for each epoch before it. embedding_factor: learning
     rate of the embeddings and the output head, where they are trained, as a multiple of the adapters'. average: the
-    share of the running average that a step leaves as it was.
+    share of the running average that a step leaves as it was. checkpoint_seconds: between two checkpoints.
     """
 
     epochs: int
@@ -56,6 +57,7 @@ class Schedule:
     weight_decay: float
     batch_tokens: int
     loss: Loss
+    checkpoint_seconds: float
 
 
 @dataclass(frozen=True)
@@ -91,58 +93,88 @@ def add_adapters(model: Any, adapters: Adapters, seed: int) -> Any:
 def tune(model: Any, data: tuple[Resumes, Resumes], pad: int, schedule: Schedule, context: Context) -> Fit:
     """Train what of ``model`` asks for gradients, in place, and leave the best checkpoint in it, in evaluation mode.
 
-    data: the resumes to train on, and those that the schedule watches.
+    data: the resumes to train on, and those that the schedule watches. Goes on from the checkpoint that a killed call
+    with the same arguments left in ``context.scratch``, and ends with the same weights as if nobody had stopped it.
     """
     import torch
 
     train, valid = data
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    optimizer = _optimizer(trained, schedule)
+    of = examples(train, schedule.loss)
+    average = _Average(list(trained.values()), schedule.average)
+    run = _Run(schedule, of, context.seed)
+    kept = average.copy()
+    tensors = adam_state(trained, optimizer)
+    for kind, values in (("trained", trained.values()), ("average", average.values), ("kept", kept)):
+        tensors |= {f"{kind}/{name}": value for name, value in zip(trained, values, strict=True)}
+    how = (replace(schedule, checkpoint_seconds=0.0), context.seed, valid.panel.fingerprint())
+    key = training_key(model, of.tokens.ids, of.tokens.offsets, of.counts, *how)
+    path = context.scratch / "tuning.safetensors"
+    checkpoint = Checkpoint(path, key, tensors, run.state, schedule.checkpoint_seconds, context.progress)
+    if not checkpoint.load(run.restore):
+        run.losses.append(validation_loss(model, valid, pad))
+    # Threads would take turns at one random generator in an order that no seed fixes.
+    most = 1 if uses_dropout(model) else MOST_WORKERS
+    read = reading(model)
+    with context.progress.bar("tuning", None) as bar:
+        while run.more():
+            with torch.random.fork_rng(), workers(context.device, most) as (pool, count):
+                model.train()
+                run.epoch(Step(model, optimizer, pad, pool, count, read), average, bar, checkpoint.save_if_due)
+            with average.in_place():
+                improved = run.validated(validation_loss(model, valid, pad))
+            bar.describe(f"tuning: epoch {run.done}, validation perplexity {np.exp(run.losses[-1]):.3f}")
+            if improved:
+                average.copy_to(kept)
+            checkpoint.save()
+    with torch.no_grad():
+        for parameter, value in zip(trained.values(), kept, strict=True):
+            parameter.copy_(value)
+    model.eval()
+    return Fit(tuple(run.losses), run.done, run.best)
+
+
+def _optimizer(trained: dict[str, Any], schedule: Schedule) -> Any:
     adapters = [p for name, p in trained.items() if "lora_" in name]
     tables = [p for name, p in trained.items() if "lora_" not in name]
     optimizer = adamw(adapters or tables, schedule.weight_decay)
     if adapters and tables:
         group = {"params": tables, "weight_decay": schedule.weight_decay, "factor": schedule.embedding_factor}
         optimizer.add_param_group(group)
-    of = examples(train, schedule.loss)
-    losses = [validation_loss(model, valid, pad)]
-    average = _Average(list(trained.values()), schedule.average)
-    best, kept = 0, average.copy()
-    # Threads would take turns at one random generator in an order that no seed fixes.
-    most = 1 if uses_dropout(model) else MOST_WORKERS
-    read = reading(model)
-    run = _Run(schedule, of, np.random.default_rng(context.seed))
-    with context.progress.bar("tuning", None) as bar:
-        while run.more(losses):
-            with torch.random.fork_rng(), workers(context.device, most) as (pool, count):
-                torch.manual_seed(context.seed + len(losses))
-                model.train()
-                run.epoch(Step(model, optimizer, pad, pool, count, read), average, bar)
-            with average.in_place():
-                losses.append(validation_loss(model, valid, pad))
-            bar.describe(f"tuning: epoch {len(losses) - 1}, validation perplexity {np.exp(losses[-1]):.3f}")
-            if losses[-1] < losses[best]:
-                best, kept = len(losses) - 1, average.copy()
-    with torch.no_grad():
-        for parameter, value in zip(trained.values(), kept, strict=True):
-            parameter.copy_(value)
-    model.eval()
-    return Fit(tuple(losses), len(losses) - 1, best)
+    return optimizer
 
 
 class _Run:
-    """The state of the schedule: how many epochs, and since when the learning rate falls."""
+    """The state of the schedule: how many epochs and steps, how they went, and since when the learning rate falls."""
 
-    def __init__(self, schedule: Schedule, of: Examples, rng: np.random.Generator) -> None:
+    def __init__(self, schedule: Schedule, of: Examples, seed: int) -> None:
         self.schedule = schedule
         self.of = of
-        self.rng = rng
+        self.seed = seed
+        self.rng = np.random.default_rng(seed)
+        self.before: dict[str, Any] = dict(self.rng.bit_generator.state)  # the generator as this epoch found it
+        self.losses: list[float] = []
+        self.best = 0
         self.done = 0
+        self.step = 0
         self.decay_from: int | None = None
         self.end = schedule.epochs
 
-    def more(self, losses: list[float]) -> bool:
+    def state(self) -> dict[str, Any]:
+        """JSON-able; with it, ``restore`` makes a new run go on where this one is."""
+        names = ("before", "losses", "best", "done", "step", "decay_from", "end")
+        return {name: getattr(self, name) for name in names}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become the run that ``state`` was asked of."""
+        for name, value in state.items():
+            setattr(self, name, value)
+        self.rng.bit_generator.state = self.before
+
+    def more(self) -> bool:
         """Whether another epoch is due; decides when the decay begins."""
-        schedule = self.schedule
+        schedule, losses = self.schedule, self.losses
         if self.decay_from is None and self.done:
             decay = max(1, round(schedule.decay * self.done))
             stalled = len(losses) > schedule.patience and (
@@ -153,14 +185,28 @@ class _Run:
                 self.end = min(schedule.epochs, self.done + decay)
         return self.done < self.end
 
-    def epoch(self, step: Step, average: _Average, bar: Any) -> None:
-        """Every career once."""
+    def epoch(self, step: Step, average: _Average, bar: Any, after: Callable[[], None]) -> None:
+        """Every career once, but for those of the steps that an interrupted run has done already."""
+        import torch
+
         order = batches(self.of.tokens.lengths, self.schedule.batch_tokens, self.rng)
-        for i, batch in enumerate(order):
-            step(self.of, batch, self.schedule.learning_rate * self._share(self.done + i / len(order)))
+        for i in range(self.step, len(order)):
+            # What a step draws depends on which one it is, not on how many this process has made.
+            torch.manual_seed(int(np.random.SeedSequence([self.seed, self.done, i]).generate_state(1)[0]))
+            step(self.of, order[i], self.schedule.learning_rate * self._share(self.done + i / len(order)))
             average.update()
-            bar.advance(len(batch))
-        self.done += 1
+            self.step = i + 1
+            after()
+            bar.advance(len(order[i]))
+
+    def validated(self, loss: float) -> bool:
+        """Ends the epoch with its validation loss; whether it is the lowest so far."""
+        self.done, self.step = self.done + 1, 0
+        self.before = dict(self.rng.bit_generator.state)
+        self.losses.append(loss)
+        if loss < self.losses[self.best]:
+            self.best = self.done
+        return self.best == self.done
 
     def _share(self, epochs: float) -> float:
         """The learning rate as a share of its peak, at a time in epochs."""
@@ -191,6 +237,10 @@ class _Average:
 
     def copy(self) -> list[Any]:
         return [value.clone() for value in self.values]
+
+    def copy_to(self, kept: list[Any]) -> None:
+        for value, own in zip(kept, self.values, strict=True):
+            value.copy_(own)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
