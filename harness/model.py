@@ -34,7 +34,8 @@ class Context:
     seed: of every random draw. device: 'cpu', 'cuda', 'cuda:1', 'mps'. scratch: a folder of the fit's own, gone when
     the fit is saved. What a model writes there outlives a kill: the same fit, asked for again, finds it, and may go on
     from a checkpoint, if it then ends with the numbers of a fit that nobody stopped. cache: a folder that stays, for
-    what is expensive and the same for everyone (a pre-trained base).
+    what is expensive and the same for everyone (a pre-trained base). shared: whether all processes of a launch make
+    this fit together (``harness.processes`` says which one this is); they must then end with the same model.
     """
 
     seed: int
@@ -42,6 +43,7 @@ class Context:
     cache: Path
     device: str = "cpu"
     progress: Progress = field(default_factory=Silent)
+    shared: bool = False
 
 
 class Model(ABC):
@@ -128,7 +130,8 @@ class ModelSpec:
     whole_rows: False where a whole row is too dear to ask for at every transition. entry: can predict a career's first
     record. predicts: None for the next state, or the one binary task whose event an ``OutcomeModel`` predicts.
     simulated_only: knows the generator of a simulated panel. scoring_params: those of its parameters that do not change
-    the fit, but what is asked of it (or nothing), so that requests which differ in them alone share one.
+    the fit, but what is asked of it (or nothing), so that requests which differ in them alone share one. parallel: can
+    be fitted by several processes together; of any other model, the main process makes the whole fit.
     """
 
     name: str
@@ -144,6 +147,7 @@ class ModelSpec:
     predicts: str | None = None
     simulated_only: bool = False
     scoring_params: tuple[str, ...] = ()
+    parallel: bool = False
 
     def missing(self) -> tuple[str, ...]:
         """The needed modules that are not installed; nothing is imported to find out."""

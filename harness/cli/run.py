@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from harness import processes
 from harness.cli import console
 from harness.cli.board import print_boards
 from harness.cli.options import (
@@ -82,6 +83,8 @@ def run(
     tasks = _at_risk(asked, panel, everything="all" in request.tasks)
     workshop = Workshop(registry, Store(records), cache_folder(), progress, force)
     done, failed = _run_all(request, tasks, panel, workshop)
+    if not processes.is_main():
+        return
     _show(done, workshop, as_json)
     for message in failed:
         console.say(f"error: {message}")
@@ -135,13 +138,18 @@ def _run_all(
             try:
                 _run_one(_run_of(request, name, tasks, panel, workshop), workshop, done)
             except HarnessError as error:
-                if len(request.models) == 1 and not done:
+                if (len(request.models) == 1 and not done) or _is_shared(name, workshop):
                     raise
                 failed.append(str(error))  # the other models still get their turn
     except KeyboardInterrupt:
         console.say(f"stopped; {len(done)} finished records are kept in {workshop.store.folder}")
         raise
     return done, failed
+
+
+def _is_shared(name: str, workshop: Workshop) -> bool:
+    """Whether other processes may wait for this one in the model's fit; they are ended when this one fails."""
+    return processes.count() > 1 and workshop.registry.model(name).item.parallel
 
 
 def _run_of(request: _Request, name: str, tasks: Sequence[Task], panel: Panel, workshop: Workshop) -> Run:

@@ -130,5 +130,6 @@ def harness_models() -> list[ModelSpec]:
             sums_to_one=False,
             whole_rows=False,
             scoring_params=("renormalise", "tolerance", "checkpoint_seconds"),
+            parallel=True,
         )
     ]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from harness.plugins.llm.distributed import ALONE, Together
 from harness.progress import Progress
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Checkpoint:
 
     path: a .safetensors file, there or not. key: of the training. tensors: its live tensors by name, read and written
     in place. state: gives all else that decides how it goes on, JSON-able. seconds: between two checkpoints; 0 for one
-    at every chance.
+    at every chance. together: the processes that train; the main one writes and reads, and the others have it from it.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Checkpoint:
     state: Callable[[], Mapping[str, Any]]
     seconds: float
     progress: Progress
+    together: Together = ALONE
     _last: float = field(default_factory=time.monotonic)
     _cost: float = 0.0
 
@@ -60,6 +62,8 @@ class Checkpoint:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
+        if self.together.rank:
+            return
         start = time.monotonic()
         content = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
         text = json.dumps(self.state())
@@ -79,23 +83,30 @@ class Checkpoint:
 
         A file that belongs elsewhere or is damaged is passed over with a note.
         """
+        state = self.together.from_main(self.tensors.values(), None if self.together.rank else self._found())
+        if state is None:
+            return False
+        restore(state)
+        self.progress.note(f"going on from the checkpoint {self.path}")
+        return True
+
+    def _found(self) -> dict[str, Any] | None:
+        """The state in the file, its tensors copied into the live ones; or None."""
         import torch
         from safetensors import SafetensorError
 
         if not self.path.exists():
-            return False
+            return None
         try:
             kept, state = self._read()
         except (OSError, KeyError, ValueError, SafetensorError) as error:
             reason = str(error).split("\n")[0]
             self.progress.note(f"starting anew: the checkpoint {self.path} cannot be used ({reason})")
-            return False
+            return None
         with torch.no_grad():
             for name, tensor in self.tensors.items():
                 tensor.copy_(kept[name])
-        restore(state)
-        self.progress.note(f"going on from the checkpoint {self.path}")
-        return True
+        return state
 
     def _read(self) -> tuple[Tensors, dict[str, Any]]:
         from safetensors import safe_open

@@ -46,10 +46,13 @@ class LoraModel(OpenModel):
         self._is_merged = False
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        from harness.plugins.llm.distributed import together
         from harness.plugins.llm.tune import Fit, tune, validation_loss
 
         p = self.params
-        base = self._open_base(context)
+        group = together(context)
+        with group.main_first():
+            base = self._open_base(context)
         extend = p.extend_vocabulary or ("words" if p.base == "builtin" else "none")
         new = [] if extend == "none" else new_tokens(train, extend == "titles", options_of(self.params))
         added = extend_vocabulary(base.model, base.tokenizer, new, base.title_tokens)
@@ -64,7 +67,7 @@ class LoraModel(OpenModel):
         self._model = self._prepared(base.model, context).to(context.device)
         resumes, watched = self._resumes(train), self._resumes(valid)
         if p.tuning == "none":
-            fitted = Fit((validation_loss(self._model, watched, self._pad()),), 0, 0)
+            fitted = Fit((validation_loss(self._model, watched, self._pad(), group),), 0, 0)
         else:
             fitted = tune(self._model, (resumes, watched), self._pad(), self._schedule(), context)
         if p.tuning == "full":

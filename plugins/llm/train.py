@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from harness.plugins.llm.distributed import ALONE, Together
 from harness.plugins.llm.score import ranges
 from harness.plugins.llm.tokens import Ragged, Resumes
 from harness.types import BoolArray, IntArray
@@ -69,7 +70,7 @@ class _Share:
 
 @dataclass(frozen=True)
 class Step:
-    """One optimiser step on one batch after another, each batch shared among ``workers`` threads of ``pool``."""
+    """One optimiser step on one batch after another, each batch shared among processes and threads."""
 
     model: Any
     optimizer: torch.optim.Optimizer
@@ -78,6 +79,7 @@ class Step:
     workers: int
     read: Reading
     clip: float = 1.0
+    together: Together = ALONE
 
     def __call__(self, of: Examples, batch: IntArray, learning_rate: float) -> float:
         """Train on these sequences; the loss, in nats a counted token."""
@@ -87,15 +89,21 @@ class Step:
             group["lr"] = learning_rate * group.get("factor", 1.0)
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         # Neighbours in length go to different workers, so that all have about the same to do.
+        batch = self.together.share(batch)
         parts = [batch[i :: self.workers] for i in range(min(self.workers, len(batch)))]
         shares = list(self.pool.map(lambda part: self._gradients(of, part, parameters), parts))
-        counted = sum(share.counted for share in shares)
-        for i, parameter in enumerate(parameters):
-            parameter.grad = torch.stack([share.gradients[i] for share in shares]).sum(0).div_(max(counted, 1))
+        gradients = [
+            torch.stack([share.gradients[i] for share in shares]).sum(0) if shares else torch.zeros_like(parameter)
+            for i, parameter in enumerate(parameters)
+        ]
+        own = (sum(share.loss for share in shares), sum(share.counted for share in shares))
+        loss, counted = self.together.sum(gradients, *own)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient.div_(max(counted, 1))
         torch.nn.utils.clip_grad_norm_(parameters, self.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return sum(share.loss for share in shares) / max(counted, 1)
+        return float(loss / max(counted, 1))
 
     def _gradients(self, of: Examples, part: IntArray, parameters: list[torch.nn.Parameter]) -> _Share:
         import torch

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.plugins.llm.checkpoint import Checkpoint, adam_state, training_key
+from harness.plugins.llm.distributed import ALONE, Together, together
 from harness.plugins.llm.loader import embedding_modules, quiet
 from harness.plugins.llm.parallel import MOST_WORKERS, workers
 from harness.plugins.llm.score import Scorer
@@ -111,9 +112,11 @@ def tune(model: Any, data: tuple[Resumes, Resumes], pad: int, schedule: Schedule
     how = (replace(schedule, checkpoint_seconds=0.0), context.seed, valid.panel.fingerprint())
     key = training_key(model, of.tokens.ids, of.tokens.offsets, of.counts, *how)
     path = context.scratch / "tuning.safetensors"
-    checkpoint = Checkpoint(path, key, tensors, run.state, schedule.checkpoint_seconds, context.progress)
+    group = together(context)
+    group.require_same(key)
+    checkpoint = Checkpoint(path, key, tensors, run.state, schedule.checkpoint_seconds, context.progress, group)
     if not checkpoint.load(run.restore):
-        run.losses.append(validation_loss(model, valid, pad))
+        run.losses.append(validation_loss(model, valid, pad, group))
     # Threads would take turns at one random generator in an order that no seed fixes.
     most = 1 if uses_dropout(model) else MOST_WORKERS
     read = reading(model)
@@ -121,9 +124,10 @@ def tune(model: Any, data: tuple[Resumes, Resumes], pad: int, schedule: Schedule
         while run.more():
             with torch.random.fork_rng(), workers(context.device, most) as (pool, count):
                 model.train()
-                run.epoch(Step(model, optimizer, pad, pool, count, read), average, bar, checkpoint.save_if_due)
+                step = Step(model, optimizer, pad, pool, count, read, together=group)
+                run.epoch(step, average, bar, checkpoint.save_if_due)
             with average.in_place():
-                improved = run.validated(validation_loss(model, valid, pad))
+                improved = run.validated(validation_loss(model, valid, pad, group))
             bar.describe(f"tuning: epoch {run.done}, validation perplexity {np.exp(run.losses[-1]):.3f}")
             if improved:
                 average.copy_to(kept)
@@ -192,7 +196,8 @@ class _Run:
         order = batches(self.of.tokens.lengths, self.schedule.batch_tokens, self.rng)
         for i in range(self.step, len(order)):
             # What a step draws depends on which one it is, not on how many this process has made.
-            torch.manual_seed(int(np.random.SeedSequence([self.seed, self.done, i]).generate_state(1)[0]))
+            which = [self.seed, self.done, i, step.together.rank]
+            torch.manual_seed(int(np.random.SeedSequence(which).generate_state(1)[0]))
             step(self.of, order[i], self.schedule.learning_rate * self._share(self.done + i / len(order)))
             average.update()
             self.step = i + 1
@@ -215,12 +220,18 @@ class _Run:
         return min(1.0, epochs / 0.25 + 0.02)  # warm up over a quarter of the first epoch
 
 
-def validation_loss(model: Any, valid: Resumes, pad: int) -> float:
-    """Minus the mean ln P(next state) over the transitions, in nats; over all records where there is no transition."""
+def validation_loss(model: Any, valid: Resumes, pad: int, group: Together = ALONE) -> float:
+    """Minus the mean ln P(next state) over the transitions, in nats; over all records where there is no transition.
+
+    group: the processes that share the persons among them; all are told the same number.
+    """
     model.eval()
     targets = valid.panel.transitions if len(valid.panel.transitions) else valid.panel.entries
-    states = valid.panel.state[targets].astype(np.int64)[:, None]
-    return -float(Scorer(model, pad).log_prob(valid, targets, states).astype(np.float64).mean())
+    own = targets[valid.panel.person[targets] % group.size == group.rank]
+    states = valid.panel.state[own].astype(np.int64)[:, None]
+    said = Scorer(model, pad).log_prob(valid, own, states).astype(np.float64) if len(own) else np.zeros(0)
+    total, count = group.sum([], float(said.sum()), len(own))
+    return -float(total / count)
 
 
 class _Average:
