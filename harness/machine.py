@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import processes
 from harness.errors import RequestError
 
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}
@@ -58,15 +59,22 @@ def _peak_mb() -> float:
 
 
 def resolve_device(asked: str, needs: Iterable[str]) -> str:
-    """The device a model runs on. 'auto': the first GPU where the model uses torch and there is one, else 'cpu'."""
+    """The device a model runs on. 'auto': a GPU where the model uses torch and there is one, else 'cpu'.
+
+    Of several processes, each has the GPU of its own number on its machine, unless one is asked for by number.
+    """
     if "torch" not in needs:
         return "cpu"
     import torch
 
     if asked == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
+        if os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true":  # accelerate launch --cpu
+            return "cpu"
+        if not torch.cuda.is_available():
+            return "mps" if torch.backends.mps.is_available() else "cpu"
+        asked = "cuda"
+    if asked == "cuda" and processes.count() > 1:
+        asked = f"cuda:{processes.local_rank()}"
     try:
         torch.empty(0, device=asked)
     except (RuntimeError, AssertionError) as error:

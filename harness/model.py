@@ -31,10 +31,13 @@ class NoParams(Params):
 class Context:
     """What a fit may use besides the data.
 
-    seed: of every random draw. device: 'cpu', 'cuda', 'cuda:1', 'mps'. scratch: a folder of the fit's own, gone
-    afterwards. cache: a folder that stays, for what is expensive and the same for everyone (a pre-trained base).
-    also: training careers of further panels, for models whose spec says ``pools``; their states are their own, with the
-    title of the main panel's where it is the same (``harness.pooling.same_titles`` says which are).
+    seed: of every random draw. device: 'cpu', 'cuda', 'cuda:1', 'mps'. scratch: a folder of the fit's own, gone when
+    the fit is saved. What a model writes there outlives a kill: the same fit, asked for again, finds it, and may go on
+    from a checkpoint, if it then ends with the numbers of a fit that nobody stopped. cache: a folder that stays, for
+    what is expensive and the same for everyone (a pre-trained base). also: training careers of further panels, for
+    models whose spec says ``pools``; their states are their own, with the title of the main panel's where it is the
+    same (``harness.pooling.same_titles`` says which are). shared: whether all processes of a launch make this fit
+    together (``harness.processes`` says which one this is); they must then end with the same model.
     """
 
     seed: int
@@ -43,6 +46,7 @@ class Context:
     device: str = "cpu"
     progress: Progress = field(default_factory=Silent)
     also: tuple[Panel, ...] = ()
+    shared: bool = False
 
 
 class Model(ABC):
@@ -136,9 +140,10 @@ class ModelSpec:
     command that brings them. cite: the source of the method. sums_to_one: False where a row may sum to less.
     whole_rows: False where a whole row is too dear to ask for at every transition. entry: can predict a career's first
     record. predicts: None for the next state, or the one binary task whose event an ``OutcomeModel`` predicts.
-    simulated_only: knows the generator of a simulated panel. scoring_params: those of its parameters that change what
-    is asked of a fit and not the fit, so that requests which differ in them alone share one. pools: can be trained on
-    careers of several panels at once (``Context.also``).
+    simulated_only: knows the generator of a simulated panel. scoring_params: those of its parameters that do not change
+    the fit, but what is asked of it (or nothing), so that requests which differ in them alone share one. pools: can be
+    trained on careers of several panels at once (``Context.also``). parallel: can be fitted by several processes
+    together; of any other model, the main process makes the whole fit.
     """
 
     name: str
@@ -155,6 +160,7 @@ class ModelSpec:
     simulated_only: bool = False
     scoring_params: tuple[str, ...] = ()
     pools: bool = False
+    parallel: bool = False
 
     def missing(self) -> tuple[str, ...]:
         """The needed modules that are not installed; nothing is imported to find out."""

@@ -16,9 +16,11 @@ class Bar(Protocol):
 
 
 class Progress(Protocol):
-    """Starts bars. ``total`` None: nobody knows how much there is."""
+    """Starts bars, and says what should stay readable. ``total`` None: nobody knows how much there is."""
 
     def bar(self, text: str, total: float | None) -> AbstractContextManager[Bar]: ...
+
+    def note(self, text: str) -> None: ...
 
 
 class _SilentBar:
@@ -38,3 +40,6 @@ class Silent:
     @contextmanager
     def bar(self, text: str, total: float | None) -> Iterator[Bar]:
         yield _SilentBar()
+
+    def note(self, text: str) -> None:
+        """Says nothing."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from harness import processes
 from harness.contract import named, row_sums, score, unseen
 from harness.errors import RequestError
 from harness.machine import measured, versions
@@ -23,6 +24,7 @@ from harness.panel import Panel
 from harness.pooling import pool
 from harness.progress import Progress, Silent
 from harness.records import (
+    Configuration,
     Mass,
     Measured,
     Record,
@@ -33,24 +35,29 @@ from harness.records import (
 from harness.registry import Registry
 from harness.run import Run
 from harness.scoring import METRICS, Metric, gather
+from harness.scratch import unfinished
 from harness.task import EachState, Task
 from harness.types import FloatArray
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """Where a run works and whom it tells: records, cache, plugins, progress. force: redo what is already there."""
+    """Where a run works and whom it tells: records, cache, plugins, progress.
+
+    force: redo what is already there, from the start. trust: take the store's record of an identical request.
+    """
 
     registry: Registry
     store: Store
     cache: Path
     progress: Progress = field(default_factory=Silent)
     force: bool = False
+    trust: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A model ready to be scored, with what its fit cost."""
+    """A model ready to be scored, with what its fit cost; killed attempts count up to their last checkpoint."""
 
     model: Model
     seconds: float
@@ -62,7 +69,8 @@ class Fitted:
 def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
     """The record of each task in turn, on disk before it is yielded, so that a crash loses no finished one.
 
-    An identical request that the store already holds is read instead. A fit that the cache holds is loaded.
+    An identical request that the store already holds is read instead. A fit that the cache holds is loaded. Of several
+    processes, all make the fit of a model that can be fitted so; the main one alone does the rest, and yields.
     RequestError where nobody is at risk in the test split; RunError where the model breaks its contract.
     """
     spec = run.model.item
@@ -70,11 +78,17 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
         require_pooling(spec, workshop.registry)
     for task in run.tasks:
         _require_fit_for(spec, task, run.panel)
-    workshop.registry.manager.hook.harness_run_started(run=run)
+    if processes.is_main():
+        workshop.registry.manager.hook.harness_run_started(run=run)
     fitted: Fitted | None = None
-    for task in run.tasks:
+    if spec.parallel and processes.count() > 1 and processes.told_by_main(_needs_fit(run, workshop)):
+        if not processes.is_main():
+            _help_fit(run, workshop)
+        else:
+            fitted = _fit(run, workshop, shared=True)
+    for task in run.tasks if processes.is_main() else ():
         configuration = run.configuration(task)
-        record = None if workshop.force else workshop.store.find(configuration)
+        record = _known(configuration, workshop)
         if record is None:
             fitted = fitted or _fit(run, workshop)
             record = _score(run, task, fitted, workshop)
@@ -114,21 +128,47 @@ def why_empty(task: Task, panel: Panel) -> str | None:
     )
 
 
-def _fit(run: Run, workshop: Workshop) -> Fitted:
-    folder = workshop.cache / "fits" / run.fit_name()
-    if folder.exists() and not workshop.force:
+def _known(configuration: Configuration, workshop: Workshop) -> Record | None:
+    return workshop.store.find(configuration) if workshop.trust and not workshop.force else None
+
+
+def _is_kept(folder: Path, workshop: Workshop) -> bool:
+    return folder.exists() and not workshop.force
+
+
+def _needs_fit(run: Run, workshop: Workshop) -> bool:
+    if _is_kept(_folder(run, workshop), workshop):
+        return False
+    return any(_known(run.configuration(task), workshop) is None for task in run.tasks)
+
+
+def _folder(run: Run, workshop: Workshop) -> Path:
+    return workshop.cache / "fits" / run.fit_name()
+
+
+def _help_fit(run: Run, workshop: Workshop) -> None:
+    """Do this process's part of a fit that the main one keeps."""
+    model = run.model.item.build(run.params)
+    with tempfile.TemporaryDirectory(prefix="harness-") as scratch, named(run.model.item.name, "fit"):
+        context = Context(run.seed, Path(scratch), workshop.cache, run.device, workshop.progress, shared=True)
+        model.fit(run.panel.part("train"), run.panel.part("valid"), context)
+
+
+def _fit(run: Run, workshop: Workshop, shared: bool = False) -> Fitted:
+    folder = _folder(run, workshop)
+    if _is_kept(folder, workshop):
         return _load(run, folder)
     model = run.model.item.build(run.params)
     started = now()
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch, measured() as cost:
+    with unfinished(workshop.cache, run.fit_name(), anew=workshop.force) as scratch:
         also = pool(run.panel, run.train_also)
-        context = Context(run.seed, Path(scratch), workshop.cache, run.device, workshop.progress, also)
-        with named(run.model.item.name, "fit"):
+        context = Context(run.seed, scratch.folder, workshop.cache, run.device, workshop.progress, also, shared)
+        with measured() as cost, named(run.model.item.name, "fit"):
             model.fit(run.panel.part("train"), run.panel.part("valid"), context)
-    with named(run.model.item.name, "facts"):
-        facts = json.loads(json.dumps(dict(model.facts())))
-    fitted = Fitted(model, cost.seconds, cost.peak_memory_mb, facts, started)
-    _keep(run.model.item.name, fitted, folder)
+        with named(run.model.item.name, "facts"):
+            facts = json.loads(json.dumps(dict(model.facts())))
+        fitted = Fitted(model, scratch.seconds + cost.seconds, cost.peak_memory_mb, facts, started)
+        _keep(run.model.item.name, fitted, folder)
     return fitted
 
 

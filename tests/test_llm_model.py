@@ -51,6 +51,9 @@ class Told:
     def describe(self, text: str) -> None:
         self.bars.append(text)
 
+    def note(self, text: str) -> None:
+        self.bars.append(text)
+
 
 @pytest.fixture(autouse=True)
 def few_threads() -> Iterator[None]:
@@ -210,7 +213,7 @@ def test_the_target_and_what_follows_are_not_seen(fitted: Any, market: Panel) ->
 
 
 def test_a_base_is_trained_once_for_each_recipe_and_never_half_read(
-    market: Panel, context: Context, capsys: pytest.CaptureFixture[str]
+    market: Panel, context: Context, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train, valid = market.part("train"), market.part("valid")
     bars = context.progress.bars  # type: ignore[attr-defined]
@@ -232,7 +235,7 @@ def test_a_base_is_trained_once_for_each_recipe_and_never_half_read(
     assert {"config.json", "model.safetensors", "tokenizer.json", "recipe.json"} <= files
     assert not [path for path in bases.iterdir() if path.name.startswith(".")]
     bars.clear()
-    build(params).fit(train, valid, context)
+    build(params).fit(train, valid, replace(context, scratch=tmp_path_factory.mktemp("again")))
     assert not any("pre-training" in bar for bar in bars)
     assert any("validation perplexity" in bar for bar in bars)
     other = build(LlmParams(**(TINY | {"base_tokens": 5_001, "epochs": 1})))

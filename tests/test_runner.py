@@ -266,6 +266,30 @@ def test_a_model_that_raises_is_named(registry: Registry, workshop: Workshop, fo
         run_all(request(registry, four_persons, entry=entry_of(Raises)), workshop)
 
 
+def test_a_stopped_fit_finds_its_scratch_again_unless_forced(
+    registry: Registry, workshop: Workshop, four_persons: Panel
+) -> None:
+    found: list[list[str]] = []
+
+    class Stopped(Frequencies):
+        def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+            found.append([path.name for path in context.scratch.iterdir()])
+            (context.scratch / "half").touch()
+            if len(found) < 4:
+                raise KeyboardInterrupt
+            super().fit(train, valid, context)
+
+    run = request(registry, four_persons, entry=entry_of(Stopped))
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run_all(run, workshop)
+    with pytest.raises(KeyboardInterrupt):
+        run_all(run, replace(workshop, force=True))
+    run_all(run, replace(workshop, trust=False))
+    assert found == [[], ["half"], [], ["half"]]
+    assert not list((workshop.cache / "unfinished").iterdir())
+
+
 def test_a_wrong_shape_is_refused(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
     class Short(Frequencies):
         def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:

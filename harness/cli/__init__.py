@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Annotated
 
 import typer
 
-from harness import __version__
+from harness import __version__, processes
 from harness.cli import board, console, data, plugin, run, show
 from harness.errors import HarnessError
 from harness.progress import PROGRESS
 from harness.registry import Registry, load_registry
 
+GRACE = 5.0  # seconds
 HELP = "Models of a worker's next occupation, side by side on one split with one likelihood."
 
 
@@ -51,10 +55,34 @@ def build_app(registry: Registry) -> typer.Typer:
 
 
 def main() -> None:
-    """The entry point. Exit status: 0 done, 1 the run failed, 2 the request or the data is wrong."""
+    """The entry point. Exit status: 0 done, 1 the run failed, 2 the request or the data is wrong.
+
+    Of several processes that a launcher started, the main one speaks; the others help it run models, and say after a
+    moment, in which the launcher ends them if the main one has failed as well, what only they know to be wrong.
+    """
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]  # taken anywhere on the line
+    if processes.is_main():
+        _main(arguments)
+    elif arguments[:1] == ["run"]:
+        screen, said = sys.stderr, io.StringIO()
+        with redirect_stdout(io.StringIO()), redirect_stderr(said):
+            try:
+                _main(arguments)
+            except SystemExit as end:
+                if end.code:
+                    time.sleep(GRACE)
+                    last = said.getvalue().strip().split("\n")[-1]
+                    print(f"process {processes.rank()}: {last}", file=screen, flush=True)
+                raise
+
+
+def _main(arguments: list[str]) -> None:
     try:
         build_app(load_registry())(args=arguments, prog_name="harness")
+    except SystemExit as end:
+        if not end.code:
+            processes.leave()
+        raise
     except Exception as error:
         if len(arguments) < len(sys.argv) - 1:
             raise

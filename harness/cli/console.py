@@ -79,6 +79,13 @@ class TerminalProgress:
                 self._progress.stop()
                 self._progress = None
 
+    def note(self, text: str) -> None:
+        """A line on stderr, above the bars where there are any."""
+        if self._progress is None:
+            say(text)
+        else:
+            self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
 
 def _new_progress() -> Any:
     from rich.console import Console

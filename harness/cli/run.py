@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from harness import processes
 from harness.cli import console
 from harness.cli.board import print_boards
 from harness.cli.options import (
@@ -96,6 +97,8 @@ def run(
     tasks = _at_risk(asked, panel, everything="all" in request.tasks)
     workshop = Workshop(registry, Store(records), cache_folder(), progress, force)
     done, failed = _run_all(request, tasks, panels, workshop)
+    if not processes.is_main():
+        return
     _show(done, workshop, as_json)
     for message in failed:
         console.say(f"error: {message}")
@@ -161,13 +164,18 @@ def _run_all(
             try:
                 _run_one(_run_of(request, name, tasks, panels, workshop), workshop, done)
             except HarnessError as error:
-                if len(request.models) == 1 and not done:
+                if (len(request.models) == 1 and not done) or _is_shared(name, workshop):
                     raise
                 failed.append(str(error))  # the other models still get their turn
     except KeyboardInterrupt:
         console.say(f"stopped; {len(done)} finished records are kept in {workshop.store.folder}")
         raise
     return done, failed
+
+
+def _is_shared(name: str, workshop: Workshop) -> bool:
+    """Whether other processes may wait for this one in the model's fit; they are ended when this one fails."""
+    return processes.count() > 1 and workshop.registry.model(name).item.parallel
 
 
 def _run_of(request: _Request, name: str, tasks: Sequence[Task], panels: Sequence[Panel], workshop: Workshop) -> Run:
@@ -180,9 +188,9 @@ def _run_of(request: _Request, name: str, tasks: Sequence[Task], panels: Sequenc
 
 def _run_one(run: Run, workshop: Workshop, done: list[Record]) -> None:
     # A record that came with a checkout, whose fit this machine does not hold, is run again, not trusted.
-    again = workshop.force or not _fitted_here(run, workshop)
-    known = set() if again else _recorded(run, workshop)
-    for record in execute(run, replace(workshop, force=again)):
+    trust = not workshop.force and _fitted_here(run, workshop)
+    known = _recorded(run, workshop) if trust else set()
+    for record in execute(run, replace(workshop, trust=trust)):
         done.append(record)
         console.say(_line(record, workshop.store, reused=record.id in known))
 

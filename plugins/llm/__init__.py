@@ -90,6 +90,9 @@ class LlmParams(Params):
     decay: float = Field(
         0.4, gt=0, description="epochs of falling learning rate for each epoch before it; at least one in all"
     )
+    checkpoint_seconds: float = Field(
+        60.0, ge=0, description="seconds of tuning between checkpoints, from which a killed run goes on; 0: every step"
+    )
     max_context: int | None = Field(
         None,
         ge=8,
@@ -154,7 +157,8 @@ def harness_models() -> list[ModelSpec]:
             cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM; Hu et al. (2022), LoRA",
             sums_to_one=False,
             whole_rows=False,
-            scoring_params=("renormalise", "tolerance"),
+            scoring_params=("renormalise", "tolerance", "checkpoint_seconds"),
             pools=True,
+            parallel=True,
         )
     ]

@@ -8,18 +8,20 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.panel import Panel
+from harness.plugins.llm.checkpoint import Checkpoint, adam_state, training_key
 from harness.plugins.llm.loader import load_causal_lm, load_tokenizer, quiet
 from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.text import resume_text
 from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import Step, adamw, batches, examples, reading
+from harness.plugins.llm.train import Examples, Step, adamw, batches, examples, reading
+from harness.scratch import unfinished
 from harness.types import IntArray
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 # Raise it with any change of what a recipe makes, so that no cached base made by older code is taken for a new one.
 VERSION = 1
 START, PAD = "<s>", "<pad>"
+CHECKPOINT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -87,15 +90,20 @@ def base_folder(recipe: Recipe, pool: Panel, cache: Path) -> Path:
 def _publish(recipe: Recipe, pool: Panel, context: Context, folder: Path) -> None:
     """Train beside the final place and move the finished folder there, so that a half-written base is never found."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    with unfinished(context.cache, f"llm-base-{folder.name}") as scratch:
+        tokenizer = train_tokenizer(pool, recipe.vocabulary, recipe.context)
+        model = pretrain(recipe, pool, tokenizer, replace(context, scratch=scratch.folder))
+        content = {**asdict(recipe), "pool_fingerprint": pool.fingerprint()}
+        _move_in(model, tokenizer, content, folder)
+
+
+def _move_in(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: dict[str, Any], folder: Path) -> None:
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        tokenizer = train_tokenizer(pool, recipe.vocabulary, recipe.context)
-        model = pretrain(recipe, pool, tokenizer, context)
         with quiet():
             model.save_pretrained(draft)
             tokenizer.save_pretrained(draft)
-        content = {**asdict(recipe), "pool_fingerprint": pool.fingerprint()}
-        (draft / "recipe.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        (draft / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
         try:
             os.rename(draft, folder)
         except OSError:
@@ -152,28 +160,66 @@ def pretrain(recipe: Recipe, pool: Panel, tokenizer: PreTrainedTokenizerBase, co
 
     events = encode_titles(tokenizer, pool.occupations)
     data = examples(Resumes(pool, tokenizer, events, recipe.context), "all")
-    rng = np.random.default_rng(recipe.seed)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         model: Any = LlamaForCausalLM(_config(LlamaConfig, recipe, len(tokenizer), tokenizer))
     model.to(context.device).train()
-    optimizer = adamw(list(model.parameters()), weight_decay=0.1)
-    done, epoch = 0, iter(())
+    named = dict(model.named_parameters())
+    optimizer = adamw(list(named.values()), weight_decay=0.1)
+    tensors = adam_state(named, optimizer) | {f"trained/{name}": value for name, value in named.items()}
+    run = _Run(recipe, data)
+    key = training_key(model, recipe, data.tokens.ids, data.tokens.offsets)
+    path = context.scratch / "base.safetensors"
+    checkpoint = Checkpoint(path, key, tensors, run.state, CHECKPOINT_SECONDS, context.progress)
+    resumed = checkpoint.load(run.restore)
     with (
         workers(context.device) as (pool_of_threads, count),
         context.progress.bar(f"pre-training the base on {recipe.pool}", recipe.tokens) as bar,
     ):
+        if resumed:
+            bar.advance(run.tokens)
         step = Step(model, optimizer, int(tokenizer.pad_token_id or 0), pool_of_threads, count, reading(model))
-        while done < recipe.tokens:
-            batch = next(epoch, None)
-            if batch is None:
-                epoch = iter(batches(data.tokens.lengths, recipe.batch_tokens, rng))
-                continue
-            step(data, batch, recipe.learning_rate * _warm_up_and_decay(done / recipe.tokens))
-            tokens = int(data.tokens.lengths[batch].sum())
-            done += tokens
-            bar.advance(tokens)
+        for batch in run:
+            step(data, batch, recipe.learning_rate * _warm_up_and_decay(run.tokens / recipe.tokens))
+            bar.advance(run.count(batch))
+            checkpoint.save_if_due()
     return model.cpu()
+
+
+class _Run:
+    """The batches of a recipe's pre-training, epoch after epoch until its tokens are used up."""
+
+    def __init__(self, recipe: Recipe, data: Examples) -> None:
+        self.recipe = recipe
+        self.lengths = data.tokens.lengths
+        self.rng = np.random.default_rng(recipe.seed)
+        self.before: dict[str, Any] = dict(self.rng.bit_generator.state)  # the generator as this epoch found it
+        self.step = 0
+        self.tokens = 0
+
+    def state(self) -> dict[str, Any]:
+        """JSON-able; with it, ``restore`` makes a new run go on where this one is."""
+        return {"before": self.before, "step": self.step, "tokens": self.tokens}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become the run that ``state`` was asked of."""
+        self.before, self.step, self.tokens = state["before"], state["step"], state["tokens"]
+        self.rng.bit_generator.state = self.before
+
+    def __iter__(self) -> Iterator[IntArray]:
+        while True:
+            for batch in batches(self.lengths, self.recipe.batch_tokens, self.rng)[self.step :]:
+                if self.tokens >= self.recipe.tokens:
+                    return
+                yield batch
+            self.before, self.step = dict(self.rng.bit_generator.state), 0
+
+    def count(self, batch: IntArray) -> int:
+        """Counts a batch as done; its tokens."""
+        tokens = int(self.lengths[batch].sum())
+        self.step += 1
+        self.tokens += tokens
+        return tokens
 
 
 def _warm_up_and_decay(share: float) -> float:

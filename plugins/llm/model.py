@@ -50,11 +50,14 @@ class LoraModel(OpenModel):
         self._is_merged = False
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        from harness.plugins.llm.distributed import together
         from harness.plugins.llm.tune import Fit, tune, validation_loss
 
         p, panels = self.params, (train, *context.also)
         self._require_poolable(context.also)
-        base = self._open_base(context)
+        group = together(context)
+        with group.main_first():
+            base = self._open_base(context)
         # Nothing would train the new tokens of a base that is read as it is.
         extend = p.extend_vocabulary or ("words" if p.base == "builtin" and p.tuning != "none" else "none")
         new = [] if extend == "none" else new_tokens(panels, extend == "titles", options_of(self.params))
@@ -72,7 +75,7 @@ class LoraModel(OpenModel):
         self._prompt = self._drawn_prompt(train, context.seed)
         resumes, watched = [self._resumes(panel) for panel in panels], self._resumes(valid)
         if p.tuning == "none":
-            fitted = Fit((validation_loss(self._model, watched, self._pad()),), 0, 0)
+            fitted = Fit((validation_loss(self._model, watched, self._pad(), group),), 0, 0)
         else:
             fitted = tune(self._model, (resumes, watched), self._pad(), self._schedule(), context)
         if p.tuning == "full":
@@ -138,6 +141,7 @@ class LoraModel(OpenModel):
             packing=p.packing,
             precision=p.precision,
             gradient_checkpointing=p.gradient_checkpointing,
+            checkpoint_seconds=p.checkpoint_seconds,
         )
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from harness.plugins.llm.compute import products_in
+from harness.plugins.llm.distributed import ALONE, Together
 from harness.plugins.llm.dropout import Draws, seed_of
 from harness.plugins.llm.packing import packed_inputs
 from harness.plugins.llm.tokens import Ragged, Resumes, ranges
@@ -95,10 +96,10 @@ class _Share:
 
 @dataclass(frozen=True)
 class Step:
-    """One optimiser step on one batch after another, each batch shared among ``workers`` threads of ``pool``.
+    """One optimiser step on one batch after another, each batch shared among processes and ``workers`` threads.
 
     draws: what the model's dropout layers draw from, if it has any. packed: sequences stand in one row, inside
-    ``packed_attention``. products: what matrix products are computed in; None: float32.
+    ``packed_attention``. products: what matrix products are computed in; None: float32. together: the processes.
     """
 
     model: Any
@@ -111,6 +112,7 @@ class Step:
     draws: Draws = field(default_factory=Draws)
     packed: bool = False
     products: torch.dtype | None = None
+    together: Together = ALONE
 
     def __call__(self, of: Examples, batch: IntArray, learning_rate: float, key: tuple[int, ...] = ()) -> float:
         """Train on these sequences; the loss, in nats a counted token. key: decides, alone, what is drawn at random."""
@@ -120,18 +122,24 @@ class Step:
             group["lr"] = learning_rate * group.get("factor", 1.0)
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         # Neighbours in length go to different workers, so that all have about the same to do.
+        batch = self.together.share(batch)
         parts = [batch[i :: self.workers] for i in range(min(self.workers, len(batch)))]
         if key and self.workers == 1:  # what draws from torch's own generator is never shared among threads
             torch.manual_seed(seed_of(key))
         keys = [(*key, i) for i in range(len(parts))]
         shares = list(self.pool.map(lambda part, key: self._gradients(of, part, parameters, key), parts, keys))
-        counted = sum(share.counted for share in shares)
-        for i, parameter in enumerate(parameters):
-            parameter.grad = torch.stack([share.gradients[i] for share in shares]).sum(0).div_(max(counted, 1))
+        gradients = [
+            torch.stack([share.gradients[i] for share in shares]).sum(0) if shares else torch.zeros_like(parameter)
+            for i, parameter in enumerate(parameters)
+        ]
+        own = (sum(share.loss for share in shares), sum(share.counted for share in shares))
+        loss, counted = self.together.sum(gradients, *own)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient.div_(max(counted, 1))
         torch.nn.utils.clip_grad_norm_(parameters, self.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return sum(share.loss for share in shares) / max(counted, 1)
+        return float(loss / max(counted, 1))
 
     def _gradients(
         self, of: Examples, part: IntArray, parameters: list[torch.nn.Parameter], key: tuple[int, ...]

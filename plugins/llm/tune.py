@@ -1,31 +1,33 @@
-"""Fine-tuning by low-rank adapters (Hu et al. 2022), with a schedule that stops itself.
+"""Fine-tuning by low-rank adapters (Hu et al. 2022), with a schedule that stops itself (``schedule``).
 
-The learning rate warms up and stays constant while the validation likelihood of the next state improves. When an epoch
-improves it by less than ``min_gain``, or only the epochs of the decay are left, it falls to zero in a straight line
-(warm-up, stable, decay: Hu et al. 2024, MiniCPM, section 4). What is validated and kept is a running average of the
-weights (Polyak and Juditsky 1992): at a constant rate the last weights are noisy, and their likelihood says little
-about whether training still gains.
+What is validated and kept is a running average of the weights (Polyak and Juditsky 1992): at a constant learning rate
+the last weights are noisy, and their likelihood says little about whether training still gains.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.plugins.llm.compute import Precision, checkpointing, product_type
+from harness.plugins.llm.checkpoint import Checkpoint, adam_state, training_key
+from harness.plugins.llm.compute import checkpointing, product_type
+from harness.plugins.llm.distributed import ALONE, Together, together
 from harness.plugins.llm.dropout import Draws, draws_from_torch, dropout_by
 from harness.plugins.llm.loader import embedding_modules, quiet
 from harness.plugins.llm.packing import packed_attention, packs
 from harness.plugins.llm.parallel import MOST_WORKERS, workers
+from harness.plugins.llm.schedule import Course, Schedule
 from harness.plugins.llm.score import Scorer
 from harness.plugins.llm.tokens import Resumes
-from harness.plugins.llm.train import Examples, Loss, Step, adamw, batches, examples, reading
+from harness.plugins.llm.train import Examples, Step, adamw, examples, reading
 
 if TYPE_CHECKING:
+    import torch
+
     from harness.model import Context
 
 
@@ -38,34 +40,6 @@ class Adapters:
     alpha: int
     dropout: float
     embeddings: bool
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How to train them.
-
-    epochs: the most, decay included. decay: epochs of the decay for each epoch before it. embedding_factor: learning
-    rate of the embeddings and the output head, where they are trained, as a multiple of the adapters'. average: the
-    share of the running average that a step leaves as it was. hidden_dropout: the share of what the input embeddings
-    give that is dropped in training. packing: whether sequences stand in one row without padding, where the model reads
-    them there as alone; None: on a GPU. precision: of matrix products. gradient_checkpointing: activations are made
-    again rather than kept.
-    """
-
-    epochs: int
-    min_gain: float
-    patience: int
-    decay: float
-    learning_rate: float
-    embedding_factor: float
-    average: float
-    weight_decay: float
-    batch_tokens: int
-    loss: Loss
-    hidden_dropout: float = 0.0
-    packing: bool | None = None
-    precision: Precision = "auto"
-    gradient_checkpointing: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,97 +75,100 @@ def add_adapters(model: Any, adapters: Adapters, seed: int) -> Any:
 def tune(model: Any, data: tuple[Sequence[Resumes], Resumes], pad: int, schedule: Schedule, context: Context) -> Fit:
     """Train what of ``model`` asks for gradients, in place, and leave the best checkpoint in it, in evaluation mode.
 
-    data: the resumes to train on, panel by panel, and those that the schedule watches.
+    data: the resumes to train on, panel by panel, and those that the schedule watches. Goes on from the checkpoint that
+    a killed call with the same arguments left in ``context.scratch``, and ends with the same weights as if nobody had
+    stopped it.
     """
     import torch
 
     train, valid = data
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    optimizer = _optimizer(trained, schedule)
+    of = Examples.joined([examples(resumes, schedule.loss) for resumes in train])
+    average = _Average(list(trained.values()), schedule.average)
+    kept, group = average.copy(), together(context)
+    course = Course(schedule, of, context.seed)
+    tensors = adam_state(trained, optimizer)
+    for kind, values in (("trained", trained.values()), ("average", average.values), ("kept", kept)):
+        tensors |= {f"{kind}/{name}": value for name, value in zip(trained, values, strict=True)}
+    key = _key(model, of, valid, schedule, context)
+    group.require_same(key)
+    path = context.scratch / "tuning.safetensors"
+    checkpoint = Checkpoint(path, key, tensors, course.state, schedule.checkpoint_seconds, context.progress, group)
+    if not checkpoint.load(course.restore):
+        course.losses.append(validation_loss(model, valid, pad, group))
+    with context.progress.bar("tuning", None) as bar, _stepping(model, optimizer, pad, schedule, context) as epoch:
+        while course.more():
+            with epoch() as step:
+                course.epoch(step, average.update, bar, checkpoint.save_if_due)
+            with average.in_place():
+                improved = course.validated(validation_loss(model, valid, pad, group))
+            bar.describe(f"tuning: epoch {course.done}, validation perplexity {np.exp(course.losses[-1]):.3f}")
+            if improved:
+                average.copy_to(kept)
+            checkpoint.save()
+    with torch.no_grad():
+        for parameter, value in zip(trained.values(), kept, strict=True):
+            parameter.copy_(value)
+    model.eval()
+    return Fit(tuple(course.losses), course.done, course.best)
+
+
+def _key(model: Any, of: Examples, valid: Resumes, schedule: Schedule, context: Context) -> str:
+    how = (replace(schedule, checkpoint_seconds=0.0), context.seed, valid.panel.fingerprint())
+    key: str = training_key(model, of.tokens.ids, of.tokens.offsets, of.counts, *how)
+    return key
+
+
+@contextmanager
+def _stepping(
+    model: Any, optimizer: torch.optim.Optimizer, pad: int, schedule: Schedule, context: Context
+) -> Iterator[Callable[[], AbstractContextManager[Step]]]:
+    """What makes the optimiser's steps, epoch by epoch: dropout, packing, precision and workers are seen to."""
+    import torch
+
+    read = reading(model)
+    wanted = context.device != "cpu" if schedule.packing is None else schedule.packing
+    packed = wanted and packs(model, read)
+    draws, products = Draws(), product_type(schedule.precision, context.device)
+    again = checkpointing(model, draws) if schedule.gradient_checkpointing else nullcontext()
+    how: dict[str, Any] = {"draws": draws, "packed": packed, "products": products, "together": together(context)}
+
+    @contextmanager
+    def epoch() -> Iterator[Step]:
+        # Threads would take turns at one random generator in an order that no seed fixes.
+        most = 1 if draws_from_torch(model, draws) else MOST_WORKERS
+        attention = packed_attention(model) if packed else nullcontext()
+        with torch.random.fork_rng(), workers(context.device, most) as (pool, count), attention:
+            model.train()
+            yield Step(model, optimizer, pad, pool, count, read, **how)
+
+    with dropout_by(draws, model, schedule.hidden_dropout), again:
+        yield epoch
+
+
+def _optimizer(trained: dict[str, Any], schedule: Schedule) -> Any:
     adapters = [p for name, p in trained.items() if "lora_" in name]
     tables = [p for name, p in trained.items() if "lora_" not in name]
     optimizer = adamw(adapters or tables, schedule.weight_decay)
     if adapters and tables:
         group = {"params": tables, "weight_decay": schedule.weight_decay, "factor": schedule.embedding_factor}
         optimizer.add_param_group(group)
-    of = Examples.joined([examples(resumes, schedule.loss) for resumes in train])
-    losses = [validation_loss(model, valid, pad)]
-    average = _Average(list(trained.values()), schedule.average)
-    best, kept = 0, average.copy()
-    read = reading(model)
-    wanted = context.device != "cpu" if schedule.packing is None else schedule.packing
-    packed = wanted and packs(model, read)
-    run = _Run(schedule, of, context.seed)
-    draws, products = Draws(), product_type(schedule.precision, context.device)
-    again = checkpointing(model, draws) if schedule.gradient_checkpointing else nullcontext()
-    with context.progress.bar("tuning", None) as bar, dropout_by(draws, model, schedule.hidden_dropout), again:
-        # Threads would take turns at one random generator in an order that no seed fixes.
-        most = 1 if draws_from_torch(model, draws) else MOST_WORKERS
-        while run.more(losses):
-            attention = packed_attention(model) if packed else nullcontext()
-            with torch.random.fork_rng(), workers(context.device, most) as (pool, count), attention:
-                model.train()
-                step = Step(model, optimizer, pad, pool, count, read, draws=draws, packed=packed, products=products)
-                run.epoch(step, average, bar)
-            with average.in_place():
-                losses.append(validation_loss(model, valid, pad))
-            bar.describe(f"tuning: epoch {len(losses) - 1}, validation perplexity {np.exp(losses[-1]):.3f}")
-            if losses[-1] < losses[best]:
-                best, kept = len(losses) - 1, average.copy()
-    with torch.no_grad():
-        for parameter, value in zip(trained.values(), kept, strict=True):
-            parameter.copy_(value)
-    model.eval()
-    return Fit(tuple(losses), len(losses) - 1, best)
+    return optimizer
 
 
-class _Run:
-    """The state of the schedule: how many epochs, and since when the learning rate falls."""
+def validation_loss(model: Any, valid: Resumes, pad: int, group: Together = ALONE) -> float:
+    """Minus the mean ln P(next state) over the transitions, in nats; over all records where there is no transition.
 
-    def __init__(self, schedule: Schedule, of: Examples, seed: int) -> None:
-        self.schedule = schedule
-        self.of = of
-        self.seed = seed
-        self.rng = np.random.default_rng(seed)
-        self.done = 0
-        self.decay_from: int | None = None
-        self.end = schedule.epochs
-
-    def more(self, losses: list[float]) -> bool:
-        """Whether another epoch is due; decides when the decay begins."""
-        schedule = self.schedule
-        if self.decay_from is None and self.done:
-            decay = max(1, round(schedule.decay * self.done))
-            stalled = len(losses) > schedule.patience and (
-                min(losses[: -schedule.patience]) - min(losses[-schedule.patience :]) < schedule.min_gain
-            )
-            if stalled or self.done + decay >= schedule.epochs:
-                self.decay_from = self.done
-                self.end = min(schedule.epochs, self.done + decay)
-        return self.done < self.end
-
-    def epoch(self, step: Step, average: _Average, bar: Any) -> None:
-        """Every career once."""
-        order = batches(self.of.tokens.lengths, self.schedule.batch_tokens, self.rng, step.packed)
-        for i, batch in enumerate(order):
-            learning_rate = self.schedule.learning_rate * self._share(self.done + i / len(order))
-            step(self.of, batch, learning_rate, (self.seed, self.done, i))
-            average.update()
-            bar.advance(len(batch))
-        self.done += 1
-
-    def _share(self, epochs: float) -> float:
-        """The learning rate as a share of its peak, at a time in epochs."""
-        if self.decay_from is not None:
-            return (self.end - epochs) / (self.end - self.decay_from)
-        return min(1.0, epochs / 0.25 + 0.02)  # warm up over a quarter of the first epoch
-
-
-def validation_loss(model: Any, valid: Resumes, pad: int) -> float:
-    """Minus the mean ln P(next state) over the transitions, in nats; over all records where there is no transition."""
+    group: the processes that share the persons among them; all are told the same number.
+    """
     model.eval()
     targets = valid.panel.transitions if len(valid.panel.transitions) else valid.panel.entries
-    states = valid.panel.state[targets].astype(np.int64)[:, None]
-    return -float(Scorer(model, pad).log_prob(valid, targets, states).astype(np.float64).mean())
+    own = targets[valid.panel.person[targets] % group.size == group.rank]
+    states = valid.panel.state[own].astype(np.int64)[:, None]
+    said = Scorer(model, pad).log_prob(valid, own, states).astype(np.float64) if len(own) else np.zeros(0)
+    total, count = group.sum([], float(said.sum()), len(own))
+    return -float(total / count)
 
 
 class _Average:
@@ -208,6 +185,10 @@ class _Average:
 
     def copy(self) -> list[Any]:
         return [value.clone() for value in self.values]
+
+    def copy_to(self, kept: list[Any]) -> None:
+        for value, own in zip(kept, self.values, strict=True):
+            value.copy_(own)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

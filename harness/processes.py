@@ -1,0 +1,63 @@
+"""The processes of one launch (``torchrun``, ``accelerate launch --multi_gpu``): which one this is, what they agree on.
+
+A launcher says so in RANK, LOCAL_RANK and WORLD_SIZE. Without them, this process is alone, and the main one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import timedelta
+from typing import Any
+
+# Others wait while the main process makes a base or scores; a failure ends them through the launcher, not by this.
+LONGEST_WAIT = timedelta(days=30)
+
+
+def count() -> int:
+    """How many processes were launched together."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
+
+
+def rank() -> int:
+    """Which of them this is, from 0."""
+    return int(os.environ["RANK"]) if count() > 1 else 0
+
+
+def local_rank() -> int:
+    """Which of those on this machine this is, from 0."""
+    return int(os.environ.get("LOCAL_RANK", "0")) if count() > 1 else 0
+
+
+def is_main() -> bool:
+    """Whether this is the process that scores, writes records and prints."""
+    return rank() == 0
+
+
+def joined() -> Any:
+    """``torch.distributed``, with the group of all processes of the launch open: gloo, and nccl between GPUs."""
+    import torch
+    from torch import distributed
+
+    if not distributed.is_initialized():
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        distributed.init_process_group(backend, timeout=LONGEST_WAIT)
+    return distributed
+
+
+def told_by_main(answer: bool) -> bool:
+    """The main process's answer, in every process; all of them must ask."""
+    import torch
+
+    said = torch.tensor(int(answer))
+    joined().broadcast(said, 0)
+    return bool(said)
+
+
+def leave() -> None:
+    """Close what ``joined`` opened, where it did."""
+    if "torch.distributed" in sys.modules:
+        from torch import distributed
+
+        if distributed.is_initialized():
+            distributed.destroy_process_group()

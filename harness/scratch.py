@@ -1,0 +1,87 @@
+"""A folder of a fit's own that survives a kill, so that the same fit, asked for again, can go on from there."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+LOCK, SPENT, FILES = "lock", "spent.json", "files"
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Where to write, and the seconds that earlier, killed attempts had spent on what they left there."""
+
+    folder: Path
+    seconds: float = 0.0
+
+
+@contextmanager
+def unfinished(cache: Path, name: str, anew: bool = False) -> Iterator[Scratch]:
+    """The folder of ``name``, with what a killed attempt left in it; emptied first where ``anew``.
+
+    Gone when the block ends, and kept where it raises, if anything is in it. While another living process holds it, a
+    temporary folder takes its place, so that two processes at the same fit never read each other's half-done work.
+    """
+    place = cache / "unfinished" / name
+    lock = _locked(place / LOCK)
+    if lock is None:
+        with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+            yield Scratch(Path(folder))
+        return
+    files = place / FILES
+    finished = False
+    try:
+        if anew:
+            shutil.rmtree(files, ignore_errors=True)
+        files.mkdir(exist_ok=True)
+        yield Scratch(files, _account(place))
+        finished = True
+    finally:
+        if finished or not any(files.glob("*")):
+            shutil.rmtree(files, ignore_errors=True)
+            (place / SPENT).unlink(missing_ok=True)
+            (place / LOCK).unlink(missing_ok=True)
+        os.close(lock)  # the system does the same for a killed process
+        with suppress(OSError):  # where something is kept, or another process is back already
+            place.rmdir()
+
+
+def _locked(path: Path) -> int | None:
+    """A descriptor that holds the lock, or None where another process has it or the file system knows no locks."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:  # its folder went in between, with the process that had it
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.stat(path), os.fstat(handle)):
+                return handle
+        except FileNotFoundError:
+            pass  # a lock on a file that is no longer there keeps nobody out
+        except OSError:
+            os.close(handle)
+            return None
+        os.close(handle)
+
+
+def _account(place: Path) -> float:
+    """Seconds that earlier attempts spent until they last wrote; notes that another one starts now."""
+    kept = [path.stat().st_mtime for path in (place / FILES).rglob("*")]
+    seconds = 0.0
+    if kept:
+        with suppress(OSError, ValueError, KeyError):
+            before = json.loads((place / SPENT).read_text(encoding="utf-8"))
+            seconds = before["seconds"] + max(0.0, max(kept) - before["since"])
+    (place / SPENT).write_text(json.dumps({"seconds": seconds, "since": time.time()}), encoding="utf-8")
+    return seconds

@@ -1,0 +1,89 @@
+"""llm-lora fitted by two processes of one launch, against one process alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SETTINGS = {
+    "pool": "market",
+    "base_layers": 1,
+    "base_width": 16,
+    "base_heads": 1,
+    "base_vocabulary": 300,
+    "base_tokens": 3_000,
+    "base_batch_tokens": 512,
+    "batch_tokens": 512,
+    "rank": 2,
+    "epochs": 2,
+    "checkpoint_seconds": 0,
+}
+SETS = [word for name, value in SETTINGS.items() for word in ("--set", f"llm-lora.{name}={value}")]
+RUN = ["run", "--task", "next_occ", "--set", "data.persons=30", "--model", "marginal", "--model", "llm-lora", *SETS]
+LAUNCH = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no --main_process_port 0"
+
+
+def run(folder: Path, *line: str, launched: bool = True, limit: float = 240) -> subprocess.CompletedProcess[str]:
+    launcher = ["-m", "accelerate.commands.launch", *LAUNCH.split()] if launched else []
+    return subprocess.run(
+        [sys.executable, *launcher, "-m", "harness", *line, "--device", "cpu"],
+        env=os.environ | {"HARNESS_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=limit,
+    )
+
+
+def record_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    marginal, lora = json.loads(done.stdout)  # one document: whoever prints twice does not parse
+    assert marginal["configuration"]["model"] == "marginal"
+    return lora
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("launch")
+
+
+@pytest.mark.slow
+def test_two_processes_fit_as_one_does(folder: Path, tmp_path: Path) -> None:
+    two = run(folder, *RUN, "--json")
+    both = record_of(two)
+    assert len(list(folder.rglob("*llm-lora*.json"))) == 1
+    assert two.stderr.count("llm-lora on next_occ: perplexity") == 1
+    assert two.stderr.count("marginal on next_occ: perplexity") == 1
+    assert [path.name for path in (folder / "cache").iterdir() if path.name != "unfinished"] != []
+    assert not list((folder / "cache" / "unfinished").iterdir())
+    os.symlink(folder / "cache" / "llm-bases", _made(tmp_path / "cache") / "llm-bases")  # the same base
+    one = record_of(run(tmp_path, *RUN, "--json", launched=False))
+    assert len(both["facts"]["validation_loss"]) == 3
+    assert both["facts"]["validation_loss"] == pytest.approx(one["facts"]["validation_loss"], abs=1e-4)
+    assert both["figures"]["log_likelihood"] == pytest.approx(one["figures"]["log_likelihood"], rel=1e-3)
+    assert both["id"] == one["id"]
+    again = record_of(run(folder, *RUN, "--json"))  # from the record, without a fit that anyone would wait for
+    assert again == both
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def test_a_wrong_request_ends_all_at_once_and_is_said_once(folder: Path) -> None:
+    start = time.monotonic()
+    done = run(folder, *RUN, "--set", "llm-lora.ranks=3")
+    assert time.monotonic() - start < 90
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert done.stderr.count("error: 'llm-lora' has no parameter 'ranks'") == 1
+    assert "exitcode  : 2" in done.stderr  # of the process itself; launchers end with 1 whatever it was
