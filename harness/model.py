@@ -133,6 +133,20 @@ def missing_modules(names: Iterable[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class Ablation:
+    """A change of one thing that shows what a part of a model is worth: an arm of ``harness ablate``.
+
+    name: for the command line. summary: for the table. changes: parameters and values, as --set has them. pools:
+    whether it is the further training panels, named after the summary, that are new.
+    """
+
+    name: str
+    summary: str
+    changes: Mapping[str, str] = field(default_factory=dict)
+    pools: bool = False
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """What a plugin says of a model before anything heavy is imported.
 
@@ -143,7 +157,7 @@ class ModelSpec:
     simulated_only: knows the generator of a simulated panel. scoring_params: those of its parameters that do not change
     the fit, but what is asked of it (or nothing), so that requests which differ in them alone share one. pools: can be
     trained on careers of several panels at once (``Context.also``). parallel: can be fitted by several processes
-    together; of any other model, the main process makes the whole fit.
+    together; of any other model, the main process makes the whole fit. ablations: what ``harness ablate`` tries.
     """
 
     name: str
@@ -161,6 +175,7 @@ class ModelSpec:
     scoring_params: tuple[str, ...] = ()
     pools: bool = False
     parallel: bool = False
+    ablations: tuple[Ablation, ...] = ()
 
     def missing(self) -> tuple[str, ...]:
         """The needed modules that are not installed; nothing is imported to find out."""

@@ -39,7 +39,7 @@ ROOMS = [
     {"registry", "contract", "records"},
     {"run"},
     {"runner", "leaderboard", "audit", "scaffold"},
-    {"render"},
+    {"render", "ablations"},
     {"cli"},
     {"__main__"},
 ]

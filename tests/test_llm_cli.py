@@ -93,9 +93,9 @@ def test_the_papers_ablations_stand_in_one_table_of_paired_differences(cache: Pa
     careers = "".join(f"{person},{year},{1 + person % 2}\n" for person in range(90) for year in (1990, 1991))
     (other / "careers.csv").write_text(f"person,year,occupation\n{careers}")
     given = [part for pair in TINY for part in ("--set", pair)]
-    asked = ["--data", "wage-panel", "--records", str(tmp_path / "records"), "--model", "marginal", "--json", *given]
+    asked = ["--data", "wage-panel", "--records", str(tmp_path / "records"), "--against", "marginal", "--json", *given]
     some = [part for arm in ("history-1", "not-tuned", "pooled") for part in ("--arm", arm)]
-    ran = harness(cache, "llm", "ablations", *asked, *some, "--train-also", str(other))
+    ran = harness(cache, "ablate", "llm-lora", *asked, *some, "--train-also", str(other))
     assert ran.returncode == 0, ran.stderr
     rows = json.loads(ran.stdout)
     assert [row["arm"] for row in rows] == [
@@ -115,15 +115,15 @@ def test_the_papers_ablations_stand_in_one_table_of_paired_differences(cache: Pa
         assert row["difference"]["value"] == pytest.approx((told - base) / transitions, abs=1e-6)
     assert files[rows[1]["record"]]["configuration"]["changed"]["history"] == 1
     assert [panel["name"] for panel in files[rows[3]["record"]]["configuration"]["train_also"]] == ["other"]
-    again = harness(cache, "llm", "ablations", *asked, *some, "--train-also", str(other))
+    again = harness(cache, "ablate", "llm-lora", *asked, *some, "--train-also", str(other))
     assert json.loads(again.stdout) == rows
     assert len(list((tmp_path / "records").rglob("*.json"))) == len(rows)  # read, not run again
 
 
 def test_an_ablation_that_there_is_not(cache: Path) -> None:
-    wrong = harness(cache, "llm", "ablations", "--arm", "history-2")
+    wrong = harness(cache, "ablate", "llm-lora", "--arm", "history-2")
     assert wrong.returncode == 2
     assert "did you mean 'history-3'" in wrong.stderr
-    lonely = harness(cache, "llm", "ablations", "--arm", "pooled")
+    lonely = harness(cache, "ablate", "llm-lora", "--arm", "pooled")
     assert lonely.returncode == 2
     assert "--train-also" in lonely.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -110,9 +111,10 @@ def test_the_share_is_dropped_and_the_rest_scaled() -> None:
 
 
 def tuned(model: Any, four_persons: Panel, tokenizer: Any, folder: Path, hidden: float = 0.0) -> Fit:
-    data = resumes_of(four_persons.part("train"), tokenizer), resumes_of(four_persons.part("valid"), tokenizer)
+    data = [resumes_of(four_persons.part("train"), tokenizer)], resumes_of(four_persons.part("valid"), tokenizer)
     schedule = replace(SCHEDULE, hidden_dropout=hidden)
-    return tune(model, data, 0, schedule, Context(seed=3, scratch=folder, cache=folder))
+    scratch = Path(tempfile.mkdtemp(dir=folder))  # each its own: none goes on from another's checkpoint
+    return tune(model, data, 0, schedule, Context(seed=3, scratch=scratch, cache=folder))
 
 
 @pytest.mark.parametrize("attention", [0.0, 0.2])

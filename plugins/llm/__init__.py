@@ -7,12 +7,28 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from harness.hookspecs import hookimpl
-from harness.model import ModelSpec, Params
+from harness.model import Ablation, ModelSpec, Params
 
 if TYPE_CHECKING:
     import typer
 
     from harness.model import Model
+
+
+# The paper's: what words, demographics, history, tuning and pooling are worth.
+ABLATIONS = (
+    Ablation("words", "words as tokens", {"titles": "words", "extend_vocabulary": "words"}),
+    Ablation("whole-titles", "titles as tokens", {"titles": "words", "extend_vocabulary": "titles"}),
+    Ablation("codes", "codes in place of titles", {"titles": "codes"}),
+    Ablation(
+        "no-demographics", "without demographics and birth year", {"demographics": "false", "birth_year": "false"}
+    ),
+    Ablation("history-1", "history of 1 record", {"history": "1"}),
+    Ablation("history-3", "history of 3 records", {"history": "3"}),
+    Ablation("not-tuned", "base as it is, not tuned", {"tuning": "none"}),
+    Ablation("loss-all", "loss on all tokens", {"loss": "all"}),
+    Ablation("pooled", "pooled with", pools=True),
+)
 
 
 class LlmParams(Params):
@@ -160,5 +176,6 @@ def harness_models() -> list[ModelSpec]:
             scoring_params=("renormalise", "tolerance", "checkpoint_seconds"),
             pools=True,
             parallel=True,
+            ablations=ABLATIONS,
         )
     ]

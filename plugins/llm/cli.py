@@ -10,17 +10,11 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import console
-from harness.cli.options import RECORDS, JsonOption, RecordsOption
-from harness.cli.run import further_panels
 from harness.errors import RequestError
 from harness.machine import cache_folder, resolve_device
 from harness.model import Context
 from harness.plugins.llm import LlmParams
 from harness.progress import PROGRESS, Progress
-from harness.records import Record, Store
-from harness.registry import Registry
-from harness.runner import Workshop
 from harness.settings import parse, validate
 
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, as for llm-lora. Repeatable.")]
@@ -69,48 +63,7 @@ def command() -> typer.Typer:
             typer.echo(written_prompt(drawn(panel.part("train"), params.shots, 0), options), nl=False)
         typer.echo(written_resume(panel, names.index(person) if person else 0, options), nl=False)
 
-    app.command()(ablations)
     return app
-
-
-def ablations(
-    context: typer.Context,
-    data: Annotated[str, typer.Option(help="A data set's name or a path.")] = "market",
-    task: Annotated[str, typer.Option(help="The task that all are scored on.")] = "next_occ",
-    settings: SetOption = None,
-    arm: Annotated[list[str] | None, typer.Option(help="An arm's name; all where left out. Repeatable.")] = None,
-    train_also: Annotated[list[str] | None, typer.Option(help="A panel for the arm 'pooled'. Repeatable.")] = None,
-    model: Annotated[list[str] | None, typer.Option(help="Another model for the table. Repeatable.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of every random draw.", min=0)] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    records: RecordsOption = RECORDS,
-    as_json: JsonOption = False,
-) -> None:
-    """Run the paper's ablations of llm-lora, one change each, and print their paired differences.
-
-    Every arm leaves a record; one that is there already is read.
-    """
-    from harness.data.sources import open_panel
-    from harness.plugins.llm import ablations as table
-
-    registry: Registry = context.obj
-    progress: Progress = context.meta[PROGRESS]
-    asked = dict(parse(settings or [], [table.MODEL]).models[table.MODEL])
-    arms = table.chosen(arm or [], pools=bool(train_also))
-    panel = open_panel(data, registry=registry)
-    also = tuple(further_panels(train_also or [], panel, registry, progress))
-    request = table.Request(panel, registry.task(task), asked, also, seed, resolve_device(device, ("torch",)))
-    workshop = Workshop(registry, Store(records), cache_folder(), progress)
-    found: list[tuple[str, Record]] = []
-    for name, record in table.run_arms(request, arms, model or [], workshop):
-        found.append((name, record))
-        typer.echo(f"{name}: perplexity {record.figures['perplexity']:.4f} ({record.id})", err=True)
-    lines = table.lines(found)
-    if as_json:
-        console.emit_json([line.plain() for line in lines])
-    else:
-        title = f"{panel.name}: {task}; log-likelihood per transition less that of the first line, in nats"
-        console.table(table.HEADINGS, [line.cells() for line in lines], [False, *[True] * 4, False], title)
 
 
 def _params(settings: list[str] | None) -> LlmParams:
