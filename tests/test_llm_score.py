@@ -200,7 +200,7 @@ def test_titles_asked_few_at_a_time_or_all_at_once_cost_the_same_probability(
     twice = scorer.log_prob(resumes, np.array([3, 3, 2]), np.array([[1, 1], [0, 1], [5, 5]]))
     np.testing.assert_allclose(twice, [rows[3, [1, 1]], rows[3, [0, 1]], rows[2, [5, 5]]], atol=1e-5)
     monkeypatch.setattr(score, "BRANCH_TOKENS", 7)  # every resume needs many sequences
-    monkeypatch.setattr(score, "BATCH_TOKENS", 60)  # a batch holds a sequence or two
+    monkeypatch.setattr(score, "CPU_TOKENS", 60)  # a batch holds a sequence or two
     np.testing.assert_allclose(scorer.log_prob(resumes, targets, states), rows, atol=1e-5)
 
 

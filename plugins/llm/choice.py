@@ -32,7 +32,7 @@ class Limits:
     pruning keeps while their descendants may be asked for.
     """
 
-    nodes: int = 128
+    nodes: int = 64
     tokens: int = 512
     row_of_search: int = 64
     store_bytes: int = 256 << 20

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from harness.plugins.llm.train import Reading
 
-# The most tokens a forward pass takes, padding included, for a vocabulary of 4,096; fewer for a larger one, so that
-# the logits stay near 128 MiB.
-BATCH_TOKENS = 4096
+# The most tokens a forward pass takes, padding included: on a CPU as many as its caches hold, elsewhere what is right
+# for a vocabulary of 4,096; fewer for a larger one, so that the logits stay near 128 MiB.
+CPU_TOKENS, BATCH_TOKENS = 512, 4096
 BATCH_LOGITS = BATCH_TOKENS * 4096
 # The most branch tokens in a sequence: the attention of a sequence grows with its square, while a shorter one repeats
 # the career more often.
@@ -110,12 +110,13 @@ class Scorer:
     def run(self, jobs: list[Job], outputs: int) -> FloatArray:
         """float64 [outputs]: sums of the log-probabilities of the tokens that the jobs read."""
         result = np.zeros(outputs, dtype=np.float64)
-        vocabulary = int(self.model.get_input_embeddings().weight.shape[0])
-        limit = max(1, min(BATCH_TOKENS, BATCH_LOGITS // vocabulary))
+        weight = self.model.get_input_embeddings().weight
+        most = CPU_TOKENS if weight.device.type == "cpu" else BATCH_TOKENS
+        limit = max(1, min(most, BATCH_LOGITS // int(weight.shape[0])))
         batches = list(_batches(jobs, limit))
         if self._read is None:
             self._read = reading(self.model)
-        with workers(self.model.get_input_embeddings().weight.device.type) as (pool, _):
+        with workers(weight.device.type) as (pool, _):
             for batch, log_prob in zip(batches, pool.map(self._forward, batches), strict=True):
                 out = np.concatenate([job.read_out for job in batch])
                 result += np.bincount(out, weights=log_prob, minlength=outputs)
