@@ -38,9 +38,10 @@ class Frontier:
     def take(self, which: IntArray | BoolArray) -> Frontier:
         return Frontier(*(column[which] for column in vars(self).values()))
 
-    def with_(self, other: Frontier) -> Frontier:
-        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
-        return Frontier(*(np.concatenate(pair) for pair in pairs))
+    @classmethod
+    def joined(cls, parts: list[Frontier]) -> Frontier:
+        columns = zip(*(vars(part).values() for part in parts), strict=True)
+        return cls(*(np.concatenate(column) for column in columns))
 
 
 @dataclass
@@ -127,7 +128,7 @@ class _State:
         self.found += np.bincount(new.target[leaf], np.exp(new.log_mass[leaf]), minlength=len(self.found))
         inner = new.take(~leaf)
         inner.must = self.needed[inner.target, inner.node]
-        self.frontier = self.frontier.with_(inner)
+        self.frontier = Frontier.joined([self.frontier, inner])
 
     def choose(self) -> BoolArray:
         """bool [f]: the frontier's nodes to read next, all but the lightest that the slack may still hold."""
@@ -154,10 +155,12 @@ class _State:
         nodes = nodes.take(np.lexsort((behind.at[nodes.target], career)))
         career = np.sort(career)
         kept: list[list[Pair]] = []
+        below: list[Frontier] = []  # joined at the end: the frontier holds hundreds of nodes a target
         first = int(self.store.layers[0][0].shape[0]) if self.store.layers else 0
         for batch in self._batches(career):
-            self._read_batch(behind, nodes, batch, kept, first)
-            first += len(np.concatenate(batch))
+            below.append(self._read_batch(behind, nodes, batch, kept, first))
+            first += sum(map(len, batch))
+        self.reach(Frontier.joined(below))
         self.store.add(kept)
         self.nodes_read += np.bincount(nodes.target, minlength=len(self.found))
         self.rounds += 1
@@ -181,7 +184,8 @@ class _State:
 
     def _read_batch(
         self, behind: Behind, nodes: Frontier, batch: list[IntArray], kept: list[list[Pair]], first: int
-    ) -> None:
+    ) -> Frontier:
+        """What lies right below these nodes."""
         rows = self._rows(behind, nodes, batch)
         logits, layers = self.reader.nodes(rows, behind.careers, self.store)
         places = np.concatenate(batch)
@@ -193,7 +197,7 @@ class _State:
         log_prob = self.reader.log_prob(logits, (row * rows.token.shape[1] + at)[parent], self.trie.token[child])
         below = read.take(parent)
         below.path[np.arange(len(child)), self.trie.depth[read.node][parent] - 1] = first + parent
-        self.reach(Frontier(below.target, child, below.log_mass + log_prob, below.must, below.path))
+        return Frontier(below.target, child, below.log_mass + log_prob, below.must, below.path)
 
     def _rows(self, behind: Behind, nodes: Frontier, batch: list[IntArray]) -> Rows:
         width = max(len(row) for row in batch)
