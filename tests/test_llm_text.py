@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.data.sources import open_panel
 from harness.errors import RequestError
 from harness.panel import Covariate, Panel
 from harness.plugins.llm.base import train_tokenizer
+from harness.plugins.llm.symbols import disguised
 from harness.plugins.llm.text import resume_text
 from harness.plugins.llm.tokens import Resumes, encode_titles, new_tokens
 
@@ -164,3 +166,29 @@ def test_words_are_those_of_the_text(four_persons: Panel) -> None:
     assert {"2001", "2000:", " none:", " high", " nurses", " Registered", "gender:", " male;", " 1980"} <= set(found)
     assert "" not in found
     assert " " not in found
+
+
+def test_a_career_in_disguise_keeps_its_shape_and_not_its_titles() -> None:
+    pool = open_panel("market-resumes", {"persons": "60"})
+    shown, hidden = disguised(pool, 0.5, 400, seed=3)
+    assert sorted([*shown.persons.tolist(), *hidden.persons.tolist()]) == sorted(pool.persons.tolist())
+    assert 15 < hidden.n_persons < 45
+    employed = np.array([status == "employed" for status in pool.occupations.statuses])
+    meanings = set()
+    for i, person in enumerate(hidden.persons.tolist()):
+        first, stop = hidden.offsets[i : i + 2]
+        at = int(np.flatnonzero(pool.persons == person)[0])
+        true = pool.state[pool.offsets[at] : pool.offsets[at + 1]]
+        told = hidden.state[first:stop]
+        assert len(set(zip(true.tolist(), told.tolist(), strict=True))) == len(set(true.tolist()))  # one to one
+        for k, symbol in zip(true.tolist(), told.tolist(), strict=True):
+            title = hidden.occupations.titles[symbol]
+            if employed[k]:
+                assert title.startswith("<")
+                meanings.add((k, title))
+            else:
+                assert title == pool.occupations.titles[k]
+    several = len({k for k, _ in meanings})
+    assert len(meanings) > several  # another person's symbols say other things
+    with pytest.raises(RequestError, match="too few"):
+        disguised(pool, 0.5, 100, seed=3)

@@ -131,6 +131,12 @@ class LlmParams(Params):
     base_vocabulary: int = Field(1024, ge=258, description="builtin base: most tokens of its byte-level BPE")
     base_context: int = Field(1024, ge=32, description="builtin base: most tokens it sees")
     base_tokens: int = Field(900_000, ge=1, description="builtin base: tokens of pre-training")
+    base_symbols: int = Field(
+        512, ge=0, description="builtin base: tokens that stand for any occupation, what a new title's token starts as"
+    )
+    base_disguised: float = Field(
+        0.6, ge=0, le=1, description="builtin base: share of the pool's resumes whose occupations are such symbols"
+    )
     base_batch_tokens: int = Field(2048, ge=1, description="builtin base: tokens in a batch of pre-training")
     base_learning_rate: float = Field(3e-3, gt=0, description="builtin base: peak learning rate of pre-training")
 

@@ -18,6 +18,7 @@ from harness.panel import Panel
 from harness.plugins.llm.checkpoint import Checkpoint, adam_state, training_key
 from harness.plugins.llm.loader import load_causal_lm, load_tokenizer, quiet
 from harness.plugins.llm.parallel import workers
+from harness.plugins.llm.symbols import add_symbols, disguised, symbol_ids
 from harness.plugins.llm.text import resume_text
 from harness.plugins.llm.tokens import Resumes, encode_titles
 from harness.plugins.llm.train import Examples, Step, adamw, batches, examples, reading
@@ -30,14 +31,18 @@ if TYPE_CHECKING:
     from harness.model import Context
 
 # Raise it with any change of what a recipe makes, so that no cached base made by older code is taken for a new one.
-VERSION = 1
+VERSION = 2
 START, PAD = "<s>", "<pad>"
 CHECKPOINT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides what the base becomes. Sizes in tokens, layers and dimensions."""
+    """All that decides what the base becomes. Sizes in tokens, layers and dimensions.
+
+    symbols, disguised: tokens that stand for any occupation, and the share of the pool's persons whose occupations are
+    read as such (``symbols``).
+    """
 
     pool: str
     layers: int
@@ -48,6 +53,8 @@ class Recipe:
     tokens: int
     batch_tokens: int
     learning_rate: float
+    symbols: int
+    disguised: float
     seed: int = 0
     version: int = VERSION
 
@@ -61,13 +68,14 @@ class Recipe:
 class Base:
     """A base model ready to be tuned, and what boards call it.
 
-    title_tokens: int64 [t], tokens of the titles that it was trained on; None where nobody knows.
+    any_title: int64 [t], tokens that stood for titles in its training, for any title at best, so that a new one can
+    start as a mixture of them; None where nobody knows.
     """
 
     model: Any
     tokenizer: PreTrainedTokenizerBase
     label: str
-    title_tokens: IntArray | None = None
+    any_title: IntArray | None = None
 
 
 def builtin_base(recipe: Recipe, open_pool: Callable[[], Panel], context: Context) -> Base:
@@ -79,7 +87,9 @@ def builtin_base(recipe: Recipe, open_pool: Callable[[], Panel], context: Contex
         _publish(recipe, pool, context, folder)
     label = f"builtin: Llama {recipe.layers} x {recipe.width}, pre-trained on {recipe.pool} (recipe {key[:8]})"
     tokenizer = load_tokenizer(folder)
-    return Base(load_causal_lm(folder), tokenizer, label, np.unique(encode_titles(tokenizer, pool.occupations).ids))
+    own = np.unique(encode_titles(tokenizer, pool.occupations).ids)
+    any_title = symbol_ids(tokenizer, recipe.symbols) if recipe.symbols else own
+    return Base(load_causal_lm(folder), tokenizer, label, any_title)
 
 
 def base_folder(recipe: Recipe, pool: Panel, cache: Path) -> Path:
@@ -92,6 +102,7 @@ def _publish(recipe: Recipe, pool: Panel, context: Context, folder: Path) -> Non
     folder.parent.mkdir(parents=True, exist_ok=True)
     with unfinished(context.cache, f"llm-base-{folder.name}") as scratch:
         tokenizer = train_tokenizer(pool, recipe.vocabulary, recipe.context)
+        add_symbols(tokenizer, recipe.symbols)
         model = pretrain(recipe, pool, tokenizer, replace(context, scratch=scratch.folder))
         content = {**asdict(recipe), "pool_fingerprint": pool.fingerprint()}
         _move_in(model, tokenizer, content, folder)
@@ -158,8 +169,7 @@ def pretrain(recipe: Recipe, pool: Panel, tokenizer: PreTrainedTokenizerBase, co
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    events = encode_titles(tokenizer, pool.occupations)
-    data = examples(Resumes(pool, tokenizer, events, recipe.context), "all")
+    data = _pool_examples(recipe, pool, tokenizer)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         model: Any = LlamaForCausalLM(_config(LlamaConfig, recipe, len(tokenizer), tokenizer))
@@ -184,6 +194,16 @@ def pretrain(recipe: Recipe, pool: Panel, tokenizer: PreTrainedTokenizerBase, co
             bar.advance(run.count(batch))
             checkpoint.save_if_due()
     return model.cpu()
+
+
+def _pool_examples(recipe: Recipe, pool: Panel, tokenizer: PreTrainedTokenizerBase) -> Examples:
+    """Every resume of the pool, part of them in disguise; all tokens count."""
+    panels = disguised(pool, recipe.disguised, recipe.symbols, recipe.seed) if recipe.symbols else (pool,)
+    parts = []
+    for panel in panels:
+        events = encode_titles(tokenizer, panel.occupations)
+        parts.append(examples(Resumes(panel, tokenizer, events, recipe.context), "all"))
+    return Examples.joined(parts)
 
 
 class _Run:
@@ -238,6 +258,6 @@ def _config(config: Any, recipe: Recipe, vocabulary: int, tokenizer: PreTrainedT
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=None,
         pad_token_id=tokenizer.pad_token_id,
-        tie_word_embeddings=False,
+        tie_word_embeddings=True,  # a new title's token is soon read as it is written
         initializer_range=0.02,
     )

@@ -93,6 +93,17 @@ def _vocabulary(model: Any) -> int:
     return int(model.get_input_embeddings().weight.shape[0])
 
 
+def weights_of(model: Any) -> dict[str, Any]:
+    """The model's weights by name, as safetensors takes them: each once, where an output head is the embeddings."""
+    seen: set[int] = set()
+    found = {}
+    for name, value in model.state_dict().items():
+        if value.data_ptr() not in seen or not value.numel():
+            found[name] = value
+            seen.add(value.data_ptr())
+    return found
+
+
 def embedding_modules(model: Any) -> list[str]:
     """The input embeddings and the output head, by the names that peft's ``modules_to_save`` knows them by."""
     ends = (model.get_input_embeddings(), model.get_output_embeddings())
@@ -105,10 +116,10 @@ def extend_vocabulary(
     """Give every text (a word, a whole title) that takes several tokens one of its own; how many there were.
 
     A career in trades that the base has never read costs a third of the tokens this way.
-    like: int64 [t], tokens of titles that the base was trained on. New tokens are then drawn as random mixtures of
-    them, each with the same weights in the input embedding and in the output head: what the base learned linearly, to
-    repeat a title above all, holds for such a mixture as for the tokens in it. Without ``like``, a new token stands at
-    the mean of those it replaces.
+    like: int64 [t], tokens that stood for any title in the base's training. New tokens are then drawn as random
+    mixtures of them, each with the same weights in the input embedding and in the output head: what the base learned
+    linearly, to repeat a title above all, holds for such a mixture as for the tokens in it. Without ``like``, a new
+    token stands at the mean of those it replaces.
     """
     import torch
     from tokenizers import AddedToken

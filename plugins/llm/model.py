@@ -14,7 +14,14 @@ from harness.model import Context, OpenModel, Within
 from harness.panel import Panel
 from harness.plugins.llm import LlmParams
 from harness.plugins.llm.audit import audit
-from harness.plugins.llm.loader import context_length, extend_vocabulary, load_causal_lm, load_tokenizer, quiet
+from harness.plugins.llm.loader import (
+    context_length,
+    extend_vocabulary,
+    load_causal_lm,
+    load_tokenizer,
+    quiet,
+    weights_of,
+)
 from harness.plugins.llm.shots import drawn, prompt_ids
 from harness.plugins.llm.text import TextOptions, resume_text
 from harness.plugins.llm.tokens import NOTHING, Resumes, encode_titles, new_tokens
@@ -61,7 +68,7 @@ class LoraModel(OpenModel):
         # Nothing would train the new tokens of a base that is read as it is.
         extend = p.extend_vocabulary or ("words" if p.base == "builtin" and p.tuning != "none" else "none")
         new = [] if extend == "none" else new_tokens(panels, extend == "titles", options_of(self.params))
-        added = extend_vocabulary(base.model, base.tokenizer, new, base.title_tokens)
+        added = extend_vocabulary(base.model, base.tokenizer, new, base.any_title)
         self._own_base = self._scorer = None
         self._is_merged = False
         self._tokenizer = base.tokenizer
@@ -69,7 +76,7 @@ class LoraModel(OpenModel):
             audit(base.tokenizer, resume_text(panel, options_of(self.params)))
         nameless = p.base == "builtin" or added > 0  # no name brings this base back
         if nameless and p.tuning != "full":
-            self._own_base = {name: value.clone() for name, value in base.model.state_dict().items()}
+            self._own_base = {name: value.clone() for name, value in weights_of(base.model).items()}
         parameters = sum(x.numel() for x in base.model.parameters())
         self._model = self._prepared(base.model, context).to(context.device)
         self._prompt = self._drawn_prompt(train, context.seed)
@@ -79,7 +86,7 @@ class LoraModel(OpenModel):
         else:
             fitted = tune(self._model, (resumes, watched), self._pad(), self._schedule(), context)
         if p.tuning == "full":
-            self._own_base = dict(self._model.state_dict())
+            self._own_base = weights_of(self._model)
         self._facts = {
             "base": base.label,
             "parameters": parameters,
@@ -202,7 +209,7 @@ class LoraModel(OpenModel):
         base, self._tokenizer = load_causal_lm(source, subfolder), load_tokenizer(source, subfolder)
         adapted = self.params.tuning == "lora"
         if own.is_dir():  # a copy, where adapters will be added into the weights
-            self._own_base = {k: v.clone() if adapted else v for k, v in base.state_dict().items()}
+            self._own_base = {k: v.clone() if adapted else v for k, v in weights_of(base).items()}
         with quiet():
             model: Any = PeftModel.from_pretrained(base, str(folder / ADAPTER)) if adapted else base
             self._model = model.eval()
@@ -284,4 +291,6 @@ def recipe_of(p: LlmParams) -> Recipe:
         tokens=p.base_tokens,
         batch_tokens=p.base_batch_tokens,
         learning_rate=p.base_learning_rate,
+        symbols=p.base_symbols,
+        disguised=p.base_disguised,
     )

@@ -247,12 +247,13 @@ def events_of(events: Ragged) -> list[list[int]]:
 def new_tokens(panels: Sequence[Panel], whole_titles: bool, options: TextOptions = EVERYTHING) -> list[str]:
     """Every blank-delimited word of the panels' resumes as a token would have it, its blank included, sorted.
 
-    whole_titles: every state's whole title as well; it is then one token wherever it stands, as in a model of codes.
+    whole_titles: every state's whole title in the place of its words; it is then one token wherever it stands, as in a
+    model of codes.
     """
     found: set[str] = set()
     for text in (resume_text(panel, options) for panel in panels):
         found |= set(text.titles) if whole_titles else set()
-        for string in (*text.headers.strings, *text.full_heads.strings, *text.titles):
+        for string in (*text.headers.strings, *text.full_heads.strings, *(() if whole_titles else text.titles)):
             for i, word in enumerate(string.removesuffix(DELIMITER).split(" ")):
                 found.add(f" {word}" if i else word)
     return sorted(found - {"", " "})
