@@ -133,6 +133,31 @@ def test_tuning_with_dropout_repeats_and_leaves_plain_adapters(
     assert losses[0] != tuned(llama(len(tokenizer), 0.2, attention), four_persons, tokenizer, tmp_path).validation
 
 
+@pytest.mark.parametrize(
+    "how", [{"packing": None}, {"packing": True}, {"gradient_checkpointing": True}, {"precision": "bfloat16"}]
+)
+def test_how_a_step_is_computed_changes_no_result(
+    how: dict[str, Any], four_persons: Panel, tokenizer: Any, tmp_path: Path
+) -> None:
+    """All four careers fit one batch, so that rows and padded batches train on the same."""
+    resumes = resumes_of(four_persons, tokenizer)
+    context = Context(seed=3, scratch=tmp_path, cache=tmp_path)
+    fits, seen = [], []
+    for given in ({"packing": False}, how):
+        model = llama(len(tokenizer), 0.0)
+        passes: list[tuple[int, torch.dtype]] = []  # through the inside of a layer, in training
+        model.get_base_model().model.layers[1].self_attn.o_proj.register_forward_hook(
+            lambda module, _, out, passes=passes: passes.append((len(out), out.dtype)) if module.training else None
+        )
+        fits.append(tune(model, (resumes, resumes), 0, replace(SCHEDULE, **given), context))
+        seen.append(passes)
+    np.testing.assert_allclose(fits[1].validation, fits[0].validation, rtol=0.03 if "precision" in how else 1e-4)
+    steps = [passes[-1] for passes in seen]
+    assert steps[1][0] == (1 if how.get("packing") else steps[0][0])
+    assert steps[1][1] == (torch.bfloat16 if "precision" in how else torch.float32)
+    assert (len(seen[1]) > 1.5 * len(seen[0])) is ("gradient_checkpointing" in how)
+
+
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_only_what_draws_from_torch_keeps_tuning_to_one_worker(dropout: float, tokenizer: Any) -> None:
     model = llama(len(tokenizer), 0.2, attention_dropout=dropout).train()

@@ -1,13 +1,15 @@
-"""Tuning on resumes: tokens per second against the Hugging Face Trainer, one model, one process, the same careers.
+"""Tuning by adapters: tokens per second against the Hugging Face Trainer, one model, one process, the same careers.
 
 Run with ``-s`` to see the figures. Tokens are real ones, padding not counted. The Trainer has its usual random batches
-of eight, padded; both train every weight on the tokens of titles alone. Rounds alternate, and the ratio is of medians.
+of eight, padded; both train adapters of rank 32 on every linear layer, on the tokens of titles alone. Rounds alternate,
+and a ratio is of medians: of seconds, and of processor seconds, which other work on the machine disturbs less.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,11 @@ from harness.data.sources import open_panel
 from harness.panel import Panel
 from harness.plugins.llm.base import train_tokenizer
 from harness.plugins.llm.loader import quiet
+from harness.plugins.llm.packing import packed_attention
 from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import IGNORED, Examples, Step, adamw, batches, examples, reading
+from harness.plugins.llm.train import IGNORED, Examples, Step, _read_everywhere, adamw, batches, examples, reading
+from harness.plugins.llm.tune import Adapters, add_adapters
 
 pytestmark = [pytest.mark.slow]
 CAREERS, ROUNDS, THREADS, CONTEXT, RATE = 256, 3, 2, 1024, 1e-4
@@ -35,28 +39,42 @@ def careers() -> Panel:
     return panel.select(np.sort(np.random.default_rng(0).choice(panel.n_persons, CAREERS, replace=False)))
 
 
-def llama(vocabulary: int) -> Any:
+def adapted(vocabulary: int) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
     sizes = {"hidden_size": 256, "intermediate_size": 688, "num_hidden_layers": 6, "num_attention_heads": 4}
-    return LlamaForCausalLM(LlamaConfig(vocab_size=vocabulary, max_position_embeddings=CONTEXT, **sizes))
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=vocabulary, max_position_embeddings=CONTEXT, **sizes))
+    return add_adapters(model, Adapters(32, 64, 0.0, embeddings=False), 0)
 
 
-def ours(model: Any, of: Examples) -> float:
-    """Seconds of an epoch."""
+Seconds = tuple[float, float]  # of the clock, and of the processors
+
+
+def clock() -> Seconds:
+    return time.perf_counter(), time.process_time()
+
+
+def since(start: Seconds) -> Seconds:
+    return time.perf_counter() - start[0], time.process_time() - start[1]
+
+
+def ours(model: Any, of: Examples, packed: bool = False, head_everywhere: bool = False) -> Seconds:
+    """Of an epoch."""
     rng = np.random.default_rng(0)
     model.train()
-    with workers("cpu") as (pool, count):
-        step = Step(model, adamw(list(model.parameters()), 0.01), 0, pool, count, reading(model))
-        start = time.perf_counter()
-        for batch in batches(of.tokens.lengths, 2048, rng):
+    read = _read_everywhere if head_everywhere else reading(model)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    with workers("cpu") as (pool, count), packed_attention(model) if packed else nullcontext():
+        step = Step(model, adamw(trained, 0.01), 0, pool, count, read, packed=packed)
+        start = clock()
+        for batch in batches(of.tokens.lengths, 2048, rng, packed):
             step(of, batch, RATE)
-        return time.perf_counter() - start
+        return since(start)
 
 
-def trainers(model: Any, of: Examples, folder: Path) -> float:
-    """Seconds of an epoch of the peer."""
+def trainers(model: Any, of: Examples, folder: Path) -> Seconds:
+    """Of an epoch of the peer."""
     from transformers import Trainer, TrainingArguments
 
     rows = []
@@ -88,9 +106,9 @@ def trainers(model: Any, of: Examples, folder: Path) -> float:
         remove_unused_columns=False,
     )
     trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=padded)  # type: ignore[arg-type]
-    start = time.perf_counter()
+    start = clock()
     trainer.train()
-    return time.perf_counter() - start
+    return since(start)
 
 
 @pytest.mark.filterwarnings("default")
@@ -100,16 +118,28 @@ def test_tuning_is_quicker_than_the_trainers(careers: Panel, benchmark: Benchmar
     tokenizer = train_tokenizer(careers, 2415, CONTEXT)
     resumes = Resumes(careers, tokenizer, encode_titles(tokenizer, careers.occupations), CONTEXT)
     of = examples(resumes, "titles")
-    seconds: dict[str, list[float]] = {"ours": [], "trainer": []}
+    ways = {
+        "trainer": lambda: trainers(adapted(len(tokenizer)), of, tmp_path),
+        "grouped": lambda: ours(adapted(len(tokenizer)), of),
+        "packed": lambda: ours(adapted(len(tokenizer)), of, packed=True),
+        "grouped, head everywhere": lambda: ours(adapted(len(tokenizer)), of, head_everywhere=True),
+        "packed, head everywhere": lambda: ours(adapted(len(tokenizer)), of, packed=True, head_everywhere=True),
+    }
+    seconds: dict[str, list[Seconds]] = {name: [] for name in ways}
     with quiet():
         for _ in range(ROUNDS):
-            seconds["trainer"].append(trainers(llama(len(tokenizer)), of, tmp_path))
-            seconds["ours"].append(ours(llama(len(tokenizer)), of))
-        benchmark.pedantic(ours, args=(llama(len(tokenizer)), of), rounds=1)
+            for name, way in ways.items():
+                seconds[name].append(way())
+        benchmark.pedantic(ways["grouped"], rounds=1)
     torch.set_num_threads(threads)
-    tokens = len(of.tokens.ids)
-    rate = {name: tokens / float(np.median(some)) for name, some in seconds.items()}
-    ratio = rate["ours"] / rate["trainer"]
-    benchmark.extra_info["ratio_to_trainer"] = ratio
-    sys.stderr.write(f"\n{tokens} tokens: {rate} tokens per second, {ratio:.2f} times the Trainer's\n{seconds}\n")
-    assert ratio > 1.1  # 1.31 and 1.34 were measured on two shared cores; 1.4 is what is wanted
+    median = {name: np.median(some, axis=0) for name, some in seconds.items()}
+    ratio = {name: median["trainer"] / some for name, some in median.items()}
+    for name in ways:
+        rate, (wall, processor) = len(of.tokens.ids) / median[name][0], ratio[name]
+        sys.stderr.write(
+            f"\n{name}: {rate:.0f} tokens a second, {wall:.2f} times the Trainer's, {processor:.2f} times by processor "
+            f"seconds; seconds {np.round(seconds[name], 1).tolist()}"
+        )
+        benchmark.extra_info[name] = ratio[name].tolist()
+    # On one thread, where nothing waits for anything, 64 careers: packed 1.47, grouped 1.38. 1.4 is what is wanted.
+    assert max(ratio["grouped"][0], ratio["packed"][0]) > 1.2
