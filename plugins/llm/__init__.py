@@ -56,7 +56,7 @@ class LlmParams(Params):
     )
     rank: int = Field(32, ge=1, le=1024, description="rank of the adapters")
     alpha: int = Field(64, ge=1, description="scale of the adapters: their product is multiplied by alpha / rank")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of inputs that each adapter drops in training")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share of inputs that each adapter drops in training")
     hidden_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of the hidden states after the embeddings that is dropped in training"
     )
@@ -76,7 +76,7 @@ class LlmParams(Params):
         None, gt=0, description="peak learning rate of tuning (AdamW); unset: 2e-3 for adapters, 5e-4 for every weight"
     )
     embedding_factor: float = Field(
-        2.0, gt=0, description="learning rate of the embeddings and the output head, where trained, in multiples of it"
+        0.7, gt=0, description="learning rate of the embeddings and the output head, where trained, in multiples of it"
     )
     average: float = Field(
         0.99, ge=0, lt=1, description="what a step leaves of the running average of weights that is kept in the end"
@@ -96,11 +96,11 @@ class LlmParams(Params):
         "bfloat16 on a GPU that has it, float32 elsewhere; scoring is always float32",
     )
     gradient_checkpointing: bool = Field(
-        False, description="keep only each layer's input in tuning and make the rest again: less memory, a third slower"
+        False, description="keep only each layer's input in tuning and make the rest again: less memory, slower"
     )
     epochs: int = Field(14, ge=1, description="most epochs of tuning, those of the decay included")
     min_gain: float = Field(
-        0.02, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"
+        0.005, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"
     )
     patience: int = Field(1, ge=1, description="epochs to wait for such a fall before the learning rate decays")
     decay: float = Field(
@@ -125,12 +125,12 @@ class LlmParams(Params):
     pool: str = Field(
         "market-resumes", description="builtin base: data set or path of the resumes it is pre-trained on"
     )
-    base_layers: int = Field(4, ge=1, description="builtin base: transformer layers")
+    base_layers: int = Field(2, ge=1, description="builtin base: transformer layers")
     base_width: int = Field(128, ge=8, description="builtin base: dimensions of the hidden state")
     base_heads: int = Field(2, ge=1, description="builtin base: attention heads; their number divides the width")
     base_vocabulary: int = Field(1024, ge=258, description="builtin base: most tokens of its byte-level BPE")
     base_context: int = Field(1024, ge=32, description="builtin base: most tokens it sees")
-    base_tokens: int = Field(900_000, ge=1, description="builtin base: tokens of pre-training")
+    base_tokens: int = Field(2_000_000, ge=1, description="builtin base: tokens of pre-training")
     base_symbols: int = Field(
         512, ge=0, description="builtin base: tokens that stand for any occupation, what a new title's token starts as"
     )
