@@ -76,7 +76,7 @@ class LlmParams(Params):
         None, gt=0, description="peak learning rate of tuning (AdamW); unset: 2e-3 for adapters, 5e-4 for every weight"
     )
     embedding_factor: float = Field(
-        0.7, gt=0, description="learning rate of the embeddings and the output head, where trained, in multiples of it"
+        1.5, gt=0, description="learning rate of the embeddings and the output head, where trained, in multiples of it"
     )
     average: float = Field(
         0.99, ge=0, lt=1, description="what a step leaves of the running average of weights that is kept in the end"
@@ -100,11 +100,11 @@ class LlmParams(Params):
     )
     epochs: int = Field(14, ge=1, description="most epochs of tuning, those of the decay included")
     min_gain: float = Field(
-        0.005, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"
+        0.1, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"
     )
     patience: int = Field(1, ge=1, description="epochs to wait for such a fall before the learning rate decays")
     decay: float = Field(
-        0.4, gt=0, description="epochs of falling learning rate for each epoch before it; at least one in all"
+        1.5, gt=0, description="epochs of falling learning rate for each epoch before it; at least one in all"
     )
     checkpoint_seconds: float = Field(
         60.0, ge=0, description="seconds of tuning between checkpoints, from which a killed run goes on; 0: every step"
