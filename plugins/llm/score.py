@@ -151,7 +151,8 @@ class Scorer:
         places.view(-1)[torch.from_numpy(distinct)] = True
         with torch.inference_mode():
             logits = self._read(self.model, ids, places.to(device), **extra)  # [distinct places, V]
-        return log_prob_of(logits, which, np.concatenate([job.read_token for job in batch]))
+        read: FloatArray = log_prob_of(logits, which, np.concatenate([job.read_token for job in batch]))
+        return read
 
 
 def tree_mask(branch: torch.Tensor, sees: torch.Tensor) -> torch.Tensor:

@@ -206,7 +206,7 @@ def log_prob_of(logits: torch.Tensor, place: IntArray, token: IntArray) -> Float
     few = max(1, (CACHED_LOGITS if logits.device.type == "cpu" else MOST_LOGITS) // logits.shape[1])
     at, wanted = (torch.from_numpy(x.astype(np.int64)).to(logits.device) for x in (place, token))
     with torch.inference_mode():
-        total = torch.cat([some.float().logsumexp(dim=-1) for some in logits.split(few)])
+        total = torch.cat([some.float().logsumexp(dim=-1) for some in torch.split(logits, few)])
         read: FloatArray = (logits[at, wanted].float() - total[at]).double().cpu().numpy()
     return read
 
