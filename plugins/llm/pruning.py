@@ -22,7 +22,7 @@ from harness.plugins.llm.trie import Trie
 from harness.types import FloatArray, IntArray
 
 TOLERANCE = 1e-4  # nats
-TARGETS = 64  # priced together: enough to fill a forward pass at every level
+TARGETS = 128  # priced together: enough to fill a forward pass at every level
 
 
 @dataclass(frozen=True)
