@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -56,7 +55,11 @@ def unfinished(cache: Path, name: str, anew: bool = False) -> Iterator[Scratch]:
 
 
 def _locked(path: Path) -> int | None:
-    """A descriptor that holds the lock, or None where another process has it or the file system knows no locks."""
+    """A descriptor that holds the lock, or None where another process has it or the system knows no such locks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -125,7 +125,7 @@ def test_a_base_of_another_family_is_tuned_saved_and_loaded(
     with quiet():
         toy(family, len(tokenizer)).save_pretrained(base)
         tokenizer.save_pretrained(base)
-    given = {"base": str(base), "epochs": 1, "rank": 4, "batch_tokens": 512, "learning_rate": 1e-2}
+    given = {"base": str(base), "epochs": 1, "rank": 4, "batch_tokens": 512, "learning_rate": 1e-2, "dropout": 0.0}
     model = build(LlmParams(**given))
     scratch.mkdir()
     model.fit(market.part("train"), market.part("valid"), Context(seed=0, scratch=scratch, cache=scratch))

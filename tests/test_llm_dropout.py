@@ -149,7 +149,7 @@ def test_how_a_step_is_computed_changes_no_result(
         model.get_base_model().model.layers[1].self_attn.o_proj.register_forward_hook(
             lambda module, _, out, passes=passes: passes.append((len(out), out.dtype)) if module.training else None
         )
-        fits.append(tune(model, (resumes, resumes), 0, replace(SCHEDULE, **given), context))
+        fits.append(tune(model, ([resumes], resumes), 0, replace(SCHEDULE, **given), context))
         seen.append(passes)
     np.testing.assert_allclose(fits[1].validation, fits[0].validation, rtol=0.03 if "precision" in how else 1e-4)
     steps = [passes[-1] for passes in seen]

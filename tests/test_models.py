@@ -25,6 +25,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "base_width": 64,
         "base_heads": 2,
         "base_tokens": 200_000,
+        "base_symbols": 0,
         "epochs": 4,
         "rank": 8,
     },
