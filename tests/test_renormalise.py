@@ -208,8 +208,10 @@ def test_a_language_models_bound_holds_its_exact_figure(workshop: Workshop) -> N
             assert bound.mass is not None
             assert bound.mass.tolerance is not None
             assert bound.mass.tolerance <= tolerance
-            assert sure.figures["perplexity"] < sure.figures["perplexity_open"] or n < 30  # type: ignore[operator]
-            if bound.configuration.task == "next_occ":
+            if (
+                bound.configuration.task == "next_occ"
+            ):  # of an event, what is spent outside may count for its complement
+                assert sure.figures["perplexity"] < sure.figures["perplexity_open"]  # type: ignore[operator]
                 assert gap > -1e-5  # the bound never flatters
                 assert bound.figures["top_1"] == sure.figures["top_1"]
                 hits, sure_hits = bound.figures["top_5"], sure.figures["top_5"]
