@@ -25,5 +25,6 @@ lint: $(BIN)/harness
 # Run again, on this machine, everything that the committed boards are computed from.
 boards: $(BIN)/harness
 	$(BIN)/harness run --task all --data market --model uniform --model marginal --model markov --model mnl --model gbm --model llm-lora --model oracle --force
+	$(BIN)/harness run --task next_occ --data market --model llm-lora --set renormalise=certified
 	$(BIN)/harness run --task all --data wage-panel --model uniform --model marginal --model markov --model mnl --model gbm --model llm-lora --force
 	$(BIN)/harness leaderboard
