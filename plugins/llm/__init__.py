@@ -98,7 +98,7 @@ class LlmParams(Params):
     gradient_checkpointing: bool = Field(
         False, description="keep only each layer's input in tuning and make the rest again: less memory, slower"
     )
-    epochs: int = Field(14, ge=1, description="most epochs of tuning, those of the decay included")
+    epochs: int = Field(40, ge=1, description="most epochs of tuning, those of the decay included")
     min_gain: float = Field(
         0.1, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"
     )
