@@ -33,7 +33,7 @@ class Limits:
     """
 
     nodes: int = 64
-    tokens: int = 512
+    tokens: int = 1024
     row_of_search: int = 64
     store_bytes: int = 256 << 20
 

@@ -97,8 +97,8 @@ def test_every_title(study: Any, meter: Any, benchmark: BenchmarkFixture) -> Non
         benchmark.extra_info[name] = {"CPU s": cost.cpu, "times lm-eval": ratio, "largest difference": difference}
         meter.say(f"{name:24s} {cost.cpu:7.4f} {cost.wall:14.4f} {ratio:15.1f} {difference:20.1e}")
         assert difference < CLOSE
-    # 19.9 and 21.4 were measured in single rounds on two busy cores; 30 is what is wanted.
-    assert benchmark.extra_info["trie"]["times lm-eval"] >= 17
+    # 28.5 on two idle cores with half as many tokens a pass; about 20 on busy ones. 30 is what is wanted.
+    assert benchmark.extra_info["trie"]["times lm-eval"] >= 20
 
 
 @pytest.mark.benchmark(group="memory")
@@ -136,4 +136,4 @@ def test_observed_titles(study: Any, meter: Any, benchmark: BenchmarkFixture) ->
         f"times, by the clock {best.wall / own.wall:.1f}; largest difference {difference:.1e}"
     )
     assert difference < CLOSE
-    assert ratio >= 12  # 14.1 and 22.2 on two busy cores; 14 is what is wanted
+    assert ratio >= 14  # 20.5 on two idle cores
