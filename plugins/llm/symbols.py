@@ -49,7 +49,10 @@ def disguised(pool: Panel, share: float, symbols: int, seed: int) -> tuple[Panel
     status = np.array(occupations.statuses)
     employed, other = np.flatnonzero(status == Status.EMPLOYED), np.flatnonzero(status != Status.EMPLOYED)
     if symbols < len(employed):
-        raise RequestError(f"base_symbols={symbols} are too few for the {len(employed)} occupations of '{pool.name}'")
+        raise RequestError(
+            f"base_symbols={symbols} are too few for the {len(employed)} occupations of '{pool.name}': set at least as "
+            "many, or base_symbols=0 to read nobody in disguise"
+        )
     chosen = rng.random(pool.n_persons) < share
     as_they_are, hidden = pool.select(np.flatnonzero(~chosen)), pool.select(np.flatnonzero(chosen))
     found = np.empty((hidden.n_persons, pool.n_states), dtype=np.int64)  # of each person's states, the disguised ones
