@@ -1,0 +1,118 @@
+"""``harness ablate``: arms are ordinary runs, and their differences are those of their records."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import Field
+
+from harness.ablations import Request, chosen, lines, run_arms
+from harness.entry import Entry
+from harness.errors import RequestError
+from harness.model import Ablation, Context, Model, ModelSpec, Params, take_states
+from harness.panel import Panel
+from harness.records import Store
+from harness.registry import load_registry
+from harness.runner import Workshop
+from harness.types import FloatArray, IntArray
+
+
+class Asked(Params):
+    """Added to each count."""
+
+    weight: float = Field(1.0, gt=0, description="added to each count")
+
+
+class Counts(Model):
+    """(count of the state in training + weight) / total; further panels have the same states here."""
+
+    fits = 0
+
+    def __init__(self, params: Asked) -> None:
+        self.params = params
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        type(self).fits += 1
+        counts = sum(np.bincount(panel.state, minlength=train.n_states) for panel in (train, *context.also))
+        self.margin = (counts + self.params.weight) / (counts + self.params.weight).sum()
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        return take_states(np.tile(np.log(self.margin), (len(transitions), 1)), states)
+
+    def save(self, folder: Path) -> None:
+        (folder / "margin.json").write_text(json.dumps(self.margin.tolist()))
+
+    def load(self, folder: Path) -> None:
+        self.margin = np.array(json.loads((folder / "margin.json").read_text()))
+
+
+ARMS = (
+    Ablation("heavy", "weight of 9", {"weight": "9"}),
+    Ablation("same", "weight of 1", {"weight": "1"}),
+    Ablation("pooled", "pooled with", pools=True),
+)
+SPEC = ModelSpec("counts", "counts", Counts, Asked, pools=True, ablations=ARMS)
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    return Workshop(load_registry(), Store(tmp_path / "results"), tmp_path / "cache")
+
+
+def request(workshop: Workshop, panel: Panel, *also: Panel, **settings: str) -> Request:
+    entry = Entry(SPEC, "tests", "1", "harness.task")
+    return Request(entry, panel, workshop.registry.task("next_occ"), settings, also, 0, "cpu")
+
+
+def test_every_arm_is_a_run_and_every_difference_its_records(workshop: Workshop, four_persons: Panel) -> None:
+    """Train: states 0 0 1 and 1 3 1, so counts 2 3 0 1; test d: 0 -> 0 -> 3 -> 3 -> 1."""
+    persons = np.array(["e", "f", "g", "h"])
+    other = replace(four_persons, name="other", persons=persons, year=four_persons.year + 100)
+    asked = request(workshop, four_persons, other)
+    found = list(run_arms(asked, chosen(SPEC, [], pools=True), ["uniform"], workshop))
+    assert [name for name, _ in found] == ["as asked for", "weight of 9", "pooled with other", "uniform"]
+    margins = {
+        "as asked for": np.array([3, 4, 1, 2]) / 10,
+        "weight of 9": np.array([11, 12, 9, 10]) / 42,
+        "pooled with other": np.array([5, 7, 1, 3]) / 16,
+        "uniform": np.full(4, 0.25),
+    }
+    seen = [0, 3, 3, 1]
+    first = np.log(margins["as asked for"][seen]).mean()
+    for line in lines(found):
+        mean = np.log(margins[line.name][seen]).mean()
+        assert line.perplexity.value == pytest.approx(np.exp(-mean), abs=1e-5)
+        if line.difference is None:
+            assert line.name == "as asked for"
+        else:
+            assert line.difference.value == pytest.approx(mean - first, abs=1e-5)
+    assert json.loads(json.dumps([line.plain() for line in lines(found)]))[1]["record"] == found[1][1].id
+    fits = Counts.fits
+    again = list(run_arms(asked, chosen(SPEC, [], pools=True), ["uniform"], workshop))
+    assert [record.id for _, record in again] == [record.id for _, record in found]
+    assert Counts.fits == fits  # read, not run again
+
+
+def test_an_arm_changes_what_was_asked_for(workshop: Workshop, four_persons: Panel) -> None:
+    asked = request(workshop, four_persons, weight="9")
+    found = list(run_arms(asked, chosen(SPEC, ["heavy", "same"], pools=False), [], workshop))
+    assert [name for name, _ in found] == ["as asked for", "weight of 1"]  # the heavy one is what was asked for
+    assert found[1][1].configuration.changed == {}
+
+
+@pytest.mark.parametrize(
+    ("spec", "names", "message"),
+    [
+        (SPEC, ["heavi"], "did you mean 'heavy'"),
+        (SPEC, ["pooled"], "--train-also"),
+        (replace(SPEC, ablations=()), [], "names no ablations"),
+    ],
+)
+def test_what_cannot_be_asked_for(spec: Any, names: list[str], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        chosen(spec, names, pools=False)
