@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from harness.panel import Covariate, Occupations, Panel, Status
+from harness.records import Store
+from harness.registry import Registry, load_registry
+from harness.runner import Workshop
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
@@ -57,6 +60,18 @@ def toy_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
         LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    """What is installed: the built-in plugins, and whatever else this machine has."""
+    return load_registry()
+
+
+@pytest.fixture
+def workshop(registry: Registry, tmp_path: Path) -> Workshop:
+    """A run's place of its own: no records, nothing cached."""
+    return Workshop(registry, Store(tmp_path / "results"), tmp_path / "cache")
 
 
 @pytest.fixture

@@ -16,8 +16,6 @@ from harness.entry import Entry
 from harness.errors import RequestError
 from harness.model import Ablation, Context, Model, ModelSpec, Params, take_states
 from harness.panel import Panel
-from harness.records import Store
-from harness.registry import load_registry
 from harness.runner import Workshop
 from harness.types import FloatArray, IntArray
 
@@ -57,11 +55,6 @@ ARMS = (
     Ablation("pooled", "pooled with", pools=True),
 )
 SPEC = ModelSpec("counts", "counts", Counts, Asked, pools=True, ablations=ARMS)
-
-
-@pytest.fixture
-def workshop(tmp_path: Path) -> Workshop:
-    return Workshop(load_registry(), Store(tmp_path / "results"), tmp_path / "cache")
 
 
 def request(workshop: Workshop, panel: Panel, *also: Panel, **settings: str) -> Request:

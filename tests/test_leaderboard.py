@@ -18,15 +18,10 @@ from harness.leaderboard import Board, boards
 from harness.model import NoParams
 from harness.panel import Panel
 from harness.records import Record, Store, find_record, slug, to_text
-from harness.registry import Registry, load_registry
+from harness.registry import Registry
 from harness.render.markdown import escape
 from harness.run import Run
 from harness.runner import Workshop, execute
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return load_registry()
 
 
 @pytest.fixture

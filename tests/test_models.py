@@ -34,11 +34,6 @@ MODELS = sorted(load_registry().models)
 
 
 @pytest.fixture(scope="module")
-def registry() -> Registry:
-    return load_registry()
-
-
-@pytest.fixture(scope="module")
 def market(registry: Registry) -> Panel:
     return open_panel("market", {"persons": "150"}, registry=registry)
 

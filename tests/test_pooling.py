@@ -19,7 +19,7 @@ from harness.model import Context, Model, ModelSpec, NoParams, take_states
 from harness.panel import Occupations, Panel, Status
 from harness.pooling import pool, same_titles
 from harness.records import Record, Store, digest, to_text
-from harness.registry import Registry, load_registry
+from harness.registry import Registry
 from harness.run import Run
 from harness.runner import Workshop, execute
 from harness.types import FloatArray, IntArray
@@ -51,16 +51,6 @@ class Pooled(Model):
 
 def entry_of(build: Callable[[Any], Model], **changes: Any) -> Entry[ModelSpec]:
     return Entry(replace(ModelSpec("pooled", "counts", build), **changes), "tests", "1", "harness.task")
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return load_registry()
-
-
-@pytest.fixture
-def workshop(registry: Registry, tmp_path: Path) -> Workshop:
-    return Workshop(registry, Store(tmp_path / "results"), tmp_path / "cache")
 
 
 @pytest.fixture

@@ -12,14 +12,9 @@ from harness import hookspecs
 from harness.errors import HarnessError, RequestError
 from harness.hookspecs import hookimpl
 from harness.model import ModelSpec
-from harness.registry import Registry, collect, load_registry
+from harness.registry import Registry, collect
 
 BUILT_IN = {"uniform", "marginal", "markov", "mnl", "gbm", "llm-lora", "oracle"}
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return load_registry()
 
 
 def manager_of(*plugins: tuple[str, object]) -> pluggy.PluginManager:

@@ -16,8 +16,7 @@ from harness.errors import RunError
 from harness.leaderboard import boards
 from harness.model import Context, Model, ModelSpec, OpenModel, Params, Within, take_states
 from harness.panel import Panel
-from harness.records import Record, Store
-from harness.registry import Registry, load_registry
+from harness.records import Record
 from harness.render.markdown import render
 from harness.run import Run
 from harness.runner import Workshop, execute, figures
@@ -81,16 +80,6 @@ def entry_of(build: Any) -> Entry[ModelSpec]:
         "leaky", "leaks", build, Asked, sums_to_one=False, whole_rows=False, scoring_params=("slack", "weigh")
     )
     return Entry(spec, "tests", "1", "harness.task")
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return load_registry()
-
-
-@pytest.fixture
-def workshop(registry: Registry, tmp_path: Path) -> Workshop:
-    return Workshop(registry, Store(tmp_path / "results"), tmp_path / "cache")
 
 
 def run(workshop: Workshop, panel: Panel, task: str, build: type[Model] = Leaky, **asked: Any) -> Record:

@@ -21,8 +21,8 @@ from harness.hookspecs import hookimpl
 from harness.leaderboard import boards
 from harness.model import Context, Model, ModelSpec, OutcomeModel, Params, take_states
 from harness.panel import Panel
-from harness.records import Record, Store
-from harness.registry import Registry, collect, load_registry
+from harness.records import Record
+from harness.registry import Registry, collect
 from harness.render import render
 from harness.run import Run
 from harness.runner import Workshop, execute, figures
@@ -62,16 +62,6 @@ class Frequencies(Model):
 def entry_of(build: Callable[[Any], Model], **changes: Any) -> Entry[ModelSpec]:
     spec = replace(ModelSpec("frequencies", "counts", build, params=Parameters), **changes)
     return Entry(spec, "tests", "1", "harness.task")
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return load_registry()
-
-
-@pytest.fixture
-def workshop(registry: Registry, tmp_path: Path) -> Workshop:
-    return Workshop(registry, Store(tmp_path / "results"), tmp_path / "cache")
 
 
 def request(
