@@ -4,61 +4,28 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import Field
+from toys import Frequencies, entry_of
 
 from harness.ablations import Request, chosen, lines, run_arms
-from harness.entry import Entry
 from harness.errors import RequestError
-from harness.model import Ablation, Context, Model, ModelSpec, Params, take_states
+from harness.model import Ablation
 from harness.panel import Panel
 from harness.runner import Workshop
-from harness.types import FloatArray, IntArray
-
-
-class Asked(Params):
-    """Added to each count."""
-
-    weight: float = Field(1.0, gt=0, description="added to each count")
-
-
-class Counts(Model):
-    """(count of the state in training + weight) / total; further panels have the same states here."""
-
-    fits = 0
-
-    def __init__(self, params: Asked) -> None:
-        self.params = params
-
-    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        type(self).fits += 1
-        counts = sum(np.bincount(panel.state, minlength=train.n_states) for panel in (train, *context.also))
-        self.margin = (counts + self.params.weight) / (counts + self.params.weight).sum()
-
-    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-        return take_states(np.tile(np.log(self.margin), (len(transitions), 1)), states)
-
-    def save(self, folder: Path) -> None:
-        (folder / "margin.json").write_text(json.dumps(self.margin.tolist()))
-
-    def load(self, folder: Path) -> None:
-        self.margin = np.array(json.loads((folder / "margin.json").read_text()))
-
 
 ARMS = (
     Ablation("heavy", "weight of 9", {"weight": "9"}),
     Ablation("same", "weight of 1", {"weight": "1"}),
     Ablation("pooled", "pooled with", pools=True),
 )
-SPEC = ModelSpec("counts", "counts", Counts, Asked, pools=True, ablations=ARMS)
+SPEC = entry_of(Frequencies, pools=True, ablations=ARMS).item
 
 
 def request(workshop: Workshop, panel: Panel, *also: Panel, **settings: str) -> Request:
-    entry = Entry(SPEC, "tests", "1", "harness.task")
+    entry = entry_of(Frequencies, pools=True, ablations=ARMS)
     return Request(entry, panel, workshop.registry.task("next_occ"), settings, also, 0, "cpu")
 
 
@@ -85,10 +52,10 @@ def test_every_arm_is_a_run_and_every_difference_its_records(workshop: Workshop,
         else:
             assert line.difference.value == pytest.approx(mean - first, abs=1e-5)
     assert json.loads(json.dumps([line.plain() for line in lines(found)]))[1]["record"] == found[1][1].id
-    fits = Counts.fits
+    fits = Frequencies.fits
     again = list(run_arms(asked, chosen(SPEC, [], pools=True), ["uniform"], workshop))
     assert [record.id for _, record in again] == [record.id for _, record in found]
-    assert Counts.fits == fits  # read, not run again
+    assert Frequencies.fits == fits  # read, not run again
 
 
 def test_an_arm_changes_what_was_asked_for(workshop: Workshop, four_persons: Panel) -> None:

@@ -3,54 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from toys import Frequencies, Parameters, entry_of
 
 from harness import render
-from harness.entry import Entry
 from harness.errors import RequestError
 from harness.leaderboard import boards, label
-from harness.model import Context, Model, ModelSpec, NoParams, take_states
 from harness.panel import Occupations, Panel, Status
 from harness.pooling import pool, same_titles
 from harness.records import Record, Store, digest, to_text
 from harness.registry import Registry
 from harness.run import Run
 from harness.runner import Workshop, execute
-from harness.types import FloatArray, IntArray
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-class Pooled(Model):
-    """(count of the state in all training careers + 1) / total, states of further panels by their titles."""
-
-    def __init__(self, params: NoParams) -> None: ...
-
-    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        counts = np.bincount(train.state, minlength=train.n_states) + 1.0
-        for panel in context.also:
-            same = same_titles(panel.occupations, train.occupations)[panel.state]
-            counts += np.bincount(same[same >= 0], minlength=train.n_states)
-        self.margin = counts / counts.sum()
-
-    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-        return take_states(np.tile(np.log(self.margin), (len(transitions), 1)), states)
-
-    def save(self, folder: Path) -> None:
-        (folder / "margin.json").write_text(json.dumps(self.margin.tolist()))
-
-    def load(self, folder: Path) -> None:
-        self.margin = np.array(json.loads((folder / "margin.json").read_text()))
-
-
-def entry_of(build: Callable[[Any], Model], **changes: Any) -> Entry[ModelSpec]:
-    return Entry(replace(ModelSpec("pooled", "counts", build), **changes), "tests", "1", "harness.task")
 
 
 @pytest.fixture
@@ -72,8 +43,8 @@ def other() -> Panel:
 
 
 def request(registry: Registry, panel: Panel, *also: Panel, **changes: Any) -> Run:
-    spec = changes.pop("entry", entry_of(Pooled, pools=True))
-    return replace(Run(spec, NoParams(), (registry.task("next_occ"),), panel, train_also=also), **changes)
+    spec = changes.pop("entry", entry_of(Frequencies, name="pooled", pools=True))
+    return replace(Run(spec, Parameters(), (registry.task("next_occ"),), panel, train_also=also), **changes)
 
 
 def test_titles_are_the_same_but_for_case_and_blanks(four_persons: Panel, other: Panel) -> None:
@@ -130,7 +101,7 @@ def _other_of(panel: Panel) -> Panel:
 
 
 def test_a_model_that_cannot_pool_says_which_can(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
-    run = request(registry, four_persons, _other_of(four_persons), entry=entry_of(Pooled))
+    run = request(registry, four_persons, _other_of(four_persons), entry=entry_of(Frequencies, name="pooled"))
     with pytest.raises(RequestError, match=r"model 'pooled' is trained on one panel alone.*\(llm-lora\)"):
         list(execute(run, workshop))
 

@@ -1,89 +1,26 @@
-"""A run end to end with models made for the purpose: what is recorded, reused, checked and refused."""
+"""A run end to end with models made for the purpose: what is recorded and reused."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import replace
 from math import exp, log
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pluggy
 import pytest
-from pydantic import Field
+from toys import EXPECTED, Frequencies, Parameters, entry_of, request, run_all
 
 from harness import hookspecs
-from harness.entry import Entry
 from harness.errors import RequestError, RunError
 from harness.hookspecs import hookimpl
-from harness.leaderboard import boards
-from harness.model import Context, Model, ModelSpec, OutcomeModel, Params, take_states
+from harness.model import Context, OutcomeModel
 from harness.panel import Panel
 from harness.records import Record
 from harness.registry import Registry, collect
-from harness.render import render
 from harness.run import Run
-from harness.runner import Workshop, execute, figures
+from harness.runner import Workshop, figures
 from harness.types import FloatArray, IntArray
-
-
-class Parameters(Params):
-    weight: float = Field(default=1.0, gt=0)
-
-
-class Frequencies(Model):
-    """(train count of the state + weight) / total; says how often it was fitted."""
-
-    fits = 0
-
-    def __init__(self, params: Parameters) -> None:
-        self.params = params
-
-    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        type(self).fits += 1
-        counts = np.bincount(train.state, minlength=train.n_states) + self.params.weight
-        self.margin = counts / counts.sum()
-
-    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-        return take_states(np.tile(np.log(self.margin), (len(transitions), 1)), states)
-
-    def save(self, folder: Path) -> None:
-        (folder / "margin.json").write_text(json.dumps(self.margin.tolist()))
-
-    def load(self, folder: Path) -> None:
-        self.margin = np.array(json.loads((folder / "margin.json").read_text()))
-
-    def facts(self) -> dict[str, Any]:
-        return {"parameters_trained": len(self.margin)}
-
-
-def entry_of(build: Callable[[Any], Model], **changes: Any) -> Entry[ModelSpec]:
-    spec = replace(ModelSpec("frequencies", "counts", build, params=Parameters), **changes)
-    return Entry(spec, "tests", "1", "harness.task")
-
-
-def request(
-    registry: Registry, panel: Panel, *tasks: str, entry: Entry[ModelSpec] | None = None, **changes: Any
-) -> Run:
-    chosen = tuple(registry.task(name) for name in tasks or ("next_occ",))
-    return replace(Run(entry or entry_of(Frequencies), Parameters(), chosen, panel), **changes)
-
-
-def run_all(run: Run, workshop: Workshop) -> list[Record]:
-    return list(execute(run, workshop))
-
-
-# Train: a (0, 0, 1) and b (1, 3, 1); with one added to each of four counts, margin = (3, 4, 1, 2) / 10.
-# Test: d goes 0 -> 0 -> 3 -> 3 -> 1.
-MARGIN = [0.3, 0.4, 0.1, 0.2]
-EXPECTED = {
-    "next_occ": log(0.3) + log(0.2) + log(0.2) + log(0.4),
-    "switch": log(0.3) + log(0.7) + log(0.2) + log(0.8),
-    "lf_exit": log(0.8) + log(0.2),
-    "next_occ_switchers": log(0.2 / 0.7) + log(0.4 / 0.8),
-}
 
 
 def test_one_fit_is_scored_on_every_task(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
@@ -165,97 +102,6 @@ def test_an_empty_task_says_so(registry: Registry, workshop: Workshop, four_pers
         run_all(request(registry, replace(stayers, state=state), "next_occ_switchers"), workshop)
 
 
-class Broken(Frequencies):
-    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-        answer = super().log_prob(panel, transitions, states)
-        answer[1] = self.bad
-        return answer
-
-
-@pytest.mark.parametrize(
-    ("bad", "message"),
-    [
-        (np.nan, "person d, year 2002: a log-probability is not finite"),
-        (-np.inf, "person d, year 2002: a log-probability is not finite"),
-        (0.5, "person d, year 2002: a probability is above one"),
-        (-1.0, "person d, year 2002: the row sums to 1.47"),
-        (-3.0, "person d, year 2002: the row sums to 0.199"),
-    ],
-)
-def test_a_broken_contract_names_model_and_row(
-    bad: float, message: str, registry: Registry, workshop: Workshop, four_persons: Panel
-) -> None:
-    class Bad(Broken):
-        pass
-
-    Bad.bad = bad
-    with pytest.raises(RunError, match=message) as caught:
-        run_all(request(registry, four_persons, entry=entry_of(Bad)), workshop)
-    assert "model 'frequencies'" in str(caught.value)
-    assert workshop.store.all() == []
-
-
-def test_rows_below_one_pass_where_declared_and_their_mass_is_shown(
-    registry: Registry, workshop: Workshop, four_persons: Panel
-) -> None:
-    class Leaky(Frequencies):
-        def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-            return super().log_prob(panel, transitions, states) + np.float32(log(0.9))
-
-    declared = entry_of(Leaky, sums_to_one=False, whole_rows=False)
-    [record] = run_all(request(registry, four_persons, entry=declared), workshop)
-    assert record.mass is not None
-    assert record.mass.mean == pytest.approx(0.9, abs=1e-5)
-    assert record.figures["log_likelihood"] == pytest.approx(EXPECTED["next_occ"] + 4 * log(0.9), abs=1e-5)
-    with pytest.raises(RunError, match=r"sums to 0\.9"):
-        run_all(request(registry, four_persons, entry=entry_of(Leaky)), replace(workshop, force=True))
-
-
-class Forgetful(Frequencies):
-    """Sees the last two records of a history."""
-
-    def unseen(self, panel: Panel, transitions: IntArray) -> IntArray:
-        return np.maximum(0, transitions - panel.entries[panel.person[transitions]] - 2)
-
-
-@pytest.mark.parametrize("size", [1, 20_000])
-def test_what_a_model_had_no_room_for_is_counted_over_what_is_scored(
-    size: int, registry: Registry, workshop: Workshop, four_persons: Panel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """d has five records: its third and fourth transition miss one and two, which are two records; b misses none."""
-    monkeypatch.setattr("harness.contract.CHUNK_RECORDS", size)
-    panel = replace(four_persons, split=np.array([0, 2, 1, 2]))
-    run = request(registry, panel, "next_occ", "switch", "lf_exit", entry=entry_of(Forgetful))
-    told = {record.configuration.task: record.facts for record in run_all(run, workshop)}
-    assert told["next_occ"] == {"parameters_trained": 4, "records_unseen": 2, "transitions_cut_short": 2}
-    assert told["switch"] == told["next_occ"]
-    # At risk are transitions that begin in the labor force: of d the first two alone, and they miss nothing.
-    assert told["lf_exit"] == {"parameters_trained": 4, "records_unseen": 0, "transitions_cut_short": 0}
-    notes = {board.task: render(board, "md", registry) for board in boards(workshop.store.all())}
-    assert "- frequencies: had no room for 2 records, the oldest of their careers, at 2 of the" in notes["next_occ"]
-    assert "had no room" not in notes["lf_exit"]
-
-
-def test_a_wrong_count_of_what_is_not_seen_is_refused(
-    registry: Registry, workshop: Workshop, four_persons: Panel
-) -> None:
-    class Odd(Frequencies):
-        def unseen(self, panel: Panel, transitions: IntArray) -> IntArray:
-            return np.zeros(1, dtype=np.int64)
-
-    with pytest.raises(RunError, match="model 'frequencies' was asked what it cannot see"):
-        run_all(request(registry, four_persons, entry=entry_of(Odd)), workshop)
-
-
-def test_a_model_that_raises_is_named(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
-    class Raises(Frequencies):
-        def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-            raise KeyError("column")
-
-    with pytest.raises(RunError, match="model 'frequencies' failed in fit: KeyError: 'column'"):
-        run_all(request(registry, four_persons, entry=entry_of(Raises)), workshop)
-
-
 def test_a_stopped_fit_finds_its_scratch_again_unless_forced(
     registry: Registry, workshop: Workshop, four_persons: Panel
 ) -> None:
@@ -278,15 +124,6 @@ def test_a_stopped_fit_finds_its_scratch_again_unless_forced(
     run_all(run, replace(workshop, trust=False))
     assert found == [[], ["half"], [], ["half"]]
     assert not list((workshop.cache / "unfinished").iterdir())
-
-
-def test_a_wrong_shape_is_refused(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
-    class Short(Frequencies):
-        def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-            return super().log_prob(panel, transitions, states)[:-1]
-
-    with pytest.raises(RunError, match=r"asked for log-probabilities \(4, 4\) and returned \(3, 4\)"):
-        run_all(request(registry, four_persons, entry=entry_of(Short)), workshop)
 
 
 def test_finished_tasks_survive_a_later_crash(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:

@@ -1,0 +1,88 @@
+"""A model that can be worked by hand, and runs of it on the four persons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from math import log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from harness.entry import Entry
+from harness.model import Context, Model, ModelSpec, Params, take_states
+from harness.panel import Panel
+from harness.pooling import same_titles
+from harness.records import Record
+from harness.registry import Registry
+from harness.run import Run
+from harness.runner import Workshop, execute
+from harness.types import FloatArray, IntArray
+
+
+class Parameters(Params):
+    """Added to each count."""
+
+    weight: float = Field(default=1.0, gt=0, description="added to each count")
+
+
+class Frequencies(Model):
+    """(training count of the state + weight) / total; says how often it was fitted.
+
+    States of further panels count where they have a title of the main one's.
+    """
+
+    fits = 0
+
+    def __init__(self, params: Parameters) -> None:
+        self.params = params
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        type(self).fits += 1
+        counts = np.bincount(train.state, minlength=train.n_states) + self.params.weight
+        for panel in context.also:
+            same = same_titles(panel.occupations, train.occupations)[panel.state]
+            counts += np.bincount(same[same >= 0], minlength=train.n_states)
+        self.margin = counts / counts.sum()
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        return take_states(np.tile(np.log(self.margin), (len(transitions), 1)), states)
+
+    def save(self, folder: Path) -> None:
+        (folder / "margin.json").write_text(json.dumps(self.margin.tolist()))
+
+    def load(self, folder: Path) -> None:
+        self.margin = np.array(json.loads((folder / "margin.json").read_text()))
+
+    def facts(self) -> dict[str, Any]:
+        return {"parameters_trained": len(self.margin)}
+
+
+def entry_of(build: Callable[[Any], Model], **changes: Any) -> Entry[ModelSpec]:
+    spec = replace(ModelSpec("frequencies", "counts", build, params=Parameters), **changes)
+    return Entry(spec, "tests", "1", "harness.task")
+
+
+def request(
+    registry: Registry, panel: Panel, *tasks: str, entry: Entry[ModelSpec] | None = None, **changes: Any
+) -> Run:
+    chosen = tuple(registry.task(name) for name in tasks or ("next_occ",))
+    return replace(Run(entry or entry_of(Frequencies), Parameters(), chosen, panel), **changes)
+
+
+def run_all(run: Run, workshop: Workshop) -> list[Record]:
+    return list(execute(run, workshop))
+
+
+# Of the four persons. Train: a (0, 0, 1) and b (1, 3, 1); with one added to each count, margin = (3, 4, 1, 2) / 10.
+# Test: d goes 0 -> 0 -> 3 -> 3 -> 1.
+MARGIN = [0.3, 0.4, 0.1, 0.2]
+EXPECTED = {
+    "next_occ": log(0.3) + log(0.2) + log(0.2) + log(0.4),
+    "switch": log(0.3) + log(0.7) + log(0.2) + log(0.8),
+    "lf_exit": log(0.8) + log(0.2),
+    "next_occ_switchers": log(0.2 / 0.7) + log(0.4 / 0.8),
+}
