@@ -10,20 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toys import SMALLEST
 
-SETTINGS = {
-    "pool": "market",
-    "base_layers": 1,
-    "base_width": 16,
-    "base_heads": 1,
-    "base_vocabulary": 300,
-    "base_tokens": 3_000,
-    "base_batch_tokens": 512,
-    "batch_tokens": 512,
-    "rank": 2,
-    "epochs": 2,
-    "checkpoint_seconds": 0,
-}
+SETTINGS = SMALLEST | {"epochs": 2}
 SETS = [word for name, value in SETTINGS.items() for word in ("--set", f"llm-lora.{name}={value}")]
 RUN = ["run", "--task", "next_occ", "--set", "data.persons=30", "--model", "marginal", "--model", "llm-lora", *SETS]
 LAUNCH = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no --main_process_port 0"

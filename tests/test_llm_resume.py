@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from toys import SMALLEST
 
 from harness.data.sources import open_panel
 from harness.model import Context
@@ -23,20 +24,7 @@ from harness.plugins.llm import LlmParams, build
 from harness.plugins.llm import base as base_module
 from harness.plugins.llm.train import Step
 
-TINY: dict[str, Any] = {
-    "pool": "market",
-    "base_layers": 1,
-    "base_width": 16,
-    "base_heads": 1,
-    "base_vocabulary": 300,
-    "base_tokens": 3_000,
-    "base_batch_tokens": 512,
-    "batch_tokens": 512,
-    "rank": 2,
-    "epochs": 4,
-    "min_gain": 0.0,
-    "checkpoint_seconds": 0,
-}
+TINY: dict[str, Any] = SMALLEST | {"epochs": 4, "min_gain": 0.0}
 Steps = Callable[[int | None], list[int]]
 
 

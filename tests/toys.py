@@ -1,4 +1,4 @@
-"""A model that can be worked by hand, and runs of it on the four persons."""
+"""What several tests play with: a model that can be worked by hand, its runs, and the smallest language model."""
 
 from __future__ import annotations
 
@@ -85,4 +85,18 @@ EXPECTED = {
     "switch": log(0.3) + log(0.7) + log(0.2) + log(0.8),
     "lf_exit": log(0.8) + log(0.2),
     "next_occ_switchers": log(0.2 / 0.7) + log(0.4 / 0.8),
+}
+
+# llm-lora at its least: what is learned does not matter, how it is learned does.
+SMALLEST: dict[str, Any] = {
+    "pool": "market",
+    "base_layers": 1,
+    "base_width": 16,
+    "base_heads": 1,
+    "base_vocabulary": 300,
+    "base_tokens": 3_000,
+    "base_batch_tokens": 512,
+    "batch_tokens": 512,
+    "rank": 2,
+    "checkpoint_seconds": 0,
 }
