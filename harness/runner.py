@@ -150,8 +150,13 @@ def _help_fit(run: Run, workshop: Workshop) -> None:
     """Do this process's part of a fit that the main one keeps."""
     model = run.model.item.build(run.params)
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch, named(run.model.item.name, "fit"):
-        context = Context(run.seed, Path(scratch), workshop.cache, run.device, workshop.progress, shared=True)
-        model.fit(run.panel.part("train"), run.panel.part("valid"), context)
+        _train(model, run, workshop, Path(scratch), shared=True)
+
+
+def _train(model: Model, run: Run, workshop: Workshop, scratch: Path, shared: bool) -> None:
+    also = pool(run.panel, run.train_also)
+    context = Context(run.seed, scratch, workshop.cache, run.device, workshop.progress, also, shared)
+    model.fit(run.panel.part("train"), run.panel.part("valid"), context)
 
 
 def _fit(run: Run, workshop: Workshop, shared: bool = False) -> Fitted:
@@ -161,10 +166,8 @@ def _fit(run: Run, workshop: Workshop, shared: bool = False) -> Fitted:
     model = run.model.item.build(run.params)
     started = now()
     with unfinished(workshop.cache, run.fit_name(), anew=workshop.force) as scratch:
-        also = pool(run.panel, run.train_also)
-        context = Context(run.seed, scratch.folder, workshop.cache, run.device, workshop.progress, also, shared)
         with measured() as cost, named(run.model.item.name, "fit"):
-            model.fit(run.panel.part("train"), run.panel.part("valid"), context)
+            _train(model, run, workshop, scratch.folder, shared)
         with named(run.model.item.name, "facts"):
             facts = json.loads(json.dumps(dict(model.facts())))
         fitted = Fitted(model, scratch.seconds + cost.seconds, cost.peak_memory_mb, facts, started)

@@ -101,7 +101,7 @@ def test_the_papers_ablations_stand_in_one_table_of_paired_differences(cache: Pa
     assert [row["arm"] for row in rows] == [
         "as asked for",
         "history of 1 record",
-        "base as it is, not tuned",
+        "base as it is",
         "pooled with other",
         "marginal",
     ]

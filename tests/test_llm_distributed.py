@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from toys import SMALLEST
 
-SETTINGS = SMALLEST | {"epochs": 2}
+SETTINGS = SMALLEST | {"epochs": 2, "dropout": 0.0}  # two processes draw other masks than one
 SETS = [word for name, value in SETTINGS.items() for word in ("--set", f"llm-lora.{name}={value}")]
 RUN = ["run", "--task", "next_occ", "--set", "data.persons=30", "--model", "marginal", "--model", "llm-lora", *SETS]
 LAUNCH = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no --main_process_port 0"
@@ -65,6 +65,23 @@ def test_two_processes_fit_as_one_does(folder: Path, tmp_path: Path) -> None:
 def _made(folder: Path) -> Path:
     folder.mkdir()
     return folder
+
+
+@pytest.mark.slow
+def test_two_processes_ablate_and_pool_as_one_does(folder: Path, tmp_path: Path) -> None:
+    other = _made(tmp_path / "other")
+    (other / "occupations.csv").write_text("code,title,group,status\n1,Nurses,A,employed\n2,Clerks,B,employed\n")
+    careers = "".join(f"{person},{year},{1 + person % 2}\n" for person in range(90) for year in (1990, 1991))
+    (other / "careers.csv").write_text(f"person,year,occupation\n{careers}")
+    asked = ["ablate", "llm-lora", "--set", "data.persons=30", *SETS, "--arm", "pooled", "--train-also", str(other)]
+    two, one = (
+        json.loads(run(place, *asked, "--json", launched=launched).stdout)
+        for place, launched in ((folder, True), (_made(tmp_path / "alone"), False))
+    )
+    assert [line["arm"] for line in two] == ["as asked for", "pooled with other"]
+    for line, alone in zip(two, one, strict=True):
+        assert line["record"] == alone["record"]
+        assert line["perplexity"]["value"] == pytest.approx(alone["perplexity"]["value"], rel=1e-3)
 
 
 def test_a_wrong_request_ends_all_and_the_main_process_says_it(folder: Path) -> None:

@@ -64,7 +64,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]  # taken anywhere on the line
     if processes.is_main():
         _main(arguments)
-    elif arguments[:1] == ["run"]:
+    elif arguments[:1] in (["run"], ["ablate"]):  # the main one waits for them in every fit
         screen, said = sys.stderr, io.StringIO()
         with redirect_stdout(io.StringIO()), redirect_stderr(said):
             try:

@@ -25,7 +25,8 @@ ABLATIONS = (
     ),
     Ablation("history-1", "history of 1 record", {"history": "1"}),
     Ablation("history-3", "history of 3 records", {"history": "3"}),
-    Ablation("not-tuned", "base as it is, not tuned", {"tuning": "none"}),
+    Ablation("not-tuned", "base as it is", {"tuning": "none", "extend_vocabulary": "none"}),
+    Ablation("shots", "base as it is, 3 shots", {"tuning": "none", "extend_vocabulary": "none", "shots": "3"}),
     Ablation("loss-all", "loss on all tokens", {"loss": "all"}),
     Ablation("pooled", "pooled with", pools=True),
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.errors import RequestError
 from harness.panel import Panel
 from harness.plugins.llm.checkpoint import Checkpoint, adam_state, training_key
 from harness.plugins.llm.loader import load_causal_lm, load_tokenizer, quiet
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from harness.model import Context
+    from harness.plugins.llm import LlmParams
 
 # Raise it with any change of what a recipe makes, so that no cached base made by older code is taken for a new one.
 VERSION = 2
@@ -62,6 +64,28 @@ class Recipe:
         """16 hexadecimal digits: of the recipe, and of what is in the pool."""
         content = json.dumps([asdict(self), fingerprint], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def recipe_of(p: LlmParams) -> Recipe:
+    """How the builtin base of these parameters is made. RequestError where heads do not divide the width."""
+    if p.base_width % (2 * p.base_heads):
+        raise RequestError(
+            f"base_width={p.base_width} does not make {p.base_heads} heads of an even width: choose a multiple of "
+            f"{2 * p.base_heads}"
+        )
+    return Recipe(
+        pool=p.pool,
+        layers=p.base_layers,
+        width=p.base_width,
+        heads=p.base_heads,
+        vocabulary=p.base_vocabulary,
+        context=p.base_context,
+        tokens=p.base_tokens,
+        batch_tokens=p.base_batch_tokens,
+        learning_rate=p.base_learning_rate,
+        symbols=p.base_symbols,
+        disguised=p.base_disguised,
+    )
 
 
 @dataclass(frozen=True)

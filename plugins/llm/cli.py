@@ -73,8 +73,7 @@ def _params(settings: list[str] | None) -> LlmParams:
 def _pretrained(params: LlmParams, device: str, progress: Progress, force: bool) -> tuple[Path, float]:
     """(folder in the cache, seconds of training; 0 where it was there)."""
     from harness.data.sources import open_panel
-    from harness.plugins.llm.base import base_folder, builtin_base
-    from harness.plugins.llm.model import recipe_of
+    from harness.plugins.llm.base import base_folder, builtin_base, recipe_of
 
     recipe, cache = recipe_of(params), cache_folder()
     pool = open_panel(params.pool)

@@ -31,7 +31,7 @@ from harness.types import FloatArray, IntArray
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from harness.plugins.llm.base import Base, Recipe
+    from harness.plugins.llm.base import Base
     from harness.plugins.llm.score import Scorer
     from harness.plugins.llm.tune import Schedule
 
@@ -65,10 +65,7 @@ class LoraModel(OpenModel):
         group = together(context)
         with group.main_first():
             base = self._open_base(context)
-        # Nothing would train the new tokens of a base that is read as it is.
-        extend = p.extend_vocabulary or ("words" if p.base == "builtin" and p.tuning != "none" else "none")
-        new = [] if extend == "none" else new_tokens(panels, extend == "titles", options_of(self.params))
-        added = extend_vocabulary(base.model, base.tokenizer, new, base.any_title)
+        added = self._extended(base, panels)
         self._own_base = self._scorer = None
         self._is_merged = False
         self._tokenizer = base.tokenizer
@@ -100,6 +97,15 @@ class LoraModel(OpenModel):
             **_pooled(train, context.also),
             **({"prompt_tokens": len(self._prompt)} if p.shots else {}),
         }
+
+    def _extended(self, base: Base, panels: tuple[Panel, ...]) -> int:
+        """How many tokens the base was given for words or titles of the panels."""
+        p = self.params
+        # Nothing would train the new tokens of a base that is read as it is.
+        extend = p.extend_vocabulary or ("words" if p.base == "builtin" and p.tuning != "none" else "none")
+        new = [] if extend == "none" else new_tokens(panels, extend == "titles", options_of(p))
+        added: int = extend_vocabulary(base.model, base.tokenizer, new, base.any_title)
+        return added
 
     def _drawn_prompt(self, train: Panel, seed: int) -> IntArray:
         """int64 [p]: token ids of the careers that are shown before every other."""
@@ -228,7 +234,7 @@ class LoraModel(OpenModel):
         return self._model
 
     def _open_base(self, context: Context) -> Base:
-        from harness.plugins.llm.base import Base, builtin_base
+        from harness.plugins.llm.base import Base, builtin_base, recipe_of
 
         if self.params.base != "builtin":
             name, subfolder = self.params.base, self.params.subfolder
@@ -270,27 +276,3 @@ def _pooled(train: Panel, also: tuple[Panel, ...]) -> dict[str, int]:
 def options_of(p: LlmParams) -> TextOptions:
     """What of a career the model of these parameters reads."""
     return TextOptions(p.titles, p.demographics, p.birth_year, None if p.history == "all" else p.history)
-
-
-def recipe_of(p: LlmParams) -> Recipe:
-    """How the builtin base of these parameters is made. RequestError where heads do not divide the width."""
-    from harness.plugins.llm.base import Recipe
-
-    if p.base_width % (2 * p.base_heads):
-        raise RequestError(
-            f"base_width={p.base_width} does not make {p.base_heads} heads of an even width: choose a multiple of "
-            f"{2 * p.base_heads}"
-        )
-    return Recipe(
-        pool=p.pool,
-        layers=p.base_layers,
-        width=p.base_width,
-        heads=p.base_heads,
-        vocabulary=p.base_vocabulary,
-        context=p.base_context,
-        tokens=p.base_tokens,
-        batch_tokens=p.base_batch_tokens,
-        learning_rate=p.base_learning_rate,
-        symbols=p.base_symbols,
-        disguised=p.base_disguised,
-    )

@@ -141,5 +141,5 @@ def test_tuning_is_quicker_than_the_trainers(careers: Panel, benchmark: Benchmar
             f"seconds; seconds {np.round(seconds[name], 1).tolist()}"
         )
         benchmark.extra_info[name] = ratio[name].tolist()
-    # On one thread, where nothing waits for anything, 64 careers: packed 1.47, grouped 1.38. 1.4 is what is wanted.
-    assert max(ratio["grouped"][0], ratio["packed"][0]) > 1.2
+    # On two idle cores: packed 1.54, grouped 1.43.
+    assert max(ratio["grouped"][0], ratio["packed"][0]) > 1.4
