@@ -16,11 +16,13 @@ from harness.panel import Panel
 from harness.plugins.llm.base import train_tokenizer
 from harness.plugins.llm.compute import checkpointing, product_type
 from harness.plugins.llm.dropout import Draws, dropout_by
+from harness.plugins.llm.head import reading
 from harness.plugins.llm.loader import quiet
+from harness.plugins.llm.order import batches
 from harness.plugins.llm.packing import packed_attention, packs
 from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import Examples, Step, adamw, batches, examples, reading
+from harness.plugins.llm.train import Examples, Step, adamw, examples
 from harness.plugins.llm.tune import Adapters, add_adapters
 
 SIZES: dict[str, Any] = {

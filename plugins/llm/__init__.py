@@ -25,8 +25,8 @@ ABLATIONS = (
     ),
     Ablation("history-1", "history of 1 record", {"history": "1"}),
     Ablation("history-3", "history of 3 records", {"history": "3"}),
-    Ablation("not-tuned", "base as it is", {"tuning": "none", "extend_vocabulary": "none"}),
-    Ablation("shots", "base as it is, 3 shots", {"tuning": "none", "extend_vocabulary": "none", "shots": "3"}),
+    Ablation("not-tuned", "base as it is", {"tuning": "none"}),
+    Ablation("shots", "base as it is, 3 shots", {"tuning": "none", "shots": "3"}),
     Ablation("loss-all", "loss on all tokens", {"loss": "all"}),
     Ablation("pooled", "pooled with", pools=True),
 )
@@ -68,7 +68,7 @@ class LlmParams(Params):
     extend_vocabulary: Literal["none", "words", "titles"] | None = Field(
         None,
         description="what gets a token of its own where it takes several: nothing, each word, or each word and each "
-        "whole title; unset: words where the builtin base is tuned, else nothing",
+        "whole title; unset: words for the builtin base, nothing for any other",
     )
     loss: Literal["titles", "all"] = Field(
         "titles", description="tokens that count in tuning: those of titles and their delimiters, or all"

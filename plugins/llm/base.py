@@ -17,12 +17,14 @@ import numpy as np
 from harness.errors import RequestError
 from harness.panel import Panel
 from harness.plugins.llm.checkpoint import Checkpoint, adam_state, training_key
+from harness.plugins.llm.head import reading
 from harness.plugins.llm.loader import load_causal_lm, load_tokenizer, quiet
+from harness.plugins.llm.order import Order
 from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.symbols import add_symbols, disguised, symbol_ids
 from harness.plugins.llm.text import resume_text
 from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import Examples, Step, adamw, batches, examples, reading
+from harness.plugins.llm.train import Examples, Step, adamw, examples
 from harness.scratch import unfinished
 from harness.types import IntArray
 
@@ -235,33 +237,30 @@ class _Run:
 
     def __init__(self, recipe: Recipe, data: Examples) -> None:
         self.recipe = recipe
-        self.lengths = data.tokens.lengths
-        self.rng = np.random.default_rng(recipe.seed)
-        self.before: dict[str, Any] = dict(self.rng.bit_generator.state)  # the generator as this epoch found it
-        self.step = 0
+        self.order = Order(data.tokens.lengths, recipe.batch_tokens, recipe.seed)
         self.tokens = 0
 
     def state(self) -> dict[str, Any]:
         """JSON-able; with it, ``restore`` makes a new run go on where this one is."""
-        return {"before": self.before, "step": self.step, "tokens": self.tokens}
+        return {**self.order.state(), "tokens": self.tokens}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Become the run that ``state`` was asked of."""
-        self.before, self.step, self.tokens = state["before"], state["step"], state["tokens"]
-        self.rng.bit_generator.state = self.before
+        self.order.restore(state)
+        self.tokens = state["tokens"]
 
     def __iter__(self) -> Iterator[IntArray]:
         while True:
-            for batch in batches(self.lengths, self.recipe.batch_tokens, self.rng)[self.step :]:
+            for batch in self.order.epoch()[self.order.step :]:
                 if self.tokens >= self.recipe.tokens:
                     return
                 yield batch
-            self.before, self.step = dict(self.rng.bit_generator.state), 0
+            self.order.next_epoch()
 
     def count(self, batch: IntArray) -> int:
         """Counts a batch as done; its tokens."""
-        tokens = int(self.lengths[batch].sum())
-        self.step += 1
+        tokens = int(self.order.lengths[batch].sum())
+        self.order.step += 1
         self.tokens += tokens
         return tokens
 

@@ -101,8 +101,7 @@ class LoraModel(OpenModel):
     def _extended(self, base: Base, panels: tuple[Panel, ...]) -> int:
         """How many tokens the base was given for words or titles of the panels."""
         p = self.params
-        # Nothing would train the new tokens of a base that is read as it is.
-        extend = p.extend_vocabulary or ("words" if p.base == "builtin" and p.tuning != "none" else "none")
+        extend = p.extend_vocabulary or ("words" if p.base == "builtin" else "none")
         new = [] if extend == "none" else new_tokens(panels, extend == "titles", options_of(p))
         added: int = extend_vocabulary(base.model, base.tokenizer, new, base.any_title)
         return added

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from harness.plugins.llm.compute import Precision
-from harness.plugins.llm.train import Examples, Loss, Step, batches
+from harness.plugins.llm.order import Order
+from harness.plugins.llm.train import Examples, Loss, Step
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,9 @@ class Schedule:
     checkpoint_seconds: float = 60.0
 
 
+KEPT = ("losses", "best", "done", "decay_from", "end")  # of a course's state, beside its order
+
+
 class Course:
     """The state of the schedule: how many epochs and steps, how they went, and since when the learning rate falls."""
 
@@ -53,25 +55,22 @@ class Course:
         self.schedule = schedule
         self.of = of
         self.seed = seed
-        self.rng = np.random.default_rng(seed)
-        self.before: dict[str, Any] = dict(self.rng.bit_generator.state)  # the generator as this epoch found it
+        self.order = Order(of.tokens.lengths, schedule.batch_tokens, seed)
         self.losses: list[float] = []
         self.best = 0
         self.done = 0
-        self.step = 0
         self.decay_from: int | None = None
         self.end = schedule.epochs
 
     def state(self) -> dict[str, Any]:
         """JSON-able; with it, ``restore`` makes a new run go on where this one is."""
-        names = ("before", "losses", "best", "done", "step", "decay_from", "end")
-        return {name: getattr(self, name) for name in names}
+        return {**self.order.state(), **{name: getattr(self, name) for name in KEPT}}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Become the run that ``state`` was asked of."""
-        for name, value in state.items():
-            setattr(self, name, value)
-        self.rng.bit_generator.state = self.before
+        self.order.restore(state)
+        for name in KEPT:
+            setattr(self, name, state[name])
 
     def more(self) -> bool:
         """Whether another epoch is due; decides when the decay begins."""
@@ -88,20 +87,20 @@ class Course:
 
     def epoch(self, step: Step, update: Callable[[], None], bar: Any, after: Callable[[], None]) -> None:
         """Every career once, but for those of the steps that an interrupted run has done already."""
-        order = batches(self.of.tokens.lengths, self.schedule.batch_tokens, self.rng, step.packed)
-        for i in range(self.step, len(order)):
-            learning_rate = self.schedule.learning_rate * self._share(self.done + i / len(order))
+        every = self.order.epoch(step.packed)
+        for i in range(self.order.step, len(every)):
+            learning_rate = self.schedule.learning_rate * self._share(self.done + i / len(every))
             # What a step draws depends on which one it is, not on how many this process has made.
-            step(self.of, order[i], learning_rate, (self.seed, self.done, i, step.together.rank))
+            step(self.of, every[i], learning_rate, (self.seed, self.done, i, step.together.rank))
             update()
-            self.step = i + 1
+            self.order.step = i + 1
             after()
-            bar.advance(len(order[i]))
+            bar.advance(len(every[i]))
 
     def validated(self, loss: float) -> bool:
         """Ends the epoch with its validation loss; whether it is the lowest so far."""
-        self.done, self.step = self.done + 1, 0
-        self.before = dict(self.rng.bit_generator.state)
+        self.done += 1
+        self.order.next_epoch()
         self.losses.append(loss)
         if loss < self.losses[self.best]:
             self.best = self.done

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.plugins.llm.head import reading
 from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.tokens import Ragged, Resumes, Windows, ranges
-from harness.plugins.llm.train import reading
 from harness.plugins.llm.tree import log_prob_of
 from harness.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import torch
 
-    from harness.plugins.llm.train import Reading
+    from harness.plugins.llm.head import Reading
 
 # The most tokens a forward pass takes, padding included: on a CPU as many as its caches hold, elsewhere what is right
 # for a vocabulary of 4,096; fewer for a larger one, so that the logits stay near 128 MiB.

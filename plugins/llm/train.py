@@ -1,17 +1,18 @@
-"""What pre-training and fine-tuning share: examples, batches of similar length, one optimiser step."""
+"""What pre-training and fine-tuning share: examples, and one optimiser step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from harness.plugins.llm.compute import products_in
 from harness.plugins.llm.distributed import ALONE, Together
 from harness.plugins.llm.dropout import Draws, seed_of
+from harness.plugins.llm.head import Reading
 from harness.plugins.llm.packing import packed_inputs
 from harness.plugins.llm.tokens import Ragged, Resumes, ranges
 from harness.types import BoolArray, IntArray
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     import torch
 
 Loss = Literal["titles", "all"]
-# (model, ids [B, L], bool [B, L], what else the model is told) -> logits [c, V] at the c places that count.
-Reading: TypeAlias = "Callable[..., torch.Tensor]"
 IGNORED = -100  # what torch's cross entropy takes for "no target here"
 
 
@@ -48,41 +47,6 @@ def examples(resumes: Resumes, loss: Loss) -> Examples:
     start = windows.tokens.offsets[windows.window] + windows.at + 1
     counts[ranges(start, resumes.events.lengths[resumes.panel.state[windows.target]])] = True
     return Examples(windows.tokens, counts)
-
-
-def batches(lengths: IntArray, batch_tokens: int, rng: np.random.Generator, packed: bool = False) -> list[IntArray]:
-    """One epoch: every sequence once, in batches of similar length of at most ``batch_tokens``, padding included.
-
-    packed: there is none, and a batch holds sequences of any length, at random.
-    """
-    if packed:
-        order = rng.permutation(len(lengths))
-        return _filled(order, lengths, batch_tokens)
-    # A random tenth of noise on the length, so that the same sequences do not meet in every epoch.
-    order = np.argsort(lengths * rng.uniform(0.95, 1.05, len(lengths)), kind="stable")
-    found: list[IntArray] = []
-    start, widest = 0, 0
-    for i, sequence in enumerate(order):
-        widest = max(widest, int(lengths[sequence]))
-        if i > start and widest * (i - start + 1) > batch_tokens:
-            found.append(order[start:i])
-            start, widest = i, int(lengths[sequence])
-    if len(order):
-        found.append(order[start:])
-    return [found[i] for i in rng.permutation(len(found))]
-
-
-def _filled(order: IntArray, lengths: IntArray, batch_tokens: int) -> list[IntArray]:
-    """The sequences in this order, as many to a batch as have ``batch_tokens`` together; the longest of it first."""
-    found: list[list[int]] = []
-    tokens = batch_tokens
-    for sequence in order.tolist():
-        tokens += int(lengths[sequence])
-        if tokens > batch_tokens:
-            found.append([])
-            tokens = int(lengths[sequence])
-        found[-1].append(sequence)
-    return [np.array(sorted(batch, key=lambda i: -lengths[i]), dtype=np.int64) for batch in found]
 
 
 @dataclass(frozen=True)
@@ -185,42 +149,6 @@ class Step:
         labels[:, :-1] = following[:, 1:]
         device = self.model.get_input_embeddings().weight.device
         return torch.from_numpy(ids).to(device), torch.from_numpy(labels).to(device), {}
-
-
-def reading(model: Any) -> Reading:
-    """How this model's logits are had where tokens count, and nowhere else.
-
-    The output head is a fifth of the work of a small model, and most tokens of a resume are no title's. Where hidden
-    states and head alone do not give the model's own logits (some scale or cap them; tried once, on made-up tokens),
-    the head runs everywhere.
-    """
-    import torch
-
-    weight = model.get_input_embeddings().weight
-    ids = torch.arange(1, 9, device=weight.device)[None] % weight.shape[0]
-    counts = torch.ones_like(ids, dtype=torch.bool)
-    training = model.training
-    with torch.inference_mode():
-        model.eval()
-        try:
-            same = torch.allclose(_read_there(model, ids, counts), _read_everywhere(model, ids, counts), atol=1e-5)
-        except (AttributeError, TypeError, RuntimeError):
-            same = False
-        model.train(training)
-    return _read_there if same else _read_everywhere
-
-
-def _read_everywhere(model: Any, ids: torch.Tensor, counts: torch.Tensor, **extra: Any) -> torch.Tensor:
-    # No mask: attention is causal, and padding stands on the right, where nothing that counts can see it.
-    logits: torch.Tensor = model(input_ids=ids, use_cache=False, **extra).logits[counts]
-    return logits
-
-
-def _read_there(model: Any, ids: torch.Tensor, counts: torch.Tensor, **extra: Any) -> torch.Tensor:
-    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
-    hidden = causal.base_model(input_ids=ids, use_cache=False, **extra).last_hidden_state[counts]
-    logits: torch.Tensor = causal.get_output_embeddings()(hidden)
-    return logits
 
 
 def adamw(parameters: list[torch.nn.Parameter], weight_decay: float, beta_2: float = 0.95) -> torch.optim.Optimizer:

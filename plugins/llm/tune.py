@@ -17,13 +17,14 @@ from harness.plugins.llm.checkpoint import Checkpoint, adam_state, training_key
 from harness.plugins.llm.compute import checkpointing, product_type
 from harness.plugins.llm.distributed import ALONE, Together, together
 from harness.plugins.llm.dropout import Draws, draws_from_torch, dropout_by
+from harness.plugins.llm.head import reading
 from harness.plugins.llm.loader import embedding_modules, quiet
 from harness.plugins.llm.packing import packed_attention, packs
 from harness.plugins.llm.parallel import MOST_WORKERS, workers
 from harness.plugins.llm.schedule import Course, Schedule
 from harness.plugins.llm.score import Scorer
 from harness.plugins.llm.tokens import Resumes
-from harness.plugins.llm.train import Examples, Step, adamw, examples, reading
+from harness.plugins.llm.train import Examples, Step, adamw, examples
 
 if TYPE_CHECKING:
     import torch

@@ -21,11 +21,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from harness.data.sources import open_panel
 from harness.panel import Panel
 from harness.plugins.llm.base import train_tokenizer
+from harness.plugins.llm.head import read_everywhere, reading
 from harness.plugins.llm.loader import quiet
+from harness.plugins.llm.order import batches
 from harness.plugins.llm.packing import packed_attention
 from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import IGNORED, Examples, Step, _read_everywhere, adamw, batches, examples, reading
+from harness.plugins.llm.train import IGNORED, Examples, Step, adamw, examples
 from harness.plugins.llm.tune import Adapters, add_adapters
 
 pytestmark = [pytest.mark.slow]
@@ -63,7 +65,7 @@ def ours(model: Any, of: Examples, packed: bool = False, head_everywhere: bool =
     """Of an epoch."""
     rng = np.random.default_rng(0)
     model.train()
-    read = _read_everywhere if head_everywhere else reading(model)
+    read = read_everywhere if head_everywhere else reading(model)
     trained = [p for p in model.parameters() if p.requires_grad]
     with workers("cpu") as (pool, count), packed_attention(model) if packed else nullcontext():
         step = Step(model, adamw(trained, 0.01), 0, pool, count, read, packed=packed)
