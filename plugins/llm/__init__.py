@@ -28,6 +28,8 @@ ABLATIONS = (
     Ablation("not-tuned", "base as it is", {"tuning": "none"}),
     Ablation("shots", "base as it is, 3 shots", {"tuning": "none", "shots": "3"}),
     Ablation("loss-all", "loss on all tokens", {"loss": "all"}),
+    Ablation("five", "mean of 5 tuned from different seeds", {"members": "5"}),
+    Ablation("no-exchange", "no occupations exchanged", {"exchange": "0"}),
     Ablation("pooled", "pooled with", pools=True),
 )
 
@@ -55,11 +57,28 @@ class LlmParams(Params):
     shots: int = Field(
         0, ge=0, description="tuning=none: other people's careers, of the training split, shown before each resume"
     )
+    members: int = Field(
+        1,
+        ge=1,
+        description="how many to tune, one after another from different seeds; P(title) is the mean of what they say. "
+        "Time and memory grow with them",
+    )
     rank: int = Field(32, ge=1, le=1024, description="rank of the adapters")
     alpha: int = Field(64, ge=1, description="scale of the adapters: their product is multiplied by alpha / rank")
     dropout: float = Field(0.3, ge=0, lt=1, description="share of inputs that each adapter drops in training")
     hidden_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of the hidden states after the embeddings that is dropped in training"
+    )
+    exchange: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of training careers that an epoch reads with their occupations exchanged for others of the "
+        "same major group, all along a career; falls with the learning rate; unset: 0.5 for the builtin base, 0 for "
+        "any other",
+    )
+    exchange_across: float = Field(
+        0.0, ge=0, le=1, description="share of training careers whose occupations are exchanged for any other"
     )
     train_embeddings: bool | None = Field(
         None,
@@ -150,12 +169,20 @@ class LlmParams(Params):
             )
         return self
 
+    @model_validator(mode="after")
+    def _members_differ(self) -> Self:
+        if self.members > 1 and self.tuning == "none" and not self.shots:
+            raise ValueError(f"members={self.members} of a model that is not tuned all say the same: leave out members")
+        return self
+
 
 def build(params: LlmParams) -> Model:
     """The model; torch and transformers load when it is fitted or loaded."""
+    from harness.plugins.llm.ensemble import Ensemble
     from harness.plugins.llm.model import LoraModel
 
-    model: Model = LoraModel(params)
+    alone = [LoraModel(params) for _ in range(params.members)]
+    model: Model = alone[0] if len(alone) == 1 else Ensemble(alone)
     return model
 
 

@@ -237,7 +237,8 @@ class _Run:
 
     def __init__(self, recipe: Recipe, data: Examples) -> None:
         self.recipe = recipe
-        self.order = Order(data.tokens.lengths, recipe.batch_tokens, recipe.seed)
+        self.lengths = data.tokens.lengths
+        self.order = Order(recipe.batch_tokens, recipe.seed)
         self.tokens = 0
 
     def state(self) -> dict[str, Any]:
@@ -251,7 +252,7 @@ class _Run:
 
     def __iter__(self) -> Iterator[IntArray]:
         while True:
-            for batch in self.order.epoch()[self.order.step :]:
+            for batch in self.order.epoch(self.lengths)[self.order.step :]:
                 if self.tokens >= self.recipe.tokens:
                     return
                 yield batch
@@ -259,7 +260,7 @@ class _Run:
 
     def count(self, batch: IntArray) -> int:
         """Counts a batch as done; its tokens."""
-        tokens = int(self.order.lengths[batch].sum())
+        tokens = int(self.lengths[batch].sum())
         self.order.step += 1
         self.tokens += tokens
         return tokens

@@ -150,6 +150,8 @@ class LoraModel(OpenModel):
             batch_tokens=p.batch_tokens,
             loss=p.loss,
             hidden_dropout=p.hidden_dropout,
+            exchange=p.exchange if p.exchange is not None else 0.5 * (p.base == "builtin"),
+            exchange_across=p.exchange_across,
             packing=p.packing,
             precision=p.precision,
             gradient_checkpointing=p.gradient_checkpointing,

@@ -12,16 +12,15 @@ from harness.types import IntArray
 class Order:
     """Where a training stands: epoch after epoch in an order of its own. step: batches of this epoch that are done."""
 
-    def __init__(self, lengths: IntArray, batch_tokens: int, seed: int) -> None:
-        self.lengths = lengths
+    def __init__(self, batch_tokens: int, seed: int) -> None:
         self.batch_tokens = batch_tokens
         self.rng = np.random.default_rng(seed)
         self.before: dict[str, Any] = dict(self.rng.bit_generator.state)  # the generator as this epoch found it
         self.step = 0
 
-    def epoch(self, packed: bool = False) -> list[IntArray]:
-        """All batches of this epoch, those that are done included; asked for once an epoch."""
-        return batches(self.lengths, self.batch_tokens, self.rng, packed)
+    def epoch(self, lengths: IntArray, packed: bool = False) -> list[IntArray]:
+        """All batches of this epoch's sequences, those that are done included; asked for once an epoch."""
+        return batches(lengths, self.batch_tokens, self.rng, packed)
 
     def next_epoch(self) -> None:
         """Every batch is done."""

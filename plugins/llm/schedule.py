@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.plugins.llm.compute import Precision
+from harness.plugins.llm.exchange import Careers
 from harness.plugins.llm.order import Order
-from harness.plugins.llm.train import Examples, Loss, Step
+from harness.plugins.llm.train import Loss, Step
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,11 @@ class Schedule:
     epochs: the most, decay included. decay: epochs of the decay for each epoch before it. embedding_factor: learning
     rate of the embeddings and the output head, where they are trained, as a multiple of the adapters'. average: the
     share of the running average that a step leaves as it was. hidden_dropout: the share of what the input embeddings
-    give that is dropped in training. packing: whether sequences stand in one row without padding, where the model reads
-    them there as alone; None: on a GPU. precision: of matrix products. gradient_checkpointing: activations are made
-    again rather than kept. checkpoint_seconds: between two checkpoints.
+    give that is dropped in training. exchange, exchange_across: the shares of careers that are read with their
+    occupations exchanged (``exchange``), until the learning rate falls and they with it. packing: whether sequences
+    stand in one row without padding, where the model reads them there as alone; None: on a GPU. precision: of matrix
+    products. gradient_checkpointing: activations are made again rather than kept. checkpoint_seconds: between two
+    checkpoints.
     """
 
     epochs: int
@@ -39,6 +42,8 @@ class Schedule:
     batch_tokens: int
     loss: Loss
     hidden_dropout: float = 0.0
+    exchange: float = 0.0
+    exchange_across: float = 0.0
     packing: bool | None = None
     precision: Precision = "auto"
     gradient_checkpointing: bool = False
@@ -51,11 +56,11 @@ KEPT = ("losses", "best", "done", "decay_from", "end")  # of a course's state, b
 class Course:
     """The state of the schedule: how many epochs and steps, how they went, and since when the learning rate falls."""
 
-    def __init__(self, schedule: Schedule, of: Examples, seed: int) -> None:
+    def __init__(self, schedule: Schedule, careers: Careers, seed: int) -> None:
         self.schedule = schedule
-        self.of = of
+        self.careers = careers
         self.seed = seed
-        self.order = Order(of.tokens.lengths, schedule.batch_tokens, seed)
+        self.order = Order(schedule.batch_tokens, seed)
         self.losses: list[float] = []
         self.best = 0
         self.done = 0
@@ -87,11 +92,12 @@ class Course:
 
     def epoch(self, step: Step, update: Callable[[], None], bar: Any, after: Callable[[], None]) -> None:
         """Every career once, but for those of the steps that an interrupted run has done already."""
-        every = self.order.epoch(step.packed)
+        of = self.careers.epoch(self.done, self._exchange())
+        every = self.order.epoch(of.tokens.lengths, step.packed)
         for i in range(self.order.step, len(every)):
             learning_rate = self.schedule.learning_rate * self._share(self.done + i / len(every))
             # What a step draws depends on which one it is, not on how many this process has made.
-            step(self.of, every[i], learning_rate, (self.seed, self.done, i, step.together.rank))
+            step(of, every[i], learning_rate, (self.seed, self.done, i, step.together.rank))
             update()
             self.order.step = i + 1
             after()
@@ -111,3 +117,7 @@ class Course:
         if self.decay_from is not None:
             return (self.end - epochs) / (self.end - self.decay_from)
         return min(1.0, epochs / 0.25 + 0.02)  # warm up over a quarter of the first epoch
+
+    def _exchange(self) -> float:
+        """How strongly this epoch's occupations are exchanged: as its first step learns, once warmed up."""
+        return 1.0 if self.decay_from is None else self._share(self.done)

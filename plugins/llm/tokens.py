@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -164,6 +165,13 @@ class Resumes:
         self._full_head = shift + len(heads) + text.full_heads.index
         self._event = shift + len(heads) + len(full_heads) + panel.state.astype(np.int64)
         self._end = len(self._pieces) - 1
+
+    def with_states(self, state: IntArray) -> Resumes:
+        """The resumes of the same persons with other states: int [N]."""
+        other = copy(self)
+        other.panel = replace(self.panel, state=state)
+        other._event = self._event + state.astype(np.int64) - self.panel.state
+        return other
 
     def first_records(self, targets: IntArray) -> IntArray:
         """int64 [n]: the oldest record that each target's window keeps; the target itself where none fits."""

@@ -17,6 +17,7 @@ from harness.plugins.llm.checkpoint import Checkpoint, adam_state, training_key
 from harness.plugins.llm.compute import checkpointing, product_type
 from harness.plugins.llm.distributed import ALONE, Together, together
 from harness.plugins.llm.dropout import Draws, draws_from_torch, dropout_by
+from harness.plugins.llm.exchange import Careers
 from harness.plugins.llm.head import reading
 from harness.plugins.llm.loader import embedding_modules, quiet
 from harness.plugins.llm.packing import packed_attention, packs
@@ -24,7 +25,7 @@ from harness.plugins.llm.parallel import MOST_WORKERS, workers
 from harness.plugins.llm.schedule import Course, Schedule
 from harness.plugins.llm.score import Scorer
 from harness.plugins.llm.tokens import Resumes
-from harness.plugins.llm.train import Examples, Step, adamw, examples
+from harness.plugins.llm.train import Examples, Step, adamw
 
 if TYPE_CHECKING:
     import torch
@@ -85,14 +86,14 @@ def tune(model: Any, data: tuple[Sequence[Resumes], Resumes], pad: int, schedule
     train, valid = data
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = _optimizer(trained, schedule)
-    of = Examples.joined([examples(resumes, schedule.loss) for resumes in train])
+    careers = Careers(train, schedule.loss, context.seed, schedule.exchange, schedule.exchange_across)
     average = _Average(list(trained.values()), schedule.average)
     kept, group = average.copy(), together(context)
-    course = Course(schedule, of, context.seed)
+    course = Course(schedule, careers, context.seed)
     tensors = adam_state(trained, optimizer)
     for kind, values in (("trained", trained.values()), ("average", average.values), ("kept", kept)):
         tensors |= {f"{kind}/{name}": value for name, value in zip(trained, values, strict=True)}
-    key = _key(model, of, valid, schedule, context)
+    key = _key(model, careers.plain, valid, schedule, context)
     group.require_same(key)
     path = context.scratch / "tuning.safetensors"
     checkpoint = Checkpoint(path, key, tensors, course.state, schedule.checkpoint_seconds, context.progress, group)

@@ -1,0 +1,129 @@
+"""Several fits of one request, and the mean of what they say (Wang, Aitchison and Rudolph 2023, LoRA ensembles).
+
+A survey leaves much undecided: tuned again from another seed, a model says something else of the careers it has not
+seen, and the mean of the probabilities is better than any of them (by Jensen's inequality at least as good as their
+geometric mean, at every transition).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import logsumexp
+
+from harness.model import Context, OpenModel, Within
+from harness.panel import Panel
+from harness.progress import Bar, Progress
+from harness.types import FloatArray, IntArray
+
+OF_EACH = ("epochs", "best_epoch", "validation_loss")  # of the facts, those that every member has its own of
+
+
+class Ensemble(OpenModel):
+    """P(next state | history) is the mean of what the members say.
+
+    members: models of the same parameters. The first is fitted from the run's own seed, as it would be alone, and the
+    others from seeds drawn from it.
+    """
+
+    def __init__(self, members: Sequence[OpenModel]) -> None:
+        self.members = tuple(members)
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        for i, member in enumerate(self.members):
+            scratch = context.scratch / f"member-{i + 1}"
+            scratch.mkdir(exist_ok=True)
+            progress = _Numbered(context.progress, f"{i + 1} of {len(self.members)}")
+            member.fit(train, valid, replace(context, seed=_seed(context.seed, i), scratch=scratch, progress=progress))
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        said = [member.log_prob(panel, transitions, states) for member in self.members]
+        return _log_mean(said).astype(np.float32)
+
+    def unseen(self, panel: Panel, transitions: IntArray) -> IntArray | None:
+        return self.members[0].unseen(panel, transitions)
+
+    def within(self, panel: Panel, transitions: IntArray, states: IntArray) -> Within | None:
+        """The means of the members' answers; the mean of bounds is a bound of the mean, and as tight."""
+        said = []
+        for member in self.members:
+            answer = member.within(panel, transitions, states)
+            if answer is None:
+                return None
+            said.append(answer)
+        return Within(
+            _log_mean([answer.log_prob for answer in said]),
+            _log_mean([answer.log_mass_low for answer in said]),
+            _log_mean([answer.log_mass_high for answer in said]),
+            _log_mean([answer.rows for answer in said]).astype(np.float32),
+        )
+
+    def save(self, folder: Path) -> None:
+        """Each member in a folder of its own."""
+        for member, own in self._folders(folder):
+            own.mkdir()
+            member.save(own)
+
+    def load(self, folder: Path) -> None:
+        for member, own in self._folders(folder):
+            member.load(own)
+
+    def facts(self) -> Mapping[str, Any]:
+        """The first member's; parameters trained in all; each member's own where they differ."""
+        each = [member.facts() for member in self.members]
+        return {
+            **each[0],
+            "parameters_trained": sum(facts["parameters_trained"] for facts in each),
+            **{name: [facts[name] for facts in each] for name in OF_EACH},
+        }
+
+    def _folders(self, folder: Path) -> Iterator[tuple[OpenModel, Path]]:
+        for i, member in enumerate(self.members):
+            yield member, folder / f"member-{i + 1}"
+
+
+def _seed(seed: int, member: int) -> int:
+    """The run's own seed for the first member, and for each other one drawn from it."""
+    return seed if member == 0 else int(np.random.SeedSequence((seed, member)).generate_state(1)[0])
+
+
+def _log_mean(logs: Sequence[FloatArray]) -> FloatArray:
+    """float64: ln of the mean of exp, over the list."""
+    mean = logsumexp(np.stack(logs).astype(np.float64), axis=0) - np.log(len(logs))
+    return np.asarray(mean, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """A progress reporter whose bars say which member is at work."""
+
+    progress: Progress
+    number: str
+
+    @contextmanager
+    def bar(self, text: str, total: float | None) -> Iterator[Bar]:
+        with self.progress.bar(self._text(text), total) as bar:
+            yield _NumberedBar(bar, self._text)
+
+    def note(self, text: str) -> None:
+        self.progress.note(self._text(text))
+
+    def _text(self, text: str) -> str:
+        return f"{self.number}: {text}"
+
+
+@dataclass(frozen=True)
+class _NumberedBar:
+    bar: Bar
+    text: Callable[[str], str]
+
+    def advance(self, amount: float = 1) -> None:
+        self.bar.advance(amount)
+
+    def describe(self, text: str) -> None:
+        self.bar.describe(self.text(text))
