@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOCK, SPENT, FILES = "lock", "spent.json", "files"
+FORGOTTEN = 30 * 24 * 3600.0  # seconds after which nobody is thought to come back to what was left
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ def unfinished(cache: Path, name: str, anew: bool = False) -> Iterator[Scratch]:
     temporary folder takes its place, so that two processes at the same fit never read each other's half-done work.
     """
     place = cache / "unfinished" / name
+    _forget(place)
     lock = _locked(place / LOCK)
     if lock is None:
         with tempfile.TemporaryDirectory(prefix="harness-") as folder:
@@ -76,6 +78,19 @@ def _locked(path: Path) -> int | None:
             os.close(handle)
             return None
         os.close(handle)
+
+
+def _forget(place: Path) -> None:
+    """Remove what other fits left and nobody has touched for long: their code or data have changed, most likely."""
+    for other in place.parent.glob("*"):
+        with suppress(OSError):
+            newest = max(path.stat().st_mtime for path in (other, *other.rglob("*")))
+            if other == place or time.time() - newest < FORGOTTEN:
+                continue
+            lock = _locked(other / LOCK)
+            if lock is not None:
+                shutil.rmtree(other, ignore_errors=True)
+                os.close(lock)
 
 
 def _account(place: Path) -> float:

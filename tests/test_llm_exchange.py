@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from harness.data.sources import open_panel
 from harness.panel import Occupations, Panel, Status
+from harness.plugins.llm import LlmParams
 from harness.plugins.llm.base import train_tokenizer
 from harness.plugins.llm.exchange import Careers, exchanged
+from harness.plugins.llm.model import exchange_of
 from harness.plugins.llm.tokens import Resumes, encode_titles
 from harness.plugins.llm.train import examples
 
@@ -105,3 +109,23 @@ def test_an_exchanged_career_is_what_a_panel_of_it_would_be() -> None:
     assert len(found.tokens.ids) != len(examples(resumes, "titles").tokens.ids)
     assert (found.tokens.ids == expected.tokens.ids).all()
     assert (found.counts == expected.counts).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "shares"),
+    [
+        ({}, (0.6, 0.2)),
+        ({"base": "somewhere"}, (0.0, 0.0)),
+        ({"base": "somewhere", "exchange": 0.3}, (0.3, 0.0)),
+        ({"exchange": 0.9}, (0.9, 0.1)),
+        ({"exchange_across": 1.0}, (0.0, 1.0)),
+        ({"exchange": 0.0, "exchange_across": 0.0}, (0.0, 0.0)),
+    ],
+)
+def test_the_shares_of_one_whole(given: dict[str, Any], shares: tuple[float, float]) -> None:
+    assert exchange_of(LlmParams(**given)) == pytest.approx(shares)
+
+
+def test_more_than_every_career_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"exchange=0\.7 and exchange_across=0\.4 are shares of the same careers"):
+        LlmParams(exchange=0.7, exchange_across=0.4)

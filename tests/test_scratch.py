@@ -90,3 +90,25 @@ def test_seconds_of_killed_attempts_count_until_they_last_wrote(tmp_path: Path) 
     assert stop(tmp_path, 40) == pytest.approx(40, abs=2)
     with unfinished(tmp_path, "fit") as scratch:
         assert scratch.seconds == pytest.approx(80, abs=4)
+
+
+def test_what_nobody_came_back_to_for_a_month_goes(tmp_path: Path) -> None:
+    def leave(name: str, days: float) -> Path:
+        with suppress(KeyboardInterrupt), unfinished(tmp_path, name) as scratch:
+            (scratch.folder / "half").write_text("done")
+            raise KeyboardInterrupt
+        place = tmp_path / "unfinished" / name
+        for path in (*place.rglob("*"), place):
+            os.utime(path, (time.time() - days * 86400,) * 2)
+        return place
+
+    old, recent, own = leave("old", 31), leave("recent", 29), leave("own", 31)
+    with unfinished(tmp_path, "own") as scratch:
+        assert (scratch.folder / "half").read_text() == "done"
+        assert not old.exists()
+        assert recent.exists()
+        for path in (*own.rglob("*"), own):  # at work for longer than that, without a word
+            os.utime(path, (time.time() - 31 * 86400,) * 2)
+        with unfinished(tmp_path, "other"):
+            assert (scratch.folder / "half").read_text() == "done"
+    assert not own.exists()

@@ -29,7 +29,7 @@ ABLATIONS = (
     Ablation("shots", "base as it is, 3 shots", {"tuning": "none", "shots": "3"}),
     Ablation("loss-all", "loss on all tokens", {"loss": "all"}),
     Ablation("five", "mean of 5 tuned from different seeds", {"members": "5"}),
-    Ablation("no-exchange", "no occupations exchanged", {"exchange": "0"}),
+    Ablation("no-exchange", "no occupations exchanged", {"exchange": "0", "exchange_across": "0"}),
     Ablation("pooled", "pooled with", pools=True),
 )
 
@@ -74,11 +74,15 @@ class LlmParams(Params):
         ge=0,
         le=1,
         description="share of training careers that an epoch reads with their occupations exchanged for others of the "
-        "same major group, all along a career; falls with the learning rate; unset: 0.5 for the builtin base, 0 for "
+        "same major group, all along a career; falls with the learning rate; unset: 0.6 for the builtin base, 0 for "
         "any other",
     )
-    exchange_across: float = Field(
-        0.0, ge=0, le=1, description="share of training careers whose occupations are exchanged for any other"
+    exchange_across: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of them whose occupations are exchanged for any other; unset: 0.2 for the builtin base, 0 "
+        "for any other",
     )
     train_embeddings: bool | None = Field(
         None,
@@ -150,12 +154,15 @@ class LlmParams(Params):
     base_heads: int = Field(2, ge=1, description="builtin base: attention heads; their number divides the width")
     base_vocabulary: int = Field(1024, ge=258, description="builtin base: most tokens of its byte-level BPE")
     base_context: int = Field(1024, ge=32, description="builtin base: most tokens it sees")
-    base_tokens: int = Field(2_000_000, ge=1, description="builtin base: tokens of pre-training")
+    base_tokens: int = Field(3_000_000, ge=1, description="builtin base: tokens of pre-training")
     base_symbols: int = Field(
         512, ge=0, description="builtin base: tokens that stand for any occupation, what a new title's token starts as"
     )
     base_disguised: float = Field(
         0.6, ge=0, le=1, description="builtin base: share of the pool's resumes whose occupations are such symbols"
+    )
+    base_loss: Literal["titles", "all"] = Field(
+        "titles", description="builtin base: tokens that count in pre-training, those of titles and delimiters or all"
     )
     base_batch_tokens: int = Field(2048, ge=1, description="builtin base: tokens in a batch of pre-training")
     base_learning_rate: float = Field(3e-3, gt=0, description="builtin base: peak learning rate of pre-training")
@@ -166,6 +173,16 @@ class LlmParams(Params):
             raise ValueError(
                 f"shots={self.shots} shows examples to a model that is not tuned on them: set tuning=none, or leave "
                 "out shots"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _shares_are_of_one_whole(self) -> Self:
+        within, across = self.exchange or 0.0, self.exchange_across or 0.0
+        if within + across > 1:
+            raise ValueError(
+                f"exchange={within:g} and exchange_across={across:g} are shares of the same careers: set "
+                "them so that they sum to at most 1"
             )
         return self
 

@@ -24,7 +24,7 @@ from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.symbols import add_symbols, disguised, symbol_ids
 from harness.plugins.llm.text import resume_text
 from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import Examples, Step, adamw, examples
+from harness.plugins.llm.train import Examples, Loss, Step, adamw, examples
 from harness.scratch import unfinished
 from harness.types import IntArray
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from harness.plugins.llm import LlmParams
 
 # Raise it with any change of what a recipe makes, so that no cached base made by older code is taken for a new one.
-VERSION = 2
+VERSION = 3
 START, PAD = "<s>", "<pad>"
 CHECKPOINT_SECONDS = 60.0
 
@@ -59,6 +59,7 @@ class Recipe:
     learning_rate: float
     symbols: int
     disguised: float
+    loss: Loss
     seed: int = 0
     version: int = VERSION
 
@@ -87,6 +88,7 @@ def recipe_of(p: LlmParams) -> Recipe:
         learning_rate=p.base_learning_rate,
         symbols=p.base_symbols,
         disguised=p.base_disguised,
+        loss=p.base_loss,
     )
 
 
@@ -223,12 +225,12 @@ def pretrain(recipe: Recipe, pool: Panel, tokenizer: PreTrainedTokenizerBase, co
 
 
 def _pool_examples(recipe: Recipe, pool: Panel, tokenizer: PreTrainedTokenizerBase) -> Examples:
-    """Every resume of the pool, part of them in disguise; all tokens count."""
+    """Every resume of the pool, part of them in disguise."""
     panels = disguised(pool, recipe.disguised, recipe.symbols, recipe.seed) if recipe.symbols else (pool,)
     parts = []
     for panel in panels:
         events = encode_titles(tokenizer, panel.occupations)
-        parts.append(examples(Resumes(panel, tokenizer, events, recipe.context), "all"))
+        parts.append(examples(Resumes(panel, tokenizer, events, recipe.context), recipe.loss))
     return Examples.joined(parts)
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from harness.model import Context, OpenModel, Within
 from harness.panel import Panel
@@ -94,7 +93,7 @@ def _seed(seed: int, member: int) -> int:
 
 def _log_mean(logs: Sequence[FloatArray]) -> FloatArray:
     """float64: ln of the mean of exp, over the list."""
-    mean = logsumexp(np.stack(logs).astype(np.float64), axis=0) - np.log(len(logs))
+    mean = np.logaddexp.reduce(np.stack(logs).astype(np.float64), axis=0) - np.log(len(logs))
     return np.asarray(mean, dtype=np.float64)
 
 

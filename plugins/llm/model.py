@@ -138,6 +138,7 @@ class LoraModel(OpenModel):
         from harness.plugins.llm.tune import Schedule
 
         p = self.params
+        within, across = exchange_of(p)
         return Schedule(
             epochs=p.epochs,
             min_gain=p.min_gain,
@@ -150,8 +151,8 @@ class LoraModel(OpenModel):
             batch_tokens=p.batch_tokens,
             loss=p.loss,
             hidden_dropout=p.hidden_dropout,
-            exchange=p.exchange if p.exchange is not None else 0.5 * (p.base == "builtin"),
-            exchange_across=p.exchange_across,
+            exchange=within,
+            exchange_across=across,
             packing=p.packing,
             precision=p.precision,
             gradient_checkpointing=p.gradient_checkpointing,
@@ -272,6 +273,14 @@ def _pooled(train: Panel, also: tuple[Panel, ...]) -> dict[str, int]:
         "titles_pooled": sum(len(found) for found in same),
         "titles_matched": sum(int(found.sum()) for found in same),
     }
+
+
+def exchange_of(p: LlmParams) -> tuple[float, float]:
+    """The shares of careers whose occupations are exchanged, within major groups and across; one whole at most."""
+    within, across = (0.6, 0.2) if p.base == "builtin" else (0.0, 0.0)
+    within = min(within, 1.0 - (p.exchange_across or 0.0)) if p.exchange is None else p.exchange
+    across = min(across, 1.0 - within) if p.exchange_across is None else p.exchange_across
+    return within, across
 
 
 def options_of(p: LlmParams) -> TextOptions:

@@ -41,7 +41,20 @@ class Trained:
     def model(self, tokens: str, size: tuple[int, int] = LARGE) -> Any:
         if (tokens, size) not in self.models:
             tokenizer, (layers, width) = self.tokenizers[tokens], size
-            recipe = Recipe("survey", layers, width, width // 64, len(tokenizer), CONTEXT, TRAINED_TOKENS, 2048, 3e-3)
+            recipe = Recipe(
+                pool="survey",
+                layers=layers,
+                width=width,
+                heads=width // 64,
+                vocabulary=len(tokenizer),
+                context=CONTEXT,
+                tokens=TRAINED_TOKENS,
+                batch_tokens=2048,
+                learning_rate=3e-3,
+                symbols=0,
+                disguised=0.0,
+                loss="all",
+            )
             model = pretrain(recipe, self.train, tokenizer, Context(0, self.folder, self.folder)).eval()
             self.models[tokens, size] = model
         return self.models[tokens, size]
