@@ -65,7 +65,7 @@ class LlmParams(Params):
     )
     rank: int = Field(32, ge=1, le=1024, description="rank of the adapters")
     alpha: int = Field(64, ge=1, description="scale of the adapters: their product is multiplied by alpha / rank")
-    dropout: float = Field(0.3, ge=0, lt=1, description="share of inputs that each adapter drops in training")
+    dropout: float = Field(0.2, ge=0, lt=1, description="share of inputs that each adapter drops in training")
     hidden_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of the hidden states after the embeddings that is dropped in training"
     )
@@ -124,11 +124,11 @@ class LlmParams(Params):
     )
     epochs: int = Field(40, ge=1, description="most epochs of tuning, those of the decay included")
     min_gain: float = Field(
-        0.1, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"
+        0.02, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"
     )
     patience: int = Field(1, ge=1, description="epochs to wait for such a fall before the learning rate decays")
     decay: float = Field(
-        1.5, gt=0, description="epochs of falling learning rate for each epoch before it; at least one in all"
+        2.0, gt=0, description="epochs of falling learning rate for each epoch before it; at least one in all"
     )
     checkpoint_seconds: float = Field(
         60.0, ge=0, description="seconds of tuning between checkpoints, from which a killed run goes on; 0: every step"
