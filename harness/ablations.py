@@ -97,16 +97,22 @@ def run_arms(
 ) -> Iterator[tuple[str, Record]]:
     """What each arm is called in the table, and its record as soon as it is written; then those of the other models.
 
-    An arm that changes nothing here (words, where they are asked for) is left out.
+    An arm that changes nothing here (words, where they are asked for) is left out; so is one that cannot be had here
+    (examples that are longer than the model's context), with a note that says why.
     """
     whole = _params(request, WHOLE)
     for arm in arms:
-        params = _params(request, arm)
-        if arm is WHOLE or arm.pools or params != whole:
-            also = request.also if arm.pools else ()
-            name = f"{arm.summary} {', '.join(panel.name for panel in also)}".strip()
-            for record in execute(_run(request, request.model, params, also), workshop):
-                yield name, record
+        try:
+            params = _params(request, arm)
+            if arm is WHOLE or arm.pools or params != whole:
+                also = request.also if arm.pools else ()
+                name = f"{arm.summary} {', '.join(panel.name for panel in also)}".strip()
+                for record in execute(_run(request, request.model, params, also), workshop):
+                    yield name, record
+        except RequestError as error:
+            if arm is WHOLE:
+                raise
+            workshop.progress.note(f"the arm '{arm.name}' is left out: {error}")
     for rival in rivals:
         entry = workshop.registry.model(rival)
         for record in execute(_run(request, entry, validate(entry.item.params, {}, rival), ()), workshop):

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from toys import Frequencies, entry_of
 
-from harness.ablations import Request, chosen, lines, run_arms
+from harness.ablations import WHOLE, Request, chosen, lines, run_arms
 from harness.errors import RequestError
 from harness.model import Ablation
 from harness.panel import Panel
+from harness.progress import Silent
 from harness.runner import Workshop
 
 ARMS = (
@@ -63,6 +64,25 @@ def test_an_arm_changes_what_was_asked_for(workshop: Workshop, four_persons: Pan
     found = list(run_arms(asked, chosen(SPEC, ["heavy", "same"], pools=False), [], workshop))
     assert [name for name, _ in found] == ["as asked for", "weight of 1"]  # the heavy one is what was asked for
     assert found[1][1].configuration.changed == {}
+
+
+class Told(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_an_arm_that_cannot_be_had_does_not_cost_the_others(workshop: Workshop, four_persons: Panel) -> None:
+    arms = (Ablation("none", "weight of 0", {"weight": "0"}), Ablation("heavy", "weight of 9", {"weight": "9"}))
+    told = Told()
+    found = list(run_arms(request(workshop, four_persons), (WHOLE, *arms), [], replace(workshop, progress=told)))
+    assert [name for name, _ in found] == ["as asked for", "weight of 9"]
+    [note] = told.notes
+    assert note.startswith("the arm 'none' is left out: frequencies.weight")
+    with pytest.raises(RequestError, match="weight"):  # without what they are compared with there is nothing to show
+        list(run_arms(request(workshop, four_persons, weight="0"), (WHOLE, *arms), [], workshop))
 
 
 @pytest.mark.parametrize(

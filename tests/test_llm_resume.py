@@ -82,7 +82,11 @@ def fit(market: Panel, cache: Path, scratch: Path, **changes: Any) -> tuple[dict
     model: Any = build(LlmParams(**(TINY | changes)))
     progress = Notes()
     model.fit(market.part("train"), market.part("valid"), Context(3, scratch, cache, progress=progress))
-    weights = {name: p.detach().clone() for name, p in model._model.named_parameters()}
+    weights = {
+        f"{i} {name}": p.detach().clone()
+        for i, member in enumerate(getattr(model, "members", (model,)))
+        for name, p in member._model.named_parameters()
+    }
     return model.facts(), weights, progress.notes
 
 
@@ -110,6 +114,21 @@ def test_an_interrupted_fit_ends_as_if_it_had_not_been(
     done = steps(None)
     again = fit(market, cache, tmp_path / "stopped", **changes)
     assert done[0] == whole[0] - sum(stops)
+    assert_same(again, plain)
+
+
+def test_members_that_are_done_are_not_tuned_again(market: Panel, cache: Path, tmp_path: Path, steps: Steps) -> None:
+    fit(market, cache, tmp_path / "base", epochs=1)
+    whole = steps(None)
+    plain = fit(market, cache, tmp_path / "plain", members=2)
+    stop = whole[0] // 2 + 2  # in the second member's first epoch
+    done = steps(stop)
+    with pytest.raises(KeyboardInterrupt):
+        fit(market, cache, tmp_path / "stopped", members=2)
+    assert done[0] == stop
+    done = steps(None)
+    again = fit(market, cache, tmp_path / "stopped", members=2)
+    assert done[0] == whole[0] - stop
     assert_same(again, plain)
 
 
