@@ -171,6 +171,7 @@ TINY = {
     "base_heads": 2,
     "base_tokens": 150_000,
     "base_symbols": 0,
+    "base_loss": "all",  # and so few titles teach it less than all that is written
     "base_batch_tokens": 256,
     "base_learning_rate": 1e-2,
     "rank": 4,
