@@ -34,6 +34,22 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def market() -> Panel:
+    """The default market, whole."""
+    from harness.data.market import MarketParams, load_market
+
+    return load_market(MarketParams())
+
+
+@pytest.fixture(scope="session")
+def resumes() -> Panel:
+    """Persons of the resume pool, of the same market."""
+    from harness.data.market import ResumesParams, load_resumes
+
+    return load_resumes(ResumesParams(persons=1500))
+
+
+@pytest.fixture(scope="session")
 def toy_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a Llama of random weights, large ones, so that what is read matters, and its tokenizer."""
     import torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from toys import SMALLEST
 
 from harness.data.sources import open_panel
+from harness.model import Context
 from harness.panel import Occupations, Panel, Status
-from harness.plugins.llm import LlmParams
+from harness.plugins.llm import LlmParams, build
 from harness.plugins.llm.base import train_tokenizer
 from harness.plugins.llm.exchange import Careers, exchanged
 from harness.plugins.llm.model import exchange_of
 from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import examples
+from harness.plugins.llm.train import Examples, examples
 
 CODES = ("cook", "waiter", "baker", "nurse", "doctor", "dean", "school", "none")
 GROUPS = ("35", "35", "35", "29", "29", "dean", "school", "none")
@@ -109,6 +112,23 @@ def test_an_exchanged_career_is_what_a_panel_of_it_would_be() -> None:
     assert len(found.tokens.ids) != len(examples(resumes, "titles").tokens.ids)
     assert (found.tokens.ids == expected.tokens.ids).all()
     assert (found.counts == expected.counts).all()
+
+
+def test_exchanges_fall_with_the_learning_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+    plain = Careers.epoch
+
+    def epoch(self: Careers, number: int, strength: float) -> Examples:
+        told.append(strength)
+        found = plain(self, number, strength)
+        assert np.array_equal(found.tokens.ids, self.plain.tokens.ids) == (strength == 0.0)
+        return found
+
+    monkeypatch.setattr(Careers, "epoch", epoch)
+    market = open_panel("market", {"persons": "30"})
+    model = build(LlmParams(**SMALLEST | {"epochs": 5, "min_gain": 0.0, "patience": 5, "decay": 4.0}))
+    model.fit(market.part("train"), market.part("valid"), Context(3, tmp_path, tmp_path))
+    assert told == pytest.approx([1.0, 1.0, 0.75, 0.5, 0.25])  # one epoch, then the four of the decay
 
 
 @pytest.mark.parametrize(

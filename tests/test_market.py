@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from harness.data.market import MarketParams, ResumesParams, load_market, load_resumes
+from harness.data.market import MarketParams, load_market
 from harness.data.market.draws import person_uniforms
 from harness.data.market.economy import attributes, distances
 from harness.data.market.population import POPULATIONS
@@ -17,16 +17,6 @@ from harness.panel import Panel, Status
 from harness.registry import load_registry
 
 NOT_AT_WORK = [UNEMPLOYED, OUT]
-
-
-@pytest.fixture(scope="module")
-def market() -> Panel:
-    return load_market(MarketParams())
-
-
-@pytest.fixture(scope="module")
-def resumes() -> Panel:
-    return load_resumes(ResumesParams(persons=1500))
 
 
 # --- the state space ---------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.data.market import MarketParams, ResumesParams, load_market, load_resumes
 from harness.data.market.economy import FIRST_YEAR, RECALL, economy
 from harness.data.market.history import FADE, FORGET
 from harness.data.market.population import joint
@@ -26,16 +25,6 @@ from harness.panel import Covariate, Panel
 from harness.plugins.oracle import Oracle
 
 NOT_AT_WORK = [UNEMPLOYED, OUT]
-
-
-@pytest.fixture(scope="module")
-def market() -> Panel:
-    return load_market(MarketParams())
-
-
-@pytest.fixture(scope="module")
-def resumes() -> Panel:
-    return load_resumes(ResumesParams(persons=1500))
 
 
 @pytest.fixture(scope="module")
