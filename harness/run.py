@@ -26,6 +26,7 @@ NUMBERS = (
     "features*",
     "logits",
     "staged*",
+    "training/*",
 )
 
 

@@ -18,13 +18,15 @@ from harness.data.sources import open_panel
 from harness.model import Context
 from harness.panel import Panel
 from harness.plugins.llm.base import train_tokenizer
-from harness.plugins.llm.dropout import Draws, draws_from_torch, dropout_by
+from harness.plugins.llm.dropout import draws_from_torch, dropout_by
 from harness.plugins.llm.head import reading
 from harness.plugins.llm.loader import quiet
-from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import Step, adamw, examples
+from harness.plugins.llm.train import Step, examples
 from harness.plugins.llm.tune import Adapters, Fit, Schedule, add_adapters, tune
+from harness.training.draws import Draws
+from harness.training.step import adamw
+from harness.training.workers import workers
 
 SCHEDULE = Schedule(2, 0.0, 1, 0.4, 1e-2, 1.0, 0.5, 0.0, 512, "titles")
 

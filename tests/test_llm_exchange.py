@@ -18,10 +18,11 @@ from harness.model import Context
 from harness.panel import Occupations, Panel, Status
 from harness.plugins.llm import LlmParams, build
 from harness.plugins.llm.base import train_tokenizer
-from harness.plugins.llm.exchange import Careers, exchanged
+from harness.plugins.llm.exchange import Careers
 from harness.plugins.llm.model import exchange_of
 from harness.plugins.llm.tokens import Resumes, encode_titles
 from harness.plugins.llm.train import Examples, examples
+from harness.training.exchange import exchanged
 
 CODES = ("cook", "waiter", "baker", "nurse", "doctor", "dean", "school", "none")
 GROUPS = ("35", "35", "35", "29", "29", "dean", "school", "none")

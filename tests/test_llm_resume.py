@@ -167,7 +167,7 @@ def test_a_disk_that_takes_no_checkpoint_does_not_stop_a_fit(
     def full(*_: Any) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("harness.plugins.llm.checkpoint.os.replace", full)
+    monkeypatch.setattr("harness.training.checkpoint.os.replace", full)
     again = fit(market, cache, tmp_path / "full", epochs=1)
     assert_same(again, plain)
     assert "No space left" in again[2][0]

@@ -16,16 +16,17 @@ import numpy as np
 
 from harness.errors import RequestError
 from harness.panel import Panel
-from harness.plugins.llm.checkpoint import Checkpoint, adam_state, training_key
 from harness.plugins.llm.head import reading
 from harness.plugins.llm.loader import load_causal_lm, load_tokenizer, quiet
-from harness.plugins.llm.order import Order
-from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.symbols import add_symbols, disguised, symbol_ids
 from harness.plugins.llm.text import resume_text
 from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import Examples, Loss, Step, adamw, examples
+from harness.plugins.llm.train import Examples, Loss, Step, examples
 from harness.scratch import unfinished
+from harness.training.checkpoint import Checkpoint, adam_state, training_key
+from harness.training.order import Order
+from harness.training.step import adamw
+from harness.training.workers import workers
 from harness.types import IntArray
 
 if TYPE_CHECKING:

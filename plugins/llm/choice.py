@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.score import Scorer
 from harness.plugins.llm.tokens import Ragged, Resumes
 from harness.plugins.llm.tree import MOST_LOGITS, Reader, Rows
 from harness.plugins.llm.trie import Chunks, Trie
+from harness.training.workers import workers
 from harness.types import FloatArray, IntArray
 
 TREE_TOLERANCE = 1e-3  # as the made-up tokens are priced, in nats; float32 keeps to 1e-4

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.plugins.llm.dropout import Draws
+from harness.training.draws import Draws
 
 if TYPE_CHECKING:
     import torch

@@ -57,8 +57,8 @@ class LoraModel(OpenModel):
         self._is_merged = False
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        from harness.plugins.llm.distributed import together
         from harness.plugins.llm.tune import Fit, tune, validation_loss
+        from harness.training.distributed import together
 
         p, panels = self.params, (train, *context.also)
         self._require_poolable(context.also)

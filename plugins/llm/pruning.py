@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from harness.plugins.llm.choice import Limits, default_limits, follows_tree, whole_rows
-from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.search import Search
 from harness.plugins.llm.tokens import Resumes
 from harness.plugins.llm.tree import Reader
 from harness.plugins.llm.trie import Trie
+from harness.training.workers import workers
 from harness.types import FloatArray, IntArray
 
 TOLERANCE = 1e-4  # nats

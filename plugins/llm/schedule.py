@@ -13,8 +13,8 @@ from typing import Any
 
 from harness.plugins.llm.compute import Precision
 from harness.plugins.llm.exchange import Careers
-from harness.plugins.llm.order import Order
 from harness.plugins.llm.train import Loss, Step
+from harness.training.order import Order
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.plugins.llm.head import reading
-from harness.plugins.llm.parallel import workers
 from harness.plugins.llm.tokens import Ragged, Resumes, Windows, ranges
 from harness.plugins.llm.tree import log_prob_of
+from harness.training.workers import workers
 from harness.types import FloatArray, IntArray
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from harness.plugins.llm.compute import products_in
-from harness.plugins.llm.distributed import ALONE, Together
-from harness.plugins.llm.dropout import Draws, seed_of
 from harness.plugins.llm.head import Reading
 from harness.plugins.llm.packing import packed_inputs
 from harness.plugins.llm.tokens import Ragged, Resumes, ranges
+from harness.training.distributed import ALONE, Together
+from harness.training.draws import Draws
+from harness.training.step import Stepping, take_step
 from harness.types import BoolArray, IntArray
 
 if TYPE_CHECKING:
@@ -50,15 +51,6 @@ def examples(resumes: Resumes, loss: Loss) -> Examples:
 
 
 @dataclass(frozen=True)
-class _Share:
-    """What one worker makes of its part of a batch: sums over the tokens that count, and how many they are."""
-
-    loss: float
-    counted: int
-    gradients: tuple[torch.Tensor, ...]
-
-
-@dataclass(frozen=True)
 class Step:
     """One optimiser step on one batch after another, each batch shared among processes and ``workers`` threads.
 
@@ -80,44 +72,19 @@ class Step:
 
     def __call__(self, of: Examples, batch: IntArray, learning_rate: float, key: tuple[int, ...] = ()) -> float:
         """Train on these sequences; the loss, in nats a counted token. key: decides, alone, what is drawn at random."""
-        import torch
+        how = Stepping(self.pool, self.workers, self.clip, self.draws, self.together)
+        return take_step(self.optimizer, lambda part: self._loss(of, part), batch, learning_rate, how, key)
 
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate * group.get("factor", 1.0)
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        # Neighbours in length go to different workers, so that all have about the same to do.
-        batch = self.together.share(batch)
-        parts = [batch[i :: self.workers] for i in range(min(self.workers, len(batch)))]
-        if key and self.workers == 1:  # what draws from torch's own generator is never shared among threads
-            torch.manual_seed(seed_of(key))
-        keys = [(*key, i) for i in range(len(parts))]
-        shares = list(self.pool.map(lambda part, key: self._gradients(of, part, parameters, key), parts, keys))
-        gradients = [
-            torch.stack([share.gradients[i] for share in shares]).sum(0) if shares else torch.zeros_like(parameter)
-            for i, parameter in enumerate(parameters)
-        ]
-        own = (sum(share.loss for share in shares), sum(share.counted for share in shares))
-        loss, counted = self.together.sum(gradients, *own)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient.div_(max(counted, 1))
-        torch.nn.utils.clip_grad_norm_(parameters, self.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return float(loss / max(counted, 1))
-
-    def _gradients(
-        self, of: Examples, part: IntArray, parameters: list[torch.nn.Parameter], key: tuple[int, ...]
-    ) -> _Share:
+    def _loss(self, of: Examples, part: IntArray) -> tuple[torch.Tensor, int]:
+        """The sum over the tokens that count, and how many they are."""
         import torch
 
         ids, labels, extra = self._in_a_row(of, part) if self.packed else self._padded(of, part)
         counts = labels != IGNORED
-        with self.draws.seeded(key, ids.device):
-            with products_in(self.products, ids.device):
-                logits = self.read(self.model, ids, counts, **extra)
-            loss = torch.nn.functional.cross_entropy(logits.float(), labels[counts], reduction="sum")
-            gradients = torch.autograd.grad(loss, parameters)  # returned, not added up in place: threads do not meet
-        return _Share(float(loss.detach()), int(counts.sum()), gradients)
+        with products_in(self.products, ids.device):
+            logits = self.read(self.model, ids, counts, **extra)
+        loss = torch.nn.functional.cross_entropy(logits.float(), labels[counts], reduction="sum")
+        return loss, int(counts.sum())
 
     def _in_a_row(self, of: Examples, batch: IntArray) -> tuple[torch.Tensor, torch.Tensor, dict[str, Any]]:
         """As ``_padded``, of one row, int64 [1, L], and what the model must know of it."""
@@ -149,13 +116,3 @@ class Step:
         labels[:, :-1] = following[:, 1:]
         device = self.model.get_input_embeddings().weight.device
         return torch.from_numpy(ids).to(device), torch.from_numpy(labels).to(device), {}
-
-
-def adamw(parameters: list[torch.nn.Parameter], weight_decay: float, beta_2: float = 0.95) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019), without decay on vectors (norms, biases)."""
-    import torch
-
-    matrices = [p for p in parameters if p.ndim > 1]
-    vectors = [p for p in parameters if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=0.0, betas=(0.9, beta_2), fused=True)

@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.plugins.llm.checkpoint import Checkpoint, adam_state, training_key
 from harness.plugins.llm.compute import checkpointing, product_type
-from harness.plugins.llm.distributed import ALONE, Together, together
-from harness.plugins.llm.dropout import Draws, draws_from_torch, dropout_by
+from harness.plugins.llm.dropout import draws_from_torch, dropout_by
 from harness.plugins.llm.exchange import Careers
 from harness.plugins.llm.head import reading
 from harness.plugins.llm.loader import embedding_modules, quiet
 from harness.plugins.llm.packing import packed_attention, packs
-from harness.plugins.llm.parallel import MOST_WORKERS, workers
 from harness.plugins.llm.schedule import Course, Schedule
 from harness.plugins.llm.score import Scorer
 from harness.plugins.llm.tokens import Resumes
-from harness.plugins.llm.train import Examples, Step, adamw
+from harness.plugins.llm.train import Examples, Step
+from harness.training.average import Average
+from harness.training.checkpoint import Checkpoint, adam_state, training_key
+from harness.training.distributed import ALONE, Together, together
+from harness.training.draws import Draws
+from harness.training.step import adamw
+from harness.training.workers import MOST_WORKERS, workers
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +90,7 @@ def tune(model: Any, data: tuple[Sequence[Resumes], Resumes], pad: int, schedule
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = _optimizer(trained, schedule)
     careers = Careers(train, schedule.loss, context.seed, schedule.exchange, schedule.exchange_across)
-    average = _Average(list(trained.values()), schedule.average)
+    average = Average(list(trained.values()), schedule.average)
     kept, group = average.copy(), together(context)
     course = Course(schedule, careers, context.seed)
     tensors = adam_state(trained, optimizer)
@@ -171,37 +174,3 @@ def validation_loss(model: Any, valid: Resumes, pad: int, group: Together = ALON
     said = Scorer(model, pad).log_prob(valid, own, states).astype(np.float64) if len(own) else np.zeros(0)
     total, count = group.sum([], float(said.sum()), len(own))
     return -float(total / count)
-
-
-class _Average:
-    """A running average of parameters, each step's weight fading by ``keep``."""
-
-    def __init__(self, parameters: list[Any], keep: float) -> None:
-        self.parameters = parameters
-        self.keep = keep
-        self.values = [p.detach().clone() for p in parameters]
-
-    def update(self) -> None:
-        for value, parameter in zip(self.values, self.parameters, strict=True):
-            value.lerp_(parameter.detach(), 1 - self.keep)
-
-    def copy(self) -> list[Any]:
-        return [value.clone() for value in self.values]
-
-    def copy_to(self, kept: list[Any]) -> None:
-        for value, own in zip(kept, self.values, strict=True):
-            value.copy_(own)
-
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """The parameters have the average's values meanwhile."""
-        own = [p.detach().clone() for p in self.parameters]
-        self._set(self.values)
-        try:
-            yield
-        finally:
-            self._set(own)
-
-    def _set(self, values: list[Any]) -> None:
-        for parameter, value in zip(self.parameters, values, strict=True):
-            parameter.detach().copy_(value)

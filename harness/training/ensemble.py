@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.model import Context, OpenModel, Within
+from harness.model import Context, Model, OpenModel, Within
 from harness.panel import Panel
 from harness.progress import Bar, Progress
 from harness.types import FloatArray, IntArray
@@ -23,14 +23,14 @@ from harness.types import FloatArray, IntArray
 OF_EACH = ("epochs", "best_epoch", "validation_loss")  # of the facts, those that every member has its own of
 
 
-class Ensemble(OpenModel):
+class Ensemble(Model):
     """P(next state | history) is the mean of what the members say.
 
     members: models of the same parameters. The first is fitted from the run's own seed, as it would be alone, and the
     others from seeds drawn from it.
     """
 
-    def __init__(self, members: Sequence[OpenModel]) -> None:
+    def __init__(self, members: Sequence[Model]) -> None:
         self.members = tuple(members)
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
@@ -46,21 +46,6 @@ class Ensemble(OpenModel):
 
     def unseen(self, panel: Panel, transitions: IntArray) -> IntArray | None:
         return self.members[0].unseen(panel, transitions)
-
-    def within(self, panel: Panel, transitions: IntArray, states: IntArray) -> Within | None:
-        """The means of the members' answers; the mean of bounds is a bound of the mean, and as tight."""
-        said = []
-        for member in self.members:
-            answer = member.within(panel, transitions, states)
-            if answer is None:
-                return None
-            said.append(answer)
-        return Within(
-            _log_mean([answer.log_prob for answer in said]),
-            _log_mean([answer.log_mass_low for answer in said]),
-            _log_mean([answer.log_mass_high for answer in said]),
-            _log_mean([answer.rows for answer in said]).astype(np.float32),
-        )
 
     def save(self, folder: Path) -> None:
         """Each member in a folder of its own."""
@@ -78,12 +63,35 @@ class Ensemble(OpenModel):
         return {
             **each[0],
             "parameters_trained": sum(facts["parameters_trained"] for facts in each),
-            **{name: [facts[name] for facts in each] for name in OF_EACH},
+            **{name: [facts[name] for facts in each] for name in OF_EACH if name in each[0]},
         }
 
-    def _folders(self, folder: Path) -> Iterator[tuple[OpenModel, Path]]:
+    def _folders(self, folder: Path) -> Iterator[tuple[Model, Path]]:
         for i, member in enumerate(self.members):
             yield member, folder / f"member-{i + 1}"
+
+
+class OpenEnsemble(Ensemble, OpenModel):
+    """An ensemble of members that also know how much probability their rows hold."""
+
+    def __init__(self, members: Sequence[OpenModel]) -> None:
+        super().__init__(members)
+        self.open_members = tuple(members)
+
+    def within(self, panel: Panel, transitions: IntArray, states: IntArray) -> Within | None:
+        """The means of the members' answers; the mean of bounds is a bound of the mean, and as tight."""
+        said = []
+        for member in self.open_members:
+            answer = member.within(panel, transitions, states)
+            if answer is None:
+                return None
+            said.append(answer)
+        return Within(
+            _log_mean([answer.log_prob for answer in said]),
+            _log_mean([answer.log_mass_low for answer in said]),
+            _log_mean([answer.log_mass_high for answer in said]),
+            _log_mean([answer.rows for answer in said]).astype(np.float32),
+        )
 
 
 def _seed(seed: int, member: int) -> int:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from harness.plugins.llm.distributed import ALONE, Together
 from harness.progress import Progress
+from harness.training.distributed import ALONE, Together
 
 if TYPE_CHECKING:
     import torch

@@ -1,0 +1,1 @@
+"""What models that are trained by gradient descent share: steps, checkpoints, threads, ensembles. Needs torch."""
