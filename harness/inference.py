@@ -60,7 +60,7 @@ def perplexities(log_likelihood: FloatArray, transitions: IntArray, replicates: 
     """As ``perplexity`` for M models at once on the same draws: log_likelihood is float64 [P, M]."""
     sums = resampled_sums(np.column_stack([log_likelihood, transitions]), replicates)
     value = np.exp(-log_likelihood.sum(axis=0) / transitions.sum())
-    return _estimates(value, np.exp(-sums[:, :-1] / sums[:, -1:]))
+    return estimates(value, np.exp(-sums[:, :-1] / sums[:, -1:]))
 
 
 def differences(
@@ -73,13 +73,12 @@ def differences(
     """
     gap = log_likelihood - reference[:, None]
     sums = resampled_sums(np.column_stack([gap, transitions]), replicates)
-    estimates = _estimates(gap.sum(axis=0) / transitions.sum(), sums[:, :-1] / sums[:, -1:])
-    return [
-        Estimate(e.value, e.standard_error, e.low, e.high, _two_sided_p(e.value, e.standard_error)) for e in estimates
-    ]
+    plain = estimates(gap.sum(axis=0) / transitions.sum(), sums[:, :-1] / sums[:, -1:])
+    return [Estimate(e.value, e.standard_error, e.low, e.high, _two_sided_p(e.value, e.standard_error)) for e in plain]
 
 
-def _estimates(values: FloatArray, replicates: FloatArray) -> list[Estimate]:
+def estimates(values: FloatArray, replicates: FloatArray) -> list[Estimate]:
+    """Figures (float64 [c]) with the error and the interval that their replicates (float64 [r, c]) show."""
     error = replicates.std(axis=0, ddof=1)
     low, high = np.quantile(replicates, [0.025, 0.975], axis=0)
     return [

@@ -97,6 +97,16 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
         yield record
 
 
+def fitted(run: Run, workshop: Workshop) -> Fitted:
+    """The model of a run, from the cache or fitted now: for what asks more of it than the tasks do.
+
+    The process that asks makes the whole fit. RequestError where the model cannot be trained on the panels asked for.
+    """
+    if run.train_also:
+        require_pooling(run.model.item, workshop.registry)
+    return _fit(run, workshop)
+
+
 def _require_fit_for(spec: ModelSpec, task: Task, panel: Panel) -> None:
     if spec.predicts not in (None, task.name):
         raise RequestError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,11 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def width() -> int:
+    """Characters that a line holds: on a terminal its own, in a pipe more than any table has."""
+    return shutil.get_terminal_size().columns if on_terminal() else 10_000
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool] = (), title: str = "") -> None:
     """Columns on stdout: ruled on a terminal, plain and unwrapped in a pipe. right: which columns are numbers."""
     from rich import box
@@ -44,7 +50,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
         made.add_column(heading, justify="right" if numbers else "left", no_wrap=numbers, overflow="fold")
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
-    Console(width=None if terminal else 10_000, soft_wrap=not terminal).print(made)
+    Console(width=None if terminal else width(), soft_wrap=not terminal).print(made)
 
 
 class _RichBar:
