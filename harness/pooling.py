@@ -24,7 +24,6 @@ def pool(main: Panel, others: Iterable[Panel]) -> tuple[Panel, ...]:
     """
     made: list[Panel] = []
     seen = {main.fingerprint(): "--data"}
-    held_out = set(_careers(main.select(np.flatnonzero(main.split != SPLITS.index("train")))))
     for other in others:
         if first := seen.get(other.fingerprint()):
             raise RequestError(
@@ -34,13 +33,22 @@ def pool(main: Panel, others: Iterable[Panel]) -> tuple[Panel, ...]:
         train = _spelt_as(main, other).part("train")
         if not train.n_persons:
             raise RequestError(f"--train-also: '{other.name}' has nobody in its train split, so nothing to train on")
-        if both := next((career for career in _careers(train) if career in held_out), None):
-            raise RequestError(
-                f"--train-also: '{other.name}' trains on person {both[0]}, whom --data holds out with the same career; "
-                "split both alike, or give other persons other ids"
-            )
+        require_apart(main, train, "--train-also")
         made.append(train)
     return tuple(made)
+
+
+def require_apart(main: Panel, learned: Panel, option: str) -> None:
+    """RequestError where a career that is learned from is one that ``main`` holds out.
+
+    Careers are the same when person, years and titles are, the latter but for case and blanks.
+    """
+    held_out = set(_careers(main.select(np.flatnonzero(main.split != SPLITS.index("train")))))
+    if both := next((career for career in _careers(learned) if career in held_out), None):
+        raise RequestError(
+            f"{option}: '{learned.name}' trains on person {both[0]}, whom --data holds out with the same career; "
+            "split both alike, or give other persons other ids"
+        )
 
 
 def same_titles(of: Occupations, main: Occupations, name: str = "the panel") -> IntArray:

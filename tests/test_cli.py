@@ -228,3 +228,34 @@ def test_interrupted_runs_keep_what_is_finished(tmp_path: Path) -> None:
     assert "stopped; 2 finished records are kept" in rest
     assert "Traceback" not in seen + rest
     assert len(list(tmp_path.rglob("*.json"))) == 2
+
+
+def test_pretrain_reaches_the_models_that_can(harness: Command) -> None:
+    brief = [w for name in ("fewest_steps=2", "epochs=1", "pretrain_epochs=1") for w in ("--set", f"nemo.{name}")]
+    models = ["--model", "nemo", "--model", "marginal"]
+    told = harness("run", "--task", "next_occ", *models, *brief, *SMALL, "--pretrain", "wage-panel", "--json")
+    assert told.returncode == 1  # the other model still has its turn
+    assert "no title of the panel is one of 'wage-panel': try pretrain_match=code" in told.stderr
+    assert [record["configuration"]["model"] for record in json.loads(told.stdout)] == ["marginal"]
+    ours = ["--set", "data.persons=200", "--set", "data.seed=2", "--pretrain", "market"]
+    done = harness("run", "--task", "next_occ", "--model", "nemo", *brief, *ours, "--json")
+    assert done.returncode == 0, done.stderr
+    (record,) = json.loads(done.stdout)
+    assert record["configuration"]["changed"]["pretrain"] == "market"
+    assert record["facts"]["states_matched"] == 333
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (["--model", "markov", "--pretrain", "market"], "--pretrain: markov cannot"),
+        (["--model", "career", "--pretrain", "nowhere"], "'nowhere' is no data set"),
+        (["--model", "career", "--pretrain", "market", "--set", "pretrain=other"], "--set says career.pretrain=other"),
+        (["--model", "career", "--pretrain", "market"], "whom --data holds out with the same career"),
+    ],
+)
+def test_what_pretrain_refuses(asked: list[str], message: str, harness: Command) -> None:
+    done = harness("run", "--task", "next_occ", *asked, *SMALL)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

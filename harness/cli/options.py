@@ -21,6 +21,14 @@ SetOption = Annotated[
         "--set", help="name=value; prefixed 'task.', 'data.' or a model's name and a dot.", metavar="NAME=VALUE"
     ),
 ]
+PretrainOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pretrain",
+        help="Resumes that models which can are pre-trained on: a data set's name, with its defaults, or a path.",
+        metavar="PANEL",
+    ),
+]
 ColumnOption = Annotated[
     list[str] | None,
     typer.Option("--column", help="Which column of the file is what, such as person=ID.", metavar="WHAT=COLUMN"),

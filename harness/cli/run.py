@@ -17,6 +17,7 @@ from harness.cli.options import (
     DataOption,
     JsonOption,
     OccupationsOption,
+    PretrainOption,
     RecordsOption,
     SetOption,
 )
@@ -24,13 +25,13 @@ from harness.errors import HarnessError, RequestError, did_you_mean
 from harness.leaderboard import boards
 from harness.machine import cache_folder, resolve_device
 from harness.panel import Panel
-from harness.pooling import pool
+from harness.pooling import pool, require_apart
 from harness.progress import Progress
 from harness.records import Record, Store
 from harness.registry import Registry
 from harness.run import Run
 from harness.runner import Workshop, execute, require_pooling, why_empty
-from harness.settings import Settings, pairs, parse, validate
+from harness.settings import Settings, give, pairs, parse, validate
 from harness.task import Task
 
 TasksOption = Annotated[list[str], typer.Option("--task", help="A task's name, or 'all'. Repeatable.")]
@@ -68,6 +69,7 @@ def run(
     column: ColumnOption = None,
     occupations: OccupationsOption = None,
     train_also: AlsoOption = None,
+    pretrain: PretrainOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     records: RecordsOption = RECORDS,
@@ -82,7 +84,9 @@ def run(
     from harness.data.sources import open_panel
 
     registry: Registry = context.obj
-    request = _Request(task, list(dict.fromkeys(model)), parse(settings or [], dict.fromkeys(model)), seed, device)
+    request = _Request(
+        task, list(dict.fromkeys(model)), given_settings(settings, model, pretrain, registry), seed, device
+    )
     for name in request.models:  # wrong names before the minutes that data may take
         validate(registry.model(name).item.params, request.settings.models[name], name)
         if train_also:
@@ -93,6 +97,8 @@ def run(
         panel = open_panel(
             data, request.settings.data, columns=pairs(column or []), occupations=occupations, registry=registry
         )
+    if pretrain:
+        require_resumes(pretrain, panel, registry, progress)
     panels = (panel, *further_panels(train_also or [], panel, registry, progress))
     tasks = _at_risk(asked, panel, everything="all" in request.tasks)
     workshop = Workshop(registry, Store(records), cache_folder(), progress, force)
@@ -104,6 +110,22 @@ def run(
         console.say(f"error: {message}")
     if failed:
         raise typer.Exit(1)
+
+
+def given_settings(sets: list[str] | None, models: list[str], pretrain: str | None, registry: Registry) -> Settings:
+    """What --set and --pretrain say."""
+    settings = parse(sets or [], dict.fromkeys(models))
+    if pretrain is None:
+        return settings
+    return give(settings, "pretrain", pretrain, {name: registry.model(name).item.params for name in settings.models})
+
+
+def require_resumes(source: str, panel: Panel, registry: Registry, progress: Progress) -> None:
+    """RequestError or DataError where they cannot be read, or hold a career that the panel holds out."""
+    from harness.data.sources import open_panel
+
+    with progress.bar(f"reading {source}", None):
+        require_apart(panel, open_panel(source, registry=registry), "--pretrain")
 
 
 def further_panels(sources: list[str], panel: Panel, registry: Registry, progress: Progress) -> list[Panel]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from pydantic import Field
 
 from harness.data.market.simulate import draw_panel
 from harness.data.spec import DatasetSpec
 from harness.hookspecs import hookimpl
 from harness.model import Params
-from harness.panel import Panel
+from harness.panel import SPLITS, Panel
 
 
 class MarketParams(Params):
@@ -18,6 +19,12 @@ class MarketParams(Params):
 
     persons: int = Field(2400, ge=1, description="persons in the survey, about 22 records each")
     seed: int = Field(1, ge=0, description="of the persons and their choices; the economy is always the same")
+    train_persons: int | None = Field(
+        None,
+        ge=1,
+        description="most persons of the training split that are kept, the first ones, and a seventh as many of the "
+        "validation split; the test split stays whole; unset: all",
+    )
 
 
 class ResumesParams(Params):
@@ -31,13 +38,18 @@ def _named(panel: Panel, params: Params) -> Panel:
     """The panel under a name that carries the parameters where they are not the defaults."""
     name = panel.name
     if params != type(params)():
-        name += "".join(f"-{key}-{value}" for key, value in params.model_dump().items())
+        name += "".join(f"-{key}-{value}" for key, value in params.model_dump(exclude_none=True).items())
     return replace(panel, name=name)
 
 
 def load_market(params: MarketParams) -> Panel:
     """The survey: birth year, gender, ethnicity, region and education, one record a year from 1997 to 2022 at most."""
-    return _named(draw_panel("survey", params.persons, params.seed), params)
+    panel = draw_panel("survey", params.persons, params.seed)
+    if params.train_persons is not None:
+        most = {"train": params.train_persons, "valid": max(1, params.train_persons // 7), "test": panel.n_persons}
+        kept = [np.flatnonzero(panel.split == i)[: most[split]] for i, split in enumerate(SPLITS)]
+        panel = panel.select(np.sort(np.concatenate(kept)))
+    return _named(panel, params)
 
 
 def load_resumes(params: ResumesParams) -> Panel:

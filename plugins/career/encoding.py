@@ -1,0 +1,132 @@
+"""Covariates and features as columns of numbers: fitted on training careers, the same for everyone ever after.
+
+A categorical covariate is one column a level. A numeric one, or one whose levels stand in order, is encoded piecewise
+linearly between knots (Gorishniy, Rubachev and Babenko 2022, "On Embeddings for Numerical Features", eq. 1): the
+columns before a value's interval are one, those after it zero, so that neighbours share what they learn and a value
+outside the range is read as its nearest end. Missing is a column of its own: nothing is dropped and nothing imputed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.errors import RequestError, did_you_mean
+from harness.features import Design, build
+from harness.panel import Panel
+from harness.types import FloatArray, IntArray
+
+KNOTS = 9  # at most, of a numeric column: the eighths of its values in training
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How one feature is written. levels: of a covariate that has some, in order. knots: rising, of a number.
+
+    One with levels and knots has levels that stand in order: its numbers are their positions.
+    """
+
+    name: str
+    levels: tuple[str, ...] = ()
+    knots: tuple[float, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What each of its columns stands for, that of a missing value first."""
+        parts = self.levels
+        if self.knots or not self.levels:
+            parts = tuple(f"{low:g} to {high:g}" for low, high in zip(self.knots, self.knots[1:], strict=False))
+        return tuple(f"{self.name}: {part}" for part in ("missing", *parts))
+
+    def encode(self, design: Design) -> FloatArray:
+        """float32 [n, len(labels)]"""
+        values = design[self.name]
+        out = np.zeros((len(values), len(self.labels)), dtype=np.float32)
+        if self.levels:  # by name, since another panel may list them in another order
+            own = {level: i for i, level in enumerate(self.levels)}
+            place = np.array([*(own.get(level, -1) for level in design.features[self.name].levels), -1], dtype=np.int64)
+            values = place[values]
+            if not self.knots:
+                out[np.arange(len(values)), values + 1] = 1.0
+                return out
+            values = np.where(values >= 0, values, np.nan)
+        missing = np.isnan(values)
+        out[:, 0] = missing
+        low, high = np.array(self.knots[:-1]), np.array(self.knots[1:])
+        if len(low):
+            share = np.clip((np.where(missing, low[0], values)[:, None] - low) / (high - low), 0.0, 1.0)
+            out[:, 1:] = np.where(missing[:, None], 0.0, share)
+        return out
+
+    def covers(self, design: Design) -> bool:
+        """Whether no value of a panel lies outside what it tells apart."""
+        if self.name not in design:
+            return False
+        feature, values = design.features[self.name], design[self.name]
+        if bool(self.levels) != (feature.values == "level"):
+            return False
+        if self.levels:
+            return set(feature.levels) <= set(self.levels)
+        known = values[~np.isnan(values)]
+        return not len(known) or bool(self.knots and self.knots[0] <= known.min() and known.max() <= self.knots[-1])
+
+
+class Encoding:
+    """Which features a model is given, and how each is written."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = tuple(columns)
+        self.labels = [label for column in self.columns for label in column.labels]
+
+    @property
+    def width(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def fit(
+        cls, panel: Panel, names: Sequence[str], ordered: Sequence[str] = (), known: Encoding | None = None
+    ) -> Encoding:
+        """From the transitions of a panel. names: features as ``harness.features`` calls them.
+
+        ordered: categorical ones whose levels stand in order. known: an encoding whose columns are taken over where
+        they tell all of the panel's values apart. RequestError where an ordered one is not categorical.
+        """
+        design = build(panel, panel.transitions, names)
+        levels = [name for name in names if design.features[name].values == "level"]
+        for name in ordered:
+            if name not in levels:
+                raise RequestError(
+                    f"ordered: the panel has no categorical covariate '{name}'; {did_you_mean(name, levels)}"
+                )
+        taken = {column.name: column for column in (known.columns if known else ()) if column.covers(design)}
+        return cls([taken.get(name) or _column(design, name, name in ordered) for name in names])
+
+    def apply(self, panel: Panel, transitions: IntArray) -> FloatArray:
+        """float32 [n, width]. RequestError where the panel lacks one of the features."""
+        if not self.columns:
+            return np.zeros((len(transitions), 0), dtype=np.float32)
+        design = build(panel, transitions, [column.name for column in self.columns])
+        return np.concatenate([column.encode(design) for column in self.columns], axis=1)
+
+    def plain(self) -> list[dict[str, Any]]:
+        """JSON-able; ``of`` reads it."""
+        return [asdict(column) for column in self.columns]
+
+    @classmethod
+    def of(cls, plain: Sequence[Mapping[str, Any]]) -> Encoding:
+        """What ``plain`` wrote."""
+        return cls([Column(c["name"], tuple(c["levels"]), tuple(c["knots"])) for c in plain])
+
+
+def _column(design: Design, name: str, ordered: bool) -> Column:
+    feature, values = design.features[name], design[name]
+    if feature.values == "level":
+        return Column(name, feature.levels, tuple(float(k) for k in range(len(feature.levels))) if ordered else ())
+    known = np.asarray(values, dtype=np.float64)
+    known = known[~np.isnan(known)]
+    distinct = np.unique(known)
+    knots = distinct if len(distinct) <= KNOTS else np.unique(np.quantile(known, np.linspace(0, 1, KNOTS)))
+    return Column(name, (), tuple(float(k) for k in knots))

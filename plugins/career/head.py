@@ -1,0 +1,156 @@
+"""From one vector a transition to P(next state): whether the person stays, and where to otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from harness.plugins.career.layers import Columns
+from harness.plugins.career.tokens import HELD, Batch
+
+RECALLED = 8  # numbers that stand for what is known of a state held before
+
+
+@dataclass(frozen=True)
+class HeadShape:
+    """two_stage: staying apart from where to. own_stay: by weights of its own, not by the origin's score.
+    recall: whether scores of states and groups held before are added."""
+
+    two_stage: bool = True
+    own_stay: bool = False
+    recall: bool = False
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a head starts from. log_margin: float32 [K], ln of how often a switch ends in each state. stay: float32 [K],
+    log-odds of how often those in it stay. groups: int64 [K], major groups."""
+
+    log_margin: Tensor
+    stay: Tensor
+    groups: Tensor
+
+
+class States(nn.Module):
+    """A vector a state: its own, its major group's, and what its title says.
+
+    groups: int64 [K], or None. titles: float32 [K, e], or None.
+    """
+
+    def __init__(self, n: int, width: int, groups: Tensor | None, titles: Tensor | None) -> None:
+        super().__init__()
+        self.own = nn.Parameter(torch.empty(n, width).normal_(std=0.02))
+        self.group: nn.Parameter | None = None
+        self.title: Columns | None = None
+        if groups is not None:
+            self.register_buffer("groups", groups)
+            self.group = nn.Parameter(torch.empty(int(groups.max()) + 1, width).normal_(std=0.02))
+        if titles is not None:
+            self.register_buffer("titles", titles)
+            self.title = Columns(titles.shape[1], width)
+
+    def forward(self) -> Tensor:
+        """float [K, width]"""
+        vectors: Tensor = self.own
+        if self.group is not None:
+            vectors = vectors + self.group[cast(Tensor, self.groups)]
+        if self.title is not None:
+            vectors = vectors + self.title(cast(Tensor, self.titles))
+        return vectors
+
+
+class Recall(nn.Module):
+    """Scores of states that were held before and of their groups, weighted by what the career says."""
+
+    def __init__(self, width: int, groups: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("groups", groups)
+        self.features = nn.Sequential(nn.Linear(HELD, RECALLED), nn.Tanh(), nn.Linear(RECALLED, RECALLED))
+        self.weigh = nn.Linear(width, RECALLED + 2)
+        nn.init.normal_(self.weigh.weight, std=0.02)
+
+    def forward(self, scores: Tensor, hidden: Tensor, batch: Batch, rows: Tensor) -> Tensor:
+        """float [m, K]: scores, the same, of the tokens ``rows`` (int64 [m]), plus what is added. hidden: their own."""
+        groups = cast(Tensor, self.groups)
+        place = torch.full((len(batch.origin),), -1, dtype=torch.int64, device=rows.device)
+        place[rows] = torch.arange(len(rows), device=rows.device)
+        kept = place[batch.held_row] >= 0
+        row, state, known = place[batch.held_row[kept]], batch.held_state[kept], batch.held[kept]
+        weights = self.weigh(hidden)
+        bonus = (self.features(known) * weights[row, :RECALLED]).sum(1)
+        scores = scores.index_put((row, state), bonus, accumulate=True)
+        near = scores.new_zeros(len(rows), int(groups.max()) + 1)
+        near = near.index_put((row, groups[state]), known[:, 1].exp(), accumulate=True)  # records in each group
+        near = weights[:, RECALLED, None] * near.log1p() + weights[:, RECALLED + 1, None] * (near > 0)
+        total: Tensor = scores + near[:, groups]
+        return total
+
+
+class Head(nn.Module):
+    """ln P(next state).
+
+    In two stages (Vafa et al. 2022, CAREER, eq. 3-4): P(stay) = sigmoid(z of the origin, or a score of its own), and
+    P(k) = (1 - P(stay)) softmax of z over the states that are not the origin. Else a softmax over all states.
+    states: what hidden vectors are multiplied with; where None, they are scores themselves, the last one of staying.
+    """
+
+    def __init__(self, shape: HeadShape, width: int, start: Start, states: States | None) -> None:
+        super().__init__()
+        self.shape = shape
+        self.states = states
+        self.register_buffer("start", start.log_margin)
+        self.bias = nn.Parameter(torch.zeros(len(start.log_margin)))
+        if shape.own_stay:
+            self.register_buffer("stay_start", start.stay)
+            self.stay = None if states is None else Columns(width, 1)
+            self.stay_bias = nn.Parameter(torch.zeros(len(start.stay)))
+        self.recall = Recall(width, start.groups) if shape.recall else None
+
+    def log_likelihood(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """float [n]: ln P(target). Destinations are scored for those who moved alone: nothing else needs them."""
+        everyone = torch.arange(len(batch.origin), device=hidden.device)
+        if not self.shape.two_stage:
+            rows = self._scores(hidden, batch, everyone).log_softmax(1)
+            return rows.gather(1, batch.target[:, None])[:, 0]
+        moved = batch.target != batch.origin
+        stay = self._stay(hidden, batch)
+        found = F.logsigmoid(torch.where(moved, -stay, stay))
+        movers = everyone[moved]
+        elsewhere = _without(self._scores(hidden[movers], batch, movers), batch.origin[movers])
+        where = elsewhere.log_softmax(1).gather(1, batch.target[movers][:, None])[:, 0]
+        return found.index_add(0, movers, where)
+
+    def rows(self, hidden: Tensor, batch: Batch, rows: Tensor) -> Tensor:
+        """float [m, K]: ln P of every state after the tokens ``rows`` (int64 [m]); hidden: float [n, width], of all."""
+        scores = self._scores(hidden[rows], batch, rows)
+        if not self.shape.two_stage:
+            return scores.log_softmax(1)
+        origin = batch.origin[rows]
+        stay = self._stay(hidden, batch)[rows]
+        found = _without(scores, origin).log_softmax(1) + F.logsigmoid(-stay)[:, None]
+        return found.scatter(1, origin[:, None], F.logsigmoid(stay)[:, None])
+
+    def _scores(self, hidden: Tensor, batch: Batch, rows: Tensor) -> Tensor:
+        """float [m, K]: z of the tokens ``rows``, whose vectors are ``hidden``."""
+        z = hidden[:, :-1] if self.states is None else hidden @ self.states().T
+        z = z + (cast(Tensor, self.start) + self.bias)
+        return z if self.recall is None else self.recall(z, hidden, batch, rows)
+
+    def _stay(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """float [n]: the log-odds of staying."""
+        origin = batch.origin
+        if self.shape.own_stay:
+            known: Tensor = (cast(Tensor, self.stay_start) + self.stay_bias)[origin]
+            return known + (hidden[:, -1] if self.stay is None else self.stay(hidden)[:, 0])
+        states = self.states
+        z = hidden.gather(1, origin[:, None])[:, 0] if states is None else (hidden * states()[origin]).sum(1)
+        return z + (cast(Tensor, self.start) + self.bias)[origin]
+
+
+def _without(scores: Tensor, origin: Tensor) -> Tensor:
+    """Scores float [m, K] of the states that are not the origin, minus infinity there."""
+    return scores.scatter(1, origin[:, None], float("-inf"))

@@ -1,0 +1,178 @@
+"""The models of the family, through the contract: trained on careers, asked for the next state in one pass a career."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.frequencies import entry_shares
+from harness.model import Context, Model, take_states
+from harness.panel import Panel
+from harness.plugins.career.features import names_of
+from harness.plugins.career.params import FamilyParams, TitlesParams
+from harness.types import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from harness.plugins.career.encoding import Encoding
+    from harness.plugins.career.layers import Reader
+    from harness.plugins.career.network import Network
+    from harness.plugins.career.pretrain import Base
+    from harness.plugins.career.train import Fit
+
+TOKENS_AT_ONCE = 8192  # transitions of the careers read together
+ENTRY, FACTS = "entry.npz", "facts.json"
+
+
+class CareerModel(Model):
+    """One network. reader: what reads the career. A first record, which has no history, has the shares of all."""
+
+    def __init__(self, params: FamilyParams, reader: Reader) -> None:
+        self.params = params
+        self.reader: Reader = reader
+        self._network: Network | None = None  # None where there was nothing to learn
+        self._encoding: Encoding | None = None
+        self._entry: FloatArray = np.zeros(0)  # [K], ln P(state of a first record)
+        self._facts: dict[str, Any] = {}
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        import torch
+
+        from harness.plugins.career.encoding import Encoding
+        from harness.plugins.career.network import Network
+        from harness.plugins.career.plans import given_of, plan_of, schedule_of
+        from harness.plugins.career.start import start_of
+        from harness.plugins.career.tokens import Tokens
+        from harness.plugins.career.train import Careers
+        from harness.plugins.career.train import train as train_network
+
+        p = self.params
+        self._network = self._encoding = None
+        self._entry = np.log(entry_shares(train))
+        self._facts = {"parameters_trained": train.n_states, "epochs": 0, "best_epoch": 0, "validation_loss": []}
+        if train.n_states == 1 or not len(train.transitions):
+            return
+        base = self._base(context)
+        encoding = Encoding.fit(train, names_of(train, given_of(p, self.reader)), p.order, base and base.encoding)
+        with torch.random.fork_rng():
+            torch.manual_seed(context.seed)
+            plan = replace(plan_of(p, self.reader), columns=encoding.width)
+            network = Network(plan, start_of(train), self._titles(train, context))
+        told = {} if base is None else self._begun_from(base, network, encoding, train)
+        schedule = schedule_of(p, tuned=base is not None)
+        tokens, watched = (Tokens.of(panel, encoding) for panel in (train, valid))
+        fit = train_network(network, Careers(train, tokens, schedule, context.seed), watched, context, "training")
+        self._network, self._encoding = network, encoding
+        self._facts = {**_facts(network, fit), **told}
+
+    def _base(self, context: Context) -> Base | None:
+        """What was learned from resumes, if any are asked for."""
+        from harness.data.sources import open_panel
+        from harness.plugins.career.plans import recipe_of
+        from harness.plugins.career.pretrain import base_of
+
+        if not self.params.pretrain:
+            return None
+        pool = open_panel(self.params.pretrain)
+        return base_of(recipe_of(self.params, self.reader), pool, self._titles(pool, context), context)
+
+    def _begun_from(self, base: Base, network: Network, encoding: Encoding, train: Panel) -> dict[str, Any]:
+        """Facts of it."""
+        from harness.plugins.career.pretrain import begin_from, matched
+
+        name = self.params.pretrain
+        states = matched(train.occupations, base.occupations, self.params.pretrain_match, name)
+        begin_from(base, network, encoding, train.occupations, states)
+        return {
+            "base": f"pre-trained on {name}",
+            "states_matched": int((states >= 0).sum()),
+            "pretraining_loss": [round(loss, 6) for loss in base.validation],
+        }
+
+    def _titles(self, panel: Panel, context: Context) -> Tensor | None:
+        """float32 [K, e] where the parameters name an encoder."""
+        import torch
+
+        from harness.plugins.career.titles import title_vectors
+
+        if not isinstance(self.params, TitlesParams):
+            return None
+        return torch.from_numpy(title_vectors(panel.occupations.titles, self.params.encoder, context.device))
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        """One pass for all transitions of a career."""
+        rows = np.empty((len(transitions), panel.n_states), dtype=np.float32)
+        is_entry = panel.origin(transitions) < 0
+        rows[is_entry] = self._entry
+        later = np.flatnonzero(~is_entry)
+        if self._network is None:  # a single state, or nothing learned
+            rows[later] = self._entry
+        elif len(later):
+            rows[later] = self._rows(panel, transitions[later])
+        return take_states(np.minimum(rows, 0.0), states)
+
+    def _rows(self, panel: Panel, transitions: IntArray) -> FloatArray:
+        """float32 [n, K] of transitions that have an origin, in any order."""
+        import torch
+
+        from harness.plugins.career.tokens import Tokens
+
+        network, encoding = self._fitted()
+        persons = np.unique(panel.person[transitions])
+        part = panel.select(persons)
+        shift = panel.offsets[:-1][persons] - part.offsets[:-1]
+        own = transitions - shift[np.searchsorted(persons, panel.person[transitions])]
+        wanted = np.searchsorted(part.transitions, own)  # its place among the tokens
+        tokens = Tokens.of(part, encoding)
+        device = str(next(network.parameters()).device)
+        found = np.empty((len(own), panel.n_states), dtype=np.float32)
+        order = np.argsort(wanted, kind="stable")
+        with torch.no_grad():
+            for careers in tokens.pieces(TOKENS_AT_ONCE):
+                first, stop = tokens.offsets[careers[0]], tokens.offsets[careers[-1] + 1]
+                here = order[slice(*np.searchsorted(wanted[order], [first, stop]))]
+                if len(here):
+                    asked = torch.from_numpy(wanted[here] - first).to(device)
+                    found[here] = network.rows(tokens.batch(careers, device), asked).cpu().numpy()
+        return found
+
+    def _fitted(self) -> tuple[Network, Encoding]:
+        if self._network is None or self._encoding is None:
+            raise AssertionError("asked before it was fitted")
+        return self._network, self._encoding
+
+    def save(self, folder: Path) -> None:
+        from harness.plugins.career.files import write_network
+
+        np.savez(folder / ENTRY, log_prob=self._entry)
+        (folder / FACTS).write_text(json.dumps(self._facts), encoding="utf-8")
+        if self._network is not None and self._encoding is not None:
+            write_network(folder, self._network, self._encoding, {})
+
+    def load(self, folder: Path) -> None:
+        from harness.plugins.career.files import ABOUT, read_network
+
+        with np.load(folder / ENTRY, allow_pickle=False) as stored:
+            self._entry = stored["log_prob"]
+        self._facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        self._network = self._encoding = None
+        if (folder / ABOUT).exists():
+            self._network, self._encoding, _ = read_network(folder)
+
+    def facts(self) -> Mapping[str, Any]:
+        return self._facts
+
+
+def _facts(network: Network, fit: Fit) -> dict[str, Any]:
+    return {
+        "parameters_trained": sum(p.numel() for p in network.parameters()),
+        "epochs": len(fit.validation) - 1,
+        "best_epoch": fit.best,
+        "validation_loss": [round(loss, 6) for loss in fit.validation],
+    }

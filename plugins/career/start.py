@@ -1,0 +1,30 @@
+"""What a network starts from: how often states are left, and for which, in the training careers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.frequencies import Stays, shares, switches
+from harness.panel import Panel
+
+if TYPE_CHECKING:
+    from harness.plugins.career.head import Start
+
+STRENGTH = 16.0  # transitions that the overall rate of staying is worth against a state's own
+
+
+def start_of(panel: Panel) -> Start:
+    """Of the transitions of a panel with two states or more."""
+    import torch
+
+    from harness.plugins.career.head import Start
+
+    _, target = switches(panel)
+    margin = np.log(shares(np.bincount(target, minlength=panel.n_states)))
+    rate = Stays(panel).rates(STRENGTH)
+    stay = np.log(rate) - np.log1p(-rate)
+    group, _ = panel.occupations.group_index()
+    margin, stay = margin.astype(np.float32), stay.astype(np.float32)
+    return Start(torch.from_numpy(margin), torch.from_numpy(stay), torch.from_numpy(group))

@@ -1,0 +1,148 @@
+"""Careers as flat tokens: one for every transition, with all that is known of it before its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.features import states_held
+from harness.features_history import Held, History
+from harness.panel import Panel
+from harness.types import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.plugins.career.encoding import Encoding
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """T transitions of C careers, career after career. A career of one record has none.
+
+    offsets: int64 [C + 1]. origin, previous, target: int64 [T]; previous is the state before the present spell, -1
+    where there is none. columns: float32 [T, width], as the encoding writes what is known of the target. held: the
+    states of each one's history.
+    """
+
+    offsets: IntArray
+    origin: IntArray
+    previous: IntArray
+    target: IntArray
+    columns: FloatArray
+    held: Held
+
+    @classmethod
+    def of(cls, panel: Panel, encoding: Encoding) -> Tokens:
+        """Every transition of a panel."""
+        lengths = np.diff(panel.offsets) - 1
+        offsets = np.concatenate([[0], np.cumsum(lengths[lengths > 0])]).astype(np.int64)
+        return cls(
+            offsets, *_states(panel), encoding.apply(panel, panel.transitions), states_held(panel, panel.transitions)
+        )
+
+    def with_states(self, panel: Panel) -> Tokens:
+        """The same transitions with the panel's states in place of their own, their columns as they are."""
+        origin, previous, target = _states(panel)
+        held = states_held(panel, panel.transitions)
+        return replace(self, origin=origin, previous=previous, target=target, held=held)
+
+    @property
+    def lengths(self) -> IntArray:
+        """int64 [C]: transitions of each career."""
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.origin)
+
+    def pieces(self, tokens: int) -> Iterator[IntArray]:
+        """All careers in turn, int64 [c], about so many tokens at a time."""
+        start = 0
+        while start < len(self.lengths):
+            stop = int(np.searchsorted(self.offsets, self.offsets[start] + tokens, side="right")) - 1
+            stop = max(start + 1, stop)
+            yield np.arange(start, stop)
+            start = stop
+
+    def batch(self, careers: IntArray | Sequence[int], device: str = "cpu") -> Batch:
+        """The tokens of some careers, those without padding one after another."""
+        import torch
+
+        careers = np.asarray(careers, dtype=np.int64)
+        lengths = self.lengths[careers]
+        ends = np.cumsum(lengths)
+        position = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
+        rows = np.repeat(self.offsets[careers], lengths) + position
+        most = int(lengths.max())
+        cell = np.repeat(np.arange(len(careers)) * most, lengths) + position
+        held = self._held(rows)
+
+        def tensor(values: IntArray | FloatArray) -> torch.Tensor:
+            return torch.from_numpy(np.ascontiguousarray(values)).to(device)
+
+        return Batch(
+            shape=(len(careers), most),
+            cell=tensor(cell),
+            position=tensor(position),
+            origin=tensor(self.origin[rows]),
+            previous=tensor(self.previous[rows]),
+            target=tensor(self.target[rows]),
+            columns=tensor(self.columns[rows]),
+            held_row=tensor(held.row),
+            held_state=tensor(held.state),
+            held=tensor(_of_held(held, self.previous[rows])),
+        )
+
+    def _held(self, rows: IntArray) -> Held:
+        """Of some transitions, in their order."""
+        held = self.held
+        start = np.searchsorted(held.row, rows)
+        count = np.searchsorted(held.row, rows, side="right") - start
+        row = np.repeat(np.arange(len(rows)), count)
+        taken = np.repeat(start, count) + np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+        return Held(row, held.state[taken], held.records[taken], held.spells[taken], held.since[taken])
+
+
+HELD = 5  # numbers about each state that was held before
+
+
+@dataclass(frozen=True)
+class Batch:
+    """n tokens of c careers as tensors. shape: careers and most tokens of one. cell: int64 [n], where each stands in
+    the padded table of that shape, row by row. position: int64 [n], within the career. held_row, held_state: int64 [q],
+    token and state of everything held before; held: float32 [q, HELD] what is known of it."""
+
+    shape: tuple[int, int]
+    cell: torch.Tensor
+    position: torch.Tensor
+    origin: torch.Tensor
+    previous: torch.Tensor
+    target: torch.Tensor
+    columns: torch.Tensor
+    held_row: torch.Tensor
+    held_state: torch.Tensor
+    held: torch.Tensor
+
+
+def _of_held(held: Held, previous: IntArray) -> FloatArray:
+    """float32 [q, HELD]: one; ln of records, of spells, of years since; whether it was left for the present spell."""
+    return np.stack(
+        [
+            np.ones(len(held.row)),
+            np.log(held.records),
+            np.log(held.spells),
+            np.log(np.maximum(held.since, 1.0)),
+            held.state == previous[held.row],
+        ],
+        axis=1,
+    ).astype(np.float32)
+
+
+def _states(panel: Panel) -> tuple[IntArray, IntArray, IntArray]:
+    """int64 [T] each: origin, state before its spell, and target of every transition."""
+    later = panel.transitions
+    state = panel.state.astype(np.int64)
+    return state[later - 1], History(panel).previous[later - 1], state[later]

@@ -1,0 +1,198 @@
+"""CAREER: training tokens per second and peak memory against a plain TransformerEncoder, and scoring of a whole split.
+
+Run with ``-s`` to see the figures. The peer is what one writes first: ``torch.nn.TransformerEncoder`` on random batches
+of careers padded to the longest; the same embeddings, layers, optimiser and two-stage likelihood, every state scored at
+every place. Both have the published head, start from the same weights, drop nothing, and see the same careers in the
+same batches, so that their losses must agree. Rounds alternate; a ratio is of medians.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+from torch import nn
+
+from harness.data.sources import open_panel
+from harness.panel import Panel
+from harness.plugins.career.encoding import Encoding
+from harness.plugins.career.features import names_of
+from harness.plugins.career.head import HeadShape
+from harness.plugins.career.layers import Shape, sinusoids
+from harness.plugins.career.model import CareerModel
+from harness.plugins.career.network import Network, Plan
+from harness.plugins.career.params import CareerParams
+from harness.plugins.career.start import start_of
+from harness.plugins.career.tokens import Tokens
+from harness.training.order import batches
+from harness.training.step import Stepping, adamw, take_step
+from harness.training.workers import workers
+
+pytestmark = [pytest.mark.slow]
+CAREERS, ROUNDS, THREADS, TOKENS, RATE = 1024, 3, 2, 2048, 1e-3
+SIZES = {"survey": Shape("transformer", 2, 64, 2, 256), "paper": Shape("transformer", 12, 192, 3, 768)}
+
+
+class Plain(nn.Module):
+    """The peer: the same weights under torch's own names, and everything computed everywhere."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        shape = network.plan.shape
+        layer = nn.TransformerEncoderLayer(
+            shape.width, shape.heads, shape.inner, 0.0, "gelu", batch_first=True, norm_first=True
+        )
+        self.encoder = nn.TransformerEncoder(layer, shape.layers, nn.LayerNorm(shape.width), enable_nested_tensor=False)
+        self.own, self.columns, self.out = network.states.own, network.columns, network.head.states.own
+        self.bias = network.head.bias
+        self.register_buffer("start", network.head.start)
+        theirs = self.encoder.layers
+        for block, other in zip(network.reader.blocks, theirs, strict=True):
+            names = {
+                "self_attn.in_proj_weight": block.qkv.weight,
+                "self_attn.in_proj_bias": block.qkv.bias,
+                **{f"self_attn.out_proj.{k}": v for k, v in block.out.named_parameters()},
+                **{f"linear1.{k}": v for k, v in block.up.named_parameters()},
+                **{f"linear2.{k}": v for k, v in block.down.named_parameters()},
+                **{f"norm1.{k}": v for k, v in block.norm_1.named_parameters()},
+                **{f"norm2.{k}": v for k, v in block.norm_2.named_parameters()},
+            }
+            other.load_state_dict({name: tensor.detach() for name, tensor in names.items()})
+
+    def forward(self, origin: Any, target: Any, columns: Any, real: Any) -> torch.Tensor:
+        """Mean -ln P over the real places; int64 [B, L] twice, float [B, L, c], bool [B, L]."""
+        length = origin.shape[1]
+        position = sinusoids(torch.arange(length), self.own.shape[1])
+        x = self.own[origin] + self.columns(columns) + 0.02 * position
+        mask = nn.Transformer.generate_square_subsequent_mask(length)
+        hidden = self.encoder(x, mask=mask, src_key_padding_mask=torch.zeros_like(mask[0]).where(real, float("-inf")))
+        z = hidden @ self.out.T + self.start + self.bias
+        stay = z.gather(2, origin[..., None])[..., 0]
+        elsewhere = z.scatter(2, origin[..., None], float("-inf")).log_softmax(2)
+        where = elsewhere.gather(2, target[..., None])[..., 0]
+        moved = target != origin
+        log_prob = torch.where(
+            moved, nn.functional.logsigmoid(-stay) + where.where(moved, 0.0), nn.functional.logsigmoid(stay)
+        )
+        return -log_prob[real].sum()
+
+
+@pytest.fixture(scope="module")
+def train() -> Panel:
+    folder = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "nlsy97"
+    panel = open_panel(str(folder) if folder.is_dir() else "market").part("train")
+    return panel.select(np.sort(np.random.default_rng(0).choice(panel.n_persons, CAREERS, replace=False)))
+
+
+def network_of(size: str, panel: Panel, encoding: Encoding) -> Network:
+    torch.manual_seed(0)
+    network = Network(Plan(SIZES[size], HeadShape(), columns=encoding.width), start_of(panel))
+    nn.init.normal_(network.head.states.own, std=0.2)  # so that what is read matters
+    return network.train()
+
+
+def padded(tokens: Tokens, careers: np.ndarray) -> tuple[torch.Tensor, ...]:
+    lengths = tokens.lengths[careers]
+    real = np.arange(lengths.max()) < lengths[:, None]
+    rows = np.concatenate([np.arange(tokens.offsets[c], tokens.offsets[c + 1]) for c in careers])
+    found = []
+    for values in (tokens.origin, tokens.target, tokens.columns):
+        table = np.zeros((*real.shape, *values.shape[1:]), dtype=values.dtype)
+        table[real] = values[rows]
+        found.append(torch.from_numpy(table))
+    return (*found, torch.from_numpy(real))
+
+
+def epoch_of_ours(network: Network, tokens: Tokens, order: list[np.ndarray]) -> list[float]:
+    def loss_of(part: np.ndarray) -> tuple[torch.Tensor, int]:
+        batch = tokens.batch(part)
+        return -network(batch).sum(), len(batch.origin)
+
+    optimizer = adamw(list(network.parameters()), 0.01, 0.98)
+    with workers("cpu") as (pool, count):
+        how = Stepping(pool, count, draws=network.draws)
+        return [take_step(optimizer, loss_of, batch, RATE, how, (0, i)) for i, batch in enumerate(order)]
+
+
+def epoch_of_peer(plain: Plain, tokens: Tokens, order: list[np.ndarray]) -> list[float]:
+    optimizer = adamw(list(plain.parameters()), 0.01, 0.98)
+    for group in optimizer.param_groups:
+        group["lr"] = RATE
+    losses = []
+    for careers in order:
+        loss = plain(*padded(tokens, careers)) / int(tokens.lengths[careers].sum())
+        loss.backward()
+        nn.utils.clip_grad_norm_(plain.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(float(loss.detach()))
+    return losses
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("size", list(SIZES))
+def test_training_is_twice_as_quick_as_padded_batches(
+    size: str, train: Panel, meter: Any, benchmark: BenchmarkFixture
+) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    encoding = Encoding.fit(train, names_of(train, "covariates"))
+    some = train if size == "survey" else train.select(np.arange(128))
+    tokens = Tokens.of(some, encoding)
+    order = batches(tokens.lengths, TOKENS, np.random.default_rng(0), packed=True)
+
+    def ours() -> list[float]:
+        return epoch_of_ours(network_of(size, train, encoding), tokens, order)
+
+    def peers() -> list[float]:
+        return epoch_of_peer(Plain(network_of(size, train, encoding)).train(), tokens, order)
+
+    np.testing.assert_allclose(ours(), peers(), rtol=2e-3)  # equal loss, step by step
+    seconds: dict[str, list[float]] = {"ours": [], "peer": []}
+    for _ in range(ROUNDS):
+        for name, way in (("ours", ours), ("peer", peers)):
+            start = time.perf_counter()
+            way()
+            seconds[name].append(time.perf_counter() - start)
+    memory = {"ours": meter.peak(ours), "peer": meter.peak(peers)}
+    benchmark.pedantic(ours, rounds=1)
+    torch.set_num_threads(threads)
+    median = {name: float(np.median(some)) for name, some in seconds.items()}
+    ratio = median["peer"] / median["ours"]
+    sys.stderr.write(
+        f"\n{size}: {len(tokens) / median['ours']:.0f} tokens a second, {ratio:.2f} times the plain encoder's; peak "
+        f"memory {memory['ours']:.0f} MB against {memory['peer']:.0f} MB; seconds {seconds}"
+    )
+    benchmark.extra_info.update(ratio=ratio, memory=memory, tokens_a_second=len(tokens) / median["ours"])
+    assert ratio > 2
+
+
+def test_a_whole_split_is_scored_in_one_pass(train: Panel, benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """Transitions per second, whole rows; the peer asks for every transition with a pass of its own."""
+    from harness.model import Context
+
+    model = CareerModel(CareerParams(epochs=1, fewest_steps=1), "transformer")
+    model.fit(train, train.select(np.arange(50)), Context(0, tmp_path, tmp_path))
+    few = train.select(np.arange(20))
+
+    def rows(panel: Panel, transitions: np.ndarray) -> np.ndarray:
+        return model.log_prob(panel, transitions, np.tile(np.arange(panel.n_states), (len(transitions), 1)))
+
+    def one_by_one() -> np.ndarray:
+        return np.concatenate([rows(few, few.transitions[[i]]) for i in range(len(few.transitions))])
+
+    start = time.perf_counter()
+    alone = one_by_one()
+    each = (time.perf_counter() - start) / len(few.transitions)
+    np.testing.assert_allclose(rows(few, few.transitions), alone, atol=1e-4)
+    benchmark.pedantic(lambda: rows(train, train.transitions), rounds=3)
+    rate = len(train.transitions) / benchmark.stats.stats.median
+    sys.stderr.write(f"\nscoring: {rate:.0f} transitions a second, {rate * each:.0f} times one pass a transition")
+    benchmark.extra_info["transitions_a_second"] = rate
+    assert rate * each > 10

@@ -1,0 +1,273 @@
+"""CAREER and its family through the contract: what they learn, what a preset says, and training that was killed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import exp, log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from harness.errors import RequestError
+from harness.model import Context, Model
+from harness.panel import Covariate, Occupations, Panel, Status, split_by_hash
+from harness.plugins.career.params import CareerParams
+from harness.registry import Registry
+from harness.settings import validate
+
+QUICK = {
+    "epochs": "4",
+    "fewest_steps": "150",
+    "batch_tokens": "512",
+    "learning_rate": "2e-2",
+    "exchange": "0",
+    "exchange_across": "0",
+    "layers": "1",
+    "width": "32",
+    "inner": "64",
+    "tied": "false",
+}
+SEQUENCES = ("career", "nemo")
+FAMILY = (*SEQUENCES, "bag-of-jobs", "markov-regression")
+
+
+def build(registry: Registry, name: str, **changes: str) -> Model:
+    spec = registry.model(name).item
+    known = {key: value for key, value in {**QUICK, **changes}.items() if key in spec.params.model_fields}
+    return spec.build(validate(spec.params, known, name))
+
+
+def fitted(registry: Registry, name: str, panel: Panel, folder: Path, **changes: str) -> Model:
+    model = build(registry, name, **changes)
+    scratch = folder / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    model.fit(panel.part("train"), panel.part("valid"), Context(0, scratch, folder / "cache"))
+    return model
+
+
+def loss(model: Model, panel: Panel) -> float:
+    """Nats a transition."""
+    at = panel.transitions
+    return -float(model.log_prob(panel, at, panel.state[at].astype(np.int64)[:, None]).astype(np.float64).mean())
+
+
+def rows(model: Model, panel: Panel) -> np.ndarray:
+    at = panel.transitions
+    return model.log_prob(panel, at, np.tile(np.arange(panel.n_states), (len(at), 1)))
+
+
+def simulated(step: Any, persons: int = 150, records: int = 12, states: int = 4, **covariates: Covariate) -> Panel:
+    """Careers of states that ``step(history, rng, person)`` chooses one by one."""
+    rng = np.random.default_rng(0)
+    careers = []
+    for person in range(persons):
+        history: list[int] = []
+        for _ in range(records):
+            history.append(step(history, rng, person))
+        careers.append(history)
+    names = tuple(f"state {k}" for k in range(states))
+    ids = np.array([f"p{i}" for i in range(persons)])
+    return Panel(
+        name="simulated",
+        persons=ids,
+        offsets=np.arange(persons + 1) * records,
+        year=np.tile(np.arange(2000, 2000 + records), persons),
+        state=np.array(careers).reshape(-1),
+        occupations=Occupations(names, names, names, (Status.EMPLOYED,) * states),
+        split=split_by_hash(ids),
+        covariates=covariates,
+    )
+
+
+def two_back(history: list[int], rng: np.random.Generator, person: int) -> int:
+    """The state before the present spell, nine times in ten: known to who sees further back than the origin."""
+    others = [k for k in reversed(history) if k != history[-1]]
+    if len(history) < 2 or not others or rng.random() > 0.9:
+        return int(rng.integers(4))
+    return others[0]
+
+
+@pytest.mark.parametrize("name", [*SEQUENCES, "markov-regression"])
+def test_what_came_before_the_origin_is_learned(name: str, registry: Registry, tmp_path: Path) -> None:
+    panel = simulated(two_back)
+    model = fitted(registry, name, panel, tmp_path, history="learned", recall="learned", fewest_steps="400")
+    # After the first move: .925 for one state and .025 for each of three others.
+    entropy = -(0.925 * log(0.925) + 3 * 0.025 * log(0.025))
+    test = panel.part("test")
+    late = test.transitions[test.transitions % 12 > 4]
+    said = -model.log_prob(test, late, test.state[late].astype(np.int64)[:, None]).astype(np.float64).mean()
+    assert said < entropy + 0.15  # the origin alone leaves ln 3 and more
+    if name == "markov-regression":
+        first_order = fitted(registry, "bag-of-jobs", panel, tmp_path / "bag")
+        assert loss(first_order, test) > said + 0.2  # a mean knows no order
+
+
+def first_state(history: list[int], rng: np.random.Generator, person: int) -> int:
+    """Everyone has a state of their own, found anew in half of the years."""
+    return person % 4 if rng.random() < 0.5 else int(rng.integers(4))
+
+
+def test_a_bag_counts_what_was_before(registry: Registry, tmp_path: Path) -> None:
+    panel = simulated(first_state, 400)
+    test = panel.part("test")
+    bag = loss(fitted(registry, "bag-of-jobs", panel, tmp_path / "bag"), test)
+    regression = loss(fitted(registry, "markov-regression", panel, tmp_path / "regression"), test)
+    assert bag < regression - 0.02
+
+
+def by_covariate(persons: int = 100, records: int = 12) -> Panel:
+    """The next state is the number that a covariate says, and 3 where it is missing: as level and as number."""
+    rng = np.random.default_rng(1)
+    value = rng.integers(-1, 3, persons * records)
+
+    def step(history: list[int], rng: np.random.Generator, person: int) -> int:
+        own = value[person * records + len(history)]
+        return int(own) if own >= 0 else 3
+
+    return replace(
+        simulated(step, persons, records),
+        covariates={
+            "level": Covariate("categorical", value, ("a", "b", "c")),
+            "number": Covariate("numeric", np.where(value < 0, np.nan, value * 10.0)),
+        },
+    )
+
+
+@pytest.mark.parametrize("kept", ["level", "number"])
+@pytest.mark.parametrize("ordered", [False, True])
+def test_covariates_of_every_kind_are_used_and_missing_ones_too(
+    kept: str, ordered: bool, registry: Registry, tmp_path: Path
+) -> None:
+    panel = by_covariate()
+    panel = replace(panel, covariates={kept: panel.covariates[kept]})
+    if ordered and kept == "number":
+        with pytest.raises(RequestError, match="no categorical covariate 'number'"):
+            fitted(registry, "career", panel, tmp_path, ordered="number")
+        return
+    model = fitted(registry, "career", panel, tmp_path, ordered="level" if ordered else "")
+    assert exp(loss(model, panel.part("test"))) < 1.2  # of four
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_saved_and_loaded_it_says_the_same(name: str, registry: Registry, market: Panel, tmp_path: Path) -> None:
+    panel = market.select(np.arange(60))
+    model = fitted(registry, name, panel, tmp_path, fewest_steps="5", members="2")
+    (tmp_path / "saved").mkdir()
+    model.save(tmp_path / "saved")
+    files = [path for path in (tmp_path / "saved").rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {".safetensors", ".json", ".npz"}
+    again = build(registry, name, members="2")
+    again.load(tmp_path / "saved")
+    np.testing.assert_array_equal(rows(again, panel), rows(model, panel))
+    assert again.facts() == model.facts()
+    assert model.facts()["parameters_trained"] > 1000
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("stop", [1, 7])
+def test_a_killed_fit_goes_on_to_the_same_weights(
+    name: str, stop: int, registry: Registry, market: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.plugins.career import train
+
+    panel = market.select(np.arange(120))
+    how = {"epochs": "4", "fewest_steps": "1", "batch_tokens": "512", "checkpoint_seconds": "0", "exchange": "0.5"}
+    whole = rows(fitted(registry, name, panel, tmp_path / "whole", **how), panel)
+    plain, done = train.take_step, [0]
+
+    def interrupted(*given: Any, **named: Any) -> float:
+        done[0] += 1
+        if done[0] > stop:
+            raise KeyboardInterrupt
+        return plain(*given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "take_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fitted(registry, name, panel, tmp_path / "killed", **how)
+    steps = [0]
+
+    def counted(*given: Any, **named: Any) -> float:
+        steps[0] += 1
+        return plain(*given, **named)
+
+    monkeypatch.setattr(train, "take_step", counted)
+    np.testing.assert_array_equal(rows(fitted(registry, name, panel, tmp_path / "killed", **how), panel), whole)
+    first = steps[0]
+    fitted(registry, name, panel, tmp_path / "anew", **how)
+    assert first == steps[0] - first - stop  # only what was left
+
+
+def test_the_best_epoch_is_kept(registry: Registry, tmp_path: Path) -> None:
+    """Careers of chance: the longer the training, the worse; what is kept is no worse than what it started from."""
+    panel = simulated(lambda history, rng, person: int(rng.integers(4)), 60)
+    model = fitted(registry, "career", panel, tmp_path, epochs="20", dropout="0", state_dropout="0")
+    facts = model.facts()
+    assert len(facts["validation_loss"]) == facts["epochs"] + 1
+    assert min(facts["validation_loss"]) == facts["validation_loss"][facts["best_epoch"]]
+    assert facts["best_epoch"] < facts["epochs"]
+    assert loss(model, panel.part("valid")) == pytest.approx(min(facts["validation_loss"]), abs=1e-5)
+
+
+def test_without_anyone_to_validate_on_the_last_weights_are_kept(registry: Registry, tmp_path: Path) -> None:
+    panel = simulated(two_back, 60)
+    model = build(registry, "career")
+    (tmp_path / "scratch").mkdir()
+    nobody = panel.part("valid").select(np.arange(1))
+    nobody = replace(nobody, offsets=np.array([0, 1]), year=nobody.year[:1], state=nobody.state[:1])
+    model.fit(panel.part("train"), nobody, Context(0, tmp_path / "scratch", tmp_path))
+    assert model.facts()["best_epoch"] == model.facts()["epochs"] > 0
+
+
+def test_presets_say_what_is_not_set() -> None:
+    paper = CareerParams.model_validate({"preset": "paper"})
+    shape = (paper.layers, paper.width, paper.heads, paper.dropout, paper.schedule, paper.weight_decay)
+    assert shape == (12, 192, 3, 0.1, "inverse-sqrt", 0.01)
+    assert (paper.stay, paper.history, paper.recall, paper.exchange, paper.two_stage) == (
+        "origin",
+        "learned",
+        "learned",
+        0.0,
+        True,
+    )
+    assert CareerParams.model_validate({"preset": "paper", "layers": "2"}).layers == 2
+    assert CareerParams.model_validate({}) == CareerParams()
+    with pytest.raises(ValidationError, match="cannot be divided"):
+        CareerParams.model_validate({"width": 50, "heads": 3})
+    with pytest.raises(ValidationError, match="sum to at most 1"):
+        CareerParams.model_validate({"exchange": 0.8, "exchange_across": 0.3})
+
+
+def test_the_published_network_trains(registry: Registry, market: Panel, tmp_path: Path) -> None:
+    panel = market.select(np.arange(60))
+    spec = registry.model("career").item
+    params = validate(spec.params, {"preset": "paper", "epochs": "3", "warmup": "2", "batch_tokens": "512"}, "career")
+    model: Any = spec.build(params)
+    model.fit(panel.part("train"), panel.part("valid"), Context(0, tmp_path, tmp_path))
+    network = model._network
+    assert network.plan.shape.layers == 12
+    assert network.head.states is network.states  # one embedding to read and to predict by
+    layers = 12 * (4 * 192 * 192 + 2 * 192 * 768 + 13 * 192)  # attention, feed-forward, biases and norms
+    assert sum(p.numel() for p in network.reader.parameters()) == layers + 2 * 192
+    losses = model.facts()["validation_loss"]
+    assert losses[model.facts()["best_epoch"]] < losses[0]
+
+
+def test_a_single_state_and_a_panel_without_transitions_are_no_trouble(registry: Registry, tmp_path: Path) -> None:
+    lonely = simulated(lambda history, rng, person: 0, 20, states=1)
+    assert (rows(fitted(registry, "career", lonely, tmp_path / "one"), lonely) == 0).all()
+    short = simulated(two_back, 40, records=1)
+    model = fitted(registry, "career", short, tmp_path / "short")
+    longer = simulated(two_back, 40)
+    np.testing.assert_allclose(np.exp(rows(model, longer)).sum(axis=1), 1.0, atol=1e-5)
+
+
+def test_torch_own_generator_is_left_alone(registry: Registry, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    fitted(registry, "career", simulated(two_back, 30), tmp_path, fewest_steps="3", epochs="1")
+    assert torch.equal(before, torch.get_rng_state())
