@@ -59,6 +59,10 @@ def schedule_of(p: FamilyParams, tuned: bool) -> Schedule:
 def recipe_of(p: FamilyParams, reader: Reader) -> Recipe:
     """How the resumes are learned: as the survey is, for ``pretrain_epochs``, and with occupations as they are."""
     schedule = replace(
-        schedule_of(p, tuned=False), shape="linear", epochs=p.pretrain_epochs, exchange=0.0, exchange_across=0.0
+        schedule_of(p, tuned=False),
+        epochs=p.pretrain_epochs,
+        warmup=p.pretrain_warmup,
+        exchange=0.0,
+        exchange_across=0.0,
     )
     return Recipe(plan_of(p, reader), given_of(p, reader), p.order, schedule, getattr(p, "encoder", ""))
