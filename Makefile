@@ -7,6 +7,8 @@ $(BIN)/harness: pyproject.toml constraints.txt
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
 	touch $@
 
+FAMILY = --model career --model career-titles --model nemo --model bag-of-jobs --model markov-regression
+
 .PHONY: test bench lint boards
 
 test: $(BIN)/harness
@@ -25,6 +27,8 @@ lint: $(BIN)/harness
 # Run again, on this machine, everything that the committed boards are computed from.
 boards: $(BIN)/harness
 	$(BIN)/harness run --task all --data market --model uniform --model marginal --model markov --model mnl --model gbm --model llm-lora --model oracle --force
+	$(BIN)/harness run --task all --data market $(FAMILY) --force
+	$(BIN)/harness run --task all --data market --model career --model career-titles --pretrain market-resumes --force
 	$(BIN)/harness run --task next_occ --data market --model llm-lora --set renormalise=certified
-	$(BIN)/harness run --task all --data wage-panel --model uniform --model marginal --model markov --model mnl --model gbm --model llm-lora --force
+	$(BIN)/harness run --task all --data wage-panel --model uniform --model marginal --model markov --model mnl --model gbm --model llm-lora $(FAMILY) --force
 	$(BIN)/harness leaderboard

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness import inference
 from harness.entry import Entry
-from harness.errors import RequestError, did_you_mean
+from harness.errors import HarnessError, RequestError, did_you_mean
 from harness.inference import Estimate
 from harness.model import Ablation, ModelSpec, Params
 from harness.panel import Panel
@@ -29,7 +29,10 @@ WHOLE = Ablation("as-asked", "as asked for")
 
 @dataclass(frozen=True)
 class Request:
-    """What all arms share. settings: of the model, as --set has them. also: panels that pooling arms train on."""
+    """What all arms share. settings: of the model, as --set has them. also: panels that pooling arms train on.
+
+    resumes: a panel that the model, and others of the table that can, are pre-trained on.
+    """
 
     model: Entry[ModelSpec]
     panel: Panel
@@ -38,6 +41,7 @@ class Request:
     also: tuple[Panel, ...]
     seed: int
     device: str
+    resumes: Panel | None = None
 
 
 HEADINGS = ("arm", "perplexity", "difference", "95% interval", "p", "record")
@@ -109,7 +113,7 @@ def run_arms(
                 name = f"{arm.summary} {', '.join(panel.name for panel in also)}".strip()
                 for record in execute(_run(request, request.model, params, also), workshop):
                     yield name, record
-        except RequestError as error:
+        except HarnessError as error:
             if arm is WHOLE:
                 raise
             workshop.progress.note(f"the arm '{arm.name}' is left out: {error}")
@@ -125,7 +129,8 @@ def _params(request: Request, arm: Ablation) -> Params:
 
 
 def _run(request: Request, model: Entry[ModelSpec], params: Params, also: tuple[Panel, ...]) -> Run:
-    return Run(model, params, (request.task,), request.panel, request.seed, request.device, also)
+    resumes = request.resumes if model.item.pretrains else None
+    return Run(model, params, (request.task,), request.panel, request.seed, request.device, also, resumes)
 
 
 def lines(found: Sequence[tuple[str, Record]]) -> list[Line]:

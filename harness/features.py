@@ -190,26 +190,36 @@ def _sources(history: History, transitions: IntArray) -> Iterator[tuple[str, Sou
     }
     for feature in TARGET:
         yield feature.name, (feature, target[feature.name])
-    for name, covariate in history.panel.covariates.items():
-        yield from _covariate(history, transitions, name, covariate)
+    for name, label in covariate_labels(history.panel).items():
+        yield from _covariate(history, transitions, (name, label), history.panel.covariates[name])
+
+
+def covariate_labels(panel: Panel) -> dict[str, str]:
+    """What the panel's covariates are called as features: NAME, or NAME_covariate where a feature has that name.
+
+    ``birth_year`` is left out: age and year say it.
+    """
+    made = {f"{n}_{end}" for n, c in panel.covariates.items() if changes(c) for end in ("changed", "years")}
+    taken = made | set(CATALOGUE)
+    return {n: f"{n}_covariate" if n in taken else n for n in panel.covariates if n != "birth_year"}
+
+
+def changes(covariate: Covariate) -> bool:
+    """Whether it has levels that can change, so that there are features of when they did."""
+    return covariate.kind == "categorical" and not covariate.fixed
 
 
 def _covariate(
-    history: History, transitions: IntArray, name: str, covariate: Covariate
+    history: History, transitions: IntArray, called: tuple[str, str], covariate: Covariate
 ) -> Iterator[tuple[str, Source]]:
-    """The covariate in the target's year; where it can change, whether it just did and how long it has stood.
-
-    A covariate with the name of a feature is called NAME_covariate. ``birth_year`` is left out: age and year say it.
-    """
-    if name == "birth_year":
-        return
-    label = f"{name}_covariate" if name in CATALOGUE else name
+    """The covariate in the target's year; where it can change, whether it just did and how long it has stood."""
+    name, label = called
     if covariate.kind == "numeric":
         yield label, (Feature(label, f"{name} in the target's year"), lambda: covariate.values[transitions])
         return
     known = Feature(label, f"{name} in the target's year", "level", levels=covariate.levels)
     yield label, (known, lambda: covariate.values[transitions])
-    if covariate.fixed:
+    if not changes(covariate):
         return
     changed = Feature(f"{label}_changed", f"whether {name} differs from the origin's year", unit="0/1")
     stood = Feature(f"{label}_years", f"since {name} last changed, its first year counted", unit="years")

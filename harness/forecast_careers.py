@@ -32,8 +32,9 @@ class Forecast:
     [P, S, T], the sampled careers, -1 before a person's first sampled year. log_prob: float64 [P, H], ln P(actual
     state), NaN where that is not known. shortfall: float64 [P, H], nats by which further samples would raise it, to
     first order: ln of a mean of S draws is too low by its relative variance over 2 S. NaN with a single sample.
-    changed: parameters that are not the defaults. train_also: further panels it was fitted on. renormalised: whether
-    rows that may sum to less than one were divided by their sum. fit_seconds, sample_seconds: what it cost.
+    changed: parameters that are not the defaults. train_also: further panels it was fitted on. pretrained_on: the one
+    it learned from before. renormalised: whether rows that may sum to less than one were divided by their sum.
+    fit_seconds, sample_seconds: what it cost.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Forecast:
     shortfall: FloatArray
     changed: Mapping[str, Any] = field(default_factory=dict)
     train_also: tuple[str, ...] = ()
+    pretrained_on: str | None = None
     renormalised: bool = False
     fit_seconds: float = 0.0
     sample_seconds: float = 0.0
@@ -71,6 +73,7 @@ def forecast(run: Run, plan: Plan, samples: int, workshop: Workshop) -> Forecast
         made,
         changed=run.configuration(run.tasks[0]).changed,
         train_also=tuple(panel.name for panel in run.train_also),
+        pretrained_on=None if run.resumes is None else run.resumes.name,
         renormalised=not spec.sums_to_one,
         fit_seconds=round(fit.seconds, 2),
         sample_seconds=round(time.perf_counter() - start, 2),

@@ -19,7 +19,7 @@ from harness.inference import Estimate
 
 ENDING = ".parquet"
 DIGITS = 6
-TOLD = ("name", "changed", "train_also", "renormalised", "fit_seconds", "sample_seconds")
+TOLD = ("name", "changed", "train_also", "pretrained_on", "renormalised", "fit_seconds", "sample_seconds")
 
 
 def plain(report: Report) -> dict[str, Any]:

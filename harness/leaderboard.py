@@ -24,7 +24,8 @@ class Row:
     label: the model and the parameters it was run with where they differ from the defaults. perplexity: with its
     person-clustered standard error. mcfadden_r2: 1 - log-likelihood / that of ``marginal``. regret: log-likelihood of
     the true probabilities less the model's, in nats per transition, paired on persons. train_also: further panels that
-    the model was trained on, each with how its fingerprint begins. records_unseen, transitions_cut_short: what of the
+    the model was trained on, each with how its fingerprint begins. pretrained_on: so, what it learned from before.
+    records_unseen, transitions_cut_short: what of the
     scored careers the model had no room for (``contract.unseen``). None: not defined here.
     """
 
@@ -45,12 +46,13 @@ class Row:
     code: str
     measured: Measured
     train_also: str | None = None
+    pretrained_on: str | None = None
     records_unseen: int | None = None
     transitions_cut_short: int | None = None
 
 
 # Fields of a row that are left out of tables where nothing is to be said, so that older tables stay as they are.
-OPTIONAL = ("train_also", "records_unseen", "transitions_cut_short")
+OPTIONAL = ("train_also", "pretrained_on", "records_unseen", "transitions_cut_short")
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,7 @@ def _row(rank: int, record: Record, perplexity: Estimate, r2: float | None, regr
         records_unseen=record.facts.get("records_unseen"),
         transitions_cut_short=record.facts.get("transitions_cut_short"),
         train_also=", ".join(f"{p.name} {p.fingerprint[:12]}" for p in asked.train_also) or None,
+        pretrained_on=f"{asked.pretrain.name} {asked.pretrain.fingerprint[:12]}" if asked.pretrain else None,
     )
 
 
@@ -188,4 +191,5 @@ def label(record: Record) -> str:
     if asked.seed:
         changed["seed"] = asked.seed
     parts = [f"{k}={v}" for k, v in sorted(changed.items())] + [f"train also {p.name}" for p in asked.train_also]
+    parts += [f"pretrained on {asked.pretrain.name}"] if asked.pretrain else []
     return f"{asked.model} ({', '.join(parts)})" if parts else asked.model

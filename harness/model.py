@@ -37,7 +37,8 @@ class Context:
     what is expensive and the same for everyone (a pre-trained base). also: training careers of further panels, for
     models whose spec says ``pools``; their states are their own, with the title of the main panel's where it is the
     same (``harness.pooling.same_titles`` says which are). shared: whether all processes of a launch make this fit
-    together (``harness.processes`` says which one this is); they must then end with the same model.
+    together (``harness.processes`` says which one this is); they must then end with the same model. resumes: a whole
+    panel to learn from before the survey, for models whose spec says ``pretrains``.
     """
 
     seed: int
@@ -47,6 +48,7 @@ class Context:
     progress: Progress = field(default_factory=Silent)
     also: tuple[Panel, ...] = ()
     shared: bool = False
+    resumes: Panel | None = None
 
 
 class Model(ABC):
@@ -157,7 +159,8 @@ class ModelSpec:
     simulated_only: knows the generator of a simulated panel. scoring_params: those of its parameters that do not change
     the fit, but what is asked of it (or nothing), so that requests which differ in them alone share one. pools: can be
     trained on careers of several panels at once (``Context.also``). parallel: can be fitted by several processes
-    together; of any other model, the main process makes the whole fit. ablations: what ``harness ablate`` tries.
+    together; of any other model, the main process makes the whole fit. pretrains: can learn from resumes first
+    (``Context.resumes``). ablations: what ``harness ablate`` tries.
     """
 
     name: str
@@ -175,6 +178,7 @@ class ModelSpec:
     scoring_params: tuple[str, ...] = ()
     pools: bool = False
     parallel: bool = False
+    pretrains: bool = False
     ablations: tuple[Ablation, ...] = ()
 
     def missing(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ other surveys differ; titles are what a reader would match.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -41,21 +41,25 @@ def pool(main: Panel, others: Iterable[Panel]) -> tuple[Panel, ...]:
 def require_apart(main: Panel, learned: Panel, option: str) -> None:
     """RequestError where a career that is learned from is one that ``main`` holds out.
 
-    Careers are the same when person, years and titles are, the latter but for case and blanks.
+    Careers are the same when person, years and states are: their titles, but for case and blanks, or their codes.
     """
-    held_out = set(_careers(main.select(np.flatnonzero(main.split != SPLITS.index("train")))))
-    if both := next((career for career in _careers(learned) if career in held_out), None):
-        raise RequestError(
-            f"{option}: '{learned.name}' trains on person {both[0]}, whom --data holds out with the same career; "
-            "split both alike, or give other persons other ids"
-        )
+    kept = main.select(np.flatnonzero(main.split != SPLITS.index("train")))
+    for names in (_titles, _codes):
+        held_out = set(_careers(kept, names(kept)))
+        if both := next((career for career in _careers(learned, names(learned)) if career in held_out), None):
+            raise RequestError(
+                f"{option}: '{learned.name}' trains on person {both[0]}, whom --data holds out with the same career; "
+                "split both alike, or give other persons other ids"
+            )
 
 
-def same_titles(of: Occupations, main: Occupations, name: str = "the panel") -> IntArray:
+def same_titles(
+    of: Occupations, main: Occupations, names: tuple[str, str] = ("the panel", "the panel of --data")
+) -> IntArray:
     """int64 [K]: for each state of ``of``, that of ``main`` with the same title; -1 where there is none.
 
-    Titles are the same when they differ in nothing but case and blanks. RequestError, naming both, where two states of
-    ``of`` have one title, or two of ``main`` have one that is asked for.
+    Titles are the same when they differ in nothing but case and blanks. names: what to call both in an error.
+    RequestError where two states of ``of`` have one title, or two of ``main`` have one that is asked for.
     """
     known: dict[str, list[int]] = {}
     for state, title in enumerate(main.titles):
@@ -65,23 +69,30 @@ def same_titles(of: Occupations, main: Occupations, name: str = "the panel") -> 
     for state, title in enumerate(of.titles):
         key = _plain(title)
         if key in first:
-            raise RequestError(_twice(of, [first[key], state], f"'{name}'"))
+            raise RequestError(_twice(of, [first[key], state], names[0]))
         first[key] = state
         matches = known.get(key, [])
         if len(matches) > 1:
-            raise RequestError(_twice(main, matches, "the panel of --data"))
+            raise RequestError(_twice(main, matches, names[1]))
         if matches:
             found[state] = matches[0]
     return found
 
 
-def _careers(panel: Panel) -> Iterator[tuple[str, bytes, tuple[str, ...]]]:
-    """Who each person with a transition is, with the years and the titles."""
-    titles = [_plain(title) for title in panel.occupations.titles]
+def _titles(panel: Panel) -> list[str]:
+    return [_plain(title) for title in panel.occupations.titles]
+
+
+def _codes(panel: Panel) -> list[str]:
+    return list(panel.occupations.codes)
+
+
+def _careers(panel: Panel, names: Sequence[str]) -> Iterator[tuple[str, bytes, tuple[str, ...]]]:
+    """Who each person with a transition is, with the years and the states' names."""
     for person, first, stop in zip(panel.persons.tolist(), panel.offsets[:-1], panel.offsets[1:], strict=True):
         if stop - first > 1:
             years = panel.year[first:stop].astype(np.int64).tobytes()
-            yield str(person), years, tuple(titles[k] for k in panel.state[first:stop].tolist())
+            yield str(person), years, tuple(names[k] for k in panel.state[first:stop].tolist())
 
 
 def _plain(title: str) -> str:
@@ -92,14 +103,14 @@ def _twice(occupations: Occupations, states: list[int], where: str) -> str:
     one, other = states[:2]
     codes, titles = occupations.codes, occupations.titles
     return (
-        f"--train-also matches occupations by title, and {where} has one for two of its states, '{codes[one]}' and "
+        f"occupations are matched by title, and {where} has one for two of its states, '{codes[one]}' and "
         f"'{codes[other]}': {titles[one]!r} and {titles[other]!r}; give them titles that differ in more than case and "
         "blanks"
     )
 
 
 def _spelt_as(main: Panel, other: Panel) -> Panel:
-    same = same_titles(other.occupations, main.occupations, other.name)
+    same = same_titles(other.occupations, main.occupations, (f"'{other.name}'", "the panel of --data"))
     own, wanted = other.occupations.titles, main.occupations.titles
     titles = tuple(wanted[k] if k >= 0 else title for title, k in zip(own, same.tolist(), strict=True))
     return replace(other, occupations=replace(other.occupations, titles=titles))

@@ -52,12 +52,14 @@ class Configuration(_Closed):
     seed: int
     code: str
     train_also: tuple[PanelFacts, ...] = ()
+    pretrain: PanelFacts | None = None
 
     @model_serializer(mode="wrap")
     def _without_what_is_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = write(self)
-        if not self.train_also:
-            written.pop("train_also", None)
+        for name in ("train_also", "pretrain"):  # what was not asked for is not said: older records read the same
+            if not getattr(self, name):
+                written.pop(name, None)
         return written
 
     def id(self) -> str:
@@ -75,9 +77,11 @@ class Configuration(_Closed):
         return digest({name: value for name, value in asked.items() if not name.startswith("task")})
 
     def _asked(self) -> dict[str, Any]:
-        asked = self.model_dump(exclude={"panel", "changed", "code", "train_also"})
+        asked = self.model_dump(exclude={"panel", "changed", "code", "train_also", "pretrain"})
         if self.train_also:
             asked["train_also"] = [panel.fingerprint for panel in self.train_also]
+        if self.pretrain:
+            asked["pretrain"] = self.pretrain.fingerprint
         return asked | {"panel": self.panel.fingerprint}
 
 

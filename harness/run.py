@@ -35,6 +35,7 @@ class Run:
     """One model on one panel with one seed, for one or more tasks.
 
     train_also: whole further panels, whose training careers the model is fitted on together with the panel's own.
+    resumes: a panel that it is pre-trained on.
     """
 
     model: Entry[ModelSpec]
@@ -44,6 +45,7 @@ class Run:
     seed: int = 0
     device: str = "cpu"
     train_also: tuple[Panel, ...] = ()
+    resumes: Panel | None = None
 
     def fit_name(self) -> str:
         """What the cache calls the fit that all tasks of this run share."""
@@ -63,6 +65,7 @@ class Run:
             seed=self.seed,
             code=code_version(self.model),
             train_also=tuple(map(_facts, self.train_also)),
+            pretrain=None if self.resumes is None else _facts(self.resumes),
         )
 
 
@@ -79,11 +82,15 @@ def _facts(panel: Panel) -> PanelFacts:
 
 def code_version(entry: Entry[ModelSpec]) -> str:
     """Distribution, version, and 12 digits of SHA-256 over the sources of the model and of the core it rests on."""
+    return f"{entry.owner} {entry.version} {sources_digest(entry.module)[:12]}"
+
+
+def sources_digest(module: str) -> str:
+    """64 hexadecimal digits of SHA-256 over the sources of a model's module or package, and of the core it rests on."""
     core = Path(__file__).parent
     files = [path for name in NUMBERS for path in sorted(core.glob(f"{name}.py"))]
-    spec = find_spec(entry.module)
+    spec = find_spec(module)
     if spec is not None and spec.origin:
         own = Path(spec.origin)
         files += sorted(own.parent.glob("*.py")) if own.name == "__init__.py" else [own]
-    content = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-    return f"{entry.owner} {entry.version} {content[:12]}"
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

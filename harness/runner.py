@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from harness.errors import RequestError
 from harness.machine import measured, versions
 from harness.model import Context, Model, ModelSpec
 from harness.panel import Panel
-from harness.pooling import pool
+from harness.pooling import pool, require_apart
 from harness.progress import Progress, Silent
 from harness.records import (
     Configuration,
@@ -74,8 +74,7 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
     RequestError where nobody is at risk in the test split; RunError where the model breaks its contract.
     """
     spec = run.model.item
-    if run.train_also:
-        require_pooling(spec, workshop.registry)
+    _require_panels(run, workshop.registry)
     for task in run.tasks:
         _require_fit_for(spec, task, run.panel)
     if processes.is_main():
@@ -102,9 +101,15 @@ def fitted(run: Run, workshop: Workshop) -> Fitted:
 
     The process that asks makes the whole fit. RequestError where the model cannot be trained on the panels asked for.
     """
-    if run.train_also:
-        require_pooling(run.model.item, workshop.registry)
+    _require_panels(run, workshop.registry)
     return _fit(run, workshop)
+
+
+def _require_panels(run: Run, registry: Registry) -> None:
+    if run.train_also:
+        require_pooling(run.model.item, registry)
+    if run.resumes is not None:
+        require_pretraining([run.model.item], registry)
 
 
 def _require_fit_for(spec: ModelSpec, task: Task, panel: Panel) -> None:
@@ -125,6 +130,16 @@ def require_pooling(spec: ModelSpec, registry: Registry) -> None:
         raise RequestError(
             f"model '{spec.name}' is trained on one panel alone: leave out --train-also, or ask for a model that pools "
             f"panels ({', '.join(able) or 'none is installed'})"
+        )
+
+
+def require_pretraining(specs: Sequence[ModelSpec], registry: Registry) -> None:
+    """RequestError, naming the models that can, where none of these can be pre-trained."""
+    if not any(spec.pretrains for spec in specs):
+        able = sorted(entry.item.name for entry in registry.models.values() if entry.item.pretrains)
+        raise RequestError(
+            f"--pretrain: {' and '.join(spec.name for spec in specs)} cannot be pre-trained; ask for a model that can "
+            f"({', '.join(able) or 'none is installed'})"
         )
 
 
@@ -165,7 +180,9 @@ def _help_fit(run: Run, workshop: Workshop) -> None:
 
 def _train(model: Model, run: Run, workshop: Workshop, scratch: Path, shared: bool) -> None:
     also = pool(run.panel, run.train_also)
-    context = Context(run.seed, scratch, workshop.cache, run.device, workshop.progress, also, shared)
+    if run.resumes is not None:
+        require_apart(run.panel, run.resumes.part("train"), "--pretrain")
+    context = Context(run.seed, scratch, workshop.cache, run.device, workshop.progress, also, shared, run.resumes)
     model.fit(run.panel.part("train"), run.panel.part("valid"), context)
 
 

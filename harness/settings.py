@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -45,21 +45,6 @@ def parse(pairs: Iterable[str], models: Iterable[str]) -> Settings:
             raise RequestError(f"--set {pair}: nothing here is called '{owner}'; {did_you_mean(owner, sorted_values)}")
         sorted_values[owner][name] = value
     return Settings({name: sorted_values[name] for name in names}, sorted_values[TASK], sorted_values[DATA])
-
-
-def give(settings: Settings, option: str, value: str, schemas: Mapping[str, type[Params]]) -> Settings:
-    """The settings with ``--option value`` as the parameter of that name of every model that has it.
-
-    schemas: of the models asked for. RequestError where none has it, or one is set to something else.
-    """
-    takers = [name for name, schema in schemas.items() if option in schema.model_fields]
-    if not takers:
-        raise RequestError(f"--{option}: {' and '.join(schemas)} cannot; 'harness show MODEL' says who has '{option}'")
-    for name in takers:
-        if settings.models[name].get(option, value) != value:
-            raise RequestError(f"--{option} {value}: --set says {name}.{option}={settings.models[name][option]}")
-    models = {name: {**values, option: value} if name in takers else values for name, values in settings.models.items()}
-    return replace(settings, models=models)
 
 
 def validate(schema: type[ParamsT], values: Mapping[str, str], owner: str) -> ParamsT:

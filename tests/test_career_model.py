@@ -12,7 +12,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from harness.errors import RequestError
+from harness.errors import RequestError, RunError
 from harness.model import Context, Model
 from harness.panel import Covariate, Occupations, Panel, Status, split_by_hash
 from harness.plugins.career.params import CareerParams
@@ -100,7 +100,7 @@ def test_what_came_before_the_origin_is_learned(name: str, registry: Registry, t
     test = panel.part("test")
     late = test.transitions[test.transitions % 12 > 4]
     said = -model.log_prob(test, late, test.state[late].astype(np.int64)[:, None]).astype(np.float64).mean()
-    assert said < entropy + 0.15  # the origin alone leaves ln 3 and more
+    assert said < entropy + 0.25  # the origin alone leaves ln 3 and more
     if name == "markov-regression":
         first_order = fitted(registry, "bag-of-jobs", panel, tmp_path / "bag")
         assert loss(first_order, test) > said + 0.2  # a mean knows no order
@@ -114,9 +114,9 @@ def first_state(history: list[int], rng: np.random.Generator, person: int) -> in
 def test_a_bag_counts_what_was_before(registry: Registry, tmp_path: Path) -> None:
     panel = simulated(first_state, 400)
     test = panel.part("test")
-    bag = loss(fitted(registry, "bag-of-jobs", panel, tmp_path / "bag"), test)
-    regression = loss(fitted(registry, "markov-regression", panel, tmp_path / "regression"), test)
-    assert bag < regression - 0.02
+    bag = loss(fitted(registry, "bag-of-jobs", panel, tmp_path / "bag", fewest_steps="400", stay="origin"), test)
+    other = fitted(registry, "markov-regression", panel, tmp_path / "regression", fewest_steps="400", stay="origin")
+    assert bag < loss(other, test) - 0.05
 
 
 def by_covariate(persons: int = 100, records: int = 12) -> Panel:
@@ -221,6 +221,12 @@ def test_without_anyone_to_validate_on_the_last_weights_are_kept(registry: Regis
     nobody = replace(nobody, offsets=np.array([0, 1]), year=nobody.year[:1], state=nobody.state[:1])
     model.fit(panel.part("train"), nobody, Context(0, tmp_path / "scratch", tmp_path))
     assert model.facts()["best_epoch"] == model.facts()["epochs"] > 0
+    assert model.facts()["validation_loss"] == []
+
+
+def test_training_that_diverges_says_so(registry: Registry, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"epoch \d+: the validation loss is .* lower learning_rate"):
+        fitted(registry, "career", simulated(two_back, 60), tmp_path, learning_rate="1e4", average="0", warmup="0")
 
 
 def test_presets_say_what_is_not_set() -> None:
@@ -271,3 +277,30 @@ def test_torch_own_generator_is_left_alone(registry: Registry, tmp_path: Path) -
     before = torch.get_rng_state()
     fitted(registry, "career", simulated(two_back, 30), tmp_path, fewest_steps="3", epochs="1")
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_one_softmax_is_trained_too(name: str, registry: Registry, tmp_path: Path) -> None:
+    panel = simulated(two_back, 60)
+    model = fitted(registry, name, panel, tmp_path, two_stage="false", fewest_steps="60")
+    losses = model.facts()["validation_loss"]
+    assert min(losses) < losses[0]
+
+
+def test_odd_covariates_do_no_harm(registry: Registry, tmp_path: Path) -> None:
+    """Nothing but missing values, one value, an infinite one, no level, and names that features have."""
+    panel = simulated(two_back, 60)
+    n = panel.n_records
+    values = np.arange(n, dtype=np.float64)
+    odd = {
+        "missing": Covariate("numeric", np.full(n, np.nan)),
+        "constant": Covariate("numeric", np.ones(n)),
+        "infinite": Covariate("numeric", np.where(values % 5 == 0, np.inf, values)),
+        "nobody": Covariate("categorical", np.full(n, -1), ()),
+        "tenure": Covariate("numeric", values % 7),
+        "year": Covariate("categorical", (values % 3).astype(np.int64), ("a", "b", "c")),
+    }
+    panel = replace(panel, covariates=odd)
+    for name in FAMILY:
+        model = fitted(registry, name, panel, tmp_path / name, fewest_steps="5")
+        assert np.isfinite(rows(model, panel)).all()

@@ -11,13 +11,15 @@ import pytest
 import torch
 
 from harness.data.market import MarketParams, load_market
-from harness.data.write import write_panel
 from harness.errors import RequestError
 from harness.model import Context, Model
 from harness.panel import Occupations, Panel
 from harness.plugins.career import train as training
+from harness.plugins.career.encoding import Encoding
 from harness.plugins.career.pretrain import matched
+from harness.pooling import require_apart
 from harness.registry import Registry
+from harness.run import Run
 from harness.settings import validate
 
 BRIEF = {
@@ -33,13 +35,6 @@ BRIEF = {
 
 
 @pytest.fixture(scope="module")
-def pool(resumes: Panel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pool")
-    write_panel(resumes, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def survey() -> Panel:
     return load_market(MarketParams(persons=600, train_persons=100))
 
@@ -49,13 +44,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def fitted(registry: Registry, name: str, survey: Panel, cache: Path, **changes: str) -> Any:
+def fitted(
+    registry: Registry, name: str, survey: Panel, cache: Path, resumes: Panel | None = None, **changes: str
+) -> Any:
     spec = registry.model(name).item
     known = {key: value for key, value in {**BRIEF, **changes}.items() if key in spec.params.model_fields}
     model: Model = spec.build(validate(spec.params, known, name))
     scratch = cache / "scratch"
     scratch.mkdir(exist_ok=True)
-    model.fit(survey.part("train"), survey.part("valid"), Context(0, scratch, cache))
+    model.fit(survey.part("train"), survey.part("valid"), Context(0, scratch, cache, resumes=resumes))
     for left in scratch.glob("*"):
         left.unlink()
     return model
@@ -78,22 +75,23 @@ def test_the_survey_keeps_its_size_and_its_test_split() -> None:
 
 @pytest.mark.parametrize("name", ["career", "nemo"])
 def test_resumes_are_worth_something_to_a_small_survey(
-    name: str, registry: Registry, survey: Panel, pool: Path, cache: Path
+    name: str, registry: Registry, survey: Panel, resumes: Panel, cache: Path
 ) -> None:
     alone = fitted(registry, name, survey, cache)
-    tuned = fitted(registry, name, survey, cache, pretrain=str(pool))
+    tuned = fitted(registry, name, survey, cache, resumes)
     test = survey.part("test")
     assert loss(tuned, test) < loss(alone, test) - 0.05
     facts = tuned.facts()
     assert facts["states_matched"] == survey.n_states
+    assert facts["pretraining_seconds"] > 0
     assert facts["validation_loss"][0] < alone.facts()["validation_loss"][0] - 0.05  # before any tuning
     assert facts["pretraining_loss"][-1] < facts["pretraining_loss"][0]
 
 
 def test_resumes_are_read_once(
-    registry: Registry, survey: Panel, pool: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, survey: Panel, resumes: Panel, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fitted(registry, "nemo", survey, cache, pretrain=str(pool))
+    fitted(registry, "nemo", survey, cache, resumes)
     labels: list[str] = []
     plain = training.train
 
@@ -102,22 +100,21 @@ def test_resumes_are_read_once(
         return plain(*given)
 
     monkeypatch.setattr("harness.plugins.career.pretrain.train", noted)
-    fitted(registry, "nemo", survey, cache, pretrain=str(pool))
+    fitted(registry, "nemo", survey, cache, resumes)
     assert labels == []
-    fitted(registry, "nemo", survey, cache, pretrain=str(pool), pretrain_epochs="1")
+    fitted(registry, "nemo", survey, cache, resumes, pretrain_epochs="1")
     assert labels == ["pre-training"]
 
 
-def test_what_is_the_same_starts_the_same(registry: Registry, survey: Panel, pool: Path, cache: Path) -> None:
+def test_what_is_the_same_starts_the_same(registry: Registry, survey: Panel, resumes: Panel, cache: Path) -> None:
     """Before tuning, states, covariates and levels that resumes have are theirs; the others are the survey's own."""
-    from harness.plugins.career.encoding import Encoding
     from harness.plugins.career.features import names_of
     from harness.plugins.career.network import Network
     from harness.plugins.career.pretrain import Base, begin_from
     from harness.plugins.career.start import start_of
 
-    model = fitted(registry, "career", survey, cache, pretrain=str(pool))
-    base: Base = model._base(Context(0, cache, cache))
+    model = fitted(registry, "career", survey, cache, resumes)
+    base: Base = model._base(Context(0, cache, cache, resumes=resumes))
     assert not [label for label in base.encoding.labels if label.startswith(("gender", "ethnicity", "region"))]
     train = survey.part("train")
     encoding = Encoding.fit(train, names_of(train, "history"), known=base.encoding)
@@ -145,17 +142,75 @@ def test_states_are_matched_by_title_or_by_code(market: Panel) -> None:
     turned = Occupations(
         *(tuple(np.array(x, dtype=object)[order]) for x in (own.codes, own.titles, own.groups, own.statuses))
     )
-    np.testing.assert_array_equal(matched(own, turned, "title", "pool"), order)
-    np.testing.assert_array_equal(matched(own, turned, "code", "pool"), order)
+    np.testing.assert_array_equal(matched(own, turned, "title"), order)
+    np.testing.assert_array_equal(matched(own, turned, "code"), order)
     renamed = replace(turned, titles=tuple(f"{title} (m/f)" for title in turned.titles))
-    np.testing.assert_array_equal(matched(own, renamed, "code", "pool"), order)
-    with pytest.raises(RequestError, match="no title of the panel is one of 'pool': try pretrain_match=code"):
-        matched(own, renamed, "title", "pool")
+    np.testing.assert_array_equal(matched(own, renamed, "code"), order)
+    with pytest.raises(RequestError, match="no title of the panel is one of theirs: try pretrain_match=code"):
+        matched(own, renamed, "title")
     recoded = replace(turned, codes=tuple(f"x{code}" for code in turned.codes))
     with pytest.raises(RequestError, match="try pretrain_match=title"):
-        matched(own, recoded, "code", "pool")
+        matched(own, recoded, "code")
 
 
-def test_resumes_that_are_not_there_are_refused(registry: Registry, survey: Panel, cache: Path) -> None:
-    with pytest.raises(RequestError, match="nowhere"):
-        fitted(registry, "career", survey, cache, pretrain="nowhere")
+def renamed(panel: Panel, **levels: tuple[str, ...]) -> Panel:
+    """The panel with other levels, in place of those of its covariates."""
+    covariates = {name: replace(c, levels=levels.get(name, c.levels)) for name, c in panel.covariates.items()}
+    return replace(panel, covariates=covariates)
+
+
+def test_what_resumes_lack_may_stand_in_order(registry: Registry, survey: Panel, resumes: Panel, cache: Path) -> None:
+    fitted(registry, "nemo", survey, cache, resumes, ordered="region, education", pretrain_epochs="1")
+    with pytest.raises(RequestError, match="no categorical covariate 'regoin'; did you mean"):
+        fitted(registry, "nemo", survey, cache, resumes, ordered="regoin")
+
+
+def test_levels_in_another_order_are_another_covariate(survey: Panel) -> None:
+    train = survey.part("train")
+    levels = train.covariates["education"].levels
+    turned = Encoding.fit(renamed(train, education=levels[::-1]), ["education"], ["education"])
+    own = Encoding.fit(train, ["education"], ["education"], turned)
+    assert set(own.labels) & set(turned.labels) == {"education: missing"}
+    same = Encoding.fit(train, ["education"], ["education"], Encoding.fit(train, ["education"], ["education"]))
+    assert same.labels[1] == f"education: {levels[0]} to {levels[1]}"
+
+
+def test_a_number_that_reaches_further_keeps_what_it_meant(survey: Panel) -> None:
+    """Between the ends of the resumes everything stays; beyond them there is one interval more."""
+    train = survey.part("train")
+    birth = train.covariates["birth_year"]
+    older = replace(birth, values=birth.values - 5)
+    base = Encoding.fit(replace(train, covariates={"birth_year": older}), ["age"])
+    own = Encoding.fit(train, ["age"], known=base)
+    assert set(own.labels) > set(base.labels)
+    assert len(own.labels) == len(base.labels) + 1
+    assert own.columns[0].knots[1:] == base.columns[0].knots
+
+
+@pytest.mark.parametrize("match", ["title", "code"])
+def test_a_career_that_is_held_out_is_not_learned_first(match: str, market: Panel) -> None:
+    """Titles or codes of the resumes' own make no other career of it."""
+    survey = market.select(np.arange(40))
+    leak = replace(survey, split=np.zeros(40, dtype=np.int8))
+    own = leak.occupations
+    if match == "code":
+        leak = replace(leak, occupations=replace(own, titles=tuple(f"x{title}" for title in own.titles)))
+    else:
+        leak = replace(leak, occupations=replace(own, codes=tuple(f"x{code}" for code in own.codes)))
+    with pytest.raises(RequestError, match="whom --data holds out with the same career"):
+        require_apart(survey, leak, "--pretrain")
+    require_apart(survey, survey.part("train"), "--pretrain")
+
+
+def test_the_request_is_of_the_resumes_too(registry: Registry, market: Panel, resumes: Panel) -> None:
+    """Other resumes are another record and another fit; without any, ids are what they were."""
+    entry, tasks = registry.model("career"), (registry.task("next_occ"),)
+    runs = [
+        Run(entry, entry.item.params(), tasks, market, resumes=panel)
+        for panel in (None, resumes, resumes.select(np.arange(50)))
+    ]
+    asked = [run.configuration(tasks[0]) for run in runs]
+    assert len({configuration.id() for configuration in asked}) == 3
+    assert len({run.fit_name() for run in runs}) == 3
+    assert "pretrain" not in asked[0].model_dump()
+    assert asked[1].model_dump()["pretrain"]["fingerprint"] == resumes.fingerprint()

@@ -18,10 +18,11 @@ from harness.panel import Panel
 from harness.plugins.llm import LlmParams, build
 from harness.plugins.llm.base import train_tokenizer
 from harness.plugins.llm.choice import whole_rows
-from harness.plugins.llm.loader import context_length, load_causal_lm, quiet
+from harness.plugins.llm.loader import context_length, load_causal_lm
 from harness.plugins.llm.pruning import certified
 from harness.plugins.llm.score import Scorer
 from harness.plugins.llm.tokens import Resumes, encode_titles
+from harness.training.quiet import quiet
 
 SIZES: dict[str, Any] = {
     "hidden_size": 32,

@@ -20,11 +20,11 @@ from harness.panel import Panel
 from harness.plugins.llm.base import train_tokenizer
 from harness.plugins.llm.dropout import draws_from_torch, dropout_by
 from harness.plugins.llm.head import reading
-from harness.plugins.llm.loader import quiet
 from harness.plugins.llm.tokens import Resumes, encode_titles
 from harness.plugins.llm.train import Step, examples
 from harness.plugins.llm.tune import Adapters, Fit, Schedule, add_adapters, tune
 from harness.training.draws import Draws
+from harness.training.quiet import quiet
 from harness.training.step import adamw
 from harness.training.workers import workers
 

@@ -157,7 +157,7 @@ def test_what_is_saved_opens_with_peft_and_transformers_alone(fitted: Any, marke
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from harness.plugins.llm.loader import quiet
+    from harness.training.quiet import quiet
 
     fitted.save(tmp_path)
     with quiet():

@@ -17,13 +17,13 @@ from harness.plugins.llm.base import train_tokenizer
 from harness.plugins.llm.compute import checkpointing, product_type
 from harness.plugins.llm.dropout import dropout_by
 from harness.plugins.llm.head import reading
-from harness.plugins.llm.loader import quiet
 from harness.plugins.llm.packing import packed_attention, packs
 from harness.plugins.llm.tokens import Resumes, encode_titles
 from harness.plugins.llm.train import Examples, Step, examples
 from harness.plugins.llm.tune import Adapters, add_adapters
 from harness.training.draws import Draws
 from harness.training.order import batches
+from harness.training.quiet import quiet
 from harness.training.step import adamw
 from harness.training.workers import workers
 

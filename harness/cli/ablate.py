@@ -8,13 +8,13 @@ import typer
 
 from harness import processes
 from harness.cli import console
-from harness.cli.options import RECORDS, DataOption, JsonOption, RecordsOption, SetOption
-from harness.cli.run import further_panels
+from harness.cli.options import RECORDS, DataOption, JsonOption, PretrainOption, RecordsOption, SetOption
+from harness.cli.run import further_panels, read_resumes
 from harness.machine import cache_folder, resolve_device
 from harness.progress import PROGRESS, Progress
 from harness.records import Record, Store
 from harness.registry import Registry
-from harness.runner import Workshop
+from harness.runner import Workshop, require_pretraining
 from harness.settings import parse
 
 
@@ -28,6 +28,7 @@ def ablate(
         list[str] | None, typer.Option("--arm", help="One of the model's ablations; all where left out. Repeatable.")
     ] = None,
     train_also: Annotated[list[str] | None, typer.Option(help="A panel for arms that pool. Repeatable.")] = None,
+    pretrain: PretrainOption = None,
     against: Annotated[list[str] | None, typer.Option(help="Another model for the table. Repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random draw.", min=0)] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
@@ -45,10 +46,13 @@ def ablate(
     progress: Progress = context.meta[PROGRESS]
     entry, given = registry.model(model), parse(settings or [], [model])
     arms = ablations.chosen(entry.item, arm or [], pools=bool(train_also))
+    if pretrain:
+        require_pretraining([entry.item], registry)
     panel = open_panel(data, given.data, registry=registry)
     also = tuple(further_panels(train_also or [], panel, registry, progress))
+    resumes = read_resumes(pretrain, panel, registry, progress)
     where = resolve_device(device, entry.item.needs)
-    request = ablations.Request(entry, panel, registry.task(task), given.models[model], also, seed, where)
+    request = ablations.Request(entry, panel, registry.task(task), given.models[model], also, seed, where, resumes)
     workshop = Workshop(registry, Store(records), cache_folder(), progress)
     found: list[tuple[str, Record]] = []
     for name, record in ablations.run_arms(request, arms, against or [], workshop):

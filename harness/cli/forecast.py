@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import console
-from harness.cli.options import RECORDS, ColumnOption, DataOption, JsonOption, OccupationsOption, SetOption
-from harness.cli.run import AlsoOption, DeviceOption, ModelsOption, SeedOption, further_panels
+from harness.cli.options import (
+    RECORDS,
+    ColumnOption,
+    DataOption,
+    JsonOption,
+    OccupationsOption,
+    PretrainOption,
+    SetOption,
+)
+from harness.cli.run import AlsoOption, DeviceOption, ModelsOption, SeedOption, further_panels, read_resumes
 from harness.errors import HarnessError, RequestError
 from harness.machine import cache_folder, resolve_device
 from harness.panel import Panel
@@ -19,7 +26,7 @@ from harness.progress import PROGRESS, Progress
 from harness.records import Store
 from harness.registry import Registry
 from harness.run import Run
-from harness.runner import Workshop, require_pooling
+from harness.runner import Workshop, require_pooling, require_pretraining
 from harness.settings import Settings, pairs, parse, validate
 
 if TYPE_CHECKING:
@@ -56,6 +63,7 @@ def forecast(
     column: ColumnOption = None,
     occupations: OccupationsOption = None,
     train_also: AlsoOption = None,
+    pretrain: PretrainOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     out: Annotated[Path | None, typer.Option(help="Parquet file to write the sampled careers to.")] = None,
@@ -75,7 +83,7 @@ def forecast(
     registry: Registry = context.obj
     progress: Progress = context.meta[PROGRESS]
     request = _Request(parse(settings or [], dict.fromkeys(model)), samples, seed, device)
-    _check(request, registry, pools=bool(train_also))
+    _check(request, registry, pools=bool(train_also), pretrains=bool(pretrain))
     if out is not None:
         require_writable(out)
     with progress.bar(f"reading {data}", None):
@@ -84,8 +92,11 @@ def forecast(
     plan = forecasts.plan(panel, year, horizon, every)
     further = further_panels(train_also or [], panel, registry, progress)
     also = [forecasts.pooled(other, plan.year) for other in further]
+    resumes = read_resumes(pretrain, panel, registry, progress)
+    if resumes is not None:
+        resumes = forecasts.pooled(resumes, plan.year)
     workshop = Workshop(registry, Store(RECORDS), cache_folder(), progress, force)
-    done, failed = _forecast_all(request, plan, also, workshop)
+    done, failed = _forecast_all(request, (plan, tuple(also), resumes), workshop)
     with progress.bar("comparing with what happened", None):
         report = Report.of(plan, samples, seed, done)
     _show(report, as_json)
@@ -97,7 +108,7 @@ def forecast(
         raise typer.Exit(1)
 
 
-def _check(request: _Request, registry: Registry, pools: bool) -> None:
+def _check(request: _Request, registry: Registry, pools: bool, pretrains: bool) -> None:
     """Wrong names, before the minutes that data may take."""
     from harness.forecast_careers import require_rows
 
@@ -107,15 +118,18 @@ def _check(request: _Request, registry: Registry, pools: bool) -> None:
         require_rows(spec)
         if pools:
             require_pooling(spec, registry)
+    if pretrains:
+        require_pretraining([registry.model(name).item for name in request.settings.models], registry)
     if request.settings.task:
         raise RequestError("--set task: a forecast has no task; it samples the next state, year after year")
 
 
 def _forecast_all(
-    request: _Request, plan: Plan, also: Sequence[Panel], workshop: Workshop
+    request: _Request, panels: tuple[Plan, tuple[Panel, ...], Panel | None], workshop: Workshop
 ) -> tuple[list[Forecast], list[str]]:
     from harness.forecast_careers import forecast as forecast_one
 
+    plan, also, resumes = panels
     done: list[Forecast] = []
     failed: list[str] = []
     for name, values in request.settings.models.items():
@@ -124,7 +138,8 @@ def _forecast_all(
         tasks = (workshop.registry.task("next_occ"),)
         try:
             device = resolve_device(request.device, entry.item.needs)
-            run = Run(entry, params, tasks, plan.known, request.seed, device, tuple(also))
+            learned = resumes if entry.item.pretrains else None
+            run = Run(entry, params, tasks, plan.known, request.seed, device, also, learned)
             done.append(forecast_one(run, plan, request.samples, workshop))
             console.say(f"{name}: fit {done[-1].fit_seconds:.1f} s, sampling {done[-1].sample_seconds:.1f} s")
         except HarnessError as error:

@@ -21,7 +21,7 @@ from harness.cli.options import (
     RecordsOption,
     SetOption,
 )
-from harness.errors import HarnessError, RequestError, did_you_mean
+from harness.errors import DataError, HarnessError, RequestError, did_you_mean
 from harness.leaderboard import boards
 from harness.machine import cache_folder, resolve_device
 from harness.panel import Panel
@@ -30,8 +30,8 @@ from harness.progress import Progress
 from harness.records import Record, Store
 from harness.registry import Registry
 from harness.run import Run
-from harness.runner import Workshop, execute, require_pooling, why_empty
-from harness.settings import Settings, give, pairs, parse, validate
+from harness.runner import Workshop, execute, require_pooling, require_pretraining, why_empty
+from harness.settings import Settings, pairs, parse, validate
 from harness.task import Task
 
 TasksOption = Annotated[list[str], typer.Option("--task", help="A task's name, or 'all'. Repeatable.")]
@@ -60,6 +60,15 @@ class _Request:
     device: str
 
 
+@dataclass(frozen=True)
+class _Panels:
+    """scored: the one of --data. also: trained on together with it. resumes: learned from before it."""
+
+    scored: Panel
+    also: tuple[Panel, ...]
+    resumes: Panel | None
+
+
 def run(
     context: typer.Context,
     task: TasksOption,
@@ -84,9 +93,9 @@ def run(
     from harness.data.sources import open_panel
 
     registry: Registry = context.obj
-    request = _Request(
-        task, list(dict.fromkeys(model)), given_settings(settings, model, pretrain, registry), seed, device
-    )
+    request = _Request(task, list(dict.fromkeys(model)), parse(settings or [], dict.fromkeys(model)), seed, device)
+    if pretrain:
+        require_pretraining([registry.model(name).item for name in request.models], registry)
     for name in request.models:  # wrong names before the minutes that data may take
         validate(registry.model(name).item.params, request.settings.models[name], name)
         if train_also:
@@ -97,9 +106,8 @@ def run(
         panel = open_panel(
             data, request.settings.data, columns=pairs(column or []), occupations=occupations, registry=registry
         )
-    if pretrain:
-        require_resumes(pretrain, panel, registry, progress)
-    panels = (panel, *further_panels(train_also or [], panel, registry, progress))
+    resumes = read_resumes(pretrain, panel, registry, progress)
+    panels = _Panels(panel, tuple(further_panels(train_also or [], panel, registry, progress)), resumes)
     tasks = _at_risk(asked, panel, everything="all" in request.tasks)
     workshop = Workshop(registry, Store(records), cache_folder(), progress, force)
     done, failed = _run_all(request, tasks, panels, workshop)
@@ -112,20 +120,21 @@ def run(
         raise typer.Exit(1)
 
 
-def given_settings(sets: list[str] | None, models: list[str], pretrain: str | None, registry: Registry) -> Settings:
-    """What --set and --pretrain say."""
-    settings = parse(sets or [], dict.fromkeys(models))
-    if pretrain is None:
-        return settings
-    return give(settings, "pretrain", pretrain, {name: registry.model(name).item.params for name in settings.models})
-
-
-def require_resumes(source: str, panel: Panel, registry: Registry, progress: Progress) -> None:
-    """RequestError or DataError where they cannot be read, or hold a career that the panel holds out."""
+def read_resumes(source: str | None, panel: Panel, registry: Registry, progress: Progress) -> Panel | None:
+    """The panel of --pretrain. DataError or RequestError, naming the option, where it cannot be learned from."""
     from harness.data.sources import open_panel
 
+    if source is None:
+        return None
     with progress.bar(f"reading {source}", None):
-        require_apart(panel, open_panel(source, registry=registry), "--pretrain")
+        try:
+            resumes = open_panel(source, registry=registry)
+        except DataError as error:
+            raise RequestError(
+                f"--pretrain {source}: 'harness data check {source}' says what is wrong ({error})"
+            ) from error
+        require_apart(panel, resumes.part("train"), "--pretrain")
+    return resumes
 
 
 def further_panels(sources: list[str], panel: Panel, registry: Registry, progress: Progress) -> list[Panel]:
@@ -177,7 +186,7 @@ def _at_risk(tasks: list[Task], panel: Panel, everything: bool) -> list[Task]:
 
 
 def _run_all(
-    request: _Request, tasks: Sequence[Task], panels: Sequence[Panel], workshop: Workshop
+    request: _Request, tasks: Sequence[Task], panels: _Panels, workshop: Workshop
 ) -> tuple[list[Record], list[str]]:
     done: list[Record] = []
     failed: list[str] = []
@@ -200,12 +209,12 @@ def _is_shared(name: str, workshop: Workshop) -> bool:
     return processes.count() > 1 and workshop.registry.model(name).item.parallel
 
 
-def _run_of(request: _Request, name: str, tasks: Sequence[Task], panels: Sequence[Panel], workshop: Workshop) -> Run:
-    """panels: the one that is scored, then those that are trained on with it."""
+def _run_of(request: _Request, name: str, tasks: Sequence[Task], panels: _Panels, workshop: Workshop) -> Run:
     entry = workshop.registry.model(name)
     params = validate(entry.item.params, request.settings.models[name], name)
     device = resolve_device(request.device, entry.item.needs)
-    return Run(entry, params, tuple(tasks), panels[0], request.seed, device, tuple(panels[1:]))
+    resumes = panels.resumes if entry.item.pretrains else None
+    return Run(entry, params, tuple(tasks), panels.scored, request.seed, device, panels.also, resumes)
 
 
 def _run_one(run: Run, workshop: Workshop, done: list[Record]) -> None:

@@ -187,5 +187,7 @@ def _of_models(report: Report) -> Iterator[str]:
             yield f"{made.name}: {', '.join(f'{name}={value}' for name, value in made.changed.items())}."
         if made.train_also:
             yield f"{made.name}: fitted on training careers of {', '.join(made.train_also)} as well."
+        if made.pretrained_on:
+            yield f"{made.name}: pre-trained on {made.pretrained_on}."
         if made.renormalised:
             yield f"{made.name}: rows were divided by their sum."

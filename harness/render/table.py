@@ -137,6 +137,8 @@ def notes(board: Board) -> list[str]:
     for row in board.rows:
         if row.base:
             lines.append(f"{row.label}: base {row.base}.")
+        if row.pretrained_on:
+            lines.append(f"{row.label}: pre-trained on another panel: {row.pretrained_on}.")
         if row.train_also:
             lines.append(f"{row.label}: trained on the training careers of further panels as well: {row.train_also}.")
         if row.records_unseen:

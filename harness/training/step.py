@@ -53,10 +53,9 @@ def take_step(
         torch.manual_seed(seed_of(key))
     keys = [(*key, i) for i in range(len(parts))]
     shares = list(how.pool.map(lambda part, key: _gradients(loss_of, part, parameters, how.draws, key), parts, keys))
-    gradients = [
-        torch.stack([share.gradients[i] for share in shares]).sum(0) if shares else torch.zeros_like(parameter)
-        for i, parameter in enumerate(parameters)
-    ]
+    gradients = list(shares[0].gradients) if shares else [torch.zeros_like(parameter) for parameter in parameters]
+    for share in shares[1:]:
+        torch._foreach_add_(gradients, share.gradients)
     own = (sum(share.loss for share in shares), sum(share.counted for share in shares))
     loss, counted = how.together.sum(gradients, *own)
     for parameter, gradient in zip(parameters, gradients, strict=True):

@@ -55,6 +55,7 @@ def _spec(name: str, summary: str, params: type[FamilyParams], reader: Reader, *
         "install": "pip install 'labor-harness[career]'",
         "cite": CITE,
         "scoring_params": ("checkpoint_seconds",),
+        "pretrains": True,
     }
     return ModelSpec(name, summary, lambda p: build(p, reader), params=params, **{**common, **more})
 

@@ -9,7 +9,8 @@ outside the range is read as its nearest end. Missing is a column of its own: no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,10 @@ class Column:
     @property
     def labels(self) -> tuple[str, ...]:
         """What each of its columns stands for, that of a missing value first."""
-        parts = self.levels
+        parts: tuple[str, ...] = self.levels
         if self.knots or not self.levels:
-            parts = tuple(f"{low:g} to {high:g}" for low, high in zip(self.knots, self.knots[1:], strict=False))
+            ends = self.levels or tuple(map(repr, self.knots))
+            parts = tuple(f"{low} to {high}" for low, high in pairwise(ends))
         return tuple(f"{self.name}: {part}" for part in ("missing", *parts))
 
     def encode(self, design: Design) -> FloatArray:
@@ -53,7 +55,7 @@ class Column:
                 out[np.arange(len(values)), values + 1] = 1.0
                 return out
             values = np.where(values >= 0, values, np.nan)
-        missing = np.isnan(values)
+        missing = ~np.isfinite(values)
         out[:, 0] = missing
         low, high = np.array(self.knots[:-1]), np.array(self.knots[1:])
         if len(low):
@@ -61,17 +63,25 @@ class Column:
             out[:, 1:] = np.where(missing[:, None], 0.0, share)
         return out
 
-    def covers(self, design: Design) -> bool:
-        """Whether no value of a panel lies outside what it tells apart."""
-        if self.name not in design:
-            return False
+    def fitting(self, design: Design) -> Column | None:
+        """This column, stretched to tell a panel's values apart; None where the panel has something else by its name.
+
+        What lies beyond its ends is new, and everything between them means what it meant.
+        """
         feature, values = design.features[self.name], design[self.name]
         if bool(self.levels) != (feature.values == "level"):
-            return False
+            return None
         if self.levels:
-            return set(feature.levels) <= set(self.levels)
-        known = values[~np.isnan(values)]
-        return not len(known) or bool(self.knots and self.knots[0] <= known.min() and known.max() <= self.knots[-1])
+            known = [level for level in self.levels if level in feature.levels]
+            in_order = [level for level in feature.levels if level in self.levels]
+            return self if set(feature.levels) <= set(self.levels) and (not self.knots or known == in_order) else None
+        known_values = values[np.isfinite(values)]
+        if not self.knots or not len(known_values):
+            return self if not len(known_values) else None
+        low, high = float(known_values.min()), float(known_values.max())
+        before = (low,) if low < self.knots[0] else ()
+        after = (high,) if high > self.knots[-1] else ()
+        return replace(self, knots=(*before, *self.knots, *after))
 
 
 class Encoding:
@@ -91,8 +101,8 @@ class Encoding:
     ) -> Encoding:
         """From the transitions of a panel. names: features as ``harness.features`` calls them.
 
-        ordered: categorical ones whose levels stand in order. known: an encoding whose columns are taken over where
-        they tell all of the panel's values apart. RequestError where an ordered one is not categorical.
+        ordered: categorical ones whose levels stand in order. known: an encoding whose columns are taken over,
+        stretched where the panel's values reach further. RequestError where an ordered one is not categorical.
         """
         design = build(panel, panel.transitions, names)
         levels = [name for name in names if design.features[name].values == "level"]
@@ -101,7 +111,9 @@ class Encoding:
                 raise RequestError(
                     f"ordered: the panel has no categorical covariate '{name}'; {did_you_mean(name, levels)}"
                 )
-        taken = {column.name: column for column in (known.columns if known else ()) if column.covers(design)}
+        taken = {
+            column.name: column.fitting(design) for column in (known.columns if known else ()) if column.name in names
+        }
         return cls([taken.get(name) or _column(design, name, name in ordered) for name in names])
 
     def apply(self, panel: Panel, transitions: IntArray) -> FloatArray:
@@ -126,7 +138,9 @@ def _column(design: Design, name: str, ordered: bool) -> Column:
     if feature.values == "level":
         return Column(name, feature.levels, tuple(float(k) for k in range(len(feature.levels))) if ordered else ())
     known = np.asarray(values, dtype=np.float64)
-    known = known[~np.isnan(known)]
+    known = known[np.isfinite(known)]
     distinct = np.unique(known)
-    knots = distinct if len(distinct) <= KNOTS else np.unique(np.quantile(known, np.linspace(0, 1, KNOTS)))
-    return Column(name, (), tuple(float(k) for k in knots))
+    if len(distinct) > KNOTS:  # and where most have one value, as it is with years since, the others are told apart too
+        often, rarely = np.linspace(0, 1, KNOTS), np.linspace(0, 1, KNOTS // 2)
+        distinct = np.unique(np.concatenate([np.quantile(known, often), np.quantile(distinct, rarely)]))
+    return Column(name, (), tuple(float(k) for k in distinct))

@@ -37,7 +37,7 @@ class Dropout(nn.Module):
         self.draws = draws
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.draws.drop(x, self.share) if self.training and self.share else x
+        return self.draws.drop_vectors(x, self.share) if self.training and self.share else x
 
 
 class Block(nn.Module):
@@ -62,7 +62,7 @@ class Block(nn.Module):
         seen = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         seen = seen.transpose(1, 2).reshape(careers * most, width).index_select(0, batch.cell)
         x = x + self.drop(self.out(seen))
-        out: Tensor = x + self.drop(self.down(self.drop(F.gelu(self.up(self.norm_2(x))))))
+        out: Tensor = x + self.drop(self.down(F.gelu(self.up(self.norm_2(x)))))
         return out
 
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from harness.plugins.career.pretrain import Base
     from harness.plugins.career.train import Fit
 
-TOKENS_AT_ONCE = 8192  # transitions of the careers read together
 ENTRY, FACTS = "entry.npz", "facts.json"
 
 
@@ -58,39 +57,42 @@ class CareerModel(Model):
         self._facts = {"parameters_trained": train.n_states, "epochs": 0, "best_epoch": 0, "validation_loss": []}
         if train.n_states == 1 or not len(train.transitions):
             return
+        names = names_of(train, given_of(p, self.reader))
+        Encoding.fit(train, names, p.order)  # what is wrong with the request, before the minutes of pre-training
         base = self._base(context)
-        encoding = Encoding.fit(train, names_of(train, given_of(p, self.reader)), p.order, base and base.encoding)
+        encoding = Encoding.fit(train, names, p.order, base and base.encoding)
         with torch.random.fork_rng():
-            torch.manual_seed(context.seed)
+            torch.manual_seed(context.seed % 2**63)
             plan = replace(plan_of(p, self.reader), columns=encoding.width)
             network = Network(plan, start_of(train), self._titles(train, context))
         told = {} if base is None else self._begun_from(base, network, encoding, train)
         schedule = schedule_of(p, tuned=base is not None)
         tokens, watched = (Tokens.of(panel, encoding) for panel in (train, valid))
         fit = train_network(network, Careers(train, tokens, schedule, context.seed), watched, context, "training")
+        if fit.best == 0:
+            context.progress.note("no epoch was better on the validation split than the start, which is kept")
         self._network, self._encoding = network, encoding
         self._facts = {**_facts(network, fit), **told}
 
     def _base(self, context: Context) -> Base | None:
         """What was learned from resumes, if any are asked for."""
-        from harness.data.sources import open_panel
         from harness.plugins.career.plans import recipe_of
         from harness.plugins.career.pretrain import base_of
 
-        if not self.params.pretrain:
+        if context.resumes is None:
             return None
-        pool = open_panel(self.params.pretrain)
-        return base_of(recipe_of(self.params, self.reader), pool, self._titles(pool, context), context)
+        recipe = recipe_of(self.params, self.reader)
+        return base_of(recipe, context.resumes, self._titles(context.resumes, context), context)
 
     def _begun_from(self, base: Base, network: Network, encoding: Encoding, train: Panel) -> dict[str, Any]:
         """Facts of it."""
         from harness.plugins.career.pretrain import begin_from, matched
 
-        name = self.params.pretrain
-        states = matched(train.occupations, base.occupations, self.params.pretrain_match, name)
+        states = matched(train.occupations, base.occupations, self.params.pretrain_match)
         begin_from(base, network, encoding, train.occupations, states)
         return {
-            "base": f"pre-trained on {name}",
+            "pretraining": base.key,
+            "pretraining_seconds": base.seconds,
             "states_matched": int((states >= 0).sum()),
             "pretraining_loss": [round(loss, 6) for loss in base.validation],
         }
@@ -103,7 +105,8 @@ class CareerModel(Model):
 
         if not isinstance(self.params, TitlesParams):
             return None
-        return torch.from_numpy(title_vectors(panel.occupations.titles, self.params.encoder, context.device))
+        like = None if context.resumes is None else context.resumes.occupations.titles
+        return torch.from_numpy(title_vectors(panel.occupations.titles, self.params.encoder, context.device, like))
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
         """One pass for all transitions of a career."""
@@ -121,7 +124,7 @@ class CareerModel(Model):
         """float32 [n, K] of transitions that have an origin, in any order."""
         import torch
 
-        from harness.plugins.career.tokens import Tokens
+        from harness.plugins.career.tokens import AT_ONCE, Tokens
 
         network, encoding = self._fitted()
         persons = np.unique(panel.person[transitions])
@@ -134,7 +137,7 @@ class CareerModel(Model):
         found = np.empty((len(own), panel.n_states), dtype=np.float32)
         order = np.argsort(wanted, kind="stable")
         with torch.no_grad():
-            for careers in tokens.pieces(TOKENS_AT_ONCE):
+            for careers in tokens.pieces(AT_ONCE):
                 first, stop = tokens.offsets[careers[0]], tokens.offsets[careers[-1] + 1]
                 here = order[slice(*np.searchsorted(wanted[order], [first, stop]))]
                 if len(here):
@@ -172,7 +175,7 @@ class CareerModel(Model):
 def _facts(network: Network, fit: Fit) -> dict[str, Any]:
     return {
         "parameters_trained": sum(p.numel() for p in network.parameters()),
-        "epochs": len(fit.validation) - 1,
+        "epochs": fit.epochs,
         "best_epoch": fit.best,
         "validation_loss": [round(loss, 6) for loss in fit.validation],
     }

@@ -11,6 +11,7 @@ from harness.model import Params
 # What the published model was trained with (Vafa et al. 2022, and the commands beside its code), where that is not what
 # a survey likes best. Peak rates: 5e-4 in 4,000 steps on resumes, a fifth of it in 500 steps on the survey.
 PAPER: dict[str, Any] = {
+    "two_stage": True,
     "layers": 12,
     "width": 192,
     "heads": 3,
@@ -30,6 +31,8 @@ PAPER: dict[str, Any] = {
     "weight_decay": 0.01,
     "batch_tokens": 16_000,
     "epochs": 200,
+    "patience": 5,
+    "tuning_rate": 0.2,
     "average": 0.0,
     "exchange": 0.0,
     "exchange_across": 0.0,
@@ -50,7 +53,11 @@ class FamilyParams(Params):
     stay: Literal["own", "origin"] = Field(
         "own", description="what P(stay) is read from: weights of its own, or the score of the origin, as published"
     )
-    ordered: str = Field("", description="covariates whose levels stand in order, separated by commas")
+    ordered: str = Field(
+        "",
+        description="covariates whose levels stand in order, separated by commas; the order is that of columns.json, "
+        "and the alphabet's without it",
+    )
     schedule: Literal["linear", "inverse-sqrt"] = Field(
         "linear",
         description="of the learning rate after its warm-up: down to zero in a straight line, in as many epochs as are "
@@ -89,16 +96,13 @@ class FamilyParams(Params):
         description="how many to train, one after another from different seeds; the mean of what they say counts. Time "
         "and memory grow with them",
     )
-    pretrain: str = Field(
-        "", description="data set or path of resumes to learn from first, without the covariates they lack; none: ''"
-    )
     pretrain_match: Literal["title", "code"] = Field(
-        "title", description="what tells that a state of the resumes is one of the survey's"
+        "title", description="--pretrain: what tells that a state of the resumes is one of the survey's"
     )
-    pretrain_epochs: int = Field(10, ge=1, description="epochs of it; with schedule=inverse-sqrt, the most")
-    pretrain_warmup: int = Field(100, ge=0, description="steps of it in which the learning rate rises to its peak")
+    pretrain_epochs: int = Field(10, ge=1, description="--pretrain: epochs; with schedule=inverse-sqrt, the most")
+    pretrain_warmup: int = Field(100, ge=0, description="--pretrain: steps in which the rate rises to its peak")
     tuning_rate: float = Field(
-        0.2, gt=0, description="peak learning rate after pre-training, as a multiple of learning_rate"
+        0.2, gt=0, description="--pretrain: peak learning rate on the survey, as a multiple of learning_rate"
     )
     checkpoint_seconds: float = Field(
         30.0,
@@ -163,7 +167,8 @@ class CareerParams(SequenceParams):
     @model_validator(mode="after")
     def _heads_divide_the_width(self) -> Self:
         if self.width % self.heads:
-            raise ValueError(f"width={self.width} cannot be divided among heads={self.heads}: choose a multiple of it")
+            right = f"choose a width that is a multiple of {self.heads}"
+            raise ValueError(f"width={self.width} cannot be divided among heads={self.heads}: {right}")
         return self
 
 

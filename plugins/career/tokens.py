@@ -45,7 +45,10 @@ class Tokens:
         )
 
     def with_states(self, panel: Panel) -> Tokens:
-        """The same transitions with the panel's states in place of their own, their columns as they are."""
+        """The same transitions with the panel's states in place of their own.
+
+        Columns stay: how long and how often holds of a career whatever its states are called.
+        """
         origin, previous, target = _states(panel)
         held = states_held(panel, panel.transitions)
         return replace(self, origin=origin, previous=previous, target=target, held=held)
@@ -106,6 +109,7 @@ class Tokens:
         return Held(row, held.state[taken], held.records[taken], held.spells[taken], held.since[taken])
 
 
+AT_ONCE = 8192  # tokens in a pass that is not trained on
 HELD = 5  # numbers about each state that was held before
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from harness.plugins.career.tokens import Tokens
+from harness.errors import RunError
+from harness.plugins.career.tokens import AT_ONCE, Tokens
 from harness.training.average import Average
 from harness.training.checkpoint import Checkpoint, adam_state, training_key
 from harness.training.exchange import exchanged
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from harness.progress import Bar
     from harness.types import IntArray
 
-TOKENS_AT_ONCE = 8192  # in a pass that is not trained on
+
+HOPELESS = 100.0  # nats a transition: a perplexity that no state space has
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,11 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Fit:
-    """What training came to. validation: mean -ln P, nats a transition, before training and after each epoch. best: the
-    epoch whose weights were kept, 0 for those it began with."""
+    """What training came to. validation: mean -ln P, nats a transition, before training and after each epoch; empty
+    where nobody was held out. epochs: how many. best: the one whose weights were kept, 0 for those it began with."""
 
     validation: tuple[float, ...]
+    epochs: int
     best: int
 
 
@@ -147,9 +150,10 @@ def train(network: Network, careers: Careers, valid: Tokens, context: Context, l
     with context.progress.bar(label, total) as bar, _stepping(network, context) as how:
         bar.advance(course.done * len(careers.tokens))
         while course.more():
-            _epoch(network, optimizer, careers, course, how, (average.update, checkpoint.save_if_due, bar))
+            _epoch(network, optimizer, careers, course, how, _After(average, checkpoint, bar))
             with average.in_place():
                 improved = course.validated(mean_loss(network, valid))
+            _require_finite(course.losses[-1], f"{label}: epoch {course.done}")
             bar.describe(f"{label}: epoch {course.done}, validation perplexity {math.exp(course.losses[-1]):.3f}")
             if improved:
                 average.copy_to(kept)
@@ -158,7 +162,13 @@ def train(network: Network, careers: Careers, valid: Tokens, context: Context, l
         for parameter, value in zip(named.values(), kept, strict=True):
             parameter.copy_(value)
     network.eval()
-    return Fit(tuple(course.losses), course.best)
+    return Fit(tuple(course.losses) if course.watched else (), course.done, course.best)
+
+
+def _require_finite(loss: float, when: str) -> None:
+    """RunError where training has left all reason, which no later epoch mends."""
+    if not loss < HOPELESS:
+        raise RunError(f"{when}: the validation loss is {loss:g} nats; try a lower learning_rate, or a longer warmup")
 
 
 @contextmanager
@@ -169,16 +179,24 @@ def _stepping(network: Network, context: Context) -> Iterator[Stepping]:
         yield Stepping(pool, count, draws=network.draws)
 
 
+@dataclass(frozen=True)
+class _After:
+    """What every step is followed by."""
+
+    average: Average
+    checkpoint: Checkpoint
+    bar: Bar
+
+
 def _epoch(
     network: Network,
     optimizer: Any,
     careers: Careers,
     course: _Course,
     how: Stepping,
-    after: tuple[Callable[[], None], Callable[[], None], Bar],
+    after: _After,
 ) -> None:
     """Every career once, but for those of the batches that a killed run has done already."""
-    update, save_if_due, bar = after
     schedule, device = careers.schedule, str(next(network.parameters()).device)
     tokens = careers.epoch(course.done, schedule.strength(course.done / course.epochs))
 
@@ -188,15 +206,15 @@ def _epoch(
 
     network.train()
     batches = course.order.epoch(tokens.lengths, packed=True)
-    bar.advance(sum(int(tokens.lengths[done].sum()) for done in batches[: course.order.step]))
+    after.bar.advance(sum(int(tokens.lengths[done].sum()) for done in batches[: course.order.step]))
     for i in range(course.order.step, len(batches)):
         step, steps = course.done * len(batches) + i, course.epochs * len(batches)
         learning_rate = schedule.learning_rate * schedule.share(step, max(steps, step + 1))
         take_step(optimizer, loss_of, batches[i], learning_rate, how, (careers.seed, course.done, i))
-        update()
+        after.average.update()
         course.order.step = i + 1
-        save_if_due()
-        bar.advance(int(tokens.lengths[batches[i]].sum()))
+        after.checkpoint.save_if_due()
+        after.bar.advance(int(tokens.lengths[batches[i]].sum()))
 
 
 def log_likelihood(network: Network, tokens: Tokens) -> FloatArray:
@@ -206,7 +224,7 @@ def log_likelihood(network: Network, tokens: Tokens) -> FloatArray:
     device = str(next(network.parameters()).device)
     network.eval()
     with torch.no_grad():
-        parts = [network(tokens.batch(some, device)).cpu().numpy() for some in tokens.pieces(TOKENS_AT_ONCE)]
+        parts = [network(tokens.batch(some, device)).cpu().numpy() for some in tokens.pieces(AT_ONCE)]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
 

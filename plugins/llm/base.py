@@ -17,7 +17,7 @@ import numpy as np
 from harness.errors import RequestError
 from harness.panel import Panel
 from harness.plugins.llm.head import reading
-from harness.plugins.llm.loader import load_causal_lm, load_tokenizer, quiet
+from harness.plugins.llm.loader import load_causal_lm, load_tokenizer
 from harness.plugins.llm.symbols import add_symbols, disguised, symbol_ids
 from harness.plugins.llm.text import resume_text
 from harness.plugins.llm.tokens import Resumes, encode_titles
@@ -25,6 +25,7 @@ from harness.plugins.llm.train import Examples, Loss, Step, examples
 from harness.scratch import unfinished
 from harness.training.checkpoint import Checkpoint, adam_state, training_key
 from harness.training.order import Order
+from harness.training.quiet import quiet
 from harness.training.step import adamw
 from harness.training.workers import workers
 from harness.types import IntArray

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RequestError
+from harness.training.quiet import quiet
 from harness.types import IntArray
 
 if TYPE_CHECKING:
@@ -17,27 +17,6 @@ if TYPE_CHECKING:
 # Where a configuration says how many positions a model was built for.
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "sliding_window")
 LONGEST_CONTEXT = 4096
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps transformers' and peft's own bars and notices off the screen, and gives the settings back."""
-    import logging as levels
-
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(levels.ERROR)
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        with warnings.catch_warnings():
-            # peft asks transformers 5 whether gradients are checkpointed by a name that is on its way out.
-            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def load_tokenizer(source: str | Path, subfolder: str = "") -> PreTrainedTokenizerBase:

@@ -19,13 +19,13 @@ from harness.plugins.llm.loader import (
     extend_vocabulary,
     load_causal_lm,
     load_tokenizer,
-    quiet,
     weights_of,
 )
 from harness.plugins.llm.shots import drawn, prompt_ids
 from harness.plugins.llm.text import TextOptions, resume_text
 from harness.plugins.llm.tokens import NOTHING, Resumes, encode_titles, new_tokens
 from harness.pooling import same_titles
+from harness.training.quiet import quiet
 from harness.types import FloatArray, IntArray
 
 if TYPE_CHECKING:

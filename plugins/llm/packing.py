@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.plugins.llm.loader import quiet
+from harness.training.quiet import quiet
 from harness.types import IntArray
 
 if TYPE_CHECKING:

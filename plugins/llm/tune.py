@@ -17,7 +17,7 @@ from harness.plugins.llm.compute import checkpointing, product_type
 from harness.plugins.llm.dropout import draws_from_torch, dropout_by
 from harness.plugins.llm.exchange import Careers
 from harness.plugins.llm.head import reading
-from harness.plugins.llm.loader import embedding_modules, quiet
+from harness.plugins.llm.loader import embedding_modules
 from harness.plugins.llm.packing import packed_attention, packs
 from harness.plugins.llm.schedule import Course, Schedule
 from harness.plugins.llm.score import Scorer
@@ -27,6 +27,7 @@ from harness.training.average import Average
 from harness.training.checkpoint import Checkpoint, adam_state, training_key
 from harness.training.distributed import ALONE, Together, together
 from harness.training.draws import Draws
+from harness.training.quiet import quiet
 from harness.training.step import adamw
 from harness.training.workers import MOST_WORKERS, workers
 

@@ -22,12 +22,12 @@ from harness.data.sources import open_panel
 from harness.panel import Panel
 from harness.plugins.llm.base import train_tokenizer
 from harness.plugins.llm.head import read_everywhere, reading
-from harness.plugins.llm.loader import quiet
 from harness.plugins.llm.packing import packed_attention
 from harness.plugins.llm.tokens import Resumes, encode_titles
 from harness.plugins.llm.train import IGNORED, Examples, Step, examples
 from harness.plugins.llm.tune import Adapters, add_adapters
 from harness.training.order import batches
+from harness.training.quiet import quiet
 from harness.training.step import adamw
 from harness.training.workers import workers
 
