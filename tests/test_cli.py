@@ -252,13 +252,14 @@ def test_pretrain_reaches_the_models_that_can(harness: Command) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        (["mnl", "--pretrain", "market"], "mnl cannot be pre-trained; ask for a model that can (bag-of-jobs, career"),
+        (
+            ["llm-lora", "--pretrain", "market"],
+            "llm-lora cannot be pre-trained; ask for a model that can (bag-of-jobs, ",
+        ),
         (["career", "--pretrain", "nowhere"], "'nowhere' is no data set"),
     ],
 )
 def test_what_pretrain_refuses(command: list[str], asked: list[str], message: str, harness: Command) -> None:
-    if command == ["ablate"] and asked[0] == "mnl":
-        pytest.skip("names no ablations")
     done = harness(*command, *asked, *SMALL)
     assert done.returncode == 2
     assert message in " ".join(done.stderr.split())
