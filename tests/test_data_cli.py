@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
-
-from harness.cli import main
+from toys import InProcess
 
 OCCUPATIONS = "code,title,soc,status\n01,One,,employed\n02,Two,,employed\n"
 CAREERS = (
@@ -17,24 +15,9 @@ CAREERS = (
 )
 
 
-class Harness:
-    """The command in this process, through the entry point that the shell calls."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.monkeypatch, self.capsys = monkeypatch, capsys
-
-    def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        """Exit status, stdout, stderr."""
-        self.monkeypatch.setattr(sys, "argv", ["harness", "data", *arguments])
-        with pytest.raises(SystemExit) as left:
-            main()
-        printed = self.capsys.readouterr()
-        return int(left.value.code or 0), printed.out, printed.err
-
-
 @pytest.fixture
-def harness(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Harness:
-    return Harness(monkeypatch, capsys)
+def harness(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> InProcess:
+    return InProcess("data", monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -45,7 +28,7 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "panel"
 
 
-def test_check_lists_every_fault_and_exits_2(harness: Harness, source: Path) -> None:
+def test_check_lists_every_fault_and_exits_2(harness: InProcess, source: Path) -> None:
     (source / "careers.csv").write_text(CAREERS.replace("1,2001,02", "1,2001,2").replace("3,2001", "3,20x1"))
     status, out, err = harness("check", str(source))
     assert (status, err) == (2, "")
@@ -67,7 +50,7 @@ def test_check_lists_every_fault_and_exits_2(harness: Harness, source: Path) -> 
     assert len(err.splitlines()) == 1
 
 
-def test_a_sound_source_is_checked_described_and_converted(harness: Harness, source: Path, tmp_path: Path) -> None:
+def test_a_sound_source_is_checked_described_and_converted(harness: InProcess, source: Path, tmp_path: Path) -> None:
     assert harness("check", str(source)) == (0, f"{source}: 0 errors, 0 notes; 3 persons, 6 records\n", "")
     status, out, _ = harness("describe", str(source))
     assert status == 0
@@ -85,7 +68,7 @@ def test_a_sound_source_is_checked_described_and_converted(harness: Harness, sou
     )
 
 
-def test_mapping_and_settings_reach_the_readers(harness: Harness, source: Path) -> None:
+def test_mapping_and_settings_reach_the_readers(harness: InProcess, source: Path) -> None:
     careers = source / "careers.csv"
     careers.write_text(CAREERS.replace("person,year,occupation", "ID,yr,occ"))
     columns = ["--column", "person=ID", "--column", "year=yr", "--column", "occupation=occ"]

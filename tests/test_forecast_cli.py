@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from pyarrow import parquet
+from toys import InProcess
 
 from harness import forecast_careers
-from harness.cli import main
 from harness.contract import score
 from harness.data.sources import open_panel
 from harness.forecast import plan
@@ -29,24 +29,9 @@ HARNESS = str(Path(sys.executable).parent / "harness")
 SMALL = ["--data", "market", "--set", "data.persons=200", "--from", "2018"]
 
 
-class Harness:
-    """The command in this process, through the entry point that the shell calls."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.monkeypatch, self.capsys = monkeypatch, capsys
-
-    def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        """Exit status, stdout, stderr."""
-        self.monkeypatch.setattr(sys, "argv", ["harness", "forecast", *arguments])
-        with pytest.raises(SystemExit) as left:
-            main()
-        printed = self.capsys.readouterr()
-        return int(left.value.code or 0), printed.out, printed.err
-
-
 @pytest.fixture
-def harness(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Harness:
-    return Harness(monkeypatch, capsys)
+def harness(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> InProcess:
+    return InProcess("forecast", monkeypatch, capsys)
 
 
 def test_the_installed_command_prints_tables_and_writes_careers(tmp_path: Path) -> None:
@@ -71,7 +56,7 @@ def test_the_installed_command_prints_tables_and_writes_careers(tmp_path: Path) 
         assert rows["year"].count(year) == 2 * len(persons) * 4  # and earlier ones, of who was last seen earlier
 
 
-def test_json_gives_every_year_and_its_intervals(harness: Harness) -> None:
+def test_json_gives_every_year_and_its_intervals(harness: InProcess) -> None:
     line = ["--model", "marginal", "--model", "markov", *SMALL, "--samples", "4", "--json"]
     status, out, err = harness(*line, "--set", "marginal.pseudo_count=5")
     assert status == 0, err
@@ -139,28 +124,28 @@ def as_last_known(panel: Panel, year: int) -> Panel:
         ("--data wage-panel", "--model"),
     ],
 )
-def test_wrong_requests_end_with_status_2_and_say_what_is_right(line: str, message: str, harness: Harness) -> None:
+def test_wrong_requests_end_with_status_2_and_say_what_is_right(line: str, message: str, harness: InProcess) -> None:
     status, out, err = harness(*line.split())
     assert status == 2, err
     assert message in err
     assert out == ""
 
 
-def test_one_failed_model_does_not_stop_the_others(harness: Harness) -> None:
+def test_one_failed_model_does_not_stop_the_others(harness: InProcess) -> None:
     status, out, err = harness("--model", "oracle", "--model", "marginal", "--data", "wage-panel")
     assert status == 1
     assert "perplexity of the actual state" in out
     assert err.splitlines()[-1].startswith("error: oracle knows the probabilities of simulated panels only")
 
 
-def test_years_that_nobody_was_seen_in_are_forecast_for_all(harness: Harness) -> None:
+def test_years_that_nobody_was_seen_in_are_forecast_for_all(harness: InProcess) -> None:
     status, out, err = harness("--model", "marginal", "--data", "wage-panel", "--from", "1987", "--horizon", "2")
     assert status == 0, err
     assert "Nobody was observed in 1988, 1989: forecasts of all, with their 95% intervals." in out
     assert "perplexity" not in out
 
 
-def test_interrupted_it_says_what_is_kept(harness: Harness, tmp_path: Path) -> None:
+def test_interrupted_it_says_what_is_kept(harness: InProcess, tmp_path: Path) -> None:
     def stop(*arguments: object) -> None:
         raise KeyboardInterrupt
 
@@ -179,7 +164,7 @@ def test_a_model_of_one_outcome_has_nothing_to_sample(workshop: Workshop) -> Non
 
 
 @pytest.mark.survey
-def test_a_survey_is_forecast(harness: Harness, nlsy97: Path) -> None:
+def test_a_survey_is_forecast(harness: InProcess, nlsy97: Path) -> None:
     line = ["--model", "markov", "--model", "marginal", "--data", str(nlsy97), "--from", "2013", "--samples", "2"]
     status, out, err = harness(*line, "--json")
     assert status == 0, err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from math import log
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from pydantic import Field
 
+from harness.cli import main
 from harness.entry import Entry
 from harness.model import Context, Model, ModelSpec, Params, take_states
 from harness.panel import Panel
@@ -100,3 +103,18 @@ SMALLEST: dict[str, Any] = {
     "rank": 2,
     "checkpoint_seconds": 0,
 }
+
+
+class InProcess:
+    """A command of ``harness`` in this process, through the entry point that the shell calls."""
+
+    def __init__(self, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.command, self.monkeypatch, self.capsys = command, monkeypatch, capsys
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit status, stdout, stderr."""
+        self.monkeypatch.setattr(sys, "argv", ["harness", self.command, *arguments])
+        with pytest.raises(SystemExit) as left:
+            main()
+        printed = self.capsys.readouterr()
+        return int(left.value.code or 0), printed.out, printed.err
