@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +14,7 @@ from harness.forecast import Plan
 from harness.forecast_careers import Forecast
 from harness.forecast_report import Line, Period, Report, Shares
 from harness.inference import Estimate
+from harness.scratch import replacing
 
 ENDING = ".parquet"
 DIGITS = 6
@@ -130,15 +129,8 @@ def write_careers(path: Path, plan: Plan, forecasts: Sequence[Forecast]) -> int:
         tables.append(pa.table(columns))
     table = pa.concat_tables(tables)
     try:
-        handle, partial = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-        os.close(handle)
-        try:
-            parquet.write_table(table, partial)
-            os.chmod(partial, 0o644)
-            os.replace(partial, path)
-        except BaseException:
-            os.unlink(partial)
-            raise
+        with replacing(path) as draft:
+            parquet.write_table(table, draft)
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror or error})") from error
     return int(table.num_rows)

@@ -1,4 +1,4 @@
-"""A folder of a fit's own that survives a kill, so that the same fit, asked for again, can go on from there."""
+"""Work on disk that a kill leaves either done or ready to go on: whole files, whole folders, a fit's own scratch."""
 
 from __future__ import annotations
 
@@ -103,3 +103,38 @@ def _account(place: Path) -> float:
             seconds = before["seconds"] + max(0.0, max(kept) - before["since"])
     (place / SPENT).write_text(json.dumps({"seconds": seconds, "since": time.time()}), encoding="utf-8")
     return seconds
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` to be written; it takes the place of what is there when the block ends.
+
+    Where the block raises, or is killed, the old file is whole.
+    """
+    handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+    os.close(handle)
+    draft = Path(name)
+    try:
+        yield draft
+        draft.chmod(0o644)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def publishing(folder: Path) -> Iterator[Path]:
+    """An empty folder beside ``folder`` to be filled; it comes to stand there when the block ends, never half full.
+
+    What another process has put there meanwhile stays, since it is the same.
+    """
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield draft
+        try:
+            os.rename(draft, folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.scratch import unfinished
+from harness.scratch import publishing, replacing, unfinished
 
 # Writes a file into the scratch folder, says so, and works until it is killed.
 WORKER = """
 import sys, time
 from pathlib import Path
-from harness.scratch import unfinished
+from harness.scratch import unfinished, publishing, replacing
 with unfinished(Path(sys.argv[1]), "fit") as scratch:
     (scratch.folder / "half").write_text("done")
     print("ready", flush=True)
@@ -112,3 +112,31 @@ def test_what_nobody_came_back_to_for_a_month_goes(tmp_path: Path) -> None:
         with unfinished(tmp_path, "other"):
             assert (scratch.folder / "half").read_text() == "done"
     assert not own.exists()
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as draft:
+        draft.write_text("ne")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    with replacing(path) as draft:
+        draft.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_is_published_whole_and_the_first_one_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    with pytest.raises(KeyboardInterrupt), publishing(folder) as draft:
+        (draft / "half").write_text("")
+        raise KeyboardInterrupt
+    assert not folder.exists()
+    with publishing(folder) as draft:
+        (draft / "whole").write_text("first")
+        with publishing(folder) as other:  # of a process that is quicker
+            (other / "whole").write_text("second")
+    assert (folder / "whole").read_text() == "second"
+    assert [p.name for p in tmp_path.iterdir()] == ["base"]
