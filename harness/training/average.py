@@ -30,12 +30,13 @@ class Average:
     def in_place(self) -> Iterator[None]:
         """The parameters have the average's values meanwhile."""
         own = [p.detach().clone() for p in self.parameters]
-        self._set(self.values)
+        self.put(self.values)
         try:
             yield
         finally:
-            self._set(own)
+            self.put(own)
 
-    def _set(self, values: list[Any]) -> None:
+    def put(self, values: list[Any]) -> None:
+        """Copy values into the parameters."""
         for parameter, value in zip(self.parameters, values, strict=True):
             parameter.detach().copy_(value)

@@ -12,7 +12,7 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -135,7 +135,17 @@ def _checksum(tensors: Tensors, text: str) -> str:
     return f"{check:08x}"
 
 
-def adam_state(trained: Mapping[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> Tensors:
+def live_tensors(
+    trained: Mapping[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer, **copies: Sequence[torch.Tensor]
+) -> Tensors:
+    """All tensors that decide how a training goes on: the parameters, copies of them by kind, the optimiser's state."""
+    found = _adam_state(trained, optimizer)
+    for kind, values in {"trained": trained.values(), **copies}.items():
+        found |= {f"{kind}/{name}": value for name, value in zip(trained, values, strict=True)}
+    return found
+
+
+def _adam_state(trained: Mapping[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> Tensors:
     """The live state of a fused AdamW, made as its first step would make it where there has been none."""
     import torch
 

@@ -59,7 +59,7 @@ class Draws:
         again.set_state(own.get_state())
         return nullcontext(), self.using(again)
 
-    def drop_vectors(self, values: torch.Tensor, share: float) -> torch.Tensor:
+    def drop_quickly(self, values: torch.Tensor, share: float) -> torch.Tensor:
         """As ``drop``, at a quarter of the random numbers: shares are rounded to one in 65,536."""
         import torch
 

@@ -17,6 +17,15 @@ from harness.types import IntArray
 PERSONS = 1024  # whose exchanges are drawn at a time: memory is this many times the states
 
 
+def require_shares(within: float | None, across: float | None) -> None:
+    """ValueError where they are more than all careers. None: nothing."""
+    if (within or 0.0) + (across or 0.0) > 1:
+        raise ValueError(
+            f"exchange={within or 0:g} and exchange_across={across or 0:g} are shares of the same careers: set them so "
+            "that they sum to at most 1"
+        )
+
+
 def exchanged(panel: Panel, within: float, across: float, rng: np.random.Generator) -> IntArray:
     """int32 [N]: the states of the panel, some persons' occupations exchanged one for one throughout their career.
 

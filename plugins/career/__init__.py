@@ -96,7 +96,7 @@ def harness_models() -> list[ModelSpec]:
         ),
         _spec(
             "markov-regression",
-            "logits of staying and of where to: last two states, years in the present one and in all, covariates",
+            "logits of staying and of where to: state, the one before its spell, years in it and in all, covariates",
             RegressionParams,
             "regression",
             cite=f"{CITE}: a baseline of it",

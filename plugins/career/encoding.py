@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import RequestError, did_you_mean
-from harness.features import Design, build
+from harness.features import Design, build, covariate_labels
 from harness.panel import Panel
 from harness.types import FloatArray, IntArray
 
@@ -104,13 +104,8 @@ class Encoding:
         ordered: categorical ones whose levels stand in order. known: an encoding whose columns are taken over,
         stretched where the panel's values reach further. RequestError where an ordered one is not categorical.
         """
+        require_levels(panel, ordered)
         design = build(panel, panel.transitions, names)
-        levels = [name for name in names if design.features[name].values == "level"]
-        for name in ordered:
-            if name not in levels:
-                raise RequestError(
-                    f"ordered: the panel has no categorical covariate '{name}'; {did_you_mean(name, levels)}"
-                )
         taken = {
             column.name: column.fitting(design) for column in (known.columns if known else ()) if column.name in names
         }
@@ -131,6 +126,16 @@ class Encoding:
     def of(cls, plain: Sequence[Mapping[str, Any]]) -> Encoding:
         """What ``plain`` wrote."""
         return cls([Column(c["name"], tuple(c["levels"]), tuple(c["knots"])) for c in plain])
+
+
+def require_levels(panel: Panel, ordered: Sequence[str]) -> None:
+    """RequestError where one of these is no categorical covariate of the panel, as ``harness.features`` calls it."""
+    labels = covariate_labels(panel)
+    levels = [label for name, label in labels.items() if panel.covariates[name].kind == "categorical"]
+    for name in ordered:
+        if name not in levels:
+            hint = did_you_mean(name, levels)
+            raise RequestError(f"ordered: the panel has no categorical covariate '{name}'; {hint}")
 
 
 def _column(design: Design, name: str, ordered: bool) -> Column:

@@ -37,7 +37,7 @@ class Dropout(nn.Module):
         self.draws = draws
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.draws.drop_vectors(x, self.share) if self.training and self.share else x
+        return self.draws.drop_quickly(x, self.share) if self.training and self.share else x
 
 
 class Block(nn.Module):

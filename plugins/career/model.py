@@ -43,7 +43,7 @@ class CareerModel(Model):
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
         import torch
 
-        from harness.plugins.career.encoding import Encoding
+        from harness.plugins.career.encoding import Encoding, require_levels
         from harness.plugins.career.network import Network
         from harness.plugins.career.plans import given_of, plan_of, schedule_of
         from harness.plugins.career.start import start_of
@@ -58,7 +58,7 @@ class CareerModel(Model):
         if train.n_states == 1 or not len(train.transitions):
             return
         names = names_of(train, given_of(p, self.reader))
-        Encoding.fit(train, names, p.order)  # what is wrong with the request, before the minutes of pre-training
+        require_levels(train, p.order)  # what is wrong with the request, before the minutes of pre-training
         base = self._base(context)
         encoding = Encoding.fit(train, names, p.order, base and base.encoding)
         with torch.random.fork_rng():

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from harness.model import Params
+from harness.training.exchange import require_shares
 
 # What the published model was trained with (Vafa et al. 2022, and the commands beside its code), where that is not what
 # a survey likes best. Peak rates: 5e-4 in 4,000 steps on resumes, a fifth of it in 500 steps on the survey.
@@ -112,12 +113,7 @@ class FamilyParams(Params):
 
     @model_validator(mode="after")
     def _shares_are_of_one_whole(self) -> Self:
-        within, across = self.exchange or 0.0, self.exchange_across or 0.0
-        if within + across > 1:
-            raise ValueError(
-                f"exchange={within:g} and exchange_across={across:g} are shares of the same careers: set them so that "
-                "they sum to at most 1"
-            )
+        require_shares(self.exchange, self.exchange_across)
         return self
 
     @property

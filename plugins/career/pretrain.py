@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -26,7 +22,7 @@ from harness.plugins.career.tokens import Tokens
 from harness.plugins.career.train import Careers, Fit, Schedule, train
 from harness.pooling import same_titles
 from harness.run import sources_digest
-from harness.scratch import unfinished
+from harness.scratch import publishing, unfinished
 from harness.types import IntArray
 
 if TYPE_CHECKING:
@@ -82,7 +78,8 @@ def base_of(recipe: Recipe, pool: Panel, titles: Tensor | None, context: Context
             start = time.perf_counter()
             network, encoding, fit = _pretrained(recipe, pool, titles, replace(context, scratch=scratch.folder))
             seconds = round(scratch.seconds + time.perf_counter() - start, 2)
-            _move_in(network, encoding, {"validation": list(fit.validation), "seconds": seconds}, folder)
+            with publishing(folder) as draft:
+                write_network(draft, network, encoding, {"validation": list(fit.validation), "seconds": seconds})
     network, encoding, about = read_network(folder)
     return Base(network, encoding, pool.occupations, folder.name, tuple(about["validation"]), about["seconds"])
 
@@ -103,20 +100,6 @@ def _pretrained(recipe: Recipe, pool: Panel, titles: Tensor | None, context: Con
     reading = Careers(careers, tokens, recipe.schedule, recipe.seed)
     fit: Fit = train(network, reading, held_out, context, "pre-training")
     return network.cpu(), encoding, fit
-
-
-def _move_in(network: Network, encoding: Encoding, about: Mapping[str, Any], folder: Path) -> None:
-    """Write beside the final place and rename, so that a half-written base is never found."""
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        write_network(draft, network, encoding, about)
-        try:
-            os.rename(draft, folder)
-        except OSError:
-            if not folder.is_dir():  # otherwise another process made the same base meanwhile
-                raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def matched(survey: Occupations, resumes: Occupations, match: Match) -> IntArray:

@@ -13,9 +13,9 @@ import numpy as np
 from harness.errors import RunError
 from harness.plugins.career.tokens import AT_ONCE, Tokens
 from harness.training.average import Average
-from harness.training.checkpoint import Checkpoint, adam_state, training_key
+from harness.training.checkpoint import Checkpoint, live_tensors, training_key
+from harness.training.course import Course
 from harness.training.exchange import exchanged
-from harness.training.order import Order
 from harness.training.step import Stepping, adamw, take_step
 from harness.training.workers import workers
 from harness.types import FloatArray
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from harness.types import IntArray
 
 
-HOPELESS = 100.0  # nats a transition: a perplexity that no state space has
+MOST_NATS = 100.0  # a transition: the logarithm of a perplexity that no state space has
 
 
 @dataclass(frozen=True)
@@ -85,42 +85,20 @@ class Careers:
         return self.tokens.with_states(replace(self.panel, state=state))
 
 
-class _Course:
-    """Where training stands, and what decides how it goes on."""
-
-    KEPT = ("done", "losses", "best")
+class _Course(Course):
+    """And how many epochs there will be."""
 
     def __init__(self, schedule: Schedule, lengths: IntArray, seed: int, watched: bool) -> None:
+        super().__init__(schedule.batch_tokens, seed, watched)
         self.schedule = schedule
-        self.watched = watched  # else there is nothing to validate on, and the last weights are kept
-        self.order = Order(schedule.batch_tokens, seed)
-        self.done, self.best = 0, 0
-        self.losses: list[float] = []
-        a_epoch = max(1, math.ceil(int(lengths.sum()) / schedule.batch_tokens))
+        steps = max(1, math.ceil(int(lengths.sum()) / schedule.batch_tokens))
         self.epochs = schedule.epochs
         if schedule.shape == "linear":
-            self.epochs = max(self.epochs, math.ceil(schedule.fewest_steps / a_epoch))
+            self.epochs = max(self.epochs, math.ceil(schedule.fewest_steps / steps))
 
     def more(self) -> bool:
         stalled = self.schedule.shape != "linear" and self.done - self.best >= self.schedule.patience
         return self.done < self.epochs and not stalled
-
-    def validated(self, loss: float) -> bool:
-        """Ends an epoch with its validation loss; whether it is the lowest so far."""
-        self.done += 1
-        self.order.next_epoch()
-        self.losses.append(loss)
-        if loss < self.losses[self.best] or not self.watched:
-            self.best = self.done
-        return self.best == self.done
-
-    def state(self) -> dict[str, Any]:
-        return {**self.order.state(), **{name: getattr(self, name) for name in self.KEPT}}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.order.restore(state)
-        for name in self.KEPT:
-            setattr(self, name, state[name])
 
 
 def train(network: Network, careers: Careers, valid: Tokens, context: Context, label: str) -> Fit:
@@ -129,8 +107,6 @@ def train(network: Network, careers: Careers, valid: Tokens, context: Context, l
     label: of the progress bar and of the checkpoint, from which a killed call with the same arguments goes on to the
     same weights.
     """
-    import torch
-
     schedule = careers.schedule
     network.to(context.device)
     named = dict(network.named_parameters())
@@ -138,9 +114,7 @@ def train(network: Network, careers: Careers, valid: Tokens, context: Context, l
     average = Average(list(named.values()), schedule.average)
     kept = average.copy()
     course = _Course(schedule, careers.tokens.lengths, careers.seed, len(valid) > 0)
-    tensors = adam_state(named, optimizer)
-    for kind, values in (("trained", named.values()), ("average", average.values), ("kept", kept)):
-        tensors |= {f"{kind}/{name}": value for name, value in zip(named, values, strict=True)}
+    tensors = live_tensors(named, optimizer, average=average.values, kept=kept)
     key = _key(network, careers, valid)
     path = context.scratch / f"{label}.safetensors"
     checkpoint = Checkpoint(path, key, tensors, course.state, schedule.checkpoint_seconds, context.progress)
@@ -153,21 +127,19 @@ def train(network: Network, careers: Careers, valid: Tokens, context: Context, l
             _epoch(network, optimizer, careers, course, how, _After(average, checkpoint, bar))
             with average.in_place():
                 improved = course.validated(mean_loss(network, valid))
-            _require_finite(course.losses[-1], f"{label}: epoch {course.done}")
+            _require_sane(course.losses[-1], f"{label}: epoch {course.done}")
             bar.describe(f"{label}: epoch {course.done}, validation perplexity {math.exp(course.losses[-1]):.3f}")
             if improved:
                 average.copy_to(kept)
             checkpoint.save_if_due()
-    with torch.no_grad():
-        for parameter, value in zip(named.values(), kept, strict=True):
-            parameter.copy_(value)
+    average.put(kept)
     network.eval()
     return Fit(tuple(course.losses) if course.watched else (), course.done, course.best)
 
 
-def _require_finite(loss: float, when: str) -> None:
+def _require_sane(loss: float, when: str) -> None:
     """RunError where training has left all reason, which no later epoch mends."""
-    if not loss < HOPELESS:
+    if not loss < MOST_NATS:
         raise RunError(f"{when}: the validation loss is {loss:g} nats; try a lower learning_rate, or a longer warmup")
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from harness.hookspecs import hookimpl
 from harness.model import Ablation, ModelSpec, Params
+from harness.training.exchange import require_shares
 
 if TYPE_CHECKING:
     import typer
@@ -178,12 +179,7 @@ class LlmParams(Params):
 
     @model_validator(mode="after")
     def _shares_are_of_one_whole(self) -> Self:
-        within, across = self.exchange or 0.0, self.exchange_across or 0.0
-        if within + across > 1:
-            raise ValueError(
-                f"exchange={within:g} and exchange_across={across:g} are shares of the same careers: set "
-                "them so that they sum to at most 1"
-            )
+        require_shares(self.exchange, self.exchange_across)
         return self
 
     @model_validator(mode="after")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,8 +19,8 @@ from harness.plugins.llm.symbols import add_symbols, disguised, symbol_ids
 from harness.plugins.llm.text import resume_text
 from harness.plugins.llm.tokens import Resumes, encode_titles
 from harness.plugins.llm.train import Examples, Loss, Step, examples
-from harness.scratch import unfinished
-from harness.training.checkpoint import Checkpoint, adam_state, training_key
+from harness.scratch import publishing, unfinished
+from harness.training.checkpoint import Checkpoint, live_tensors, training_key
 from harness.training.order import Order
 from harness.training.quiet import quiet
 from harness.training.step import adamw
@@ -135,23 +132,10 @@ def _publish(recipe: Recipe, pool: Panel, context: Context, folder: Path) -> Non
         add_symbols(tokenizer, recipe.symbols)
         model = pretrain(recipe, pool, tokenizer, replace(context, scratch=scratch.folder))
         content = {**asdict(recipe), "pool_fingerprint": pool.fingerprint()}
-        _move_in(model, tokenizer, content, folder)
-
-
-def _move_in(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: dict[str, Any], folder: Path) -> None:
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        with quiet():
+        with publishing(folder) as draft, quiet():
             model.save_pretrained(draft)
             tokenizer.save_pretrained(draft)
-        (draft / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
-        try:
-            os.rename(draft, folder)
-        except OSError:
-            if not folder.is_dir():  # otherwise another process made the same base meanwhile
-                raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+            (draft / "recipe.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def train_tokenizer(pool: Panel, vocabulary: int, context: int) -> PreTrainedTokenizerBase:
@@ -206,7 +190,7 @@ def pretrain(recipe: Recipe, pool: Panel, tokenizer: PreTrainedTokenizerBase, co
     model.to(context.device).train()
     named = dict(model.named_parameters())
     optimizer = adamw(list(named.values()), weight_decay=0.1)
-    tensors = adam_state(named, optimizer) | {f"trained/{name}": value for name, value in named.items()}
+    tensors = live_tensors(named, optimizer)
     run = _Run(recipe, data)
     key = training_key(model, recipe, data.tokens.ids, data.tokens.offsets)
     path = context.scratch / "base.safetensors"

@@ -14,7 +14,7 @@ from typing import Any
 from harness.plugins.llm.compute import Precision
 from harness.plugins.llm.exchange import Careers
 from harness.plugins.llm.train import Loss, Step
-from harness.training.order import Order
+from harness.training import course as training
 
 
 @dataclass(frozen=True)
@@ -50,32 +50,18 @@ class Schedule:
     checkpoint_seconds: float = 60.0
 
 
-KEPT = ("losses", "best", "done", "decay_from", "end")  # of a course's state, beside its order
-
-
-class Course:
+class Course(training.Course):
     """The state of the schedule: how many epochs and steps, how they went, and since when the learning rate falls."""
 
+    KEPT = (*training.Course.KEPT, "decay_from", "end")
+
     def __init__(self, schedule: Schedule, careers: Careers, seed: int) -> None:
+        super().__init__(schedule.batch_tokens, seed)
         self.schedule = schedule
         self.careers = careers
         self.seed = seed
-        self.order = Order(schedule.batch_tokens, seed)
-        self.losses: list[float] = []
-        self.best = 0
-        self.done = 0
         self.decay_from: int | None = None
         self.end = schedule.epochs
-
-    def state(self) -> dict[str, Any]:
-        """JSON-able; with it, ``restore`` makes a new run go on where this one is."""
-        return {**self.order.state(), **{name: getattr(self, name) for name in KEPT}}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Become the run that ``state`` was asked of."""
-        self.order.restore(state)
-        for name in KEPT:
-            setattr(self, name, state[name])
 
     def more(self) -> bool:
         """Whether another epoch is due; decides when the decay begins."""
@@ -102,15 +88,6 @@ class Course:
             self.order.step = i + 1
             after()
             bar.advance(len(every[i]))
-
-    def validated(self, loss: float) -> bool:
-        """Ends the epoch with its validation loss; whether it is the lowest so far."""
-        self.done += 1
-        self.order.next_epoch()
-        self.losses.append(loss)
-        if loss < self.losses[self.best]:
-            self.best = self.done
-        return self.best == self.done
 
     def _share(self, epochs: float) -> float:
         """The learning rate as a share of its peak, at a time in epochs."""

@@ -24,7 +24,7 @@ from harness.plugins.llm.score import Scorer
 from harness.plugins.llm.tokens import Resumes
 from harness.plugins.llm.train import Examples, Step
 from harness.training.average import Average
-from harness.training.checkpoint import Checkpoint, adam_state, training_key
+from harness.training.checkpoint import Checkpoint, live_tensors, training_key
 from harness.training.distributed import ALONE, Together, together
 from harness.training.draws import Draws
 from harness.training.quiet import quiet
@@ -85,7 +85,6 @@ def tune(model: Any, data: tuple[Sequence[Resumes], Resumes], pad: int, schedule
     a killed call with the same arguments left in ``context.scratch``, and ends with the same weights as if nobody had
     stopped it.
     """
-    import torch
 
     train, valid = data
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -94,9 +93,7 @@ def tune(model: Any, data: tuple[Sequence[Resumes], Resumes], pad: int, schedule
     average = Average(list(trained.values()), schedule.average)
     kept, group = average.copy(), together(context)
     course = Course(schedule, careers, context.seed)
-    tensors = adam_state(trained, optimizer)
-    for kind, values in (("trained", trained.values()), ("average", average.values), ("kept", kept)):
-        tensors |= {f"{kind}/{name}": value for name, value in zip(trained, values, strict=True)}
+    tensors = live_tensors(trained, optimizer, average=average.values, kept=kept)
     key = _key(model, careers.plain, valid, schedule, context)
     group.require_same(key)
     path = context.scratch / "tuning.safetensors"
@@ -113,9 +110,7 @@ def tune(model: Any, data: tuple[Sequence[Resumes], Resumes], pad: int, schedule
             if improved:
                 average.copy_to(kept)
             checkpoint.save()
-    with torch.no_grad():
-        for parameter, value in zip(trained.values(), kept, strict=True):
-            parameter.copy_(value)
+    average.put(kept)
     model.eval()
     return Fit(tuple(course.losses), course.done, course.best)
 
