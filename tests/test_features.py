@@ -116,6 +116,16 @@ def test_covariates_are_optional_and_keep_their_names_apart() -> None:
     assert (design["tenure"].item(), design["tenure_covariate"].item()) == (1, 8)
 
 
+@pytest.mark.parametrize("first", ["education", "education_years"])
+def test_a_covariate_may_have_the_name_of_what_is_made_of_another(first: str) -> None:
+    """Years of schooling beside the years since education changed, in whatever order the file has them."""
+    panel = panel_of([[(2000, COOK), (2001, COOK)]], education=[0, 0])
+    both = panel.covariates | {"education_years": Covariate("numeric", np.array([11.0, 12.0]))}
+    ordered = {first: both[first], **both}
+    design = features.build(replace(panel, covariates=ordered), panel.transitions)
+    assert (design["education_years"].item(), design["education_years_covariate"].item()) == (2, 12)
+
+
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     panel = panel_of([[(2000, COOK), (2001, COOK)]])
     with pytest.raises(RequestError, match=r"no feature called 'tenur'; did you mean 'tenure'\?"):
