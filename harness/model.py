@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,20 @@ class Context:
     resumes: Panel | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of what a model estimated, for ``harness explain``.
+
+    headings: of the columns, the first naming the term. rows: a cell a heading; text, a number, or None where there is
+    nothing to say. notes: what a reader must know, a sentence each: observations, reference categories, penalty.
+    """
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str | float | None, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
 class Model(ABC):
     """One way of estimating P(next state | history).
 
@@ -89,6 +103,10 @@ class Model(ABC):
     def facts(self) -> Mapping[str, Any]:
         """JSON-able facts for the record, known after the fit: ``parameters_trained`` (int), ``base`` (str), ..."""
         return {}
+
+    def explain(self) -> Sequence[Table]:
+        """What was estimated, as tables for a person to read: coefficients, importances; nothing by default."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

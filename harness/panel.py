@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -20,6 +21,7 @@ from harness.types import BoolArray, FloatArray, IntArray, StrArray
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+SOC_CODE = re.compile(r"\d\d-\d{4}(\.\d\d)?")
 
 
 class Status(StrEnum):
@@ -37,18 +39,21 @@ class Occupations:
     """The state space, in a fixed order: state ``k`` is ``codes[k]``.
 
     ``codes``, ``titles``, ``groups`` (major group; the code itself for a state without one) and ``statuses`` all have
-    length K.
+    length K, and so have ``minors`` (minor group) where they are known and are not what the codes say.
     """
 
     codes: tuple[str, ...]
     titles: tuple[str, ...]
     groups: tuple[str, ...]
     statuses: tuple[Status, ...]
+    minors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         lengths = {len(self.codes), len(self.titles), len(self.groups), len(self.statuses)}
+        if self.minors:
+            lengths.add(len(self.minors))
         if len(lengths) != 1:
-            raise ValueError(f"codes, titles, groups and statuses differ in length: {sorted(lengths)}")
+            raise ValueError(f"codes, titles, groups, statuses and minors differ in length: {sorted(lengths)}")
         if len(set(self.codes)) != len(self.codes):
             raise ValueError("two occupations have the same code")
 
@@ -59,6 +64,18 @@ class Occupations:
         """Major groups as integers: int [K] into the sorted group names, and those names."""
         names, index = np.unique(np.array(self.groups, dtype=str), return_inverse=True)
         return index.astype(np.int64), tuple(str(name) for name in names)
+
+    def minor_index(self) -> IntArray:
+        """int64 [K]: minor groups as integers, each within one major group.
+
+        Without ``minors``, a code that is written like a SOC code ('dd-dddd') says its own by its first three digits;
+        any other state's is its major group.
+        """
+        told = self.minors or tuple(
+            code[:4] if SOC_CODE.fullmatch(code) else group for code, group in zip(self.codes, self.groups, strict=True)
+        )
+        pairs = [f"{group}\x00{minor}" for group, minor in zip(self.groups, told, strict=True)]
+        return np.unique(np.array(pairs, dtype=str), return_inverse=True)[1].astype(np.int64)
 
     def has_status(self, *statuses: Status) -> BoolArray:
         """bool [K]: whether each state has one of the statuses."""
@@ -102,6 +119,7 @@ class Panel:
     name: what boards call it. persons: str [P]. offsets: int64 [P + 1]. year, state: int32 [N], years strictly
     increasing within a person. split: int8 [P], a position in ``SPLITS``. source: how the panel came to be, JSON-able;
     a simulated panel names its generator there. left_out: reason -> count of what a reader did not take over.
+    weight: float64 [N], what each record counts for, in estimation and in scoring; one everywhere where None.
     """
 
     name: str
@@ -114,6 +132,7 @@ class Panel:
     covariates: Mapping[str, Covariate] = field(default_factory=dict)
     source: Mapping[str, Any] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    weight: FloatArray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.state)
@@ -125,6 +144,8 @@ class Panel:
             raise ValueError("offsets must rise from 0 to the number of records: no person is without a record")
         if n and not (self.state.min() >= 0 and self.state.max() < len(self.occupations)):
             raise ValueError("a state lies outside the occupations")
+        if self.weight is not None and len(self.weight) != n:
+            raise ValueError("weight must have one entry per record")
         later = self.transitions
         if (self.year[later] <= self.year[later - 1]).any():
             raise ValueError("years must strictly increase within a person")
@@ -167,6 +188,10 @@ class Panel:
         before = self.state[np.maximum(transitions - 1, 0)].astype(np.int64)
         return np.where(self._is_entry[transitions], -1, before)
 
+    def weights(self, records: IntArray) -> FloatArray:
+        """float64 [n]: what these records count for; of a transition, what its target record does."""
+        return np.ones(len(records)) if self.weight is None else self.weight[records]
+
     def age(self) -> FloatArray:
         """float64 [N]: years of age, NaN where the panel has no ``birth_year``."""
         birth = self.covariates.get("birth_year")
@@ -188,6 +213,7 @@ class Panel:
             state=self.state[records],
             split=self.split[persons],
             covariates={name: c.take(records) for name, c in self.covariates.items()},
+            weight=None if self.weight is None else self.weight[records],
         )
 
     def part(self, split: Split) -> Panel:
@@ -213,6 +239,8 @@ class Panel:
         shape = [list(self.occupations.codes), list(self.occupations.titles), list(self.occupations.groups)]
         kinds = {n: [c.kind, list(c.levels)] for n, c in sorted(self.covariates.items())}
         head = [shape, list(self.occupations.statuses), kinds, self.persons.tolist()]
+        if self.occupations.minors:
+            head.append(list(self.occupations.minors))
         digest.update(json.dumps(head, ensure_ascii=True).encode())
         columns: list[tuple[IntArray | FloatArray, str]] = [
             (self.offsets, "<i8"),
@@ -220,6 +248,8 @@ class Panel:
             (self.state, "<i4"),
             (self.split, "<i1"),
         ]
+        if self.weight is not None:
+            columns.append((self.weight, "<f8"))
         for _, covariate in sorted(self.covariates.items()):
             if covariate.kind == "categorical":
                 columns.append((covariate.values, "<i4"))

@@ -34,20 +34,21 @@ MOST_GROUPS = 48  # a code list without major groups makes every state its own: 
 class Sample:
     """n transitions to estimate from, of a panel's persons.
 
-    inputs: what is known of them. target: int64 [n], the state that followed. person: int64 [n].
+    inputs: what is known of them. target: int64 [n], the state that followed. person: int64 [n]. weight: float64 [n],
+    what each counts for.
     """
 
     panel: Panel
     inputs: Inputs
     target: IntArray
     person: IntArray
+    weight: FloatArray
 
     @classmethod
     def of(cls, panel: Panel, contexts: Contexts) -> Sample:
         records = panel.transitions
-        return cls(
-            panel, Inputs.of(panel, records, contexts), panel.state[records].astype(np.int64), panel.person[records]
-        )
+        inputs, target = Inputs.of(panel, records, contexts), panel.state[records].astype(np.int64)
+        return cls(panel, inputs, target, panel.person[records], panel.weights(records))
 
     def __len__(self) -> int:
         return len(self.target)
@@ -58,7 +59,8 @@ class Sample:
         return np.asarray(self.origin == self.target)
 
     def take(self, rows: IntArray) -> Sample:
-        return Sample(self.panel, self.inputs.take(rows), self.target[rows], self.person[rows])
+        inputs = self.inputs.take(rows)
+        return Sample(self.panel, inputs, self.target[rows], self.person[rows], self.weight[rows])
 
     def switchers(self) -> Sample:
         return self.take(np.flatnonzero(~self.stayed))
@@ -68,7 +70,8 @@ class Sample:
         rows = np.flatnonzero(chosen[self.person])
         place = np.cumsum(chosen) - 1
         panel = self.panel.select(np.flatnonzero(chosen))
-        return Sample(panel, self.inputs.take(rows), self.target[rows], place[self.person[rows]])
+        inputs = self.inputs.take(rows)
+        return Sample(panel, inputs, self.target[rows], place[self.person[rows]], self.weight[rows])
 
     @property
     def origin(self) -> IntArray:
