@@ -178,7 +178,9 @@ class ModelSpec:
     the fit, but what is asked of it (or nothing), so that requests which differ in them alone share one. pools: can be
     trained on careers of several panels at once (``Context.also``). parallel: can be fitted by several processes
     together; of any other model, the main process makes the whole fit. pretrains: can learn from resumes first
-    (``Context.resumes``). ablations: what ``harness ablate`` tries.
+    (``Context.resumes``). ablations: what ``harness ablate`` tries. weighs: the fit counts every record as often as its
+    weight says (``Panel.weights``), as if it stood there so often; of any other model, boards of weighted panels say that it
+    counts each once.
     """
 
     name: str
@@ -198,6 +200,7 @@ class ModelSpec:
     parallel: bool = False
     pretrains: bool = False
     ablations: tuple[Ablation, ...] = ()
+    weighs: bool = False
 
     def missing(self) -> tuple[str, ...]:
         """The needed modules that are not installed; nothing is imported to find out."""
