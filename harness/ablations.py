@@ -137,7 +137,7 @@ def lines(found: Sequence[tuple[str, Record]]) -> list[Line]:
     """The table: every record against the first, paired on persons."""
     records = [record for _, record in found]
     sums = np.column_stack([record.evidence.log_likelihood for record in records]).astype(np.float64)
-    transitions = np.array(records[0].evidence.transitions, dtype=np.int64)
+    transitions = records[0].evidence.counted
     levels = inference.perplexities(sums, transitions)
     gaps: list[Estimate | None] = [None]
     if len(records) > 1:

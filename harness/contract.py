@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,12 @@ TOLERANCE = 1e-4
 
 
 def score(spec: ModelSpec, model: Model, task: Task, test: Panel, progress: Progress | None = None) -> Scores:
-    """Ask a model about every transition at risk in ``test``, in chunks of persons, and check what it says."""
+    """Ask a model about every transition at risk in ``test``, in chunks of persons, and check what it says.
+
+    What a transition counts for is kept beside the answers, and no model is shown it.
+    """
     columns: defaultdict[str, list[Any]] = defaultdict(list)
+    weight, test = test.weight, replace(test, weight=None)
     size = SEARCHED_RECORDS if isinstance(model, OpenModel) else CHUNK_RECORDS
     with (progress or Silent()).bar(f"{spec.name}: {task.key}", test.n_records) as bar:
         for chunk, first in test.chunks(size):
@@ -32,6 +37,8 @@ def score(spec: ModelSpec, model: Model, task: Task, test: Panel, progress: Prog
             if len(transitions):
                 answers = _ask(spec, model, task, chunk, transitions)
                 columns["person"].append(test.person[first + transitions])
+                if weight is not None:
+                    columns["weight"].append(weight[first + transitions])
                 for name, values in answers.items():
                     columns[name].append(values)
             bar.advance(chunk.n_records)
@@ -155,16 +162,22 @@ def _check(spec: ModelSpec, panel: Panel, transitions: IntArray, answer: FloatAr
         refuse((total < low) | (total > 1 + TOLERANCE), lambda i: f"the row sums to {total[i]:.6f}")
 
 
-def row_sums(spec: ModelSpec, model: Model, task: Task, test: Panel, size: int = MASS_TRANSITIONS) -> FloatArray:
-    """float64 [s]: sums of whole rows at a seeded sample of the transitions, for rows that may sum to less than one."""
+def row_sums(
+    spec: ModelSpec, model: Model, task: Task, test: Panel, size: int = MASS_TRANSITIONS
+) -> tuple[FloatArray, FloatArray | None]:
+    """float64 [s]: sums of whole rows at a seeded sample of the transitions, for rows that may sum to less than one.
+
+    And what these transitions count for, float64 [s], where the panel has weights.
+    """
     at_risk = task.transitions(test)
     chosen = np.sort(np.random.default_rng(0).choice(at_risk, min(size, len(at_risk)), replace=False))
     persons = np.unique(test.person[chosen])
     part = test.select(persons)
     shift = test.offsets[:-1][persons] - part.offsets[:-1]
     chosen = chosen - shift[np.searchsorted(persons, test.person[chosen])]
-    rows = checked_log_prob(spec, model, part, chosen, whole_rows(part, chosen))
-    return np.asarray(np.exp(rows.astype(np.float64)).sum(axis=1), dtype=np.float64)
+    rows = checked_log_prob(spec, model, replace(part, weight=None), chosen, whole_rows(part, chosen))
+    sums = np.asarray(np.exp(rows.astype(np.float64)).sum(axis=1), dtype=np.float64)
+    return sums, None if part.weight is None else part.weights(chosen)
 
 
 def unseen(spec: ModelSpec, model: Model, task: Task, test: Panel) -> dict[str, int]:

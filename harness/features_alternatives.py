@@ -135,18 +135,27 @@ class Affinities:
     log_margin: FloatArray
 
     @classmethod
-    def count(cls, contexts: Contexts, codes: Mapping[str, IntArray], chosen: IntArray, scheme: Scheme) -> Affinities:
-        """codes: int64 [n] by context. chosen: int64 [n], the alternative that was taken.
+    def count(
+        cls,
+        contexts: Contexts,
+        codes: Mapping[str, IntArray],
+        chosen: IntArray,
+        scheme: Scheme,
+        weight: FloatArray | None = None,
+    ) -> Affinities:
+        """codes: int64 [n] by context. chosen: int64 [n], the alternative that was taken. weight: float64 [n], what
+        each of them counts for; one where None.
 
         A state's counts lean on those of its major group, and these, as other contexts' do, on the margin.
         """
         n = scheme.n_alternatives
-        margin = shares(np.bincount(chosen, minlength=n))
+        weight = np.ones(len(chosen)) if weight is None else weight
+        margin = shares(np.bincount(chosen, weights=weight, minlength=n))
         tables = {}
         for context in contexts.contexts:
             code = codes[context.name]
             known = code >= 0
-            flat = np.bincount(code[known] * n + chosen[known], minlength=context.size * n)
+            flat = np.bincount(code[known] * n + chosen[known], weights=weight[known], minlength=context.size * n)
             counts = flat.reshape(context.size, n)
             prior = margin
             if context.kind == "state":

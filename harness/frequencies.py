@@ -2,7 +2,7 @@
 
 Every estimate here is a Dirichlet posterior mean, (count + strength * prior) / (total + strength): the strength is the
 number of observations that the prior is worth, so a much-observed origin speaks for itself and a rare one borrows
-(MacKay and Peto 1995, "A hierarchical Dirichlet language model", eq. 5).
+(MacKay and Peto 1995, "A hierarchical Dirichlet language model", eq. 5). Counts are sums of the records' weights.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ JEFFREYS = 0.5
 STRENGTHS: tuple[float, ...] = tuple(float(2.0**k) for k in range(-2, 13))
 
 
+def count_states(states: IntArray, weight: FloatArray, n: int = 0) -> FloatArray:
+    """float64 [n]: how often each of n states occurs, or more if there are more, each time counting for its weight."""
+    return np.asarray(np.bincount(states, weights=weight, minlength=n), dtype=np.float64)
+
+
 def posterior_mean(counts: FloatArray | IntArray, prior: FloatArray, strength: float) -> FloatArray:
     """(counts + strength * prior) / (total + strength) over the last axis; strength above zero."""
     mean: FloatArray = (counts + strength * prior) / (counts.sum(axis=-1, keepdims=True) + strength)
@@ -35,9 +40,10 @@ def shares(counts: FloatArray | IntArray) -> FloatArray:
 
 def entry_shares(panel: Panel, strength: float = 10.0) -> FloatArray:
     """float64 [K]: P(state of a career's first record), leaning on the frequencies of all records."""
-    everyone = np.bincount(panel.state, minlength=panel.n_states)
-    first = np.bincount(panel.state[panel.entries], minlength=panel.n_states)
-    return posterior_mean(first, shares(everyone), strength)
+    first, every, n = panel.entries, np.arange(panel.n_records), panel.n_states
+    everyone = count_states(panel.state, panel.weights(every), n)
+    entered = count_states(panel.state[first], panel.weights(first), n)
+    return posterior_mean(entered, shares(everyone), strength)
 
 
 class Stays:
@@ -45,8 +51,9 @@ class Stays:
 
     def __init__(self, panel: Panel) -> None:
         origin, target = panel.origin(panel.transitions), panel.state[panel.transitions]
-        self.kept: IntArray = np.bincount(origin[origin == target], minlength=panel.n_states)
-        self.seen: IntArray = np.bincount(origin, minlength=panel.n_states)
+        weight, stayed = panel.weights(panel.transitions), origin == target
+        self.kept = count_states(origin[stayed], weight[stayed], panel.n_states)
+        self.seen = count_states(origin, weight, panel.n_states)
         self.overall = float((self.kept.sum() + JEFFREYS) / (self.seen.sum() + 2 * JEFFREYS))
 
     def rates(self, strength: float, of_state: IntArray | None = None) -> FloatArray:
@@ -58,27 +65,35 @@ class Stays:
             return np.ones(1)
         kept, seen = self.kept, self.seen
         if of_state is not None:
-            kept, seen = (np.bincount(of_state, weights=counts) for counts in (kept, seen))
+            kept, seen = (count_states(of_state, counts) for counts in (kept, seen))
         rates: FloatArray = (kept + strength * self.overall) / (seen + strength)
         return rates
 
     def choose(self, valid: Panel, start: float) -> float:
         """The strength under which staying and leaving in ``valid`` are likeliest; ``start`` where nobody moves."""
         origin, target = valid.origin(valid.transitions), valid.state[valid.transitions]
+        weight = valid.weights(valid.transitions)
         if len(origin) == 0 or len(self.seen) == 1:
             return start
 
         def log_likelihood(strength: float) -> float:
             rate = self.rates(strength)[origin]
-            return float(np.log(np.where(origin == target, rate, 1 - rate)).sum())
+            return float((weight * np.log(np.where(origin == target, rate, 1 - rate))).sum())
 
         return max((start, *STRENGTHS), key=log_likelihood)
 
 
 def switches(panel: Panel) -> tuple[IntArray, IntArray]:
     """int64 [n] each: origin and destination of every transition that left the origin."""
-    origin, target = panel.origin(panel.transitions), panel.state[panel.transitions].astype(np.int64)
-    return origin[origin != target], target[origin != target]
+    left = switch_records(panel)
+    return panel.origin(left), panel.state[left].astype(np.int64)
+
+
+def switch_records(panel: Panel) -> IntArray:
+    """int64 [n]: the target records of every transition that left the origin, in the order of ``switches``."""
+    later = panel.transitions
+    left: IntArray = later[panel.origin(later) != panel.state[later]]
+    return left
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +121,8 @@ class Destinations:
         origin, target = switches(panel)
         n = panel.n_states
         self.group: IntArray = panel.occupations.group_index()[0] if group is None else group
-        self.counts: IntArray = np.bincount(origin * n + target, minlength=n * n).reshape(n, n)
+        weight = panel.weights(switch_records(panel))
+        self.counts: FloatArray = count_states(origin * n + target, weight, n * n).reshape(n, n)
         self.margin = shares(self.counts.sum(axis=0))
         self.member = np.eye(int(self.group.max()) + 1)[self.group]  # [K, G]
         self.to_group = self.counts @ self.member  # [K, G]
@@ -149,13 +165,13 @@ class Destinations:
         origin, target = switches(valid)
         if len(origin) == 0:
             return start
-        group = self.group[target]
+        group, weight = self.group[target], valid.weights(switch_records(valid))
 
         def groups(candidate: Strengths) -> float:
-            return float(np.log(self.to_groups(candidate)[origin, group]).sum())
+            return float((weight * np.log(self.to_groups(candidate)[origin, group])).sum())
 
         def states(candidate: Strengths) -> float:
-            return float(np.log(self.within(candidate.state)[origin, target]).sum())
+            return float((weight * np.log(self.within(candidate.state)[origin, target])).sum())
 
         free = {"group", "origin", "state"} - set(fixed or ())
         start = climb(start, sorted(free & {"group", "origin"}), groups)

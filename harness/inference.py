@@ -17,6 +17,7 @@ from harness.types import FloatArray, IntArray
 
 REPLICATES = 1000
 SEED = 20240617
+Counts = IntArray | FloatArray
 BATCH_CELLS = 4_000_000  # of the replicates x persons matrix held at a time: 32 MB of float64
 
 
@@ -48,15 +49,16 @@ def resampled_sums(columns: FloatArray, replicates: int = REPLICATES, seed: int 
     return np.concatenate([counts @ columns for counts in draws(len(columns), replicates, seed)])
 
 
-def perplexity(log_likelihood: FloatArray, transitions: IntArray, replicates: int = REPLICATES) -> Estimate:
+def perplexity(log_likelihood: FloatArray, transitions: Counts, replicates: int = REPLICATES) -> Estimate:
     """Perplexity per transition with its person-clustered standard error.
 
-    log_likelihood: float64 [P], sums by person in nats. transitions: int64 [P].
+    log_likelihood: float64 [P], sums by person in nats. transitions: int64 [P]; of a weighted panel float64 [P], sums
+    of the weights that the log-likelihoods were multiplied by.
     """
     return perplexities(log_likelihood[:, None], transitions, replicates)[0]
 
 
-def perplexities(log_likelihood: FloatArray, transitions: IntArray, replicates: int = REPLICATES) -> list[Estimate]:
+def perplexities(log_likelihood: FloatArray, transitions: Counts, replicates: int = REPLICATES) -> list[Estimate]:
     """As ``perplexity`` for M models at once on the same draws: log_likelihood is float64 [P, M]."""
     sums = resampled_sums(np.column_stack([log_likelihood, transitions]), replicates)
     value = np.exp(-log_likelihood.sum(axis=0) / transitions.sum())
@@ -64,7 +66,7 @@ def perplexities(log_likelihood: FloatArray, transitions: IntArray, replicates: 
 
 
 def differences(
-    log_likelihood: FloatArray, reference: FloatArray, transitions: IntArray, replicates: int = REPLICATES
+    log_likelihood: FloatArray, reference: FloatArray, transitions: Counts, replicates: int = REPLICATES
 ) -> list[Estimate]:
     """Mean log-likelihood of each of M models less the reference's, in nats per transition, paired on persons.
 

@@ -12,7 +12,7 @@ import numpy as np
 from harness import inference
 from harness.errors import RequestError
 from harness.inference import Estimate
-from harness.records import Mass, Measured, Record, slug
+from harness.records import Mass, Measured, Record, figures, slug
 
 NULL_MODEL = "marginal"  # the constants-only model that McFadden's R2 is measured against
 
@@ -25,8 +25,8 @@ class Row:
     person-clustered standard error. mcfadden_r2: 1 - log-likelihood / that of ``marginal``. regret: log-likelihood of
     the true probabilities less the model's, in nats per transition, paired on persons. train_also: further panels that
     the model was trained on, each with how its fingerprint begins. pretrained_on: so, what it learned from before.
-    records_unseen, transitions_cut_short: what of the
-    scored careers the model had no room for (``contract.unseen``). None: not defined here.
+    records_unseen, transitions_cut_short: what of the scored careers the model had no room for (``contract.unseen``).
+    fitted_without_weights: whether the panel has weights, and the fit did not use them. None: not defined here.
     """
 
     rank: int
@@ -49,10 +49,11 @@ class Row:
     pretrained_on: str | None = None
     records_unseen: int | None = None
     transitions_cut_short: int | None = None
+    fitted_without_weights: bool | None = None
 
 
 # Fields of a row that are left out of tables where nothing is to be said, so that older tables stay as they are.
-OPTIONAL = ("train_also", "pretrained_on", "records_unseen", "transitions_cut_short")
+OPTIONAL = ("train_also", "pretrained_on", "records_unseen", "transitions_cut_short", "fitted_without_weights")
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ class Board:
     transitions: int
     rows: tuple[Row, ...]
     superseded: int = 0
+
+    @property
+    def weights(self) -> str | None:
+        """The column whose values transitions count for, in every figure; None where each counts one."""
+        return self.source.get("weights")
 
 
 def boards(records: Iterable[Record]) -> list[Board]:
@@ -129,7 +135,7 @@ def _board(group: list[Record], folder: str) -> Board:
 def _require_same_transitions(records: list[Record]) -> None:
     first = records[0]
     for other in records[1:]:
-        if (other.evidence.ids, other.evidence.transitions) != (first.evidence.ids, first.evidence.transitions):
+        if not other.evidence.same_transitions(first.evidence):
             raise RequestError(
                 f"records {first.id} and {other.id} claim task '{first.configuration.task}' on the same panel, but do "
                 "not count the same transitions at risk: one of the files was edited; run it again with --force"
@@ -137,7 +143,7 @@ def _require_same_transitions(records: list[Record]) -> None:
 
 
 def _rows(records: list[Record]) -> tuple[Row, ...]:
-    transitions = np.array(records[0].evidence.transitions, dtype=np.int64)
+    transitions = records[0].evidence.counted
     sums = np.column_stack([record.evidence.log_likelihood for record in records]).astype(np.float64)
     perplexities = inference.perplexities(sums, transitions)
     null = _find(records, lambda r: r.configuration.model == NULL_MODEL)
@@ -166,7 +172,7 @@ def _row(rank: int, record: Record, perplexity: Estimate, r2: float | None, regr
         model=asked.model,
         label=label(record),
         base=record.facts.get("base"),
-        figures=record.figures,
+        figures=_with_newer(record),
         perplexity=perplexity,
         mcfadden_r2=r2,
         regret=regret,
@@ -177,11 +183,18 @@ def _row(rank: int, record: Record, perplexity: Estimate, r2: float | None, regr
         seed=asked.seed,
         code=asked.code,
         measured=record.measured,
+        fitted_without_weights=record.facts.get("fitted_without_weights"),
         records_unseen=record.facts.get("records_unseen"),
         transitions_cut_short=record.facts.get("transitions_cut_short"),
         train_also=", ".join(f"{p.name} {p.fingerprint[:12]}" for p in asked.train_also) or None,
         pretrained_on=f"{asked.pretrain.name} {asked.pretrain.fingerprint[:12]}" if asked.pretrain else None,
     )
+
+
+def _with_newer(record: Record) -> dict[str, float | None]:
+    """A record's figures, and those that it is older than, from its evidence."""
+    newer = {key: value for key, value in figures(record).items() if key not in record.figures and value is not None}
+    return record.figures | newer
 
 
 def label(record: Record) -> str:

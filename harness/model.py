@@ -179,8 +179,7 @@ class ModelSpec:
     trained on careers of several panels at once (``Context.also``). parallel: can be fitted by several processes
     together; of any other model, the main process makes the whole fit. pretrains: can learn from resumes first
     (``Context.resumes``). ablations: what ``harness ablate`` tries. weighs: the fit counts every record as often as its
-    weight says (``Panel.weights``), as if it stood there so often; boards of weighted panels say of any other model that
-    it was fitted without.
+    weight says (``Panel.weights``), as if it stood there so often; boards of weighted panels say which models do not.
     """
 
     name: str

@@ -14,8 +14,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from harness.errors import RequestError, RunError
-from harness.scoring import Evidence
+from harness.scoring import DECIMALS, METRICS, Evidence, Metric
 from harness.scratch import replacing
+from harness.types import FloatArray, IntArray
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -117,18 +118,41 @@ class Measured(_Closed):
 
 
 class EvidenceColumns(_Closed):
-    """``harness.scoring.Evidence`` as lists; log-likelihoods in nats to six decimals."""
+    """``harness.scoring.Evidence`` as lists, to six decimals; log-likelihoods in nats.
+
+    weight: of weighted panels alone; of any other, the file does not know of the field.
+    """
 
     ids: list[str]
     transitions: list[int]
     log_likelihood: list[float]
-    top_1: list[int] | None = None
-    top_5: list[int] | None = None
+    top_1: list[int] | list[float] | None = None
+    top_5: list[int] | list[float] | None = None
     brier: list[float] | None = None
     cells: list[int] | None = None
-    event_counts: list[int] | None = None
-    other_counts: list[int] | None = None
+    event_counts: list[int] | list[float] | None = None
+    other_counts: list[int] | list[float] | None = None
     log_likelihood_open: list[float] | None = None
+    weight: list[float] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_ones(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        if self.weight is None:
+            written.pop("weight", None)
+        return written
+
+    @property
+    def counted(self) -> IntArray | FloatArray:
+        """[P]: what each person's transitions count for together; how many they are where the panel has no weights."""
+        if self.weight is None:
+            return np.array(self.transitions, dtype=np.int64)
+        return np.array(self.weight, dtype=np.float64)
+
+    def same_transitions(self, other: EvidenceColumns) -> bool:
+        """Whether both are of the same persons' transitions, and these count for the same."""
+        mine, theirs = ((e.ids, e.transitions, e.weight) for e in (self, other))
+        return mine == theirs
 
 
 class Record(_Closed):
@@ -160,8 +184,15 @@ def freeze(evidence: Evidence) -> EvidenceColumns:
     for name in EvidenceColumns.model_fields:
         if name != "ids":
             values = getattr(evidence, name)
-            columns[name] = None if values is None else np.round(values, 6).tolist()
+            columns[name] = None if values is None else np.round(values, DECIMALS).tolist()
     return EvidenceColumns(**columns)
+
+
+def figures(record: Record, further: Iterable[Metric] = ()) -> dict[str, float | None]:
+    """Every metric of a record, computed from the evidence as the record keeps it, to ten significant digits."""
+    evidence = record.arrays()
+    values = {metric.key: metric.compute(evidence) for metric in (*METRICS, *further)}
+    return {key: None if value is None else float(f"{value:.10g}") for key, value in values.items()}
 
 
 def digest(content: Mapping[str, Any]) -> str:

@@ -19,6 +19,8 @@ NUMBERS = (
     "task",
     "model",
     "scoring",
+    "calibration",
+    "weights",
     "contract",
     "runner",
     "pooling",

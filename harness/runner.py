@@ -29,12 +29,13 @@ from harness.records import (
     Measured,
     Record,
     Store,
+    figures,
     freeze,
     now,
 )
 from harness.registry import Registry
 from harness.run import Run
-from harness.scoring import METRICS, Metric, gather
+from harness.scoring import gather
 from harness.scratch import unfinished
 from harness.task import EachState, Task
 from harness.types import FloatArray
@@ -145,10 +146,13 @@ def require_pretraining(specs: Sequence[ModelSpec], registry: Registry) -> None:
 
 def why_empty(task: Task, panel: Panel) -> str | None:
     """A sentence saying that a task has nobody at risk in the test split, or None."""
-    if len(task.transitions(panel.part("test"))):
+    test = panel.part("test")
+    at_risk = task.transitions(test)
+    if len(at_risk) and test.weights(at_risk).any():
         return None
+    which = "at risk and has a weight above zero" if len(at_risk) else "at risk"
     return (
-        f"task '{task.key}' is empty on '{panel.name}': none of its test transitions is at risk ({task.summary}; "
+        f"task '{task.key}' is empty on '{panel.name}': none of its test transitions is {which} ({task.summary}; "
         f"{task.outcomes})"
     )
 
@@ -233,9 +237,9 @@ def _score(run: Run, task: Task, fitted: Fitted, workshop: Workshop) -> Record:
         scores = score(spec, fitted.model, task, test, workshop.progress)
     mass = None
     if scores.mass_low is not None and scores.mass_high is not None:
-        mass = _mass(scores.mass_high, float(np.log(scores.mass_high / scores.mass_low).max()))
+        mass = _mass(scores.mass_high, scores.weight, float(np.log(scores.mass_high / scores.mass_low).max()))
     elif not spec.sums_to_one and isinstance(task.partition, EachState):
-        mass = _mass(row_sums(spec, fitted.model, task, test))
+        mass = _mass(*row_sums(spec, fitted.model, task, test))
     configuration = run.configuration(task)
     evidence = freeze(gather(scores, test.persons.tolist()))
     record = Record(
@@ -244,7 +248,7 @@ def _score(run: Run, task: Task, fitted: Fitted, workshop: Workshop) -> Record:
         outcomes=task.outcomes,
         sums_to_one=spec.sums_to_one,
         knows_truth=spec.simulated_only,
-        facts=fitted.facts | unseen(spec, fitted.model, task, test),
+        facts=fitted.facts | unseen(spec, fitted.model, task, test) | _without_weights(spec, test),
         figures={},
         mass=mass,
         measured=Measured(
@@ -264,10 +268,19 @@ def _score(run: Run, task: Task, fitted: Fitted, workshop: Workshop) -> Record:
     return record.model_copy(update={"figures": figures(record, further)})
 
 
-def _mass(totals: FloatArray, tolerance: float | None = None) -> Mass:
+def _without_weights(spec: ModelSpec, test: Panel) -> dict[str, bool]:
+    """A fact for the record of a weighted panel: that the fit did not use its weights."""
+    return {} if test.weight is None or spec.weighs else {"fitted_without_weights": True}
+
+
+def _mass(totals: FloatArray, weight: FloatArray | None, tolerance: float | None = None) -> Mass:
+    share = np.ones(len(totals)) if weight is None or not weight.any() else weight
+    share = share / share.sum()
+
     def mean(values: FloatArray) -> tuple[float, float]:
-        error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-        return round(float(values.mean()), 6), round(error, 6)
+        n, level = len(values), float((share * values).sum())
+        error = float(np.sqrt(n / (n - 1) * ((share * (values - level)) ** 2).sum())) if n > 1 else 0.0
+        return round(level, 6), round(error, 6)
 
     (level, error), (log_level, log_error) = mean(totals), mean(np.log(totals))
     return Mass(
@@ -278,10 +291,3 @@ def _mass(totals: FloatArray, tolerance: float | None = None) -> Mass:
         log_error=log_error,
         tolerance=None if tolerance is None else float(f"{tolerance:.3g}"),
     )
-
-
-def figures(record: Record, further: list[Metric] | None = None) -> dict[str, float | None]:
-    """Every metric of a record, computed from the evidence as the record keeps it, to ten significant digits."""
-    evidence = record.arrays()
-    values = {metric.key: metric.compute(evidence) for metric in [*METRICS, *(further or [])]}
-    return {key: None if value is None else float(f"{value:.10g}") for key, value in values.items()}

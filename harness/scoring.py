@@ -7,16 +7,18 @@ That is what a record file keeps, so every figure can be recomputed from the fil
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
 
+from harness.calibration import calibration
 from harness.types import BoolArray, FloatArray, IntArray
 
 # Probabilities of an event are counted on this grid, so that a table of at most 10,001 cells carries the ranking that
 # the AUC is computed from, however many transitions there are.
 GRID = 10_000
+DECIMALS = 6  # that record files keep
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Scores:
     log_prob: float64 [n], ln P(observed outcome). person: int64 [n], position among the panel's persons.
     log_event, happened: float64 and bool [n], binary tasks only. rank: int64 [n], place of the observed outcome, 1 the
     likeliest; only where whole rows were asked for. log_prob_open: float64 [n], ``log_prob`` before rows were
-    renormalised; mass_low, mass_high: float64 [n], bounds on the sum of each row; only where they were.
+    renormalised; mass_low, mass_high: float64 [n], bounds on the sum of each row; only where they were. weight: float64
+    [n], what each transition counts for; one where None. No other column is multiplied by it.
     """
 
     persons: int
@@ -38,6 +41,7 @@ class Scores:
     log_prob_open: FloatArray | None = None
     mass_low: FloatArray | None = None
     mass_high: FloatArray | None = None
+    weight: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -48,66 +52,101 @@ class Evidence:
     brier: float64, sums of squared errors. cells, event_counts, other_counts: int64 [c], the table of probabilities of
     the event in units of 1/10,000 and how many transitions with and without the event stand in each cell.
     log_likelihood_open: float64, in nats, of the same rows before they were renormalised; None where they were not.
+    weight: float64, sums of the weights of a weighted panel's transitions. Every other column, but for the number of
+    transitions, is then a sum of what they count for, hits and cells too; those that count for nothing are left out.
     """
 
     ids: tuple[str, ...]
     transitions: IntArray
     log_likelihood: FloatArray
-    top_1: IntArray | None = None
-    top_5: IntArray | None = None
+    top_1: IntArray | FloatArray | None = None
+    top_5: IntArray | FloatArray | None = None
     brier: FloatArray | None = None
     cells: IntArray | None = None
-    event_counts: IntArray | None = None
-    other_counts: IntArray | None = None
+    event_counts: IntArray | FloatArray | None = None
+    other_counts: IntArray | FloatArray | None = None
     log_likelihood_open: FloatArray | None = None
+    weight: FloatArray | None = None
+
+    @property
+    def counted(self) -> IntArray | FloatArray:
+        """[P]: what each person's transitions count for together; how many they are where the panel has no weights."""
+        return self.transitions if self.weight is None else self.weight
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A figure: key, the better direction, and its value from the evidence (None where it is not defined)."""
+    """A figure: key, what is better, and its value from the evidence (None where it is not defined)."""
 
     key: str
-    better: Literal["higher", "lower"]
+    better: Literal["higher", "lower", "nearer one", "nearer zero"]
     compute: Callable[[Evidence], float | None]
 
 
 def gather(scores: Scores, ids: list[str]) -> Evidence:
     """Sum scores by person. ids: the P person ids that ``scores.person`` points into."""
+    scores = _that_count(scores)
     n = np.bincount(scores.person, minlength=scores.persons)
     here = np.flatnonzero(n)
 
     def by_person(values: FloatArray | BoolArray) -> FloatArray:
-        return np.asarray(np.bincount(scores.person, weights=values, minlength=scores.persons)[here], dtype=np.float64)
+        counted = values if scores.weight is None else values * scores.weight
+        return np.asarray(np.bincount(scores.person, weights=counted, minlength=scores.persons)[here], dtype=np.float64)
 
-    top_1 = top_5 = None
-    if scores.rank is not None:
-        top_1 = by_person(scores.rank <= 1).astype(np.int64)
-        top_5 = by_person(scores.rank <= 5).astype(np.int64)
+    def hits(most: int) -> IntArray | FloatArray | None:
+        if scores.rank is None:
+            return None
+        found = by_person(scores.rank <= most)
+        return found.astype(np.int64) if scores.weight is None else found
+
     brier = cells = events = others = None
     if scores.log_event is not None and scores.happened is not None:
         prob = np.exp(scores.log_event)
         brier = by_person((prob - scores.happened) ** 2)
-        cell = np.rint(prob * GRID).astype(np.int64)
-        with_event = np.bincount(cell[scores.happened], minlength=GRID + 1)
-        without = np.bincount(cell[~scores.happened], minlength=GRID + 1)
-        cells = np.flatnonzero(with_event + without)
-        events, others = with_event[cells], without[cells]
+        cells, events, others = _cells(prob, scores.happened, scores.weight)
     return Evidence(
         ids=tuple(ids[i] for i in here),
         transitions=n[here],
         log_likelihood=by_person(scores.log_prob),
-        top_1=top_1,
-        top_5=top_5,
+        top_1=hits(1),
+        top_5=hits(5),
         brier=brier,
         cells=cells,
         event_counts=events,
         other_counts=others,
         log_likelihood_open=None if scores.log_prob_open is None else by_person(scores.log_prob_open),
+        weight=None if scores.weight is None else by_person(np.ones(len(scores.person))),
     )
 
 
+def _that_count(scores: Scores) -> Scores:
+    """Without transitions of weight zero, and without persons whose weights are zero as record files keep them."""
+    if scores.weight is None:
+        return scores
+    total = np.bincount(scores.person, weights=scores.weight, minlength=scores.persons)
+    kept = (scores.weight > 0) & (np.round(total, DECIMALS) > 0)[scores.person]
+    columns: dict[str, Any] = {}
+    for field in fields(scores):
+        values = getattr(scores, field.name)
+        columns[field.name] = values if values is None or field.name == "persons" else values[kept]
+    return Scores(**columns)
+
+
+def _cells(
+    prob: FloatArray, happened: BoolArray, weight: FloatArray | None
+) -> tuple[IntArray, IntArray | FloatArray, IntArray | FloatArray]:
+    """Of the event's probabilities [n]: cells that are not empty; what counts in each with the event, and without."""
+    cell = np.rint(prob * GRID).astype(np.int64)
+    cells = np.unique(cell)
+    both = []
+    for chosen in (happened, ~happened):
+        counted = None if weight is None else weight[chosen]
+        both.append(np.bincount(cell[chosen], weights=counted, minlength=GRID + 1)[cells])
+    return cells, both[0], both[1]
+
+
 def log_likelihood(evidence: Evidence) -> float:
-    """Sum of ln P(observed outcome), in nats."""
+    """Sum of ln P(observed outcome), in nats, each times what its transition counts for."""
     return float(evidence.log_likelihood.sum())
 
 
@@ -115,30 +154,35 @@ def n_transitions(evidence: Evidence) -> int:
     return int(evidence.transitions.sum())
 
 
+def _mean(values: FloatArray | IntArray, evidence: Evidence) -> float:
+    """Of sums by person, over all that counts."""
+    return float(values.sum()) / float(evidence.counted.sum())
+
+
 def perplexity(evidence: Evidence) -> float:
-    """exp(-log-likelihood / transitions)."""
-    return float(np.exp(-log_likelihood(evidence) / n_transitions(evidence)))
+    """exp(-log-likelihood / transitions); of a weighted panel exp(-sum w ln P / sum w)."""
+    return float(np.exp(-_mean(evidence.log_likelihood, evidence)))
 
 
 def perplexity_open(evidence: Evidence) -> float | None:
     """Perplexity before rows were renormalised: of a language model, that of the text by the chain rule alone."""
     if evidence.log_likelihood_open is None:
         return None
-    return float(np.exp(-evidence.log_likelihood_open.sum() / n_transitions(evidence)))
+    return float(np.exp(-_mean(evidence.log_likelihood_open, evidence)))
 
 
 def log_loss(evidence: Evidence) -> float | None:
     """Mean -ln P(observed outcome) of a binary task, in nats; None for the others, where perplexity says the same."""
-    return None if evidence.brier is None else -log_likelihood(evidence) / n_transitions(evidence)
+    return None if evidence.brier is None else -_mean(evidence.log_likelihood, evidence)
 
 
-def accuracy(hits: IntArray | None, evidence: Evidence) -> float | None:
-    return None if hits is None else float(hits.sum()) / n_transitions(evidence)
+def accuracy(hits: IntArray | FloatArray | None, evidence: Evidence) -> float | None:
+    return None if hits is None else _mean(hits, evidence)
 
 
 def brier_score(evidence: Evidence) -> float | None:
     """Mean squared error of P(event): the two-outcome form, 0 to 1."""
-    return None if evidence.brier is None else float(evidence.brier.sum()) / n_transitions(evidence)
+    return None if evidence.brier is None else _mean(evidence.brier, evidence)
 
 
 def auc(evidence: Evidence) -> float | None:
@@ -156,6 +200,21 @@ def auc(evidence: Evidence) -> float | None:
     return float((events * (below + others / 2)).sum() / pairs)
 
 
+def _of_calibration(part: int) -> Callable[[Evidence], float | None]:
+    """The slope (1) or the intercept (0) of ``harness.calibration``, of the table of cells."""
+
+    def compute(evidence: Evidence) -> float | None:
+        if evidence.cells is None or evidence.event_counts is None or evidence.other_counts is None:
+            return None
+        prob = np.clip(
+            evidence.cells / GRID, 0.5 / GRID, 1 - 0.5 / GRID
+        )  # half a cell inside, where log-odds are finite
+        line = calibration(prob, evidence.event_counts, evidence.other_counts)
+        return None if line is None else round(line[part], DECIMALS) + 0.0  # 0.0 and not -0.0
+
+    return compute
+
+
 METRICS: tuple[Metric, ...] = (
     Metric("log_likelihood", "higher", log_likelihood),
     Metric("perplexity", "lower", perplexity),
@@ -165,4 +224,6 @@ METRICS: tuple[Metric, ...] = (
     Metric("auc", "higher", auc),
     Metric("log_loss", "lower", log_loss),
     Metric("brier", "lower", brier_score),
+    Metric("calibration_slope", "nearer one", _of_calibration(1)),
+    Metric("calibration_intercept", "nearer zero", _of_calibration(0)),
 )

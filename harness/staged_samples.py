@@ -109,7 +109,8 @@ class StayFeatures:
         scheme = Scheme(2, group, group, strengths[1], ())
         stays = Stays(sample.panel)
         rates = stays.rates(strengths[0])
-        affinities = Affinities.count(contexts, sample.inputs.codes, sample.stayed.astype(np.int64), scheme)
+        stayed = sample.stayed.astype(np.int64)
+        affinities = Affinities.count(contexts, sample.inputs.codes, stayed, scheme, sample.weight)
         return cls(affinities, np.log(rates) - np.log1p(-rates), np.log1p(stays.seen))
 
     def offset(self, inputs: Inputs) -> FloatArray:
@@ -174,9 +175,10 @@ class PairCounts:
             base = destinations.to_groups(self.strengths)
         else:
             base = destinations.within(self.strengths.state)
+        chosen = of_state[switchers.target]
         return PairFeatures(
             scheme,
-            Affinities.count(self.contexts, switchers.inputs.codes, of_state[switchers.target], scheme),
+            Affinities.count(self.contexts, switchers.inputs.codes, chosen, scheme, switchers.weight),
             np.log(np.maximum(base, SMALLEST)).astype(np.float32),
             Stays(switchers.panel).rates(self.strength, of_state),
         )

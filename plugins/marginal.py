@@ -29,7 +29,8 @@ class Marginal(Model):
         self.log_share: FloatArray = np.zeros(0)  # [K]
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        counts = np.bincount(train.state[train.transitions], minlength=train.n_states) + self.params.pseudo_count
+        into, weight = train.state[train.transitions], train.weights(train.transitions)
+        counts = np.bincount(into, weights=weight, minlength=train.n_states) + self.params.pseudo_count
         self.log_share = np.log(counts / counts.sum()).astype(np.float32)
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
@@ -54,5 +55,6 @@ def harness_models() -> list[ModelSpec]:
             Marginal,
             params=MarginalParams,
             cite="the constant-only model of McFadden (1974), Conditional logit analysis of qualitative choice",
+            weighs=True,
         )
     ]

@@ -33,4 +33,5 @@ class Uniform(Model):
 
 @hookimpl
 def harness_models() -> list[ModelSpec]:
-    return [ModelSpec("uniform", "every state equally likely", Uniform)]
+    # Where nothing is estimated, every record counts as it should.
+    return [ModelSpec("uniform", "every state equally likely", Uniform, weighs=True)]

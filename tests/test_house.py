@@ -29,7 +29,7 @@ ROOMS = [
     {"types", "errors", "progress", "entry", "processes"},
     {"panel"},
     {"task", "model", "pooling"},
-    {"scoring", "inference", "frequencies", "machine", "scratch", "settings"},
+    {"scoring", "calibration", "inference", "weights", "frequencies", "machine", "scratch", "settings"},
     {"features_history"},
     {"features"},
     {"features_contexts", "features_alternatives"},

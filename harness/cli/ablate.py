@@ -8,7 +8,7 @@ import typer
 
 from harness import processes
 from harness.cli import console
-from harness.cli.options import RECORDS, DataOption, JsonOption, PretrainOption, RecordsOption, SetOption
+from harness.cli.options import RECORDS, DataOption, JsonOption, PretrainOption, RecordsOption, SetOption, WeightsOption
 from harness.cli.run import further_panels, read_resumes
 from harness.machine import cache_folder, resolve_device
 from harness.progress import PROGRESS, Progress
@@ -16,6 +16,7 @@ from harness.records import Record, Store
 from harness.registry import Registry
 from harness.runner import Workshop, require_pretraining
 from harness.settings import parse
+from harness.weights import weighted
 
 
 def ablate(
@@ -29,6 +30,7 @@ def ablate(
     ] = None,
     train_also: Annotated[list[str] | None, typer.Option(help="A panel for arms that pool. Repeatable.")] = None,
     pretrain: PretrainOption = None,
+    weights: WeightsOption = None,
     against: Annotated[list[str] | None, typer.Option(help="Another model for the table. Repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random draw.", min=0)] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
@@ -49,6 +51,7 @@ def ablate(
     if pretrain:
         require_pretraining([entry.item], registry)
     panel = open_panel(data, given.data, registry=registry)
+    panel = panel if weights is None else weighted(panel, weights)
     also = tuple(further_panels(train_also or [], panel, registry, progress))
     resumes = read_resumes(pretrain, panel, registry, progress)
     where = resolve_device(device, entry.item.needs)

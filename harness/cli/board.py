@@ -14,7 +14,7 @@ from harness.cli import console
 from harness.cli.options import BOARDS, RECORDS, BoardsOption, JsonOption, RecordsOption
 from harness.errors import RequestError, RunError, did_you_mean
 from harness.leaderboard import Board, boards, label
-from harness.records import Store, find_record
+from harness.records import Store, figures, find_record
 from harness.registry import Registry
 
 WIDE = 150  # terminal columns below which a board leaves out what it cost
@@ -35,7 +35,6 @@ def leaderboard(
     evidence gives.
     """
     from harness import render
-    from harness.runner import figures
 
     registry: Registry = context.obj
     every = records_folder(records).all()
@@ -46,7 +45,7 @@ def leaderboard(
     tables = render.files(made, folder, registry)
     if check:
         metrics = [entry.item for entry in registry.metrics.values()]
-        wrong = [record.id for record in every if _defined(figures(record, metrics)) != _defined(record.figures)]
+        wrong = [record.id for record in every if not _agree(record.figures, figures(record, metrics))]
         if wrong:
             raise RunError(f"records whose figures are not those of their evidence: {', '.join(wrong)}")
         if stale := render.stale(tables):
@@ -62,9 +61,9 @@ def leaderboard(
     console.say(f"{len(written)} of {len(tables)} tables changed in {folder}")
 
 
-def _defined(figures: Mapping[str, float | None]) -> dict[str, float]:
-    """Those with a value: a record may be older than a figure that it has no evidence for."""
-    return {key: value for key, value in figures.items() if value is not None}
+def _agree(kept: Mapping[str, float | None], computed: Mapping[str, float | None]) -> bool:
+    """Whether a record's figures are those of its evidence; one that is older than a figure has no value to compare."""
+    return all(computed.get(key) == value for key, value in kept.items())
 
 
 def _chosen(made: list[Board], task: str | None, data: str | None) -> list[Board]:
@@ -107,13 +106,14 @@ def compare(
     chosen = [find_record(every, run) for run in runs]
     first = chosen[0]
     for other in chosen[1:]:
-        same = (other.configuration.panel.fingerprint, other.configuration.task, other.evidence.transitions)
-        if same != (first.configuration.panel.fingerprint, first.configuration.task, first.evidence.transitions):
+        same = (other.configuration.panel.fingerprint, other.configuration.task)
+        alike = same == (first.configuration.panel.fingerprint, first.configuration.task)
+        if not alike or not other.evidence.same_transitions(first.evidence):
             raise RequestError(
                 f"{other.id} and {first.id} are not of one task on one panel; their figures do not compare"
             )
     sums = np.column_stack([record.evidence.log_likelihood for record in chosen])
-    estimates = inference.differences(sums[:, 1:], sums[:, 0], np.array(first.evidence.transitions))
+    estimates = inference.differences(sums[:, 1:], sums[:, 0], first.evidence.counted)
     if as_json:
         content = [
             {"run": r.id, "model": label(r), "against": first.id, "difference": e.value, "low": e.low, "high": e.high}

@@ -17,6 +17,7 @@ from harness.cli.options import (
     OccupationsOption,
     PretrainOption,
     SetOption,
+    WeightsOption,
 )
 from harness.cli.run import AlsoOption, DeviceOption, ModelsOption, SeedOption, further_panels, read_resumes
 from harness.errors import HarnessError, RequestError
@@ -28,6 +29,7 @@ from harness.registry import Registry
 from harness.run import Run
 from harness.runner import Workshop, require_pooling, require_pretraining
 from harness.settings import Settings, pairs, parse, validate
+from harness.weights import weighted
 
 if TYPE_CHECKING:
     from harness.forecast import Plan
@@ -64,6 +66,7 @@ def forecast(
     occupations: OccupationsOption = None,
     train_also: AlsoOption = None,
     pretrain: PretrainOption = None,
+    weights: WeightsOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     out: Annotated[Path | None, typer.Option(help="Parquet file to write the sampled careers to.")] = None,
@@ -89,12 +92,11 @@ def forecast(
     with progress.bar(f"reading {data}", None):
         given = request.settings.data
         panel = open_panel(data, given, columns=pairs(column or []), occupations=occupations, registry=registry)
-    plan = forecasts.plan(panel, year, horizon, every)
-    further = further_panels(train_also or [], panel, registry, progress)
+    plan = forecasts.plan(panel if weights is None else weighted(panel, weights), year, horizon, every)
+    further = further_panels(train_also or [], plan.panel, registry, progress)
     also = [forecasts.pooled(other, plan.year) for other in further]
-    resumes = read_resumes(pretrain, panel, registry, progress)
-    if resumes is not None:
-        resumes = forecasts.pooled(resumes, plan.year)
+    resumes = read_resumes(pretrain, plan.panel, registry, progress)
+    resumes = None if resumes is None else forecasts.pooled(resumes, plan.year)
     workshop = Workshop(registry, Store(RECORDS), cache_folder(), progress, force)
     done, failed = _forecast_all(request, (plan, tuple(also), resumes), workshop)
     with progress.bar("comparing with what happened", None):

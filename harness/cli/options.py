@@ -33,6 +33,15 @@ ColumnOption = Annotated[
     list[str] | None,
     typer.Option("--column", help="Which column of the file is what, such as person=ID.", metavar="WHAT=COLUMN"),
 ]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        help="Numeric covariate that each record counts for, in estimation and scoring, such as a survey weight; no "
+        "model sees it. A panel of --train-also or --pretrain that lacks it counts one a record.",
+        metavar="COLUMN",
+    ),
+]
 OccupationsOption = Annotated[
     Path | None, typer.Option("--occupations", help="Table of occupations for a single file of careers.")
 ]

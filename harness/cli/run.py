@@ -20,6 +20,7 @@ from harness.cli.options import (
     PretrainOption,
     RecordsOption,
     SetOption,
+    WeightsOption,
 )
 from harness.errors import DataError, HarnessError, RequestError, did_you_mean
 from harness.leaderboard import boards
@@ -33,6 +34,7 @@ from harness.run import Run
 from harness.runner import Workshop, execute, require_pooling, require_pretraining, why_empty
 from harness.settings import Settings, pairs, parse, validate
 from harness.task import Task
+from harness.weights import weighted, weighted_alike
 
 TasksOption = Annotated[list[str], typer.Option("--task", help="A task's name, or 'all'. Repeatable.")]
 ModelsOption = Annotated[list[str], typer.Option("--model", help="A model's name. Repeatable.")]
@@ -79,6 +81,7 @@ def run(
     occupations: OccupationsOption = None,
     train_also: AlsoOption = None,
     pretrain: PretrainOption = None,
+    weights: WeightsOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     records: RecordsOption = RECORDS,
@@ -106,6 +109,7 @@ def run(
         panel = open_panel(
             data, request.settings.data, columns=pairs(column or []), occupations=occupations, registry=registry
         )
+    panel = panel if weights is None else weighted(panel, weights)
     resumes = read_resumes(pretrain, panel, registry, progress)
     panels = _Panels(panel, tuple(further_panels(train_also or [], panel, registry, progress)), resumes)
     tasks = _at_risk(asked, panel, everything="all" in request.tasks)
@@ -121,14 +125,17 @@ def run(
 
 
 def read_resumes(source: str | None, panel: Panel, registry: Registry, progress: Progress) -> Panel | None:
-    """The panel of --pretrain. DataError or RequestError, naming the option, where it cannot be learned from."""
+    """The panel of --pretrain, weighted as ``panel`` is if it has the column.
+
+    DataError or RequestError, naming the option, where it cannot be learned from.
+    """
     from harness.data.sources import open_panel
 
     if source is None:
         return None
     with progress.bar(f"reading {source}", None):
         try:
-            resumes = open_panel(source, registry=registry)
+            resumes = weighted_alike(open_panel(source, registry=registry), panel)
         except DataError as error:
             raise RequestError(
                 f"--pretrain {source}: 'harness data check {source}' says what is wrong ({error})"
@@ -138,13 +145,16 @@ def read_resumes(source: str | None, panel: Panel, registry: Registry, progress:
 
 
 def further_panels(sources: list[str], panel: Panel, registry: Registry, progress: Progress) -> list[Panel]:
-    """The panels of --train-also, in an order that is not the command line's, so that one request has one id."""
+    """The panels of --train-also, each weighted as ``panel`` is if it has the column.
+
+    In an order that is not the command line's, so that one request has one id.
+    """
     from harness.data.sources import open_panel
 
     found = []
     for source in sources:
         with progress.bar(f"reading {source}", None):
-            found.append(open_panel(source, registry=registry))
+            found.append(weighted_alike(open_panel(source, registry=registry), panel))
     pool(panel, found)  # what is wrong with them, before the minutes of a fit
     return sorted(found, key=lambda other: (other.name, other.fingerprint()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import exp
 
@@ -80,9 +80,10 @@ def columns(board: Board, costs: bool = True) -> list[Column]:
     if any(r.regret is not None for r in rows):
         chosen.append(Column("regret, nats", lambda r: with_error(r.regret, 4)))
     titles = {"top_1": "top-1", "top_5": "top-5", "auc": "AUC", "log_loss": "log loss", "brier": "Brier"}
+    titles["calibration_slope"] = "calibration slope"
     if any(not r.sums_to_one for r in rows):
         chosen[3:3] = [Column("by the chain rule", open_cell), Column("renormalised", closed_cell)]
-    known = {"log_likelihood", "perplexity", "perplexity_open"}
+    known = {"log_likelihood", "perplexity", "perplexity_open", "calibration_intercept"}
     keys = [*titles, *sorted({key for row in rows for key in row.figures} - known - set(titles))]
     for key in keys:
         if any(r.figures.get(key) is not None for r in rows):
@@ -115,11 +116,22 @@ def _treatment(row: Row) -> str:
     )
 
 
+def _of_weights(board: Board) -> str:
+    return (
+        f"Weighted by `{board.weights}`, divided by its mean over all records of the panel: every figure counts a "
+        "transition for the weight of its later record; one of weight zero is left out. Transitions and persons are "
+        "counted as they are."
+    )
+
+
 def notes(board: Board) -> list[str]:
     """What a reader must know to read the table rightly, a sentence each."""
-    lines = [
-        "perplexity: exp(-log-likelihood / transitions), ± its standard error, persons resampled.",
-    ]
+    lines = ["perplexity: exp(-log-likelihood / transitions), ± its standard error, persons resampled."]
+    if board.weights is not None:
+        lines = [
+            _of_weights(board),
+            "perplexity: exp(-log-likelihood / sum of weights), ± its standard error, persons resampled.",
+        ]
     if any(r.mcfadden_r2 is not None for r in board.rows):
         lines.append("McFadden R²: 1 - log-likelihood / that of `marginal`.")
     if any(r.regret is not None for r in board.rows):
@@ -128,6 +140,11 @@ def notes(board: Board) -> list[str]:
         )
     if any(r.figures.get("auc") is not None for r in board.rows):
         lines.append("AUC: of the event, on probabilities rounded to 1/10,000.")
+    if any(r.figures.get("calibration_slope") is not None for r in board.rows):
+        lines.append(
+            "calibration slope: of a logit regression of the event on the log-odds of its probability; one where "
+            "probabilities are as far apart as they should be, below one where they are too far."
+        )
     if any(not r.sums_to_one for r in board.rows):
         lines.append(
             "mass: mean probability that a model leaves inside the choice set, ± its standard error over the "
@@ -135,18 +152,25 @@ def notes(board: Board) -> list[str]:
         )
         lines += [_treatment(row) for row in board.rows if not row.sums_to_one]
     for row in board.rows:
-        if row.base:
-            lines.append(f"{row.label}: base {row.base}.")
-        if row.pretrained_on:
-            lines.append(f"{row.label}: pre-trained on another panel: {row.pretrained_on}.")
-        if row.train_also:
-            lines.append(f"{row.label}: trained on the training careers of further panels as well: {row.train_also}.")
-        if row.records_unseen:
-            lines.append(
-                f"{row.label}: had no room for {row.records_unseen:,} records, the oldest of their careers, at "
-                f"{row.transitions_cut_short:,} of the transitions."
-            )
+        lines += _of_row(row)
     if board.superseded:
         plural = "records stand" if board.superseded > 1 else "record stands"
         lines.append(f"{board.superseded} older {plural} behind a newer one for the same request and is not shown.")
     return lines
+
+
+def _of_row(row: Row) -> Iterator[str]:
+    """What was done for a row that the table has no column for."""
+    if row.fitted_without_weights:
+        yield f"{row.label}: fitted without the weights, each record counting one."
+    if row.base:
+        yield f"{row.label}: base {row.base}."
+    if row.pretrained_on:
+        yield f"{row.label}: pre-trained on another panel: {row.pretrained_on}."
+    if row.train_also:
+        yield f"{row.label}: trained on the training careers of further panels as well: {row.train_also}."
+    if row.records_unseen:
+        yield (
+            f"{row.label}: had no room for {row.records_unseen:,} records, the oldest of their careers, at "
+            f"{row.transitions_cut_short:,} of the transitions."
+        )

@@ -1,0 +1,56 @@
+"""Calibration of predicted probabilities: are those that were told 0.2 right two times in ten?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.types import FloatArray, IntArray
+
+NEWTON_STEPS = 100
+NEAR_ENOUGH = 1e-10  # a step, of the intercept and the slope
+
+
+def calibration(
+    prob: FloatArray, events: IntArray | FloatArray, others: IntArray | FloatArray
+) -> tuple[float, float] | None:
+    """Intercept and slope of a logit regression of an event on the log-odds of its predicted probability.
+
+    Zero and one where the probabilities are right; a slope below one where they lie too far apart, above one where too
+    near (Cox 1958, "Two further applications of a model for binary regression", Biometrika 45). By maximum likelihood.
+
+    prob: float64 [c], inside (0, 1), rising. events, others: [c], how often each was told and the event happened, and
+    did not; or what these count for. None where there is no maximum: without an event or a non-event, with a single
+    probability, or where probabilities of events and of non-events do not overlap.
+    """
+    log_odds = np.log(prob) - np.log1p(-prob)
+    with_event, without = log_odds[events > 0], log_odds[others > 0]
+    if not len(with_event) or not len(without):
+        return None
+    if with_event.min() >= without.max() or with_event.max() <= without.min():  # Albert and Anderson (1984): separation
+        return None
+    return _logit(log_odds, events.astype(np.float64), others.astype(np.float64))
+
+
+def _logit(x: FloatArray, events: FloatArray, others: FloatArray) -> tuple[float, float]:
+    """Newton's method from (0, 1), halving every step that would lower the likelihood."""
+    total = events + others
+    centre = float((total * x).sum() / total.sum())  # about which the two are nearly uncorrelated
+    design = np.column_stack([np.ones(len(x)), x - centre])
+
+    def log_likelihood(at: FloatArray) -> float:
+        line = design @ at
+        return float(-(events * np.logaddexp(0.0, -line) + others * np.logaddexp(0.0, line)).sum())
+
+    at = np.array([centre, 1.0])
+    level = log_likelihood(at)
+    for _ in range(NEWTON_STEPS):
+        line = design @ at
+        fitted, rest = np.exp(-np.logaddexp(0.0, -line)), np.exp(-np.logaddexp(0.0, line))
+        gradient = design.T @ (events * rest - others * fitted)
+        step = np.linalg.solve(design.T @ (design * (total * fitted * rest)[:, None]), gradient)
+        while (found := log_likelihood(at + step)) < level and np.abs(step).max() > NEAR_ENOUGH:
+            step /= 2
+        at, level = at + step, max(found, level)
+        if np.abs(step).max() <= NEAR_ENOUGH:
+            break
+    return float(at[0] - at[1] * centre), float(at[1])
