@@ -18,7 +18,7 @@ import numpy as np
 from harness.data.covariates import is_fixed
 from harness.errors import RequestError
 from harness.panel import Covariate, Panel
-from harness.types import IntArray
+from harness.types import FloatArray, IntArray
 
 LONGEST = 10  # years that are forecast where nobody says how many
 
@@ -28,9 +28,10 @@ class Plan:
     """Who is forecast, from what, for which years; P persons, H years.
 
     panel: the whole one. known: its records up to ``year``; models are fitted on its training persons. persons: its
-    test persons, who are forecast. every: years from one sampled record to the next. years: int64 [H], those after
-    ``year`` that are forecast. actual: int64 [P, H], the state that each person was in, -1 where that is not known; no
-    model and no sample depends on it. left_out: reason -> count.
+    test persons, who are forecast; of a weighted panel, those whose last record counts for something. every: years from
+    one sampled record to the next. years: int64 [H], those after ``year`` that are forecast. actual: int64 [P, H], the
+    state that each person was in, -1 where that is not known; no model and no sample depends on it. left_out: reason ->
+    count.
     """
 
     panel: Panel
@@ -46,6 +47,11 @@ class Plan:
     def last(self) -> IntArray:
         """int64 [P]: the last state known of each person."""
         return self.persons.state[self.persons.offsets[1:] - 1].astype(np.int64)
+
+    @property
+    def weight(self) -> FloatArray:
+        """float64 [P]: what each person counts for in every year that is forecast: as their last known record does."""
+        return self.persons.weights(self.persons.offsets[1:] - 1)
 
     @cached_property
     def moving(self) -> tuple[str, ...]:
@@ -77,6 +83,8 @@ def plan(panel: Panel, year: int | None = None, horizon: int | None = None, ever
     year, horizon = _span(panel, year, horizon)
     known = until(panel, year)
     persons = known.part("test")
+    counting = persons.weights(persons.offsets[1:] - 1) > 0
+    weightless, persons = int((~counting).sum()), persons.select(np.flatnonzero(counting))
     _require_people(panel, known, persons, year)
     every = every or _rhythm(known)
     wave = int(known.year.max())
@@ -92,7 +100,8 @@ def plan(panel: Panel, year: int | None = None, horizon: int | None = None, ever
     actual, unasked = _actual(held_out, persons, years, (year, year + horizon))
     unseen = {
         f"persons without a record up to {year}": panel.n_persons - known.n_persons,
-        f"test persons without a record up to {year}": held_out.n_persons - persons.n_persons,
+        f"test persons without a record up to {year}": held_out.n_persons - persons.n_persons - weightless,
+        f"test persons whose last record up to {year} has weight zero": weightless,
         "later records of these persons, in years that are not sampled": unasked,
     }
     return Plan(panel, known, persons, year, every, years, actual, {k: n for k, n in unseen.items() if n})
@@ -119,14 +128,18 @@ def _span(panel: Panel, year: int | None, horizon: int | None) -> tuple[int, int
 
 
 def _require_people(panel: Panel, known: Panel, persons: Panel, year: int) -> None:
-    if not len(known.part("train").transitions):
+    counting = "" if panel.weight is None else " and a weight above zero"
+    learned = known.part("train")
+    if not learned.weights(learned.transitions).any():
         train = panel.part("train")
         hint = f": forecast from {train.year[train.transitions].min()} or later" if len(train.transitions) else ""
-        raise RequestError(f"'{panel.name}' has no training career with two records up to {year} to fit on{hint}")
+        raise RequestError(
+            f"'{panel.name}' has no training career with two records up to {year} to fit on{counting}{hint}"
+        )
     if not persons.n_persons:
         test = panel.part("test")
         hint = f": forecast from {test.year.min()} or later" if test.n_persons else ""
-        raise RequestError(f"'{panel.name}' has nobody in its test split with a record up to {year}{hint}")
+        raise RequestError(f"'{panel.name}' has nobody in its test split with a record up to {year}{counting}{hint}")
 
 
 def until(panel: Panel, year: int) -> Panel:
@@ -148,6 +161,7 @@ def until(panel: Panel, year: int) -> Panel:
         offsets=offsets,
         year=panel.year[kept],
         state=panel.state[kept],
+        weight=None if panel.weight is None else panel.weight[kept],
         split=panel.split[here],
         covariates={name: replace(c, fixed=is_fixed(c.values, start)) for name, c in covariates.items()},
         source={**panel.source, "until": year},
@@ -157,7 +171,8 @@ def until(panel: Panel, year: int) -> Panel:
 def pooled(panel: Panel, year: int) -> Panel:
     """A further panel to train on, as it was known at the end of a year. RequestError where nothing was."""
     known = until(panel, year)
-    if not len(known.part("train").transitions):
+    train = known.part("train")
+    if not train.weights(train.transitions).any():
         raise RequestError(f"'{panel.name}' has no training career with two records up to {year}: nothing to add")
     return known
 

@@ -34,7 +34,8 @@ class Forecast:
     first order: ln of a mean of S draws is too low by its relative variance over 2 S. NaN with a single sample.
     changed: parameters that are not the defaults. train_also: further panels it was fitted on. pretrained_on: the one
     it learned from before. renormalised: whether rows that may sum to less than one were divided by their sum.
-    fit_seconds, sample_seconds: what it cost.
+    fitted_without_weights: whether the panel has weights, and the fit did not use them. fit_seconds, sample_seconds:
+    what it cost.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Forecast:
     train_also: tuple[str, ...] = ()
     pretrained_on: str | None = None
     renormalised: bool = False
+    fitted_without_weights: bool = False
     fit_seconds: float = 0.0
     sample_seconds: float = 0.0
 
@@ -75,6 +77,7 @@ def forecast(run: Run, plan: Plan, samples: int, workshop: Workshop) -> Forecast
         train_also=tuple(panel.name for panel in run.train_also),
         pretrained_on=None if run.resumes is None else run.resumes.name,
         renormalised=not spec.sums_to_one,
+        fitted_without_weights=plan.panel.weight is not None and not spec.weighs,
         fit_seconds=round(fit.seconds, 2),
         sample_seconds=round(time.perf_counter() - start, 2),
     )
@@ -247,6 +250,7 @@ class _Branches:
             year=year,
             state=state,
             split=known.split[owner],
+            weight=None,  # what a record counts for is no model's business
             covariates={n: self._at(n, c, source, passed) for n, c in known.covariates.items()},
         )
 

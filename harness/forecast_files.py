@@ -24,9 +24,11 @@ TOLD = ("name", "changed", "train_also", "pretrained_on", "renormalised", "fit_s
 def plain(report: Report) -> dict[str, Any]:
     """JSON-able. Shares are of persons, 0 to 1; log-likelihoods in nats; of occupations the shares alone."""
     plan = report.plan
+    weights = plan.panel.source.get("weights")
     return {
         "panel": plan.panel.name,
         "fingerprint": plan.panel.fingerprint(),
+        **({} if weights is None else {"weights": weights}),
         "from": plan.year,
         "years": plan.years.tolist(),
         "every": plan.every,
@@ -36,9 +38,14 @@ def plain(report: Report) -> dict[str, Any]:
         "fitted_on": {split: plan.known.part(split).n_persons for split in ("train", "valid")},
         "left_out": dict(plan.left_out),
         "covariates": {"as_last_known": list(plan.carried), "moved_with_the_year": list(plan.moving)},
-        "models": [{name: getattr(made, name) for name in TOLD} for made in report.forecasts],
+        "models": [_model(made) for made in report.forecasts],
         "periods": [_period(period) for period in report.periods],
     }
+
+
+def _model(made: Forecast) -> dict[str, Any]:
+    told = {name: getattr(made, name) for name in TOLD}
+    return told | ({"fitted_without_weights": True} if made.fitted_without_weights else {})
 
 
 def _period(period: Period) -> dict[str, Any]:

@@ -11,6 +11,9 @@ share of persons who would have to be elsewhere. Over hundreds of occupations fe
 the right one too. How far is told by careers drawn from the forecast itself, one a person. And it favours forecasts of
 whole persons, such as no change, over shares of a person spread on many occupations; the root mean square error does
 not: what chance adds to its square is the same for every forecast, so the right one is best.
+
+Of a weighted panel a person counts, in every year, for the weight of the last record known of them: what a survey would
+have weighted them by when the forecast was made.
 """
 
 from __future__ import annotations
@@ -137,14 +140,16 @@ class _Comparison:
         self.members = np.flatnonzero(mask.any(axis=1))
         self.mask, self.actual = mask[self.members], actual[self.members]
         self.records = self.mask.sum(axis=1)  # [m]
+        self.weight = plan.weight[self.members]  # [m]
+        self.counted = self.records * self.weight  # [m]
         n_states = plan.panel.n_states
-        last = np.eye(n_states)[plan.last[self.members]] * self.records[:, None]
+        last = np.eye(n_states)[plan.last[self.members]] * self.counted[:, None]
         self.last = self._with_replicates(last)
-        self.total = self._with_replicates(self.records[:, None].astype(np.float64))
+        self.total = self._with_replicates(self.counted[:, None])
         if self.observed:
             happened = np.zeros((len(self.members), n_states))
             row, column = np.nonzero(self.mask)
-            np.add.at(happened, (row, self.actual[row, column]), 1.0)
+            np.add.at(happened, (row, self.actual[row, column]), self.weight[row])
             self.happened = self._with_replicates(happened)
 
     def _with_replicates(self, by_person: FloatArray) -> FloatArray:
@@ -168,7 +173,7 @@ class _Comparison:
 
     def _line(self, forecast: Forecast) -> Line:
         prob = forecast.prob[self.members][:, self.columns]  # [m, c, K]
-        expected = np.einsum("mck,mc->mk", prob, self.mask, dtype=np.float64)
+        expected = np.einsum("mck,mc->mk", prob, self.mask * self.weight[:, None], dtype=np.float64)
         shares = self._shares(self._with_replicates(expected))
         if not self.observed:
             return Line(forecast.name, shares)
@@ -198,7 +203,7 @@ class _Comparison:
         return found
 
     def _redrawn(self, forecast: Forecast) -> FloatArray:
-        """float64 [r, K]: records by state where every person's career is one of the sampled ones."""
+        """float64 [r, K]: records by state, or what they count for, where each career is one of the sampled ones."""
         samples, n_states = forecast.states.shape[1], self.plan.panel.n_states
         pick = np.random.default_rng([inference.SEED, len(self.members)]).integers(
             0, samples, size=(REDRAWN, len(self.members))
@@ -209,7 +214,8 @@ class _Comparison:
             here = np.flatnonzero(self.mask[:, i])
             drawn = forecast.states[self.members[here], pick[:, here], first + column]  # [r, persons]
             cell = np.arange(REDRAWN)[:, None] * n_states + drawn
-            counts += np.bincount(cell.ravel(), minlength=len(counts))
+            weight = np.broadcast_to(self.weight[here], cell.shape).ravel()
+            counts += np.bincount(cell.ravel(), weights=weight, minlength=len(counts))
         return counts.reshape(REDRAWN, n_states)
 
     def _events(self, prob: FloatArray) -> dict[str, dict[str, float | None]]:
@@ -224,7 +230,10 @@ class _Comparison:
             event, happened = np.clip(chance[:, k], 1e-30, 1.0), status == k
             log_event = np.log(event)
             log_prob = np.where(happened, log_event, np.log(np.maximum(1 - event, 2.0**-24)))
-            evidence = gather(Scores(len(ids), log_prob, row, log_event, happened), ids)
+            scores = Scores(len(ids), log_prob, row, log_event, happened)
+            if self.plan.persons.weight is not None:
+                scores = replace(scores, weight=self.weight[row])
+            evidence = gather(scores, ids)
             found[name] = {m.key: m.compute(evidence) for m in METRICS if m.key in EVENT_FIGURES}
         return found
 
@@ -233,12 +242,12 @@ class _Comparison:
         members, columns = self.members[:, None], self.columns
         log_prob = np.stack([self._sum(f.log_prob[members, columns]) for f in forecasts], axis=1)
         status = np.stack([self._sum(self._log_status(f)) for f in forecasts], axis=1)
-        levels = inference.perplexities(log_prob, self.records)
-        statuses = inference.perplexities(status, self.records)
+        levels = inference.perplexities(log_prob, self.counted)
+        statuses = inference.perplexities(status, self.counted)
         gaps: list[Estimate | None] = [None]
         if len(lines) > 1:
-            gaps += inference.differences(log_prob[:, 1:], log_prob[:, 0], self.records)
-        short = [float(f.shortfall[members, columns][self.mask].mean()) for f in forecasts]
+            gaps += inference.differences(log_prob[:, 1:], log_prob[:, 0], self.counted)
+        short = [float(self._sum(f.shortfall[members, columns]).sum() / self.counted.sum()) for f in forecasts]
         return [
             replace(
                 line,
@@ -258,5 +267,5 @@ class _Comparison:
         return np.asarray(np.log(np.clip(own, 1e-30, 1.0)))
 
     def _sum(self, values: FloatArray) -> FloatArray:
-        """float64 [m]: the values [m, c] of each person's records in the period, added up."""
-        return np.asarray(np.where(self.mask, values, 0.0).sum(axis=1), dtype=np.float64)
+        """float64 [m]: the values [m, c] of each person's records in the period added up, times the person's weight."""
+        return np.asarray(np.where(self.mask, values, 0.0).sum(axis=1) * self.weight, dtype=np.float64)

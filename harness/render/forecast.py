@@ -160,6 +160,11 @@ def notes(report: Report) -> list[str]:
         f"sampled for each, a record every {rhythm}; seed {report.seed}. Models were fitted on "
         f"{plan.known.part('train').n_persons:,} training persons, with no record after {plan.year}."
     ]
+    if plan.panel.source.get("weights"):
+        lines.append(
+            f"Weighted by {plan.panel.source['weights']}: in shares, likelihoods and distances a person counts for the "
+            f"weight of their last record up to {plan.year}."
+        )
     if plan.carried:
         lines.append(f"Stay as last known: {', '.join(plan.carried)}.")
     if plan.moving:
@@ -189,5 +194,7 @@ def _of_models(report: Report) -> Iterator[str]:
             yield f"{made.name}: fitted on training careers of {', '.join(made.train_also)} as well."
         if made.pretrained_on:
             yield f"{made.name}: pre-trained on {made.pretrained_on}."
+        if made.fitted_without_weights:
+            yield f"{made.name}: fitted without the weights, each record counting one."
         if made.renormalised:
             yield f"{made.name}: rows were divided by their sum."
