@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.frequencies import Stays, shares, switches
+from harness.frequencies import Stays, count_states, shares, switch_records, switches
 from harness.panel import Panel
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def start_of(panel: Panel) -> Start:
     from harness.plugins.career.head import Start
 
     _, target = switches(panel)
-    margin = np.log(shares(np.bincount(target, minlength=panel.n_states)))
+    margin = np.log(shares(count_states(target, panel.weights(switch_records(panel)), panel.n_states)))
     rate = Stays(panel).rates(STRENGTH)
     stay = np.log(rate) - np.log1p(-rate)
     group, _ = panel.occupations.group_index()

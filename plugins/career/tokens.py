@@ -25,7 +25,7 @@ class Tokens:
 
     offsets: int64 [C + 1]. origin, previous, target: int64 [T]; previous is the state before the present spell, -1
     where there is none. columns: float32 [T, width], as the encoding writes what is known of the target. held: the
-    states of each one's history.
+    states of each one's history. weight: float32 [T], what each counts for; one where None.
     """
 
     offsets: IntArray
@@ -34,15 +34,16 @@ class Tokens:
     target: IntArray
     columns: FloatArray
     held: Held
+    weight: FloatArray | None = None
 
     @classmethod
     def of(cls, panel: Panel, encoding: Encoding) -> Tokens:
         """Every transition of a panel."""
         lengths = np.diff(panel.offsets) - 1
         offsets = np.concatenate([[0], np.cumsum(lengths[lengths > 0])]).astype(np.int64)
-        return cls(
-            offsets, *_states(panel), encoding.apply(panel, panel.transitions), states_held(panel, panel.transitions)
-        )
+        later = panel.transitions
+        weight = None if panel.weight is None else panel.weight[later].astype(np.float32)
+        return cls(offsets, *_states(panel), encoding.apply(panel, later), states_held(panel, later), weight)
 
     def with_states(self, panel: Panel) -> Tokens:
         """The same transitions with the panel's states in place of their own.
@@ -97,6 +98,7 @@ class Tokens:
             held_row=tensor(held.row),
             held_state=tensor(held.state),
             held=tensor(_of_held(held, self.previous[rows])),
+            weight=None if self.weight is None else tensor(self.weight[rows]),
         )
 
     def _held(self, rows: IntArray) -> Held:
@@ -117,7 +119,8 @@ HELD = 5  # numbers about each state that was held before
 class Batch:
     """n tokens of c careers as tensors. shape: careers and most tokens of one. cell: int64 [n], where each stands in
     the padded table of that shape, row by row. position: int64 [n], within the career. held_row, held_state: int64 [q],
-    token and state of everything held before; held: float32 [q, HELD] what is known of it."""
+    token and state of everything held before; held: float32 [q, HELD] what is known of it. weight: float32 [n], what
+    each token counts for in training; one where None."""
 
     shape: tuple[int, int]
     cell: torch.Tensor
@@ -129,6 +132,7 @@ class Batch:
     held_row: torch.Tensor
     held_state: torch.Tensor
     held: torch.Tensor
+    weight: torch.Tensor | None = None
 
 
 def _of_held(held: Held, previous: IntArray) -> FloatArray:

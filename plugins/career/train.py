@@ -174,7 +174,9 @@ def _epoch(
 
     def loss_of(part: IntArray) -> tuple[Any, int]:
         batch = tokens.batch(part, device)
-        return -network(batch).sum(), len(batch.origin)
+        found = network(batch)
+        # Over their number, not over the sum of their weights: the mean step is then that of the weighted likelihood.
+        return -(found if batch.weight is None else found * batch.weight).sum(), len(batch.origin)
 
     network.train()
     batches = course.order.epoch(tokens.lengths, packed=True)
@@ -201,13 +203,18 @@ def log_likelihood(network: Network, tokens: Tokens) -> FloatArray:
 
 
 def mean_loss(network: Network, tokens: Tokens) -> float:
-    """Minus the mean ln P(target), nats a transition; zero where there is none."""
-    return -float(log_likelihood(network, tokens).astype(np.float64).mean()) if len(tokens) else 0.0
+    """Minus the mean ln P(target), nats a transition, each counting for its weight; zero where there is none."""
+    if not len(tokens):
+        return 0.0
+    found, weight = log_likelihood(network, tokens).astype(np.float64), tokens.weight
+    if weight is None or not weight.any():  # where nothing counts, all count the same
+        return -float(found.mean())
+    return -float((found * weight).sum() / weight.sum(dtype=np.float64))
 
 
 def _key(network: Network, careers: Careers, valid: Tokens) -> str:
     schedule = asdict(careers.schedule) | {"checkpoint_seconds": None}
-    watched = (valid.origin, valid.target, valid.columns)
+    watched = (valid.origin, valid.target, valid.columns, *(() if valid.weight is None else (valid.weight,)))
     key: str = training_key(
         network, careers.panel.fingerprint(), careers.tokens.columns, schedule, careers.seed, *watched
     )
