@@ -7,7 +7,9 @@ import numpy as np
 from harness.types import FloatArray, IntArray
 
 NEWTON_STEPS = 100
-NEAR_ENOUGH = 1e-10  # a step, of the intercept and the slope
+NEAR_ENOUGH = 1e-10  # a step, of the intercept and the slope, after which there is no other
+FINE = 1e-6  # a step below which rounding decides whether the likelihood rises
+RISE = 1e-4  # of the promised rise of the likelihood
 
 
 def calibration(
@@ -32,7 +34,7 @@ def calibration(
 
 
 def _logit(x: FloatArray, events: FloatArray, others: FloatArray) -> tuple[float, float]:
-    """Newton's method from (0, 1), halving every step that would lower the likelihood."""
+    """Newton's method from a flat line; a step that does not raise the likelihood as it should is halved."""
     total = events + others
     centre = float((total * x).sum() / total.sum())  # about which the two are nearly uncorrelated
     design = np.column_stack([np.ones(len(x)), x - centre])
@@ -41,16 +43,17 @@ def _logit(x: FloatArray, events: FloatArray, others: FloatArray) -> tuple[float
         line = design @ at
         return float(-(events * np.logaddexp(0.0, -line) + others * np.logaddexp(0.0, line)).sum())
 
-    at = np.array([centre, 1.0])
+    at = np.array([np.log(events.sum() / others.sum()), 0.0])
     level = log_likelihood(at)
     for _ in range(NEWTON_STEPS):
         line = design @ at
         fitted, rest = np.exp(-np.logaddexp(0.0, -line)), np.exp(-np.logaddexp(0.0, line))
         gradient = design.T @ (events * rest - others * fitted)
         step = np.linalg.solve(design.T @ (design * (total * fitted * rest)[:, None]), gradient)
-        while (found := log_likelihood(at + step)) < level and np.abs(step).max() > NEAR_ENOUGH:
-            step /= 2
-        at, level = at + step, max(found, level)
         if np.abs(step).max() <= NEAR_ENOUGH:
             break
+        rise = RISE * float(gradient @ step)  # what the slope promises of a step of this length (Armijo)
+        while (found := log_likelihood(at + step)) < level + rise and np.abs(step).max() > FINE:
+            step, rise = step / 2, rise / 2
+        at, level = at + step, found
     return float(at[0] - at[1] * centre), float(at[1])
