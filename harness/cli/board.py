@@ -126,7 +126,9 @@ def compare(
         [r.id, label(r), f"{e.value:+.5f}", f"{e.standard_error:.5f}", f"[{e.low:+.5f}, {e.high:+.5f}]", f"{e.p:.4f}"]
         for r, e in zip(chosen[1:], estimates, strict=True)
     ]
-    title = f"log-likelihood per transition less that of {label(first)} ({first.id}), in nats; above 0 is better"
+    weights = first.configuration.panel.source.get("weights")
+    per = "transition" if weights is None else f"transition weighted by {weights}"
+    title = f"log-likelihood per {per} less that of {label(first)} ({first.id}), in nats; above 0 is better"
     console.table(["run", "model", "difference", "se", "95% interval", "p"], rows, [False, False, *[True] * 4], title)
 
 
