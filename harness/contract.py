@@ -187,7 +187,7 @@ def unseen(spec: ModelSpec, model: Model, task: Task, test: Panel) -> dict[str, 
     seeing them. transitions_cut_short: how many transitions at risk that happens to.
     """
     records = cut_short = 0
-    for chunk, _ in test.chunks(CHUNK_RECORDS):
+    for chunk, _ in replace(test, weight=None).chunks(CHUNK_RECORDS):
         transitions = task.transitions(chunk)
         if not len(transitions):
             continue

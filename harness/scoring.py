@@ -137,7 +137,7 @@ def _cells(
 ) -> tuple[IntArray, IntArray | FloatArray, IntArray | FloatArray]:
     """Of the event's probabilities [n]: cells that are not empty; what counts in each with the event, and without."""
     cell = np.rint(prob * GRID).astype(np.int64)
-    cells = np.unique(cell)
+    cells = np.flatnonzero(np.bincount(cell, minlength=GRID + 1))
     both = []
     for chosen in (happened, ~happened):
         counted = None if weight is None else weight[chosen]
