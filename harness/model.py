@@ -57,12 +57,15 @@ class Table:
 
     headings: of the columns, the first naming the term. rows: a cell a heading; text, a number, or None where there is
     nothing to say. notes: what a reader must know, a sentence each: observations, reference categories, penalty.
+    stage: the part of the model that it is of; outcome: the one whose equation it is, of a stage that has many.
     """
 
     title: str
     headings: tuple[str, ...]
     rows: tuple[tuple[str | float | None, ...], ...]
     notes: tuple[str, ...] = ()
+    stage: str = ""
+    outcome: str = ""
 
 
 class Model(ABC):
