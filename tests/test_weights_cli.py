@@ -182,6 +182,11 @@ def one_year_ahead(panel: Panel, registry: Registry, workshop: Workshop, name: s
     return Report.of(made, 2, 0, [forecast(run_, made, 2, workshop)])
 
 
+def seen_in_2017(panel: Panel) -> np.ndarray:
+    """bool [P]: who is known in that year, so that the first sampled record is that of the year which is forecast."""
+    return np.bincount(panel.person[panel.year == 2017], minlength=panel.n_persons) > 0
+
+
 def test_in_a_forecast_a_weight_is_what_as_many_persons_are(
     panel: Panel, registry: Registry, workshop: Workshop
 ) -> None:
@@ -191,12 +196,12 @@ def test_in_a_forecast_a_weight_is_what_as_many_persons_are(
     copies = replace(copies, persons=np.array([f"copy {i}" for i in range(copies.n_persons)]))
     lines = []
     for one in (counted, copies):
-        here = one.year <= 2017  # nobody whose next record is later than the year that is forecast
-        last = np.zeros(one.n_persons, dtype=int)
-        np.maximum.at(last, one.person[here], one.year[here])
-        [period] = one_year_ahead(one.select(np.flatnonzero(last == 2017)), registry, workshop).periods
+        seen = one.select(np.flatnonzero(seen_in_2017(one)))
+        [period] = one_year_ahead(seen, registry, workshop).periods
         lines.append(period)
-    assert lines[0].persons < lines[1].persons
+    followed = np.bincount(panel.person[panel.year == 2018], minlength=panel.n_persons) > 0
+    counting = times[seen_in_2017(panel) & followed & (panel.split == 2)]
+    assert (lines[0].persons, lines[1].persons) == (int((counting > 0).sum()), int(counting.sum()))
     for first, second in zip(lines[0].lines, lines[1].lines, strict=True):
         for level in ("statuses", "occupations"):
             shares = [[e.value for e in line.shares[level].share] for line in (first, second)]
@@ -220,3 +225,16 @@ def test_a_forecast_by_a_model_fitted_without_says_so(panel: Panel, registry: Re
     run_ = Run(without, NoParams(), (registry.task("next_occ"),), made.known)
     report = Report.of(made, 1, 0, [forecast(run_, made, 1, workshop)])
     assert "uniform: fitted without the weights, each record counting one." in notes(report)
+
+
+def test_no_scale_of_the_weights_moves_a_forecast(panel: Panel, registry: Registry, workshop: Workshop) -> None:
+    """Nor the distance that careers drawn from the forecast itself would have."""
+    tens = replace(panel, weight=np.full(panel.n_records, 10.0))
+    pair = [one_year_ahead(p, registry, workshop, "uniform").periods[0].lines[1] for p in (panel, tens)]
+    for level, shares in pair[0].shares.items():
+        other = pair[1].shares[level]
+        for mine, theirs in ((shares.right, other.right), (shares.distance, other.distance)):
+            assert mine is not None
+            assert theirs is not None
+            assert [mine.value, mine.low, mine.high] == pytest.approx([theirs.value, theirs.low, theirs.high])
+    assert pair[0].shortfall == pytest.approx(pair[1].shortfall)
