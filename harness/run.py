@@ -17,6 +17,7 @@ from harness.task import Task
 NUMBERS = (
     "panel",
     "task",
+    "events",
     "model",
     "scoring",
     "calibration",

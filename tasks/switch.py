@@ -1,21 +1,15 @@
 """switch: does the person leave the present state."""
 
+from harness.events import LEAVING_STATE
 from harness.hookspecs import hookimpl
-from harness.panel import Panel
-from harness.task import Event, Task, every_transition
-from harness.types import IntArray
-
-
-def same_state(panel: Panel, transitions: IntArray) -> IntArray:
-    return panel.origin(transitions)[:, None]
-
+from harness.task import Task
 
 TASK = Task(
     name="switch",
     version=1,
     summary="leaving the present state against keeping it",
-    at_risk=every_transition,
-    partition=Event(members=same_state, complement=True),
+    at_risk=LEAVING_STATE.at_risk,
+    partition=LEAVING_STATE.event,
     outcomes="event: any other state; else: the same state",
 )
 

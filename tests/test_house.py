@@ -29,6 +29,7 @@ ROOMS = [
     {"types", "errors", "progress", "entry", "processes"},
     {"panel"},
     {"task", "model", "pooling"},
+    {"events"},
     {"scoring", "calibration", "inference", "weights", "frequencies", "machine", "scratch", "settings"},
     {"features_history"},
     {"features"},
