@@ -1,22 +1,22 @@
-"""Penalised logits: statsmodels' likelihoods with a ridge, and a conditional logit for pairs of alternatives.
+"""What the logits share: standardised columns, shares, a conditional logit, and errors that know who is whom.
 
 Complete separation is common among hundreds of states: the unpenalised optimum then does not exist, and Newton's method
-runs to infinity, in statsmodels even while it reports convergence. A ridge on standardised columns makes the optimum
-exist, and lbfgs needs no Hessian, which grows with the square of the alternatives.
+runs to infinity, in statsmodels even while it reports convergence. A ridge on standardised columns makes it exist.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from harness.errors import RunError
 from harness.features_alternatives import Pairs
 from harness.types import BoolArray, FloatArray, IntArray
+
+PAIRS_AT_ONCE = 200_000  # pairs whose moments are summed at once: 64 MB with 40 columns
+MOST_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -28,64 +28,29 @@ class Scaling:
     scale: FloatArray
 
     @classmethod
-    def of(cls, X: FloatArray) -> Scaling:
-        spread = X.std(axis=0) if len(X) else np.zeros(X.shape[1])
+    def of(cls, X: FloatArray, weight: FloatArray | None = None) -> Scaling:
+        """weight: float64 [n], what each row counts for; one where None."""
+        if not len(X):
+            return cls(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0))
+        weight = np.ones(len(X)) if weight is None else weight
+        center = weight @ X / weight.sum()
+        spread = np.array([np.sqrt(weight @ (X[:, j] - center[j]) ** 2 / weight.sum()) for j in range(X.shape[1])])
         kept = np.flatnonzero(spread > 1e-8)
-        return cls(kept, X[:, kept].mean(axis=0) if len(X) else np.zeros(0), spread[kept])
+        return cls(kept, center[kept], spread[kept])
 
     def apply(self, X: FloatArray) -> FloatArray:
         """float64 [n, 1 + d']: a constant, and the columns within eight standard deviations of their mean."""
-        scaled = np.clip((X[:, self.kept] - self.center) / self.scale, -8.0, 8.0)
-        return np.column_stack([np.ones(len(X)), scaled])
+        scaled = np.empty((len(X), 1 + len(self.kept)))
+        scaled[:, 0] = 1.0
+        scaled[:, 1:] = np.clip((X[:, self.kept] - self.center) / self.scale, -8.0, 8.0)
+        return scaled
 
-
-@dataclass(frozen=True)
-class Fitted:
-    """coefficients: float64 [1 + d, equations], of every alternative but the first. converged: as lbfgs has it."""
-
-    coefficients: FloatArray
-    converged: bool
-
-
-def fit_ridge(model: Any, penalty: float, iterations: int, start: FloatArray) -> Fitted:
-    """The maximum of a statsmodels likelihood less ``penalty / 2`` times the squared coefficients, by lbfgs.
-
-    The first column of the model's design is a constant and goes free. start: float64 [1 + d, equations]. RunError
-    where what comes back is not finite, or no better than the start: statsmodels can say converged all the same.
-    """
-    n, width = model.exog.shape
-    penalised = np.ones(start.size)
-    penalised[::width] = 0.0  # statsmodels strings the equations together, each begun by its constant
-
-    # MNLogit has both at the price of one.
-    both = getattr(model, "loglike_and_score", lambda params: (model.loglike(params), model.score(params)))
-
-    def value_and_slope(params: FloatArray) -> tuple[float, FloatArray]:
-        value, slope = both(params)
-        value = float(value) - penalty / 2 * float(penalised @ params**2)
-        return value / n, (np.asarray(slope) - penalty * penalised * params) / n
-
-    begin = np.ravel(start, order="F")
-    with warnings.catch_warnings():
-        from statsmodels.tools.sm_exceptions import ConvergenceWarning
-
-        # Reported as ``converged``: a penalised optimum exists, and stopping a little short of it is another penalty.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        result = model.fit(
-            begin,
-            method="lbfgs",
-            maxiter=iterations,
-            disp=0,
-            skip_hessian=True,
-            pgtol=1e-5,
-            factr=1e8,
-            loglike_and_score=value_and_slope,
-        )
-    found = np.ravel(np.asarray(result.params), order="F")
-    if not np.isfinite(found).all() or not value_and_slope(found)[0] >= value_and_slope(begin)[0]:
-        name = type(model).__name__
-        raise RunError(f"statsmodels' {name} ended worse than it began at penalty {penalty:g}; try larger penalties")
-    return Fitted(found.reshape(start.shape, order="F"), bool(result.mle_retvals["converged"]))
+    @property
+    def to_natural(self) -> FloatArray:
+        """float64 [1 + d', 1 + d']: from coefficients of ``apply``'s columns to those of the columns as they were."""
+        change = np.diag(np.concatenate([[1.0], 1 / self.scale]))
+        change[0, 1:] = -self.center / self.scale
+        return change
 
 
 def log_shares(X: FloatArray, coefficients: FloatArray) -> FloatArray:
@@ -96,56 +61,103 @@ def log_shares(X: FloatArray, coefficients: FloatArray) -> FloatArray:
     return np.asarray(centred - np.log(np.exp(centred).sum(axis=1, keepdims=True)), dtype=np.float64)
 
 
-@dataclass(frozen=True)
-class Path:
-    """The best of several penalties: coefficients float64 [1 + d, equations], and what the validation split said."""
+def clustered(sums: FloatArray, curvature: FloatArray, observations: int) -> FloatArray:
+    """float64 [d, d]: covariance of d coefficients that holds up when the observations of a person depend.
 
-    coefficients: FloatArray
-    penalty: float
-    converged: bool
-    loss: float
-
-
-def fit_path(model: Any, held_out: tuple[FloatArray, IntArray], penalties: Sequence[float], iterations: int) -> Path:
-    """Fits at falling penalties, each begun where the one before ended, until the held-out loss no longer falls.
-
-    held_out: X float64 [n, 1 + d] and class int64 [n]. The first fit begins at zero.
+    sums: float64 [P, d], the scores summed by person. curvature: float64 [d, d], minus the Hessian of the penalised
+    log-likelihood. statsmodels' sandwich (``cov_cluster``; Liang and Zeger 1986, eq. 7) with its correction for few
+    clusters; sums take the place of a score for every observation, which would not fit into memory. NaN where there is
+    one person, or no observation more than coefficients. RunError where the curvature is singular.
     """
-    X, y = held_out
-    coefficients = np.zeros((model.exog.shape[1], len(np.unique(model.endog)) - 1))
-    best: Path | None = None
-    for penalty in sorted(penalties, reverse=True):
-        fitted = fit_ridge(model, penalty, iterations, coefficients)
-        coefficients = fitted.coefficients
-        loss = -float(log_shares(X, coefficients)[np.arange(len(y)), y].mean())
-        if best is not None and loss >= best.loss:
-            break
-        best = Path(coefficients, penalty, fitted.converged, loss)
-    assert best is not None  # there is at least one penalty
-    return best
+    from statsmodels.stats.sandwich_covariance import cov_cluster
+
+    n_persons, width = sums.shape
+    if n_persons < 2 or observations <= width:
+        return np.full((width, width), np.nan)
+    try:
+        bread = np.linalg.inv(curvature)
+    except np.linalg.LinAlgError as error:
+        raise RunError("the Hessian is singular, so there are no standard errors: ask for a penalty above 0") from error
+    correction = n_persons / (n_persons - 1) * (observations - 1) / (observations - width)
+    return np.asarray(cov_cluster((sums, bread), np.arange(n_persons), use_correction=False) * correction)
 
 
-def conditional_logit(pairs: Pairs, label: BoolArray, Z: FloatArray, penalty: float) -> FloatArray:
-    """Weights float64 [d] of the columns of Z [q, d]: McFadden's (1974) conditional logit by Newton's method.
+@dataclass(frozen=True)
+class Chosen:
+    """Choices to estimate from: c choice sets with q pairs and d columns.
+
+    label: bool [q], the chosen pair of each set. Z: float64 [q, d]. weight: float64 [c], what each choice counts for.
+    """
+
+    pairs: Pairs
+    label: BoolArray
+    Z: FloatArray
+    weight: FloatArray
+
+    def log_likelihood(self, weights: FloatArray) -> float:
+        return float(self.weight @ self.pairs.log_softmax(self.Z @ weights)[self.label])
+
+    def moments(self, weights: FloatArray) -> Iterator[tuple[slice, FloatArray, FloatArray]]:
+        """For some choice sets at a time: which, minus their Hessian [d, d], and the score of each, [sets, d]."""
+        length = np.diff(np.append(self.pairs.begin, len(self.pairs)))
+        probability = np.exp(self.pairs.log_softmax(self.Z @ weights))
+        start = 0
+        while start < len(length):
+            first = self.pairs.begin[start]
+            stop = max(start + 1, int(np.searchsorted(self.pairs.begin, first + PAIRS_AT_ONCE)))
+            rows = slice(first, first + length[start:stop].sum())
+            Z, p, weight = self.Z[rows], probability[rows], self.weight[start:stop]
+            mean = np.add.reduceat(p[:, None] * Z, self.pairs.begin[start:stop] - first, axis=0)
+            heavy = p * np.repeat(weight, length[start:stop])
+            curvature = (Z * heavy[:, None]).T @ Z - (mean * weight[:, None]).T @ mean
+            yield slice(start, stop), curvature, weight[:, None] * (Z[self.label[rows]] - mean)
+            start = stop
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A conditional logit: estimates float64 [d], curvature float64 [d, d] (minus the penalised Hessian there)."""
+
+    estimates: FloatArray
+    curvature: FloatArray
+    log_likelihood: float
+
+
+def conditional_logit(chosen: Chosen, penalty: float) -> Weights:
+    """Weights of the columns of Z: McFadden's (1974) conditional logit by Newton's method, eq. 12.
 
     The ridge penalty makes the likelihood strictly concave; steps are halved until they gain.
     """
 
     def value(weights: FloatArray) -> float:
-        return float(pairs.log_softmax(Z @ weights)[label].sum()) - penalty / 2 * float(weights @ weights)
+        return chosen.log_likelihood(weights) - penalty / 2 * float(weights @ weights)
 
-    weights, best = np.zeros(Z.shape[1]), -np.inf
-    if not len(pairs):
-        return weights
-    for _ in range(50):
-        p = np.exp(pairs.log_softmax(Z @ weights))
-        slope = Z.T @ (label - p) - penalty * weights
-        mean = np.add.reduceat(p[:, None] * Z, pairs.begin, axis=0)  # [choice sets, d]
-        curvature = (Z * p[:, None]).T @ Z - mean.T @ mean + penalty * np.eye(len(weights))
-        step, here = np.linalg.solve(curvature, slope), value(weights)
+    width = chosen.Z.shape[1]
+    weights, curvature = np.zeros(width), penalty * np.eye(width)
+    if not len(chosen.pairs):
+        return Weights(weights, curvature, 0.0)
+    for _ in range(MOST_STEPS):
+        curvature, slope = penalty * np.eye(width), -penalty * weights
+        for _, part, scores in chosen.moments(weights):
+            curvature, slope = curvature + part, slope + scores.sum(axis=0)
+        step, here = np.linalg.lstsq(curvature, slope)[0], value(weights)
+        if slope @ step < 1e-9 * max(1.0, abs(here)):
+            break
         while value(weights + step) < here and np.abs(step).max() > 1e-8:
             step = step / 2
-        weights, best = weights + step, here
-        if slope @ step < 1e-6 * max(1.0, abs(best)):
-            break
-    return weights
+        weights = weights + step
+    return Weights(weights, curvature, chosen.log_likelihood(weights))
+
+
+def conditional_covariance(chosen: Chosen, fitted: Weights, penalty: float, person: IntArray) -> FloatArray:
+    """float64 [d, d]: the clustered covariance of a conditional logit. person: int64 [c], whose choice each is."""
+    width = len(fitted.estimates)
+    persons, place = np.unique(person, return_inverse=True)
+    if not len(persons):
+        return np.full((width, width), np.nan)
+    sums, total = np.zeros((len(persons), width)), chosen.weight.sum()
+    for sets, _, scores in chosen.moments(fitted.estimates):
+        # The penalty's slope, shared out by weight, so that the scores sum to zero as those of a likelihood do.
+        shared = chosen.weight[sets, None] / total * penalty * fitted.estimates
+        np.add.at(sums, place[sets], scores - shared)
+    return clustered(sums, fitted.curvature, len(person))

@@ -1,0 +1,41 @@
+"""mnl: logits as statsmodels estimates them, with terms that have names, and clustered standard errors.
+
+Stage one is a Logit of staying; stage two a MNLogit of the destination's major group among those who switch; stage
+three a conditional logit of the state within the group, on attributes of the pair. ``stages=one`` is a plain MNLogit
+over all states instead. ``harness explain`` prints what was estimated.
+
+Columns are standardised and every coefficient but the constants carries a small ridge penalty: complete separation is
+common among hundreds of states, so the unpenalised optimum need not exist, and Newton's method then runs to infinity.
+"""
+
+from __future__ import annotations
+
+from harness.hookspecs import hookimpl
+from harness.model import Model, ModelSpec
+from harness.plugins.mnl.params import MnlParams
+
+__all__ = ["MnlParams", "harness_models"]
+
+
+def build(params: MnlParams) -> Model:
+    """The model; statsmodels loads when it is fitted."""
+    from harness.plugins.mnl.model import Mnl
+
+    model: Model = Mnl(params)
+    return model
+
+
+@hookimpl
+def harness_models() -> list[ModelSpec]:
+    return [
+        ModelSpec(
+            "mnl",
+            "statsmodels: Logit of staying, MNLogit of group, conditional logit within it; clustered errors",
+            build,
+            params=MnlParams,
+            needs=("statsmodels",),
+            install="pip install 'labor-harness[mnl]'",
+            cite="McFadden (1974), Conditional logit analysis of qualitative choice behavior",
+            weighs=True,
+        )
+    ]

@@ -1,0 +1,106 @@
+"""Average marginal effects on P(stay), in percentage points, with standard errors by the delta method.
+
+Of a number, the mean over transitions of the derivative, every term that has it moving along; of a level, the mean of
+the change from the reference level to it. For a term that stands alone this is statsmodels' ``get_margeff``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.plugins.mnl.estimates import Estimate, rows_of
+from harness.plugins.mnl.linear import Linear
+from harness.plugins.mnl.terms import Factor, Known
+from harness.types import BoolArray, FloatArray
+
+STEP = 1e-4  # of a number, in its unit: small enough for a derivative, large enough for float64
+POINTS = 100.0
+
+
+@dataclass(frozen=True)
+class Move:
+    """One effect: a feature at two values, how far apart these are, and whose effect it is (bool [n])."""
+
+    name: str
+    feature: str
+    before: Known
+    after: Known
+    apart: float
+    whose: BoolArray
+
+
+def _moves(linear: Linear, known: Known, references: dict[str, int]) -> Iterator[Move]:
+    """Of every number and level that stands in the design. references: the level left out, by covariate."""
+    factors = [factor for term in linear.terms for factor in term.factors]
+    for name in dict.fromkeys(f.of for f in factors if f.kind in ("number", "log", "square")):
+        values = known.numbers[name]
+        before, after = (known.moved(name, values + step) for step in (-STEP, STEP))
+        yield Move(name, name, before, after, 2 * STEP, ~np.isnan(values))
+    for term in linear.terms:
+        [first, *more] = term.factors
+        if first.kind == "level" and not more and first.of in references and first.place >= 0:
+            code = known.codes[first.of]
+            before, after = (known.moved(first.of, np.full_like(code, k)) for k in (references[first.of], first.place))
+            yield Move(term.name, first.of, before, after, 1.0, np.ones(len(code), dtype=bool))
+
+
+def _effect(linear: Linear, X: FloatArray, weight: FloatArray, move: Move) -> tuple[float, FloatArray]:
+    """The mean change of P(stay) over the distance, and its gradient in the coefficients, float64 [1 + d].
+
+    X: float64 [n, 1 + d], the standardised design.
+    """
+    beta, share = linear.coefficients[:, 0], weight * move.whose
+    share = share / (share.sum() * move.apart) if share.any() else share
+    places = [j for j, term in enumerate(linear.terms) if term.has(move.feature)]
+    effect, gradient = 0.0, np.zeros(len(beta))
+    base = X @ beta
+    for sign, known in ((-1.0, move.before), (1.0, move.after)):
+        columns = {j: _standardised(linear, j, known) for j in places}
+        utility = base + sum((columns[j] - X[:, j + 1]) * beta[j + 1] for j in places)
+        p = np.exp(-np.logaddexp(0.0, -utility))
+        slope = sign * share * p * (1 - p)
+        effect += sign * float(share @ p)
+        gradient += slope @ X
+        for j in places:
+            gradient[j + 1] += slope @ (columns[j] - X[:, j + 1])
+    return effect, gradient
+
+
+def _standardised(linear: Linear, j: int, known: Known) -> FloatArray:
+    scaling = linear.scaling
+    values = (linear.terms[j].values(known) - scaling.center[j]) / scaling.scale[j]
+    return np.asarray(np.clip(values, -8.0, 8.0))
+
+
+def marginal_effects(
+    linear: Linear, X: FloatArray, weight: FloatArray, known: Known, covariance: FloatArray | None
+) -> Estimate:
+    """A table of effects. X: float64 [n, 1 + d], the design. weight: float64 [n]. covariance: of the coefficients."""
+    names, value, error = [], [], []
+    for move in _moves(linear, known, _references(linear, known, weight)):
+        effect, gradient = _effect(linear, X, weight, move)
+        names.append(move.name)
+        value.append([POINTS * effect])
+        variance = np.nan if covariance is None else float(gradient @ covariance @ gradient)
+        error.append([POINTS * np.sqrt(max(variance, 0.0))] if not np.isnan(variance) else [np.nan])
+    notes = (
+        "percentage points of P(stay), means over the training transitions; standard errors by the delta method",
+        "of a number: a unit more, all of its terms moving along; of a level: against the reference category",
+    )
+    title = "Average marginal effects on P(stay)"
+    values = rows_of(np.array(value).reshape(-1, 1)), rows_of(np.array(error).reshape(-1, 1))
+    return Estimate("stay", title, tuple(names), ("",), *values, notes, "percentage points")
+
+
+def _references(linear: Linear, known: Known, weight: FloatArray) -> dict[str, int]:
+    """The level of each covariate that has no dummy: its most frequent one, as ``terms.level_terms`` chose it."""
+    found = {}
+    for term in linear.terms:
+        factor: Factor = term.factors[0]
+        if factor.kind == "level" and factor.of not in found:
+            code = known.codes[factor.of]
+            found[factor.of] = int(np.argmax(np.bincount(code[code >= 0], weights=weight[code >= 0])))
+    return found

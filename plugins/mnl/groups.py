@@ -1,0 +1,160 @@
+"""Stage two: statsmodels' MNLogit of the major group that those who switch go to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.features import CATALOGUE
+from harness.features_alternatives import Inputs, PairFeatures
+from harness.features_contexts import Contexts
+from harness.panel import Occupations
+from harness.plugins.mnl.estimates import Estimate, Sizes, log_null, natural, rows_of
+from harness.plugins.mnl.linear import Linear, varying
+from harness.plugins.mnl.stay import Settings
+from harness.plugins.mnl.terms import Factor, Known, Term, level_terms, levels_of, matrix, number_terms, state_terms
+from harness.staged_samples import FOLDS, PairCounts, Sample
+from harness.types import FloatArray, IntArray
+
+# Numeric features of the destination's group, beside a panel's own numeric covariates.
+OF_GROUPS = ("age", "year", "records", "distinct_states", "tenure", "group_tenure", "records_studying")
+SMALLEST_FLOW = -12.0  # ln P: a group that is all but closed is no closer to closed than this
+MOST_COVARIANCES = 4000  # coefficients whose Hessian is worth its seconds: 128 MB
+
+
+def group_names(occupations: Occupations, group: IntArray) -> list[str]:
+    """What each of the groups in use is called: a major group, or several that were put together."""
+    names = []
+    for g in range(int(group.max()) + 1):
+        own = sorted({occupations.groups[k] for k in np.flatnonzero(group == g)})
+        names.append(own[0] if len(own) == 1 else f"{len(own)} rare groups")
+    return names
+
+
+@dataclass(frozen=True)
+class Movers:
+    """Those who switched, and what is known of them. group: int64 [n], where they went."""
+
+    known: Known
+    group: IntArray
+    weight: FloatArray
+    person: IntArray
+
+
+def group_known(
+    features: PairFeatures, inputs: Inputs, names: Sequence[str], states: tuple[IntArray, IntArray]
+) -> Known:
+    """names: of numeric features. states: status and group of each."""
+    n, n_groups = len(inputs), features.scheme.n_alternatives
+    flows = np.maximum(features.base[inputs.origin].astype(np.float64), SMALLEST_FLOW)  # [n, G]
+    held = np.zeros((n, n_groups))
+    np.add.at(held, (inputs.held.row, states[1][inputs.held.state]), inputs.held.records)
+    given = {f"flow {g}": flows[:, g] for g in range(n_groups)}
+    given |= {f"held {g}": np.log1p(held[:, g]) for g in range(n_groups)}
+    return Known.of(inputs, names, *states, given)
+
+
+def cross_fitted(counts: PairCounts, train: Sample, states: tuple[IntArray, IntArray]) -> Known:
+    """What is known of training switches, flows counted on other persons."""
+    fold = train.fold()
+    parts = []
+    for f in range(FOLDS):
+        rows = np.flatnonzero(fold == f)
+        parts.append((rows, group_known(counts.count(train.others(f)), train.inputs.take(rows), (), states)))
+    given = {}
+    for name in parts[0][1].given:
+        column = np.empty(len(train))
+        for rows, known in parts:
+            column[rows] = known.given[name]
+        given[name] = column
+    return Known.of(train.inputs, counts.contexts.numbers, *states, given)
+
+
+def group_terms(
+    contexts: Contexts, known: Known, names: Sequence[str], weight: FloatArray
+) -> tuple[list[Term], list[str]]:
+    """The terms of stage two, the same in every equation, and the reference categories."""
+    terms, references = [], []
+    for what, said in (("flow", "ln share of the origin's switches to {}, shrunk"), ("held", "ln(1 + records in {})")):
+        terms += [Term(said.format(name), (Factor("given", f"{what} {g}"),)) for g, name in enumerate(names)]
+    previous = known.codes["previous"]
+    code = np.where(previous >= 0, known.group[previous], -1)
+    found, reference = state_terms("group", "previous", code, names, weight)
+    terms += found
+    references += [f"previous's group: {reference}"] if found else []
+    for context in levels_of(contexts):
+        found, reference = level_terms(context, known.codes[context.name], weight)
+        terms += found
+        references.append(f"{context.name}: {reference}")
+    for name in contexts.numbers:
+        if name in OF_GROUPS or name not in CATALOGUE:
+            terms += number_terms(name, known.numbers[name])
+    return terms, references
+
+
+@dataclass(frozen=True)
+class Groups:
+    """A fitted stage two. present: int64 [J], the groups that switches went to, the reference first."""
+
+    linear: Linear
+    present: IntArray
+    estimates: tuple[Estimate, ...]
+    chosen: Mapping[str, Any]
+
+
+def fit_groups(contexts: Contexts, train: Movers, valid: Movers, names: Sequence[str], settings: Settings) -> Groups:
+    """Fitted at falling penalties, each begun where the one before ended; the one that ``valid`` likes best is kept.
+
+    The reference is the most frequent destination.
+    """
+    from harness.plugins.mnl.solve import Labelled, fit_path
+
+    count = np.bincount(train.group, weights=train.weight, minlength=len(names))
+    present = np.argsort(-count, kind="stable")
+    present = present[count[present] > 0]
+    place = np.full(len(names), -1, dtype=np.int64)
+    place[present] = np.arange(len(present))
+    wanted, references = group_terms(contexts, train.known, names, train.weight)
+    terms, X, scaling = varying(wanted, train.known, train.weight)
+    own = Labelled(scaling.apply(X), place[train.group], train.weight)
+    seen = place[valid.group] >= 0
+    held_X = scaling.apply(matrix(terms, valid.known, len(valid.group)))
+    held = Labelled(held_X[seen], place[valid.group][seen], valid.weight[seen])
+    fitted = fit_path(own, held, settings.penalties, settings.iterations)
+    linear = Linear(terms, scaling, fitted.coefficients)
+    chosen = {"group_penalty": fitted.penalty, "group_converged": fitted.converged}
+    outcomes = tuple(names[g] for g in present)
+    explained = _explained(linear, own, (train.person, fitted.penalty, settings.errors), outcomes, references)
+    return Groups(linear, present, (explained,), chosen)
+
+
+def _explained(
+    linear: Linear, data: Any, how: tuple[IntArray, float, bool], outcomes: tuple[str, ...], references: list[str]
+) -> Estimate:
+    """how: int64 [n], whose each switch is; the penalty; whether standard errors are wanted."""
+    from harness.logits import clustered
+    from harness.plugins.mnl.solve import problem
+
+    person, penalty, wanted = how
+    model, beta = problem(data, penalty), linear.coefficients.ravel(order="F")
+    covariance, further = None, [f"against a switch to {outcomes[0]}; the terms are counted on other persons"]
+    if wanted and len(beta) <= MOST_COVARIANCES:
+        if len(outcomes) == 2:
+            groups = np.unique(person, return_inverse=True)[1]
+            sums = np.zeros((int(groups.max()) + 1, len(beta)))
+            np.add.at(sums, groups, model.score_obs(beta))
+        else:
+            sums = model.score_sums(beta, person)
+        covariance = clustered(sums, -model.hessian(beta), len(person))
+    else:
+        why = "they were not asked for (standard_errors)" if not wanted else f"a Hessian of {len(beta):,} coefficients"
+        further.append(f"no standard errors: {why}")
+    value, error = natural(linear.scaling, linear.coefficients, covariance)
+    null = log_null(data.y, data.weight)
+    sizes = Sizes(data.weight, person, model.log_likelihood(beta), null, penalty, tuple(references), tuple(further))
+    names = ("constant", *(term.name for term in linear.terms))
+    title = "MNLogit of the destination's major group"
+    return Estimate("group", title, names, outcomes[1:], rows_of(value), rows_of(error), sizes.notes())

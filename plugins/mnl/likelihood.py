@@ -1,0 +1,154 @@
+"""statsmodels' Logit and MNLogit with weights and a ridge: its likelihoods, scores, Hessians, fits and sandwiches.
+
+With weights of one and no penalty they are statsmodels' own, number by number (``tests/test_mnl.py``). Log-likelihood
+sum w ln P - 1/2 sum penalty b^2, the score of an observation bearing its share of the penalty's slope, so that scores
+sum to zero at the optimum as a sandwich supposes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from statsmodels.discrete.discrete_model import Logit, MNLogit
+
+from harness.types import FloatArray, IntArray
+
+
+class RidgeLogit(Logit):  # type: ignore[misc]
+    """A Logit of y (0 or 1, int64 [n]) on X (float64 [n, d]).
+
+    counts: float64 [n], what each observation counts for. ridge: float64 [d], the penalty of each coefficient.
+    """
+
+    def __init__(self, y: IntArray, X: FloatArray, counts: FloatArray, ridge: FloatArray) -> None:
+        super().__init__(y, X, check_rank=False)
+        self.counts, self.ridge = counts, ridge
+
+    def cdf(self, X: FloatArray) -> FloatArray:
+        """As statsmodels', without overflow."""
+        return np.asarray(np.exp(-np.logaddexp(0.0, -X)))
+
+    def loglikeobs(self, params: FloatArray) -> FloatArray:
+        """float64 [n]: ln P of what was observed, unweighted."""
+        return np.asarray(-np.logaddexp(0.0, -(2 * self.endog - 1) * (self.exog @ params)))
+
+    def log_likelihood(self, params: FloatArray) -> float:
+        """Weighted, without the penalty."""
+        return float(self.counts @ self.loglikeobs(params))
+
+    def loglike(self, params: FloatArray) -> float:
+        """Weighted and penalised."""
+        return self.log_likelihood(params) - float(self.ridge @ params**2) / 2
+
+    def score(self, params: FloatArray) -> FloatArray:
+        residual = self.counts * (self.endog - self.cdf(self.exog @ params))
+        return np.asarray(residual @ self.exog - self.ridge * params)
+
+    def score_obs(self, params: FloatArray) -> FloatArray:
+        residual = self.counts * (self.endog - self.cdf(self.exog @ params))
+        share = self.counts / self.counts.sum()
+        return np.asarray(residual[:, None] * self.exog - share[:, None] * (self.ridge * params))
+
+    def hessian(self, params: FloatArray) -> FloatArray:
+        p = self.cdf(self.exog @ params)
+        return np.asarray(-(self.exog * (self.counts * p * (1 - p))[:, None]).T @ self.exog - np.diag(self.ridge))
+
+
+class RidgeMNLogit(MNLogit):  # type: ignore[misc]
+    """A MNLogit of y (classes from 0, int64 [n]) on X (float64 [n, d]), the first class the reference.
+
+    counts: float64 [n]. ridge: float64 [d], the penalty of each coefficient, the same in every equation. Parameters are
+    strung together equation by equation, as statsmodels has them.
+    """
+
+    def __init__(self, y: IntArray, X: FloatArray, counts: FloatArray, ridge: FloatArray) -> None:
+        super().__init__(y, X, check_rank=False)
+        self.counts = counts
+        self.ridge = np.tile(ridge, self.J - 1)
+
+    def cdf(self, X: FloatArray) -> FloatArray:
+        """As statsmodels', without overflow."""
+        utility = np.column_stack([np.zeros(len(X)), X])
+        utility = np.exp(utility - utility.max(axis=1, keepdims=True))
+        return np.asarray(utility / utility.sum(axis=1, keepdims=True))
+
+    def _shares(self, params: FloatArray) -> FloatArray:
+        """float64 [n, J]"""
+        return self.cdf(self.exog @ params.reshape(self.K, -1, order="F"))
+
+    def _observed(self, shares: FloatArray) -> float:
+        taken = shares[np.arange(len(shares)), self.endog]
+        return float(self.counts @ np.log(np.maximum(taken, np.finfo(float).tiny)))
+
+    def _slope(self, shares: FloatArray) -> FloatArray:
+        return np.asarray(((self.wendog - shares)[:, 1:] * self.counts[:, None]).T @ self.exog)  # [J - 1, d]
+
+    def log_likelihood(self, params: FloatArray) -> float:
+        """Weighted, without the penalty."""
+        return self._observed(self._shares(params))
+
+    def loglike(self, params: FloatArray) -> float:
+        """Weighted and penalised."""
+        params = np.ravel(params, order="F")
+        return self.log_likelihood(params) - float(self.ridge @ params**2) / 2
+
+    def score(self, params: FloatArray) -> FloatArray:
+        return np.asarray(self._slope(self._shares(params)).ravel() - self.ridge * np.ravel(params, order="F"))
+
+    def loglike_and_score(self, params: FloatArray) -> tuple[float, FloatArray]:
+        """Both at the price of one."""
+        shares = self._shares(params)
+        value = self._observed(shares) - float(self.ridge @ params**2) / 2
+        return value, self._slope(shares).ravel() - self.ridge * params
+
+    def score_obs(self, params: FloatArray) -> FloatArray:
+        params = np.ravel(params, order="F")
+        residual = (self.wendog - self._shares(params))[:, 1:] * self.counts[:, None]
+        share = self.counts / self.counts.sum()
+        own = (residual[:, :, None] * self.exog[:, None, :]).reshape(len(residual), -1)
+        return np.asarray(own - share[:, None] * (self.ridge * params))
+
+    def score_sums(self, params: FloatArray, person: IntArray) -> FloatArray:
+        """float64 [P, parameters]: ``score_obs`` summed by person, one equation at a time. person: int64 [n]."""
+        from scipy.sparse import csr_array
+
+        n, params = len(person), np.ravel(params, order="F")
+        persons, place = np.unique(person, return_inverse=True)
+        adds = csr_array((np.ones(n), (place, np.arange(n))), shape=(len(persons), n))
+        residual = (self.wendog - self._shares(params))[:, 1:] * self.counts[:, None]
+        sums = np.empty((len(persons), len(params)))
+        for j in range(residual.shape[1]):
+            sums[:, j * self.K : (j + 1) * self.K] = adds @ (residual[:, j, None] * self.exog)
+        share = adds @ self.counts / self.counts.sum()
+        return np.asarray(sums - share[:, None] * (self.ridge * params))
+
+    def hessian(self, params: FloatArray) -> FloatArray:
+        """As statsmodels', each pair of equations once."""
+        shares, X, d = self._shares(params), self.exog, self.K
+        H = np.empty((len(self.ridge), len(self.ridge)))
+        for i in range(self.J - 1):
+            mine = self.counts * shares[:, i + 1]
+            for j in range(i, self.J - 1):
+                weight = mine * ((i == j) - shares[:, j + 1])
+                block = -(X * weight[:, None]).T @ X
+                H[i * d : (i + 1) * d, j * d : (j + 1) * d] = block
+                H[j * d : (j + 1) * d, i * d : (i + 1) * d] = block.T
+        return np.asarray(H - np.diag(self.ridge))
+
+
+Ridge = RidgeLogit | RidgeMNLogit
+
+
+def fitted_results(model: Ridge, params: FloatArray, person: IntArray) -> Any:
+    """statsmodels' own results at an optimum that is known, with standard errors clustered by person, int64 [n]."""
+    groups = np.unique(person, return_inverse=True)[1]
+    return model.fit(
+        np.ravel(params, order="F"),
+        method="newton",
+        maxiter=0,
+        disp=0,
+        warn_convergence=False,
+        cov_type="cluster",
+        cov_kwds={"groups": groups},
+    )

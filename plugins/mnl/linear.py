@@ -1,0 +1,68 @@
+"""A logit that is linear in named terms: its design, its estimates, and how it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.logits import Scaling
+from harness.plugins.mnl.terms import Known, Term, distinct, from_json, matrix, to_json
+from harness.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Linear:
+    """coefficients: float64 [1 + terms, equations], of a constant and of standardised terms.
+
+    Without an equation where there was nothing to estimate.
+    """
+
+    terms: tuple[Term, ...]
+    scaling: Scaling
+    coefficients: FloatArray
+
+    @classmethod
+    def empty(cls) -> Linear:
+        return cls((), Scaling.of(np.zeros((0, 0))), np.zeros((1, 0)))
+
+    def __bool__(self) -> bool:
+        return bool(self.coefficients.shape[1])
+
+    def design(self, known: Known, n: int) -> FloatArray:
+        """float64 [n, 1 + terms]: a constant and the standardised terms."""
+        return self.scaling.apply(matrix(self.terms, known, n))
+
+    def utilities(self, known: Known, n: int) -> FloatArray:
+        """float64 [n, equations]"""
+        return np.asarray(self.design(known, n) @ self.coefficients)
+
+    def arrays(self) -> dict[str, FloatArray | IntArray]:
+        scaling = self.scaling
+        return {"coefficients": self.coefficients, "center": scaling.center, "scale": scaling.scale}
+
+    def described(self) -> list[dict[str, Any]]:
+        """The terms, as JSON has them."""
+        described: list[dict[str, Any]] = to_json(self.terms)
+        return described
+
+    @classmethod
+    def restored(cls, arrays: dict[str, Any], described: list[dict[str, Any]]) -> Linear:
+        terms = tuple(from_json(described))
+        scaling = Scaling(np.arange(len(terms)), arrays["center"], arrays["scale"])
+        return cls(terms, scaling, arrays["coefficients"])
+
+
+def varying(terms: Sequence[Term], known: Known, weight: FloatArray) -> tuple[tuple[Term, ...], FloatArray, Scaling]:
+    """The terms that vary and are not another's again, their columns [n, terms], and how to standardise these.
+
+    weight: float64 [n], what each transition counts for.
+    """
+    X = matrix(terms, known, len(weight))
+    kept = np.array(distinct(terms, X), dtype=np.int64)
+    scaling = Scaling.of(X[:, kept], weight)
+    kept = kept[scaling.kept]  # a column may vary and yet not by weight
+    scaling = Scaling(np.arange(len(kept)), scaling.center, scaling.scale)
+    return tuple(terms[j] for j in kept), X[:, kept], scaling

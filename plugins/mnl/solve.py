@@ -1,0 +1,127 @@
+"""Finds the optimum of a penalised logit, at one penalty or along a path of them chosen on the validation split.
+
+Newton's method where the Hessian, which grows with the square of (states x terms), is small; lbfgs elsewhere.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.errors import RunError
+from harness.logits import log_shares
+from harness.plugins.mnl.likelihood import Ridge, RidgeLogit, RidgeMNLogit
+from harness.types import FloatArray, IntArray
+
+NEWTON_SIZE = 400  # coefficients up to which Newton's Hessian costs less than the steps that it saves
+SMALLEST_CURVATURE = 1e-9  # of standardised columns, an observation: below it an unpenalised optimum does not exist
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """X: float64 [n, d]. y: int64 [n], classes from 0. weight: float64 [n], what each counts for."""
+
+    X: FloatArray
+    y: IntArray
+    weight: FloatArray
+
+    def loss(self, coefficients: FloatArray) -> float:
+        """Mean -ln P of the classes, in nats. coefficients: float64 [d, classes - 1]."""
+        log_prob = log_shares(self.X, coefficients)[np.arange(len(self.y)), self.y]
+        return -float(self.weight @ log_prob) / float(self.weight.sum())
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """coefficients: float64 [d, equations], of every alternative but the first. penalty: of all but the constants."""
+
+    coefficients: FloatArray
+    penalty: float
+    converged: bool
+
+
+def problem(data: Labelled, penalty: float) -> Ridge:
+    """The likelihood at one penalty on standardised columns; the first is a constant and goes free."""
+    ridge = np.full(data.X.shape[1], penalty)
+    ridge[0] = 0.0
+    two = int(data.y.max(initial=0)) < 2
+    return (RidgeLogit if two else RidgeMNLogit)(data.y, data.X, data.weight, ridge)
+
+
+def fit_ridge(data: Labelled, penalty: float, iterations: int, start: FloatArray) -> Fitted:
+    """The maximum of the penalised log-likelihood. start: float64 [d, equations].
+
+    RunError where what comes back is not finite, or no better than the start: statsmodels can say converged all the
+    same; and where without a penalty there is no optimum.
+    """
+    model, begin = problem(data, penalty), np.ravel(start, order="F")
+    ways = ("newton", "lbfgs") if begin.size <= NEWTON_SIZE else ("lbfgs",)
+    for way in ways:
+        found, converged = _climb(model, way, iterations, begin)
+        better = np.isfinite(found).all() and model.loglike(found) >= model.loglike(begin)
+        if better and (converged or way == ways[-1]):
+            break
+    else:
+        raise RunError(f"{_name(model)} ended worse than it began at penalty {penalty:g}; try larger penalties")
+    if penalty == 0:
+        _require_optimum(model, found)
+    return Fitted(found.reshape(start.shape, order="F"), penalty, converged)
+
+
+def _name(model: Ridge) -> str:
+    return "statsmodels' Logit" if isinstance(model, RidgeLogit) else "statsmodels' MNLogit"
+
+
+def _climb(model: Ridge, way: str, iterations: int, begin: FloatArray) -> tuple[FloatArray, bool]:
+    from statsmodels.tools.sm_exceptions import ConvergenceWarning, HessianInversionWarning, PerfectSeparationWarning
+
+    n = max(model.counts.sum(), 1e-300)
+
+    def value_and_slope(params: FloatArray) -> tuple[float, FloatArray]:
+        if isinstance(model, RidgeMNLogit):
+            value, slope = model.loglike_and_score(params)
+        else:
+            value, slope = model.loglike(params), model.score(params)
+        return value / n, slope / n
+
+    more = {"pgtol": 1e-5, "factr": 1e8, "loglike_and_score": value_and_slope} if way == "lbfgs" else {"tol": 1e-9}
+    with warnings.catch_warnings():
+        # Reported as ``converged``: a penalised optimum exists, and stopping a little short of it is another penalty.
+        for category in (ConvergenceWarning, HessianInversionWarning, PerfectSeparationWarning, RuntimeWarning):
+            warnings.simplefilter("ignore", category)
+        try:
+            result = model.fit(begin, method=way, maxiter=iterations, disp=0, skip_hessian=True, **more)
+        except np.linalg.LinAlgError:  # Newton's, where columns are collinear and nothing is penalised
+            return np.full_like(begin, np.nan), False
+    return np.ravel(np.asarray(result.params), order="F"), bool(result.mle_retvals["converged"])
+
+
+def _require_optimum(model: Ridge, found: FloatArray) -> None:
+    """RunError where the likelihood is flat: classes are separated or columns collinear, and estimates mean nothing."""
+    curvature = np.linalg.eigvalsh(-model.hessian(found))[0] / model.counts.sum()
+    if curvature < SMALLEST_CURVATURE:
+        raise RunError(
+            f"{_name(model)} has no optimum without a penalty: terms that are collinear, or that tell an outcome for "
+            "certain; ask for penalties above 0, or for fewer terms"
+        )
+
+
+def fit_path(data: Labelled, held_out: Labelled, penalties: Sequence[float], iterations: int) -> Fitted:
+    """Fits at falling penalties, each begun where the one before ended, until the held-out loss no longer falls.
+
+    The first fit begins at zero. Where nothing is held out, the largest penalty.
+    """
+    coefficients: FloatArray = np.zeros((data.X.shape[1], max(int(data.y.max(initial=1)), 1)))
+    best, lowest = None, np.inf
+    for penalty in sorted(penalties, reverse=True):
+        fitted = fit_ridge(data, penalty, iterations, coefficients)
+        coefficients = fitted.coefficients
+        loss = held_out.loss(coefficients) if held_out.weight.sum() > 0 else np.inf
+        if best is not None and loss >= lowest:
+            break
+        best, lowest = fitted, loss
+    assert best is not None  # there is at least one penalty
+    return best

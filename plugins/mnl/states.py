@@ -1,0 +1,74 @@
+"""Stage three: a conditional logit (McFadden 1974) of the state within the group, on attributes of the pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.features_alternatives import PairFeatures, Pairs
+from harness.logits import Chosen, conditional_covariance, conditional_logit
+from harness.plugins.mnl.attributes import Attributes, columns, names
+from harness.plugins.mnl.estimates import Estimate, Sizes, rows_of
+from harness.staged_samples import FOLDS, PairCounts, Sample, thinned
+from harness.types import FloatArray
+
+PENALTY = 1.0
+
+
+@dataclass(frozen=True)
+class States:
+    """A fitted stage three. weights: float64 [columns]."""
+
+    features: PairFeatures
+    attributes: Attributes
+    weights: FloatArray
+    estimates: tuple[Estimate, ...]
+
+
+def fit_states(counts: PairCounts, train: Sample, most: int, seed: int) -> States:
+    """From the switches of training, frequencies counted on other persons. most: pairs to fit on."""
+    pairs, label = thinned(*counts.choices(train), most, seed)
+    blank = Attributes.of(train.panel.occupations)
+    features = counts.count(train)
+    Z = _cross_fitted(counts, train, pairs, blank, len(names(features)))
+    row = pairs.row[pairs.begin]
+    chosen = Chosen(pairs, label, Z, train.weight[row])
+    fitted = conditional_logit(chosen, PENALTY)
+    covariance = conditional_covariance(chosen, fitted, PENALTY, train.person[row])
+    length = np.diff(np.append(pairs.begin, len(pairs)))
+    equal = -float(chosen.weight @ np.log(length)) if len(length) else 0.0
+    sizes = Sizes(
+        chosen.weight,
+        train.person[row],
+        fitted.log_likelihood,
+        equal,
+        0.0,
+        further=(
+            f"ridge penalty {PENALTY:g} on every term as it is measured, and the sandwich has the penalised Hessian",
+            f"{len(pairs):,} pairs of a switch and a state of the group gone to; the log-likelihood compared with is "
+            "that of equal shares",
+        ),
+    )
+    error = np.sqrt(np.diag(covariance))
+    explained = Estimate(
+        "state",
+        "Conditional logit of the state within the destination's group",
+        names(features),
+        ("",),
+        rows_of(fitted.estimates[:, None]),
+        rows_of(error[:, None]),
+        sizes.notes(),
+    )
+    counted = blank.counted(train, counts.group, counts.strengths)
+    return States(features, counted, fitted.estimates, (explained,))
+
+
+def _cross_fitted(counts: PairCounts, train: Sample, pairs: Pairs, blank: Attributes, width: int) -> FloatArray:
+    """float64 [q, width]: columns of pairs, what is counted in them counted on other persons."""
+    Z, fold = np.empty((len(pairs), width)), train.fold()[pairs.row]
+    for f in range(FOLDS):
+        others, mine = train.others(f), fold == f
+        attributes = blank.counted(others, counts.group, counts.strengths)
+        Z[mine] = columns(counts.count(others), attributes, train.inputs, pairs.keep(mine))
+    return Z

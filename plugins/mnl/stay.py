@@ -1,0 +1,185 @@
+"""Stage one: statsmodels' Logit of staying in the origin, on named terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.features_alternatives import Inputs
+from harness.features_contexts import Contexts
+from harness.panel import Occupations, Status
+from harness.plugins.mnl.effects import marginal_effects
+from harness.plugins.mnl.estimates import Estimate, Sizes, log_null, natural, rows_of
+from harness.plugins.mnl.linear import Linear, varying
+from harness.plugins.mnl.terms import (
+    Factor,
+    Known,
+    Term,
+    crossed,
+    level_terms,
+    levels_of,
+    matrix,
+    number_terms,
+    state_terms,
+)
+from harness.staged_samples import Sample, StayFeatures
+from harness.types import FloatArray, IntArray
+
+STATUSES = tuple(Status)
+MOST_CELLS = 64  # of an interaction of two covariates
+GAIN = 1e-5  # nats of validation log-likelihood a transition that an interaction has to bring
+
+
+def statuses(occupations: Occupations) -> IntArray:
+    """int64 [K]: each state's labor-force status, as a position in ``STATUSES``."""
+    return np.array([STATUSES.index(status) for status in occupations.statuses], dtype=np.int64)
+
+
+def given(features: StayFeatures, matrix: FloatArray, offset: FloatArray) -> dict[str, FloatArray]:
+    """The frequencies that stage one is given, by name. matrix: of ``StayFeatures.matrix``; offset: of ``offset``."""
+    named = {f"stayers among {name}": matrix[:, j] for j, name in enumerate(features.affinities.tables)}
+    seen = matrix[:, len(named)]
+    return {"log-odds": offset, "seen": seen, **named}
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Transitions to estimate from: what is known of them, whether they stayed, what they count for, whose they are."""
+
+    known: Known
+    stayed: IntArray
+    weight: FloatArray
+    person: IntArray
+
+    @classmethod
+    def of(cls, sample: Sample, known: Known) -> Sets:
+        return cls(known, sample.stayed.astype(np.int64), sample.weight, sample.person)
+
+
+def stay_terms(contexts: Contexts, known: Known, weight: FloatArray) -> tuple[list[Term], list[str]]:
+    """Every term of stage one, interactions in blocks, and the reference categories."""
+    called = {"log-odds": "origin: log-odds of staying, shrunk", "seen": "origin: ln(1 + training transitions)"}
+    terms = [Term(name, (Factor("given", of),)) for of, name in called.items()]
+    for context in contexts.contexts:
+        frequency = Factor("given", f"stayers among {context.name}")
+        if context.kind == "state":
+            terms.append(Term(f"{context.name}: ln share of stayers over all, shrunk", (frequency,)))
+        elif context.kind == "bin":
+            terms.append(Term(f"{context.name} band: ln share of stayers over all, shrunk", (frequency,), "bands"))
+    for name in contexts.numbers:
+        terms += number_terms(name, known.numbers[name])
+        if name == "origin_spells":
+            terms.append(Term("been in the origin before", (Factor("above", name, 1),)))
+    references = []
+    status, reference = state_terms("status", "origin", known.status[known.codes["origin"]], STATUSES, weight)
+    terms += status
+    references.append(f"origin's status: {reference}")
+    levels: dict[str, list[Term]] = {}
+    for context in levels_of(contexts):
+        levels[context.name], reference = level_terms(context, known.codes[context.name], weight)
+        terms += levels[context.name]
+        references.append(f"{context.name}: {reference}")
+    return terms + _interactions(levels, status), references
+
+
+def _interactions(levels: Mapping[str, list[Term]], status: list[Term]) -> list[Term]:
+    age, tenure = Term("age", (Factor("number", "age"),)), Term("ln(1 + tenure)", (Factor("log", "tenure"),))
+    found: list[Term] = crossed([age], [tenure], "age x tenure") + crossed(status, [tenure], "status x tenure")
+    names = list(levels)
+    for i, one in enumerate(names):
+        found += crossed(levels[one], [age], f"{one} x age")
+        found += crossed(levels[one], [tenure], f"{one} x tenure")
+        for other in names[i + 1 :]:
+            if len(levels[one]) * len(levels[other]) <= MOST_CELLS:
+                found += crossed(levels[one], levels[other], f"{one} x {other}")
+    return found
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to fit: penalties tried, most iterations at one, and whether errors are wanted."""
+
+    penalties: tuple[float, ...]
+    iterations: int
+    errors: bool
+
+
+@dataclass(frozen=True)
+class Stay:
+    """A fitted stage one. chosen: what the validation split said."""
+
+    linear: Linear
+    estimates: tuple[Estimate, ...]
+    chosen: Mapping[str, Any]
+
+
+def fit_stay(contexts: Contexts, train: Sets, valid: Sets, settings: Settings) -> Stay:
+    """Penalty and interactions are those under which staying and leaving in ``valid`` are likeliest."""
+    from harness.plugins.mnl.solve import Labelled, fit_path
+
+    wanted, references = stay_terms(contexts, train.known, train.weight)
+    terms, X, scaling = varying(wanted, train.known, train.weight)
+    own = Labelled(scaling.apply(X), train.stayed, train.weight)
+    held = Labelled(scaling.apply(matrix(terms, valid.known, len(valid.stayed))), valid.stayed, valid.weight)
+    blocks = [term.block for term in terms]
+    kept = [True, *(not block for block in blocks)]
+
+    def on(columns: Sequence[bool], penalties: tuple[float, ...]) -> Any:
+        use = np.flatnonzero(columns)
+        data, other = (Labelled(part.X[:, use], part.y, part.weight) for part in (own, held))
+        fitted = fit_path(data, other, penalties, settings.iterations)
+        return fitted, other.loss(fitted.coefficients) if len(other.y) else np.inf
+
+    fitted, loss = on(kept, settings.penalties)
+    earned = []
+    for block in dict.fromkeys(block for block in blocks if block):
+        wider = [k or (j > 0 and blocks[j - 1] == block) for j, k in enumerate(kept)]
+        candidate, found = on(wider, (fitted.penalty,))
+        if found < loss - GAIN:
+            kept, fitted, loss = wider, candidate, found
+            earned.append(block)
+    if earned:
+        fitted, _ = on(kept, settings.penalties)
+    use = np.flatnonzero(kept)[1:] - 1
+    scaling = type(scaling)(np.arange(len(use)), scaling.center[use], scaling.scale[use])
+    linear = Linear(tuple(terms[j] for j in use), scaling, fitted.coefficients)
+    chosen = {"stay_penalty": fitted.penalty, "stay_converged": fitted.converged, "stay_interactions": earned}
+    data = Labelled(own.X[:, [0, *(use + 1)]], own.y, own.weight)
+    return Stay(linear, _explained(linear, data, train, fitted.penalty, tuple(references)), chosen)
+
+
+def _explained(
+    linear: Linear, data: Any, train: Sets, penalty: float, references: tuple[str, ...]
+) -> tuple[Estimate, ...]:
+    """Coefficients with statsmodels' own clustered errors, and average marginal effects."""
+    from harness.plugins.mnl.likelihood import fitted_results
+    from harness.plugins.mnl.solve import problem
+
+    model, beta = problem(data, penalty), linear.coefficients[:, 0]
+    covariance = None
+    if len(np.unique(train.person)) > 1 and len(data.y) > len(beta):
+        covariance = np.asarray(fitted_results(model, beta, train.person).cov_params())
+    value, error = natural(linear.scaling, linear.coefficients, covariance)
+    sizes = Sizes(
+        train.weight,
+        train.person,
+        model.log_likelihood(beta),
+        log_null(data.y, data.weight),
+        penalty,
+        references,
+        ("outcome: the person is in the same state in the next record; origin effects are counted on other persons",),
+    )
+    names = ("constant", *(term.name for term in linear.terms))
+    coefficients = Estimate("stay", "Logit of staying", names, ("",), rows_of(value), rows_of(error), sizes.notes())
+    return coefficients, marginal_effects(linear, data.X, data.weight, train.known, covariance)
+
+
+def stay_known(
+    features: StayFeatures, inputs: Inputs, names: Sequence[str], states: tuple[IntArray, IntArray]
+) -> Known:
+    """What stage one knows of transitions to be predicted. states: status and group of each."""
+    frequencies = given(features, features.matrix(inputs), features.offset(inputs))
+    return Known.of(inputs, names, *states, frequencies)

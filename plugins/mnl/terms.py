@@ -1,0 +1,180 @@
+"""The right-hand side of the logits: every column a term with a name, a product of elementary factors.
+
+A term such as "education = bachelor x age" is the product of a dummy and a number, and depends on those features
+alone, so a marginal effect can be worked out by moving one feature and rebuilding the terms that have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from harness.features_alternatives import Inputs
+from harness.features_contexts import Context, Contexts
+from harness.types import FloatArray, IntArray
+
+Kind = Literal["number", "log", "square", "missing", "above", "level", "status", "group", "given"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of n transitions. numbers: float64 [n], NaN for missing; codes: int64 [n], -1 for missing.
+
+    given: float64 [n], counted or scored elsewhere. status, group: int64 [K], those of the states.
+    """
+
+    numbers: Mapping[str, FloatArray]
+    codes: Mapping[str, IntArray]
+    status: IntArray
+    group: IntArray
+    given: Mapping[str, FloatArray]
+
+    @classmethod
+    def of(
+        cls, inputs: Inputs, names: Sequence[str], status: IntArray, group: IntArray, given: Mapping[str, FloatArray]
+    ) -> Known:
+        """names: of the columns of ``inputs.numbers``."""
+        return cls({n: inputs.numbers[:, j] for j, n in enumerate(names)}, inputs.codes, status, group, given)
+
+    def moved(self, feature: str, values: FloatArray | IntArray) -> Known:
+        """The same transitions with another value of a feature."""
+        if feature in self.numbers:
+            return replace(self, numbers={**self.numbers, feature: values.astype(np.float64)})
+        return replace(self, codes={**self.codes, feature: values.astype(np.int64)})
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """An elementary column. of: the feature. place: a level, group, status or bound. base: what a number is less."""
+
+    kind: Kind
+    of: str
+    place: int = 0
+    base: float = 0.0
+
+    def values(self, known: Known) -> FloatArray:
+        """float64 [n]; a missing number is zero, and has a dummy of its own to make up for it."""
+        if self.kind == "given":
+            return np.asarray(known.given[self.of])
+        if self.kind in ("level", "status", "group"):
+            code = known.codes[self.of]
+            if self.kind != "level":
+                of_state = known.status if self.kind == "status" else known.group
+                code = np.where(code >= 0, np.append(of_state, -1)[code], -1)
+            return (code == self.place).astype(np.float64)
+        value = known.numbers[self.of]
+        missing = np.isnan(value)
+        if self.kind == "missing":
+            return missing.astype(np.float64)
+        value = np.where(missing, 0.0, value - self.base)
+        if self.kind == "log":
+            return np.log1p(np.maximum(value, 0.0))
+        if self.kind == "above":
+            return (value > self.place).astype(np.float64)
+        return value**2 if self.kind == "square" else value
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A column of the design. block: of interactions that are kept or left out together; empty for a main effect."""
+
+    name: str
+    factors: tuple[Factor, ...]
+    block: str = ""
+
+    def values(self, known: Known) -> FloatArray:
+        """float64 [n]"""
+        column = self.factors[0].values(known)
+        for factor in self.factors[1:]:
+            column = column * factor.values(known)
+        return column
+
+    def has(self, feature: str) -> bool:
+        return any(factor.of == feature and factor.kind != "given" for factor in self.factors)
+
+    def times(self, other: Term, block: str) -> Term:
+        """Their interaction."""
+        return Term(f"{self.name} x {other.name}", self.factors + other.factors, block)
+
+
+def matrix(terms: Sequence[Term], known: Known, n: int) -> FloatArray:
+    """float64 [n, terms]"""
+    X = np.empty((n, len(terms)))
+    for j, term in enumerate(terms):
+        X[:, j] = term.values(known)
+    return X
+
+
+def to_json(terms: Iterable[Term]) -> list[dict[str, Any]]:
+    return [asdict(term) for term in terms]
+
+
+def from_json(stored: Iterable[Mapping[str, Any]]) -> list[Term]:
+    return [Term(t["name"], tuple(Factor(**f) for f in t["factors"]), t["block"]) for t in stored]
+
+
+def number_terms(name: str, values: FloatArray, logs: bool = True) -> list[Term]:
+    """A number, where it is no dummy ln(1 + number), and a dummy for missing; age with its square, no logarithm.
+
+    values: float64 [n], of training transitions. logs: whether logarithms are wanted.
+    """
+    known = values[~np.isnan(values)]
+    if name == "year":
+        base = float(known.min()) if len(known) else 0.0
+        return [Term(f"year - {base:.0f}", (Factor("number", name, base=base),))]
+    terms = [Term(name, (Factor("number", name),))]
+    if name == "age":
+        terms.append(Term("age squared", (Factor("square", name),)))
+    elif logs and len(known) and known.min() >= 0 and not np.isin(known, (0.0, 1.0)).all():
+        terms.append(Term(f"ln(1 + {name})", (Factor("log", name),)))
+    if len(known) < len(values):
+        terms.append(Term(f"{name} missing", (Factor("missing", name),)))
+    return terms
+
+
+def level_terms(context: Context, code: IntArray, weight: FloatArray) -> tuple[list[Term], str]:
+    """Dummies of a covariate's levels, the most frequent left out, and that reference. code: int64 [n], -1 missing."""
+    counts = np.bincount(code[code >= 0], weights=weight[code >= 0], minlength=context.size)
+    reference = int(np.argmax(counts))
+    names = {k: f"{context.name} = {level}" for k, level in enumerate(context.levels)} | {-1: f"{context.name} missing"}
+    wanted = [k for k in range(context.size) if k != reference] + ([-1] if (code < 0).any() else [])
+    return [Term(names[k], (Factor("level", context.name, k),)) for k in wanted], context.levels[reference]
+
+
+def state_terms(
+    kind: Kind, of: str, code: IntArray, names: Sequence[str], weight: FloatArray
+) -> tuple[list[Term], str]:
+    """Dummies of a state's status, group or of the state itself, the most frequent left out, and that reference.
+
+    code: int64 [n], positions in names, -1 for missing.
+    """
+    counts = np.bincount(code[code >= 0], weights=weight[code >= 0], minlength=len(names))
+    reference = int(np.argmax(counts))
+    seen = [k for k in np.flatnonzero(counts).tolist() if k != reference] + ([-1] if (code < 0).any() else [])
+    what = of if kind == "level" else f"{of}'s {kind}"
+    called = [f"{what} = {names[k]}" if k >= 0 else f"no {what}" for k in seen]
+    terms = [Term(name, (Factor(kind, of, k),)) for name, k in zip(called, seen, strict=True)]
+    return terms, names[reference]
+
+
+def crossed(one: Sequence[Term], other: Sequence[Term], block: str) -> list[Term]:
+    """Every term of one times every term of the other."""
+    return [a.times(b, block) for a in one for b in other]
+
+
+def distinct(terms: Sequence[Term], X: FloatArray) -> list[int]:
+    """Positions of the terms whose columns vary and are not another's again. X: float64 [n, terms]."""
+    seen: dict[bytes, int] = {}
+    for j in range(len(terms)):
+        column = np.ascontiguousarray(X[:, j])
+        if len(column) and column.max() > column.min():
+            seen.setdefault(column.tobytes(), j)
+    return sorted(seen.values())
+
+
+def levels_of(contexts: Contexts) -> list[Context]:
+    """The covariates with levels."""
+    return [context for context in contexts.contexts if context.kind == "level"]
