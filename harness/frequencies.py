@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.panel import Panel
-from harness.types import FloatArray, IntArray
+from harness.types import BoolArray, FloatArray, IntArray
 
 # Half an observation of every state: Jeffreys' prior, which keeps the never observed possible.
 JEFFREYS = 0.5
@@ -46,41 +46,60 @@ def entry_shares(panel: Panel, strength: float = 10.0) -> FloatArray:
     return posterior_mean(entered, shares(everyone), strength)
 
 
-class Stays:
+class Rates:
+    """P(a binary outcome | origin), each origin's rate leaning on the rate of all.
+
+    happened, seen: float64 [K], how often the outcome followed each origin, and anything did. overall: the rate of all.
+    """
+
+    def __init__(self, origin: IntArray, happened: BoolArray, weight: FloatArray, n_states: int) -> None:
+        """origin: int64 [n]. happened: bool [n]. weight: float64 [n], what each of them counts for."""
+        self.happened = count_states(origin[happened], weight[happened], n_states)
+        self.seen = count_states(origin, weight, n_states)
+        self.overall = float((self.happened.sum() + JEFFREYS) / (self.seen.sum() + 2 * JEFFREYS))
+
+    def rates(self, strength: float, of_state: IntArray | None = None) -> FloatArray:
+        """float64 [K]. of_state: int64 [K], what the states are part of; the rates are then those of its A values."""
+        happened, seen = self.happened, self.seen
+        if of_state is not None:
+            happened, seen = (count_states(of_state, counts) for counts in (happened, seen))
+        rates: FloatArray = (happened + strength * self.overall) / (seen + strength)
+        return rates
+
+    def likeliest(self, origin: IntArray, happened: BoolArray, weight: FloatArray, start: float) -> float:
+        """The strength under which these outcomes are likeliest; ``start`` where there are none."""
+        if len(origin) == 0:
+            return start
+
+        def log_likelihood(strength: float) -> float:
+            rate = self.rates(strength)[origin]
+            return float((weight * np.log(np.where(happened, rate, 1 - rate))).sum())
+
+        return max((start, *STRENGTHS), key=log_likelihood)
+
+
+class Stays(Rates):
     """P(next state = origin), each origin's rate leaning on the rate of all."""
 
     def __init__(self, panel: Panel) -> None:
-        origin, target = panel.origin(panel.transitions), panel.state[panel.transitions]
-        weight, stayed = panel.weights(panel.transitions), origin == target
-        self.kept = count_states(origin[stayed], weight[stayed], panel.n_states)
-        self.seen = count_states(origin, weight, panel.n_states)
-        self.overall = float((self.kept.sum() + JEFFREYS) / (self.seen.sum() + 2 * JEFFREYS))
+        super().__init__(*_stays(panel), panel.n_states)
 
     def rates(self, strength: float, of_state: IntArray | None = None) -> FloatArray:
         """float64 [K]; one where there is a single state and so nowhere to go.
 
         of_state: int64 [K], what the states are part of; the rates are then those of its A values, float64 [A].
         """
-        if len(self.seen) == 1:
-            return np.ones(1)
-        kept, seen = self.kept, self.seen
-        if of_state is not None:
-            kept, seen = (count_states(of_state, counts) for counts in (kept, seen))
-        rates: FloatArray = (kept + strength * self.overall) / (seen + strength)
-        return rates
+        return np.ones(1) if len(self.seen) == 1 else super().rates(strength, of_state)
 
     def choose(self, valid: Panel, start: float) -> float:
         """The strength under which staying and leaving in ``valid`` are likeliest; ``start`` where nobody moves."""
-        origin, target = valid.origin(valid.transitions), valid.state[valid.transitions]
-        weight = valid.weights(valid.transitions)
-        if len(origin) == 0 or len(self.seen) == 1:
-            return start
+        return start if len(self.seen) == 1 else self.likeliest(*_stays(valid), start)
 
-        def log_likelihood(strength: float) -> float:
-            rate = self.rates(strength)[origin]
-            return float((weight * np.log(np.where(origin == target, rate, 1 - rate))).sum())
 
-        return max((start, *STRENGTHS), key=log_likelihood)
+def _stays(panel: Panel) -> tuple[IntArray, BoolArray, FloatArray]:
+    """The origin of every transition, whether it was kept, and what that counts for."""
+    origin = panel.origin(panel.transitions)
+    return origin, origin == panel.state[panel.transitions], panel.weights(panel.transitions)
 
 
 def switches(panel: Panel) -> tuple[IntArray, IntArray]:
