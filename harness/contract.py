@@ -23,11 +23,15 @@ MASS_TRANSITIONS = 64
 TOLERANCE = 1e-4
 
 
-def score(spec: ModelSpec, model: Model, task: Task, test: Panel, progress: Progress | None = None) -> Scores:
+def score(
+    spec: ModelSpec, model: Model, task: Task, test: Panel, progress: Progress | None = None, ranks: bool = True
+) -> Scores:
     """Ask a model about every transition at risk in ``test``, in chunks of persons, and check what it says.
 
-    What a transition counts for is kept beside the answers, and no model is shown it.
+    ranks: ask for whole rows where the model has them, so that the place of what happened is known. What a transition
+    counts for is kept beside the answers, and no model is shown it.
     """
+    spec = spec if ranks else replace(spec, whole_rows=False)
     columns: defaultdict[str, list[Any]] = defaultdict(list)
     weight, test = test.weight, replace(test, weight=None)
     size = SEARCHED_RECORDS if isinstance(model, OpenModel) else CHUNK_RECORDS
@@ -43,7 +47,8 @@ def score(spec: ModelSpec, model: Model, task: Task, test: Panel, progress: Prog
                     columns[name].append(values)
             bar.advance(chunk.n_records)
     joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-    return Scores(persons=test.n_persons, **joined)
+    nobody = {"log_prob": np.zeros(0), "person": np.zeros(0, dtype=np.int64)}
+    return Scores(persons=test.n_persons, **(joined or nobody))
 
 
 def _ask(spec: ModelSpec, model: Model, task: Task, chunk: Panel, transitions: IntArray) -> dict[str, Any]:

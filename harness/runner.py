@@ -15,27 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from harness import processes
+from harness import probabilities, processes
 from harness.contract import named, row_sums, score, unseen
 from harness.errors import RequestError
 from harness.machine import measured, versions
 from harness.model import Context, Model, ModelSpec
 from harness.panel import Panel
 from harness.pooling import pool, require_apart
+from harness.probabilities import Said
 from harness.progress import Progress, Silent
-from harness.records import (
-    Configuration,
-    Mass,
-    Measured,
-    Record,
-    Store,
-    figures,
-    freeze,
-    now,
-)
+from harness.records import Mass, Measured, Record, Store, figures, freeze, now
 from harness.registry import Registry
 from harness.run import Run
-from harness.scoring import gather
+from harness.scoring import Scores, gather
 from harness.scratch import unfinished
 from harness.task import EachState, Task
 from harness.types import FloatArray
@@ -87,8 +79,7 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
         else:
             fitted = _fit(run, workshop, shared=True)
     for task in run.tasks if processes.is_main() else ():
-        configuration = run.configuration(task)
-        record = _known(configuration, workshop)
+        record = workshop.store.find(run.configuration(task)) if is_known(run, task, workshop) else None
         if record is None:
             fitted = fitted or _fit(run, workshop)
             record = _score(run, task, fitted, workshop)
@@ -157,8 +148,15 @@ def why_empty(task: Task, panel: Panel) -> str | None:
     )
 
 
-def _known(configuration: Configuration, workshop: Workshop) -> Record | None:
-    return workshop.store.find(configuration) if workshop.trust and not workshop.force else None
+def is_known(run: Run, task: Task, workshop: Workshop) -> bool:
+    """Whether an identical request's record is taken for this one.
+
+    Not where the fit is here, and what it said of each transition is not: scoring it again is cheap and brings that.
+    """
+    asked = run.configuration(task)
+    if workshop.force or not workshop.trust or not workshop.store.path(asked).exists():
+        return False
+    return not _folder(run, workshop).exists() or probabilities.path_of(workshop.cache, asked.id()).exists()
 
 
 def _is_kept(folder: Path, workshop: Workshop) -> bool:
@@ -168,7 +166,7 @@ def _is_kept(folder: Path, workshop: Workshop) -> bool:
 def _needs_fit(run: Run, workshop: Workshop) -> bool:
     if _is_kept(_folder(run, workshop), workshop):
         return False
-    return any(_known(run.configuration(task), workshop) is None for task in run.tasks)
+    return not all(is_known(run, task, workshop) for task in run.tasks)
 
 
 def _folder(run: Run, workshop: Workshop) -> Path:
@@ -241,7 +239,6 @@ def _score(run: Run, task: Task, fitted: Fitted, workshop: Workshop) -> Record:
     elif not spec.sums_to_one and isinstance(task.partition, EachState):
         mass = _mass(*row_sums(spec, fitted.model, task, test))
     configuration = run.configuration(task)
-    evidence = freeze(gather(scores, test.persons.tolist()))
     record = Record(
         id=configuration.id(),
         configuration=configuration,
@@ -262,10 +259,19 @@ def _score(run: Run, task: Task, fitted: Fitted, workshop: Workshop) -> Record:
             started=fitted.started,
             finished=now(),
         ),
-        evidence=evidence,
+        evidence=freeze(gather(scores, test.persons.tolist())),
     )
+    _keep_said(run, task, fitted, workshop, (record, scores))
     further = [entry.item for entry in workshop.registry.metrics.values()]
     return record.model_copy(update={"figures": figures(record, further)})
+
+
+def _keep_said(run: Run, task: Task, fitted: Fitted, workshop: Workshop, done: tuple[Record, Scores]) -> None:
+    """What ensembles are made from; before the record is written, so that a record of this machine has it."""
+    valid, test, progress = run.panel.part("valid"), run.panel.part("test"), workshop.progress
+    on_valid = score(run.model.item, fitted.model, task, valid, progress, ranks=False)
+    said = {"valid": Said.of(task, valid, on_valid), "test": Said.of(task, test, done[1])}
+    probabilities.save(workshop.cache, done[0], said)
 
 
 def _without_weights(spec: ModelSpec, test: Panel) -> dict[str, bool]:

@@ -31,7 +31,7 @@ from harness.progress import Progress
 from harness.records import Record, Store
 from harness.registry import Registry
 from harness.run import Run
-from harness.runner import Workshop, execute, require_pooling, require_pretraining, why_empty
+from harness.runner import Workshop, execute, is_known, require_pooling, require_pretraining, why_empty
 from harness.settings import Settings, pairs, parse, validate
 from harness.task import Task
 from harness.weights import weighted, weighted_alike
@@ -241,9 +241,8 @@ def _fitted_here(run: Run, workshop: Workshop) -> bool:
 
 
 def _recorded(run: Run, workshop: Workshop) -> set[str]:
-    """Ids of the tasks whose record is there already."""
-    asked = [run.configuration(task) for task in run.tasks]
-    return {configuration.id() for configuration in asked if workshop.store.path(configuration).exists()}
+    """Ids of the tasks whose record is taken as it is there."""
+    return {run.configuration(task).id() for task in run.tasks if is_known(run, task, workshop)}
 
 
 def _line(record: Record, store: Store, reused: bool) -> str:

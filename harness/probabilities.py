@@ -1,0 +1,166 @@
+"""What a run said of every transition at risk: what ensembles of finished runs are made from.
+
+Kept in the cache, one file a record, and never beside the records: these are published, what happened to a person in a
+survey is not.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+from zipfile import BadZipFile
+
+import numpy as np
+
+from harness.errors import RequestError, RunError
+from harness.panel import Panel
+from harness.records import EvidenceColumns, Record, freeze
+from harness.scoring import Scores, gather
+from harness.scratch import replacing
+from harness.task import Task
+from harness.types import BoolArray, FloatArray, IntArray, StrArray
+
+SPLITS: tuple[Literal["valid", "test"], ...] = ("valid", "test")
+ROUNDING = 1e-5  # nats that a person's log-likelihood may differ from what the record kept of it, to six decimals
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one run said of the n transitions at risk of one split, in the panel's order.
+
+    ids: str [P], the persons at risk. person: int64 [n], position among them. year: int32 [n], of the target record.
+    log_prob: float64 [n], ln P(observed outcome). log_event, happened: float64 and bool [n], ln P(event) and whether it
+    did; of binary tasks alone. weight: float64 [n], what each transition counts for; of weighted panels alone.
+    """
+
+    ids: StrArray
+    person: IntArray
+    year: IntArray
+    log_prob: FloatArray
+    log_event: FloatArray | None = None
+    happened: BoolArray | None = None
+    weight: FloatArray | None = None
+
+    @classmethod
+    def of(cls, task: Task, panel: Panel, scores: Scores) -> Said:
+        """Of the scores of a whole split. RunError where they are not those of the transitions at risk in it."""
+        transitions = task.transitions(panel)
+        if not np.array_equal(panel.person[transitions], scores.person):
+            raise RunError(
+                f"task '{task.key}' puts other transitions at risk when it is shown fewer persons at a time: its "
+                "at_risk rule must look at each transition's own career alone"
+            )
+        here, person = np.unique(scores.person, return_inverse=True)
+        ids = panel.persons[here].astype(str)
+        year = panel.year[transitions].astype(np.int32)
+        said = scores.log_prob, scores.log_event, scores.happened, scores.weight
+        return cls(ids, person.astype(np.int64), year, *said)
+
+    def scores(self) -> Scores:
+        """As ``harness.scoring`` takes them, with ``ids`` for the panel's persons."""
+        return Scores(len(self.ids), self.log_prob, self.person, self.log_event, self.happened, weight=self.weight)
+
+    def evidence(self) -> EvidenceColumns:
+        """What a record keeps of it, ranks apart."""
+        return freeze(gather(self.scores(), self.ids.tolist()))
+
+    def counts(self) -> FloatArray:
+        """float64 [n]: what each transition counts for."""
+        return np.ones(len(self.person)) if self.weight is None else self.weight
+
+    def same_transitions(self, other: Said) -> bool:
+        """Whether both are of the same transitions, which count for the same and ended in the same."""
+        names = ("ids", "person", "year", "happened", "weight")
+        return all(_equal(getattr(self, name), getattr(other, name)) for name in names)
+
+
+def _equal(mine: Any, other: Any) -> bool:
+    return np.array_equal(mine, other) if mine is not None and other is not None else mine is other
+
+
+def path_of(cache: Path, record_id: str) -> Path:
+    """Where the cache keeps what a run said."""
+    return cache / "probabilities" / f"{record_id}.npz"
+
+
+def save(cache: Path, record: Record, said: Mapping[str, Said]) -> None:
+    """Keep what a run said of the validation and of the test split; whole or not at all.
+
+    RunError where the cache cannot be written.
+    """
+    path = path_of(cache, record.id)
+    content: dict[str, Any] = {"about": np.array(json.dumps(_about(record)))}
+    for split in SPLITS:
+        for field in fields(Said):
+            values = getattr(said[split], field.name)
+            if values is not None:
+                content[f"{split}.{field.name}"] = values
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as draft, draft.open("wb") as file:
+            np.savez_compressed(file, **content)
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be written ({error.strerror}); HARNESS_CACHE names another folder for the cache"
+        ) from error
+
+
+def load(cache: Path, record: Record) -> dict[str, Said]:
+    """What the record's run said of the transitions at risk, 'valid' and 'test'.
+
+    RequestError where the cache does not hold it, where the file is damaged or another run's, and where it does not
+    add up to the record's evidence.
+    """
+    path = path_of(cache, record.id)
+    if not path.exists():
+        raise RequestError(f"{path}: what run {record.id} said of each transition is not on this machine; run it again")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            content = {name: file[name] for name in file.files}
+        about = json.loads(str(content.pop("about")))
+        said: dict[str, Said] = {split: _read(content, split) for split in SPLITS}
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        raise RequestError(f"{path}: damaged ({error}); run it again with --force") from error
+    if about != _about(record):
+        raise RequestError(f"{path}: says it is of {about}, not of {_about(record)}; run it again with --force")
+    if not _adds_up(said["test"].evidence(), record.evidence):
+        raise RequestError(
+            f"{path}: its probabilities do not add up to the evidence of record {record.id}, so one of the two files "
+            "was changed; run it again with --force"
+        )
+    return said
+
+
+def _about(record: Record) -> dict[str, Any]:
+    asked = record.configuration
+    return {
+        "record": record.id,
+        "panel": asked.panel.fingerprint,
+        "task": asked.task,
+        "task_version": asked.task_version,
+    }
+
+
+def _read(content: Mapping[str, Any], split: str) -> Said:
+    """ValueError or KeyError where the arrays are no ``Said``."""
+    columns = {name.split(".")[1]: values for name, values in content.items() if name.startswith(f"{split}.")}
+    missing = {"ids", "person", "year", "log_prob"} - set(columns)
+    if missing:
+        raise ValueError(f"no {', '.join(sorted(missing))} of the {split} split")
+    said = Said(**{field.name: columns.get(field.name) for field in fields(Said)})  # type: ignore[arg-type]
+    lengths = {len(values) for name, values in columns.items() if name != "ids"}
+    if len(lengths) != 1 or (len(said.person) and not 0 <= said.person.min() <= said.person.max() < len(said.ids)):
+        raise ValueError(f"the columns of the {split} split do not fit one another")
+    if not np.isfinite(said.log_prob).all():
+        raise ValueError(f"a log-probability of the {split} split is not finite")
+    return said
+
+
+def _adds_up(mine: EvidenceColumns, kept: EvidenceColumns) -> bool:
+    if not mine.same_transitions(kept):
+        return False
+    return np.allclose(mine.log_likelihood, kept.log_likelihood, rtol=1e-9, atol=ROUNDING)
