@@ -33,8 +33,6 @@ def weighted(panel: Panel, column: str) -> Panel:
         raise RequestError(f"--weights {column}: every record of '{panel.name}' has weight zero, so nothing counts")
     scaled = values / largest  # so that no sum overflows, and a constant comes to exactly one
     weight = scaled / (scaled.sum() / len(scaled))
-    if values.min() == largest:
-        weight = np.ones(len(values))
     made = replace(
         panel,
         name=f"{panel.name} weighted by {column}",

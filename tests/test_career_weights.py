@@ -109,3 +109,15 @@ def test_where_nothing_that_is_watched_counts_all_count_the_same(
         for i, p in enumerate((small, replace(small, weight=weight)))
     ]
     assert losses[0] == losses[1]
+
+
+def test_the_best_epoch_is_that_of_weighted_validation(registry: Registry, small: Panel, tmp_path: Path) -> None:
+    """Weights of the persons held out move what is watched, and from the same training come other numbers."""
+    held_out = small.split[small.person] == 1
+    weight = np.where(held_out, np.linspace(0.0, 4.0, small.n_records), 1.0)
+    facts = [
+        fitted(registry, "career", p, tmp_path / f"{i}").facts()
+        for i, p in enumerate((small, replace(small, weight=weight)))
+    ]
+    start = [losses["validation_loss"][0] for losses in facts]  # before training: one network, two means
+    assert start[0] != pytest.approx(start[1], abs=1e-4)

@@ -71,9 +71,13 @@ def test_a_weighted_run_has_a_board_of_its_own(folder: Path) -> None:
     assert checked.returncode == 0, checked.stderr
     again = run(folder, "leaderboard", "--check")
     assert again.returncode == 0, again.stderr
-    pair = [r.id for r in records if r.evidence.weight and r.configuration.task == "switch"]
+    of_switch = [r for r in records if r.evidence.weight and r.configuration.task == "switch"]
+    pair = [r.id for r in of_switch]
     compared = run(folder, "compare", *pair)
     assert "log-likelihood per transition weighted by pweight" in compared.stdout
+    [told_json] = json.loads(run(folder, "compare", *pair, "--json").stdout)
+    first, second = (np.array(r.evidence.log_likelihood) for r in of_switch)
+    assert told_json["difference"] == pytest.approx((second - first).sum() / sum(of_switch[0].evidence.weight or []))
     mixed = next(r.id for r in records if not r.evidence.weight and r.configuration.task == "switch")
     assert run(folder, "compare", pair[0], mixed).returncode == 2
 
