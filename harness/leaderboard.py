@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from harness.errors import RequestError
 from harness.inference import Estimate
 from harness.records import Mass, Measured, Record, figures, slug
 
+MIX = "mix"  # what the records of ensembles of finished runs call their model
+LARGE = 0.01  # the weight from which a part of an ensemble is named
 NULL_MODEL = "marginal"  # the constants-only model that McFadden's R2 is measured against
 
 
@@ -26,7 +28,9 @@ class Row:
     the true probabilities less the model's, in nats per transition, paired on persons. train_also: further panels that
     the model was trained on, each with how its fingerprint begins. pretrained_on: so, what it learned from before.
     records_unseen, transitions_cut_short: what of the scored careers the model had no room for (``contract.unseen``).
-    fitted_without_weights: whether the panel has weights, and the fit did not use them. None: not defined here.
+    fitted_without_weights: whether the panel has weights, and the fit did not use them. mix_of: of an ensemble, its
+    parts and their weights over 1%. mix_superseded: how many of its parts a newer record stands before. mix_without:
+    the rows that a mix of the board could have had and does not. None: not defined here.
     """
 
     rank: int
@@ -50,10 +54,22 @@ class Row:
     records_unseen: int | None = None
     transitions_cut_short: int | None = None
     fitted_without_weights: bool | None = None
+    mix_of: str | None = None
+    mix_superseded: int | None = None
+    mix_without: str | None = None
 
 
 # Fields of a row that are left out of tables where nothing is to be said, so that older tables stay as they are.
-OPTIONAL = ("train_also", "pretrained_on", "records_unseen", "transitions_cut_short", "fitted_without_weights")
+OPTIONAL = (
+    "train_also",
+    "pretrained_on",
+    "records_unseen",
+    "transitions_cut_short",
+    "fitted_without_weights",
+    "mix_of",
+    "mix_superseded",
+    "mix_without",
+)
 
 
 @dataclass(frozen=True)
@@ -88,8 +104,8 @@ def boards(records: Iterable[Record]) -> list[Board]:
     """Every board that the records make, by panel and task.
 
     Records are on one board when panel contents, task, and task version agree; where several answer the same question
-    (same model, parameters and seed) the newest stands. RequestError where two records that claim the same panel and
-    task disagree on who is at risk.
+    (same model, parameters and seed) the newest stands, as does the newest mix of all of a board's rows. RequestError
+    where two records that claim the same panel and task disagree on who is at risk.
     """
     groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     prints: dict[str, set[str]] = defaultdict(set)
@@ -110,7 +126,7 @@ def _board(group: list[Record], folder: str) -> Board:
     newest: dict[str, Record] = {}
     for record in sorted(group, key=lambda r: (r.measured.finished, r.id)):
         if record.configuration.task_version == version:
-            newest[record.configuration.key()] = record
+            newest[MIX if _is_of_board(record) else record.configuration.key()] = record
     shown = sorted(newest.values(), key=lambda r: r.id)
     _require_same_transitions(shown)
     head, panel = shown[0], shown[0].configuration.panel
@@ -156,8 +172,34 @@ def _rows(records: list[Record]) -> tuple[Row, ...]:
     for rank, i in enumerate(order, start=1):
         r2 = None if null is None else 1 - float(sums[:, i].sum() / sums[:, null].sum())
         regret = None if regrets is None or i == truth else regrets[i]
-        rows.append(_row(rank, records[i], perplexities[i], r2, regret))
+        rows.append(replace(_row(rank, records[i], perplexities[i], r2, regret), **_of_mix(records[i], records)))
     return tuple(rows)
+
+
+def can_be_part(record: Record) -> bool:
+    """Whether the record is of a run that an ensemble can be made of: no ensemble itself, and not told the truth."""
+    return record.configuration.model != MIX and not record.knows_truth
+
+
+def _is_of_board(record: Record) -> bool:
+    """Whether the record is a mix of all the rows that its board had."""
+    return record.configuration.model == MIX and record.configuration.parameters.get("of") == "board"
+
+
+def _of_mix(record: Record, shown: list[Record]) -> dict[str, Any]:
+    """What a row says of an ensemble; nothing of any other record. shown: the records on its board."""
+    if record.configuration.model != MIX:
+        return {}
+    weights, names = record.facts["weights"], record.facts["parts"]
+    large = sorted((run for run in weights if weights[run] >= LARGE), key=lambda run: (-weights[run], run))
+    told = ", ".join(f"{names[run]} {weights[run]:.2f}" for run in large)
+    small = len(weights) - len(large)
+    without = [label(other) for other in shown if can_be_part(other) and other.id not in weights]
+    return {
+        "mix_of": told + (f"; {small} more of less than {LARGE:.0%}" if small else ""),
+        "mix_superseded": len(set(weights) - {other.id for other in shown}) or None,
+        "mix_without": ", ".join(sorted(without)) or None if _is_of_board(record) else None,
+    }
 
 
 def _find(records: list[Record], wanted: Any) -> int | None:

@@ -18,6 +18,7 @@ from harness.scoring import Metric
 from harness.task import Task
 
 GROUP = "harness"
+NO_MODEL = "'mix' is no model but an ensemble of finished runs: 'harness mix --help' says how their records make one"
 T = TypeVar("T")
 
 
@@ -34,6 +35,8 @@ class Registry:
 
     def model(self, name: str) -> Entry[ModelSpec]:
         """The model of this name, its libraries installed; RequestError with the install line otherwise."""
+        if name == "mix" and name not in self.models:
+            raise RequestError(NO_MODEL)
         entry = _get(self.models, name, "model")
         if missing := entry.item.missing():
             line = entry.item.install or f"pip install {' '.join(missing)}"

@@ -41,7 +41,7 @@ ROOMS = [
     {"registry", "contract", "records"},
     {"run", "probabilities"},
     {"runner", "leaderboard", "audit", "scaffold"},
-    {"ablations", "forecast", "forecast_careers"},
+    {"ablations", "forecast", "forecast_careers", "mixing"},
     {"forecast_report"},
     {"render", "forecast_files"},
     {"cli"},

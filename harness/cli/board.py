@@ -41,7 +41,7 @@ def leaderboard(
     if not every:
         raise RequestError(f"{records}: no record files; 'harness run' makes them")
     made = boards(every)
-    chosen = _chosen(made, task, data)
+    chosen = of_task_and_panel(made, task, data)
     tables = render.files(made, folder, registry)
     if check:
         metrics = [entry.item for entry in registry.metrics.values()]
@@ -66,7 +66,8 @@ def _agree(kept: Mapping[str, float | None], computed: Mapping[str, float | None
     return all(computed.get(key) == value for key, value in kept.items())
 
 
-def _chosen(made: list[Board], task: str | None, data: str | None) -> list[Board]:
+def of_task_and_panel(made: list[Board], task: str | None, data: str | None) -> list[Board]:
+    """Those of a task, of a panel, or all. RequestError for a name that no record has."""
     for asked, names, kind in ((task, {b.task for b in made}, "task"), (data, {b.panel for b in made}, "panel")):
         if asked is not None and asked not in names:
             raise RequestError(f"no record of {kind} '{asked}'; {did_you_mean(asked, names)}")

@@ -13,7 +13,7 @@ from harness.data.spec import DatasetSpec
 from harness.entry import Entry
 from harness.errors import RequestError, did_you_mean
 from harness.model import ModelSpec, Params
-from harness.registry import Registry
+from harness.registry import NO_MODEL, Registry
 
 
 class Kind(StrEnum):
@@ -60,6 +60,8 @@ def show(
     """Show what a model, task or data set is, its source, and its parameters with defaults and units."""
     registry: Registry = context.obj
     every: dict[str, Entry[Any]] = {**registry.tasks, **registry.datasets, **registry.models}
+    if name == "mix" and name not in every:
+        raise RequestError(NO_MODEL)
     if name not in every:
         raise RequestError(f"nothing is called '{name}'; {did_you_mean(name, every)}")
     entry = every[name]

@@ -105,6 +105,8 @@ def _cost_columns() -> list[Column]:
 
 def _treatment(row: Row) -> str:
     """Whether a row's figures are those of rows that sum to one."""
+    if row.mix_of is not None:
+        return f"{row.label}: of what its parts said, some of which may leave probability outside the choice set."
     if row.mass is None or row.mass.tolerance is None:
         return (
             f"{row.label}: ranked by the chain rule; what renormalising would make of it is estimated from the "
@@ -161,6 +163,7 @@ def notes(board: Board) -> list[str]:
 
 def _of_row(row: Row) -> Iterator[str]:
     """What was done for a row that the table has no column for."""
+    yield from _of_mix(row)
     if row.fitted_without_weights:
         yield f"{row.label}: fitted without the weights, each record counting one."
     if row.base:
@@ -174,3 +177,17 @@ def _of_row(row: Row) -> Iterator[str]:
             f"{row.label}: had no room for {row.records_unseen:,} records, the oldest of their careers, at "
             f"{row.transitions_cut_short:,} of the transitions."
         )
+
+
+def _of_mix(row: Row) -> Iterator[str]:
+    if row.mix_of is None:
+        return
+    yield (
+        f"{row.label}: no model but the headroom: a weighted mean of what finished runs said, its weights chosen on "
+        f"the validation split ({row.mix_of}). What its parts took is not counted."
+    )
+    if row.mix_superseded:
+        plural = "parts have" if row.mix_superseded > 1 else "part has"
+        yield f"{row.label}: {row.mix_superseded} {plural} a newer record by now; 'harness mix' makes it again."
+    if row.mix_without:
+        yield f"{row.label}: made without {row.mix_without}."
