@@ -20,8 +20,9 @@ __all__ = ["MnlParams", "harness_models"]
 def build(params: MnlParams) -> Model:
     """The model; statsmodels loads when it is fitted."""
     from harness.plugins.mnl.model import Mnl
+    from harness.plugins.mnl.one import OneStage
 
-    model: Model = Mnl(params)
+    model: Model = OneStage(params) if params.stages == "one" else Mnl(params)
     return model
 
 

@@ -87,9 +87,8 @@ class Attributes:
         """float64 [q] each: records in the alternative's minor group; likeness of its title to the nearest held."""
         held, n = inputs.held, len(inputs)
         n_minor = int(self.minor.max()) + 1
-        records: FloatArray = np.bincount(
-            held.row * n_minor + self.minor[held.state], weights=held.records, minlength=n * n_minor
-        ).reshape(n, n_minor)
+        cell = held.row * n_minor + self.minor[held.state]
+        records = np.bincount(cell, weights=held.records, minlength=n * n_minor)
         count = np.bincount(held.row, minlength=n)
         first = np.cumsum(count) - count
         nearest = np.zeros(len(pairs))
@@ -98,7 +97,7 @@ class Attributes:
             state, alternative = held.state[first[pairs.row[more]] + step], pairs.alternative[more]
             likeness = np.where(state == alternative, 0.0, self.likeness[state, alternative])
             nearest[more] = np.maximum(nearest[more], likeness)
-        return records[pairs.row, self.minor[pairs.alternative]], nearest
+        return records[pairs.row * n_minor + self.minor[pairs.alternative]].astype(np.float64), nearest
 
     def save(self, file: Path) -> None:
         np.savez(file, minor=self.minor, likeness=self.likeness, back=self.back)

@@ -12,7 +12,7 @@ from harness.features import CATALOGUE
 from harness.features_alternatives import Inputs, PairFeatures
 from harness.features_contexts import Contexts
 from harness.panel import Occupations
-from harness.plugins.mnl.estimates import Estimate, Sizes, log_null, natural, rows_of
+from harness.plugins.mnl.estimates import Estimate
 from harness.plugins.mnl.linear import Linear, varying
 from harness.plugins.mnl.stay import Settings
 from harness.plugins.mnl.terms import Factor, Known, Term, level_terms, levels_of, matrix, number_terms, state_terms
@@ -22,7 +22,6 @@ from harness.types import FloatArray, IntArray
 # Numeric features of the destination's group, beside a panel's own numeric covariates.
 OF_GROUPS = ("age", "year", "records", "distinct_states", "tenure", "group_tenure", "records_studying")
 SMALLEST_FLOW = -12.0  # ln P: a group that is all but closed is no closer to closed than this
-MOST_COVARIANCES = 4000  # coefficients whose Hessian is worth its seconds: 128 MB
 
 
 def group_names(occupations: Occupations, group: IntArray) -> list[str]:
@@ -110,6 +109,7 @@ def fit_groups(contexts: Contexts, train: Movers, valid: Movers, names: Sequence
 
     The reference is the most frequent destination.
     """
+    from harness.plugins.mnl.multinomial import About, explained
     from harness.plugins.mnl.solve import Labelled, fit_path
 
     count = np.bincount(train.group, weights=train.weight, minlength=len(names))
@@ -127,34 +127,7 @@ def fit_groups(contexts: Contexts, train: Movers, valid: Movers, names: Sequence
     linear = Linear(terms, scaling, fitted.coefficients)
     chosen = {"group_penalty": fitted.penalty, "group_converged": fitted.converged}
     outcomes = tuple(names[g] for g in present)
-    explained = _explained(linear, own, (train.person, fitted.penalty, settings.errors), outcomes, references)
-    return Groups(linear, present, (explained,), chosen)
-
-
-def _explained(
-    linear: Linear, data: Any, how: tuple[IntArray, float, bool], outcomes: tuple[str, ...], references: list[str]
-) -> Estimate:
-    """how: int64 [n], whose each switch is; the penalty; whether standard errors are wanted."""
-    from harness.logits import clustered
-    from harness.plugins.mnl.solve import problem
-
-    person, penalty, wanted = how
-    model, beta = problem(data, penalty), linear.coefficients.ravel(order="F")
-    covariance, further = None, [f"against a switch to {outcomes[0]}; the terms are counted on other persons"]
-    if wanted and len(beta) <= MOST_COVARIANCES:
-        if len(outcomes) == 2:
-            groups = np.unique(person, return_inverse=True)[1]
-            sums = np.zeros((int(groups.max()) + 1, len(beta)))
-            np.add.at(sums, groups, model.score_obs(beta))
-        else:
-            sums = model.score_sums(beta, person)
-        covariance = clustered(sums, -model.hessian(beta), len(person))
-    else:
-        why = "they were not asked for (standard_errors)" if not wanted else f"a Hessian of {len(beta):,} coefficients"
-        further.append(f"no standard errors: {why}")
-    value, error = natural(linear.scaling, linear.coefficients, covariance)
-    null = log_null(data.y, data.weight)
-    sizes = Sizes(data.weight, person, model.log_likelihood(beta), null, penalty, tuple(references), tuple(further))
-    names = ("constant", *(term.name for term in linear.terms))
+    note = f"outcome: the major group switched to, against {outcomes[0]}; shares are counted on other persons"
     title = "MNLogit of the destination's major group"
-    return Estimate("group", title, names, outcomes[1:], rows_of(value), rows_of(error), sizes.notes())
+    about = About("group", title, outcomes, tuple(references), (note,), settings.errors)
+    return Groups(linear, present, (explained(linear, own, train.person, fitted.penalty, about),), chosen)

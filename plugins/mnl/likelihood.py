@@ -58,14 +58,15 @@ class RidgeLogit(Logit):  # type: ignore[misc]
 class RidgeMNLogit(MNLogit):  # type: ignore[misc]
     """A MNLogit of y (classes from 0, int64 [n]) on X (float64 [n, d]), the first class the reference.
 
-    counts: float64 [n]. ridge: float64 [d], the penalty of each coefficient, the same in every equation. Parameters are
-    strung together equation by equation, as statsmodels has them.
+    counts: float64 [n]. ridge: float64 [d], the penalty of each term: on the squared distances of its J coefficients,
+    the reference's zero among them, from their mean, so that it is the same whichever class is the reference.
+    Parameters are strung together equation by equation, as statsmodels has them.
     """
 
     def __init__(self, y: IntArray, X: FloatArray, counts: FloatArray, ridge: FloatArray) -> None:
         super().__init__(y, X, check_rank=False)
         self.counts = counts
-        self.ridge = np.tile(ridge, self.J - 1)
+        self.ridge = ridge
 
     def cdf(self, X: FloatArray) -> FloatArray:
         """As statsmodels', without overflow."""
@@ -84,30 +85,36 @@ class RidgeMNLogit(MNLogit):  # type: ignore[misc]
     def _slope(self, shares: FloatArray) -> FloatArray:
         return np.asarray(((self.wendog - shares)[:, 1:] * self.counts[:, None]).T @ self.exog)  # [J - 1, d]
 
+    def _pull(self, params: FloatArray) -> FloatArray:
+        """Minus the penalty's slope, float64 [parameters]; the penalty is half its product with the parameters."""
+        equations = params.reshape(-1, self.K)
+        return np.asarray((self.ridge * (equations - equations.sum(axis=0) / self.J)).ravel())
+
     def log_likelihood(self, params: FloatArray) -> float:
         """Weighted, without the penalty."""
-        return self._observed(self._shares(params))
+        return self._observed(self._shares(np.ravel(params, order="F")))
 
     def loglike(self, params: FloatArray) -> float:
         """Weighted and penalised."""
         params = np.ravel(params, order="F")
-        return self.log_likelihood(params) - float(self.ridge @ params**2) / 2
+        return self.log_likelihood(params) - float(self._pull(params) @ params) / 2
 
     def score(self, params: FloatArray) -> FloatArray:
-        return np.asarray(self._slope(self._shares(params)).ravel() - self.ridge * np.ravel(params, order="F"))
+        params = np.ravel(params, order="F")
+        return np.asarray(self._slope(self._shares(params)).ravel() - self._pull(params))
 
     def loglike_and_score(self, params: FloatArray) -> tuple[float, FloatArray]:
         """Both at the price of one."""
         shares = self._shares(params)
-        value = self._observed(shares) - float(self.ridge @ params**2) / 2
-        return value, self._slope(shares).ravel() - self.ridge * params
+        pull = self._pull(params)
+        return self._observed(shares) - float(pull @ params) / 2, self._slope(shares).ravel() - pull
 
     def score_obs(self, params: FloatArray) -> FloatArray:
         params = np.ravel(params, order="F")
         residual = (self.wendog - self._shares(params))[:, 1:] * self.counts[:, None]
         share = self.counts / self.counts.sum()
         own = (residual[:, :, None] * self.exog[:, None, :]).reshape(len(residual), -1)
-        return np.asarray(own - share[:, None] * (self.ridge * params))
+        return np.asarray(own - share[:, None] * self._pull(params))
 
     def score_sums(self, params: FloatArray, person: IntArray) -> FloatArray:
         """float64 [P, parameters]: ``score_obs`` summed by person, one equation at a time. person: int64 [n]."""
@@ -121,20 +128,21 @@ class RidgeMNLogit(MNLogit):  # type: ignore[misc]
         for j in range(residual.shape[1]):
             sums[:, j * self.K : (j + 1) * self.K] = adds @ (residual[:, j, None] * self.exog)
         share = adds @ self.counts / self.counts.sum()
-        return np.asarray(sums - share[:, None] * (self.ridge * params))
+        return np.asarray(sums - share[:, None] * self._pull(params))
 
     def hessian(self, params: FloatArray) -> FloatArray:
         """As statsmodels', each pair of equations once."""
+        params = np.ravel(params, order="F")
         shares, X, d = self._shares(params), self.exog, self.K
-        H = np.empty((len(self.ridge), len(self.ridge)))
+        H = np.empty((len(params), len(params)))
         for i in range(self.J - 1):
             mine = self.counts * shares[:, i + 1]
             for j in range(i, self.J - 1):
                 weight = mine * ((i == j) - shares[:, j + 1])
-                block = -(X * weight[:, None]).T @ X
+                block = -(X * weight[:, None]).T @ X - np.diag(self.ridge * ((i == j) - 1 / self.J))
                 H[i * d : (i + 1) * d, j * d : (j + 1) * d] = block
                 H[j * d : (j + 1) * d, i * d : (i + 1) * d] = block.T
-        return np.asarray(H - np.diag(self.ridge))
+        return H
 
 
 Ridge = RidgeLogit | RidgeMNLogit

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from harness.model import Params
+
+
+def _listed(value: Any) -> Any:
+    """'a,b' of a command line as a list."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class MnlParams(Params):
@@ -16,10 +21,10 @@ class MnlParams(Params):
         "three",
         description="three: staying, the destination's group, the state within it; one: a MNLogit over all states",
     )
-    penalties: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+    penalties: Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_listed)] = Field(
         (100.0, 30.0, 10.0, 3.0),
         min_length=1,
-        description="ridge penalties on standardised terms, tried on the validation split in falling order",
+        description="ridge penalties on standardised terms, tried on the validation split in falling order: 30,10",
     )
     iterations: int = Field(200, ge=1, description="most iterations of the solver at one penalty")
     strength: float = Field(50.0, gt=0, description="prior of the context frequencies, transitions (three stages)")
@@ -29,7 +34,8 @@ class MnlParams(Params):
     standard_errors: bool = Field(
         True, description="whether to compute the clustered standard errors of equations for many outcomes"
     )
-    terms: tuple[str, ...] = Field(
+    terms: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         (),
-        description="features in the MNLogit of one stage; if none is named origin, tenure, age, year, covariates",
+        description="features of the MNLogit of one stage, or 'NAME squared': origin,age,age squared; if none is named "
+        "origin, tenure, age, age squared, year and the covariates",
     )

@@ -109,12 +109,14 @@ def _require_optimum(model: Ridge, found: FloatArray) -> None:
         )
 
 
-def fit_path(data: Labelled, held_out: Labelled, penalties: Sequence[float], iterations: int) -> Fitted:
+def fit_path(
+    data: Labelled, held_out: Labelled, penalties: Sequence[float], iterations: int, start: FloatArray | None = None
+) -> Fitted:
     """Fits at falling penalties, each begun where the one before ended, until the held-out loss no longer falls.
 
-    The first fit begins at zero. Where nothing is held out, the largest penalty.
+    start: float64 [d, equations], where the first fit begins, or zero. Where nothing is held out, the largest penalty.
     """
-    coefficients: FloatArray = np.zeros((data.X.shape[1], max(int(data.y.max(initial=1)), 1)))
+    coefficients = np.zeros((data.X.shape[1], max(int(data.y.max(initial=1)), 1))) if start is None else start
     best, lowest = None, np.inf
     for penalty in sorted(penalties, reverse=True):
         fitted = fit_ridge(data, penalty, iterations, coefficients)

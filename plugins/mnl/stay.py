@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.features_alternatives import Inputs
 from harness.features_contexts import Contexts
+from harness.logits import Scaling
 from harness.panel import Occupations, Status
 from harness.plugins.mnl.effects import marginal_effects
 from harness.plugins.mnl.estimates import Estimate, Sizes, log_null, natural, rows_of
@@ -27,6 +28,9 @@ from harness.plugins.mnl.terms import (
 )
 from harness.staged_samples import Sample, StayFeatures
 from harness.types import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from harness.plugins.mnl.solve import Fitted, Labelled
 
 STATUSES = tuple(Status)
 MOST_CELLS = 64  # of an interaction of two covariates
@@ -116,38 +120,57 @@ class Stay:
     chosen: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class _Splits:
+    """Columns of training and validation, the constant's the first, and how to fit on some of them."""
+
+    train: Labelled
+    valid: Labelled
+    settings: Settings
+
+    def on(self, columns: IntArray, penalties: tuple[float, ...], start: FloatArray) -> tuple[Fitted, float]:
+        """The fit on some columns (positions, rising), and its validation loss. start: float64 [all columns]."""
+        from harness.plugins.mnl.solve import Labelled, fit_path
+
+        data, held = (Labelled(part.X[:, columns], part.y, part.weight) for part in (self.train, self.valid))
+        fitted: Fitted = fit_path(data, held, penalties, self.settings.iterations, start[columns, None])
+        start[columns] = fitted.coefficients[:, 0]
+        return fitted, held.loss(fitted.coefficients)
+
+    def choose(self, blocks: Sequence[str]) -> tuple[IntArray, Fitted, list[str]]:
+        """The columns that stay, the fit on them, and the blocks that earned it, tried one after another.
+
+        blocks: that of each column, empty for those that stay in any case.
+        """
+        of, start = np.array(blocks, dtype=object), np.zeros(len(blocks))
+        columns, earned = np.flatnonzero(of == ""), []
+        fitted, loss = self.on(columns, self.settings.penalties, start)
+        for block in dict.fromkeys(filter(None, blocks)):
+            wider = np.union1d(columns, np.flatnonzero(of == block))
+            candidate, found = self.on(wider, (fitted.penalty,), start.copy())
+            if found < loss - GAIN:
+                columns, fitted, loss = wider, candidate, found
+                start[columns] = fitted.coefficients[:, 0]
+                earned.append(block)
+        if earned:
+            fitted, _ = self.on(columns, self.settings.penalties, start)
+        return columns, fitted, earned
+
+
 def fit_stay(contexts: Contexts, train: Sets, valid: Sets, settings: Settings) -> Stay:
     """Penalty and interactions are those under which staying and leaving in ``valid`` are likeliest."""
-    from harness.plugins.mnl.solve import Labelled, fit_path
+    from harness.plugins.mnl.solve import Labelled
 
     wanted, references = stay_terms(contexts, train.known, train.weight)
     terms, X, scaling = varying(wanted, train.known, train.weight)
     own = Labelled(scaling.apply(X), train.stayed, train.weight)
     held = Labelled(scaling.apply(matrix(terms, valid.known, len(valid.stayed))), valid.stayed, valid.weight)
-    blocks = [term.block for term in terms]
-    kept = [True, *(not block for block in blocks)]
-
-    def on(columns: Sequence[bool], penalties: tuple[float, ...]) -> Any:
-        use = np.flatnonzero(columns)
-        data, other = (Labelled(part.X[:, use], part.y, part.weight) for part in (own, held))
-        fitted = fit_path(data, other, penalties, settings.iterations)
-        return fitted, other.loss(fitted.coefficients) if len(other.y) else np.inf
-
-    fitted, loss = on(kept, settings.penalties)
-    earned = []
-    for block in dict.fromkeys(block for block in blocks if block):
-        wider = [k or (j > 0 and blocks[j - 1] == block) for j, k in enumerate(kept)]
-        candidate, found = on(wider, (fitted.penalty,))
-        if found < loss - GAIN:
-            kept, fitted, loss = wider, candidate, found
-            earned.append(block)
-    if earned:
-        fitted, _ = on(kept, settings.penalties)
-    use = np.flatnonzero(kept)[1:] - 1
-    scaling = type(scaling)(np.arange(len(use)), scaling.center[use], scaling.scale[use])
+    columns, fitted, earned = _Splits(own, held, settings).choose(["", *(term.block for term in terms)])
+    use = columns[1:] - 1  # the constant aside
+    scaling = Scaling(np.arange(len(use)), scaling.center[use], scaling.scale[use])
     linear = Linear(tuple(terms[j] for j in use), scaling, fitted.coefficients)
     chosen = {"stay_penalty": fitted.penalty, "stay_converged": fitted.converged, "stay_interactions": earned}
-    data = Labelled(own.X[:, [0, *(use + 1)]], own.y, own.weight)
+    data = Labelled(own.X[:, columns], own.y, own.weight)
     return Stay(linear, _explained(linear, data, train, fitted.penalty, tuple(references)), chosen)
 
 

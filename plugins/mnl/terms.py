@@ -60,20 +60,20 @@ class Factor:
         if self.kind == "given":
             return np.asarray(known.given[self.of])
         if self.kind in ("level", "status", "group"):
-            code = known.codes[self.of]
+            code: IntArray = known.codes[self.of]
             if self.kind != "level":
                 of_state = known.status if self.kind == "status" else known.group
                 code = np.where(code >= 0, np.append(of_state, -1)[code], -1)
-            return (code == self.place).astype(np.float64)
+            return np.asarray(code == self.place, dtype=np.float64)
         value = known.numbers[self.of]
         missing = np.isnan(value)
         if self.kind == "missing":
-            return missing.astype(np.float64)
+            return np.asarray(missing, dtype=np.float64)
         value = np.where(missing, 0.0, value - self.base)
         if self.kind == "log":
             return np.log1p(np.maximum(value, 0.0))
         if self.kind == "above":
-            return (value > self.place).astype(np.float64)
+            return np.asarray(value > self.place, dtype=np.float64)
         return value**2 if self.kind == "square" else value
 
 
@@ -116,19 +116,19 @@ def from_json(stored: Iterable[Mapping[str, Any]]) -> list[Term]:
     return [Term(t["name"], tuple(Factor(**f) for f in t["factors"]), t["block"]) for t in stored]
 
 
-def number_terms(name: str, values: FloatArray, logs: bool = True) -> list[Term]:
+def number_terms(name: str, values: FloatArray, transformed: bool = True) -> list[Term]:
     """A number, where it is no dummy ln(1 + number), and a dummy for missing; age with its square, no logarithm.
 
-    values: float64 [n], of training transitions. logs: whether logarithms are wanted.
+    values: float64 [n], of training transitions. transformed: whether squares and logarithms are wanted.
     """
     known = values[~np.isnan(values)]
     if name == "year":
         base = float(known.min()) if len(known) else 0.0
         return [Term(f"year - {base:.0f}", (Factor("number", name, base=base),))]
     terms = [Term(name, (Factor("number", name),))]
-    if name == "age":
+    if transformed and name == "age":
         terms.append(Term("age squared", (Factor("square", name),)))
-    elif logs and len(known) and known.min() >= 0 and not np.isin(known, (0.0, 1.0)).all():
+    elif transformed and len(known) and known.min() >= 0 and not np.isin(known, (0.0, 1.0)).all():
         terms.append(Term(f"ln(1 + {name})", (Factor("log", name),)))
     if len(known) < len(values):
         terms.append(Term(f"{name} missing", (Factor("missing", name),)))

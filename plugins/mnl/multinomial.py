@@ -1,0 +1,54 @@
+"""What a MNLogit estimated, with standard errors clustered by person where its Hessian can be had."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.logits import clustered
+from harness.plugins.mnl.estimates import Estimate, Sizes, log_null, natural, rows_of
+from harness.plugins.mnl.likelihood import Ridge, RidgeMNLogit
+from harness.plugins.mnl.linear import Linear
+from harness.plugins.mnl.solve import Labelled, problem
+from harness.types import FloatArray, IntArray
+
+MOST_COEFFICIENTS = 4000  # whose Hessian is worth its seconds: 128 MB
+
+
+@dataclass(frozen=True)
+class About:
+    """What a table says beside its numbers. outcomes: the reference first. errors: whether they are wanted."""
+
+    stage: str
+    title: str
+    outcomes: tuple[str, ...]
+    references: tuple[str, ...]
+    notes: tuple[str, ...]
+    errors: bool
+
+
+def explained(linear: Linear, data: Labelled, person: IntArray, penalty: float, about: About) -> Estimate:
+    """One equation an outcome but the reference. person: int64 [n], whose each observation is."""
+    model, beta = problem(data, penalty), linear.coefficients.ravel(order="F")
+    notes, covariance = about.notes, None
+    if about.errors and beta.size <= MOST_COEFFICIENTS:
+        covariance = clustered(_sums(model, beta, person), -model.hessian(beta), len(person))
+    else:
+        why = f"the Hessian of {beta.size:,} coefficients is too large" if about.errors else "standard_errors=false"
+        notes = (*notes, f"no standard errors: {why}")
+    value, error = natural(linear.scaling, linear.coefficients, covariance)
+    likelihoods = model.log_likelihood(beta), log_null(data.y, data.weight)
+    sizes = Sizes(data.weight, person, *likelihoods, penalty, about.references, notes)
+    names = ("constant", *(term.name for term in linear.terms))
+    return Estimate(about.stage, about.title, names, about.outcomes[1:], rows_of(value), rows_of(error), sizes.notes())
+
+
+def _sums(model: Ridge, beta: FloatArray, person: IntArray) -> FloatArray:
+    """float64 [P, coefficients]: scores summed by person."""
+    if isinstance(model, RidgeMNLogit):
+        return np.asarray(model.score_sums(beta, person))
+    persons, place = np.unique(person, return_inverse=True)
+    sums = np.zeros((len(persons), beta.size))
+    np.add.at(sums, place, model.score_obs(beta))
+    return sums

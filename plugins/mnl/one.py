@@ -1,0 +1,172 @@
+"""mnl in one stage: a plain MNLogit over all states, the origin one among them, on features as they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import RequestError, did_you_mean
+from harness.features import CATALOGUE, build
+from harness.features_alternatives import Inputs
+from harness.features_contexts import STATES, Contexts
+from harness.frequencies import JEFFREYS, entry_shares
+from harness.logits import log_shares
+from harness.model import Context, Model, Table
+from harness.panel import Panel
+from harness.plugins.mnl.estimates import Estimate
+from harness.plugins.mnl.linear import Linear, varying
+from harness.plugins.mnl.params import MnlParams
+from harness.plugins.mnl.stay import statuses
+from harness.plugins.mnl.terms import Factor, Known, Term, level_terms, levels_of, matrix, number_terms, state_terms
+from harness.staged_samples import Sample
+from harness.types import FloatArray, IntArray
+
+TERMS = ("origin", "tenure", "age", "age squared", "year")
+SQUARED = " squared"
+ROWS_AT_ONCE = 10_000
+
+
+class OneStage(Model):
+    """ln P(k) = x b_k - ln sum_j exp(x b_j), x the terms asked for; a state that no training transition went to has
+    half a transition's share, and what all of these have is taken from the others alike.
+    """
+
+    def __init__(self, params: MnlParams) -> None:
+        self.params = params
+        self.codes: tuple[str, ...] = ()
+        self.entry_log: FloatArray = np.zeros(0)  # [K], ln P(state of a first record)
+        self.contexts = Contexts((), ())
+        self.of_states: tuple[IntArray, IntArray] = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+        self.linear = Linear.empty()
+        self.present: IntArray = np.zeros(0, dtype=np.int64)  # [J], states gone to, the reference first
+        self.spare = 1.0  # P(a state that no training transition went to), all together
+        self.estimates: list[Estimate] = []
+        self.chosen: dict[str, Any] = {}
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        self.codes, self.entry_log = train.occupations.codes, np.log(entry_shares(train))
+        self.of_states = statuses(train.occupations), train.occupations.group_index()[0]
+        self.contexts = Contexts.fit(build(train, train.transitions), train.n_states)
+        mine, held = (Sample.of(panel, self.contexts) for panel in (train, valid))
+        mine, held = (sample.take(np.flatnonzero(sample.weight > 0)) for sample in (mine, held))
+        count = np.bincount(mine.target, weights=mine.weight, minlength=train.n_states)
+        order = np.argsort(-count, kind="stable")
+        self.present = order[count[order] > 0]
+        missing = train.n_states - len(self.present)
+        self.spare = JEFFREYS * missing / (count.sum() + JEFFREYS * train.n_states)
+        wanted, references = self._terms(train, mine)
+        if len(self.present) > 1:
+            with context.progress.bar(f"mnl: MNLogit over {len(self.present)} states", None):
+                self._estimate(mine, held, wanted, references)
+
+    def _estimate(self, train: Sample, valid: Sample, wanted: Sequence[Term], references: Sequence[str]) -> None:
+        from harness.plugins.mnl.multinomial import About, explained
+        from harness.plugins.mnl.solve import Labelled, fit_path
+
+        terms, X, scaling = varying(wanted, self._known(train.inputs), train.weight)
+        place = np.full(len(self.codes), -1, dtype=np.int64)
+        place[self.present] = np.arange(len(self.present))
+        seen = valid.take(np.flatnonzero(place[valid.target] >= 0))
+        held_X = scaling.apply(matrix(terms, self._known(seen.inputs), len(seen)))
+        data = Labelled(scaling.apply(X), place[train.target], train.weight)
+        held = Labelled(held_X, place[seen.target], seen.weight)
+        fitted = fit_path(data, held, self.params.penalties, self.params.iterations)
+        self.linear = Linear(terms, scaling, fitted.coefficients)
+        self.chosen = {"penalty": fitted.penalty, "converged": fitted.converged}
+        titles = train.panel.occupations.titles
+        outcomes = tuple(f"{self.codes[k]} {titles[k]}" for k in self.present)
+        note = f"outcome: the state of the next record, against {outcomes[0]}"
+        errors = self.params.standard_errors
+        about = About("all", "MNLogit of the next state", outcomes, tuple(references), (note,), errors)
+        self.estimates = [explained(self.linear, data, train.person, fitted.penalty, about)]
+
+    def _terms(self, train: Panel, sample: Sample) -> tuple[list[Term], list[str]]:
+        """The terms asked for, and the reference categories. RequestError for a name that is no feature's."""
+        known, levels = self._known(sample.inputs), {c.name: c for c in levels_of(self.contexts)}
+        covariates = [name for name in self.contexts.numbers if name not in CATALOGUE]
+        numbers, offered = set(self.contexts.numbers), {*self.contexts.numbers, *STATES, "origin_group", *levels}
+        terms: list[Term] = []
+        references: list[str] = []
+        for name in self.params.terms or (*TERMS, *levels, *covariates):
+            found, reference = [], ""
+            if name.endswith(SQUARED) and name.removesuffix(SQUARED) in numbers:
+                found = [Term(name, (Factor("square", name.removesuffix(SQUARED)),))]
+            elif name in numbers:
+                found = number_terms(name, known.numbers[name], transformed=False)
+            elif name in levels:
+                found, reference = level_terms(levels[name], known.codes[name], sample.weight)
+            elif name == "origin_group":
+                code, groups = self.of_states[1][known.codes["origin"]], train.occupations.group_index()[1]
+                found, reference = state_terms("group", "origin", code, groups, sample.weight)
+            elif name in offered:
+                found, reference = state_terms("level", name, known.codes[name], self.codes, sample.weight)
+            else:
+                raise RequestError(f"mnl.terms: there is no feature '{name}' here; {did_you_mean(name, offered)}")
+            terms += found
+            references += [f"{name}: {reference}"] if reference else []
+        return terms, references
+
+    def _known(self, inputs: Inputs) -> Known:
+        return Known.of(inputs, self.contexts.numbers, *self.of_states, {})
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        if panel.occupations.codes != self.codes:
+            raise RequestError(f"panel '{panel.name}' has other states than the panel this model was fitted on")
+        is_entry = panel.origin(transitions) < 0
+        out = np.zeros(states.shape, dtype=np.float32)
+        out[is_entry] = self.entry_log[states[is_entry]]
+        for rows, log_row in self._rows(panel, transitions, np.flatnonzero(~is_entry)):
+            out[rows] = np.take_along_axis(log_row, states[rows], axis=1)
+        return np.minimum(out, 0.0)
+
+    def _rows(self, panel: Panel, transitions: IntArray, later: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Some of the transitions that have an origin at a time, and float64 [rows, K], ln P of every state."""
+        n_states, n_present = len(self.codes), len(self.present)
+        inputs = Inputs.of(panel, transitions[later], self.contexts)
+        for start in range(0, len(later), ROWS_AT_ONCE):
+            rows = np.arange(start, min(start + ROWS_AT_ONCE, len(later)))
+            row = np.full((len(rows), n_states), -np.inf)
+            if n_present < n_states:
+                row[:] = np.log(self.spare / (n_states - n_present))
+            if n_present:
+                part = inputs.take(rows)
+                X = self.linear.design(self._known(part), len(rows))
+                row[:, self.present] = np.log1p(-self.spare) + log_shares(X, self.linear.coefficients)
+            yield later[rows], row
+
+    def save(self, folder: Path) -> None:
+        arrays: dict[str, Any] = self.linear.arrays()
+        status, group = self.of_states
+        np.savez(
+            folder / "one.npz", entry_log=self.entry_log, status=status, group=group, present=self.present, **arrays
+        )
+        stored = {
+            "codes": list(self.codes),
+            "contexts": self.contexts.to_json(),
+            "unseen": self.spare,
+            "chosen": self.chosen,
+            "terms": self.linear.described(),
+            "estimates": [estimate.to_json() for estimate in self.estimates],
+        }
+        (folder / "one.json").write_text(json.dumps(stored, ensure_ascii=False), encoding="utf-8")
+
+    def load(self, folder: Path) -> None:
+        stored = json.loads((folder / "one.json").read_text(encoding="utf-8"))
+        self.codes, self.contexts = tuple(stored["codes"]), Contexts.from_json(stored["contexts"])
+        self.spare, self.chosen = stored["unseen"], stored["chosen"]
+        self.estimates = [Estimate.from_json(estimate) for estimate in stored["estimates"]]
+        with np.load(folder / "one.npz", allow_pickle=False) as kept:
+            self.entry_log, self.present = kept["entry_log"], kept["present"]
+            self.of_states = kept["status"], kept["group"]
+            arrays = {name: kept[name] for name in ("coefficients", "center", "scale")}
+            self.linear = Linear.restored(arrays, stored["terms"])
+
+    def facts(self) -> Mapping[str, Any]:
+        return {"parameters_trained": self.linear.coefficients.size, "chosen_on_validation": self.chosen}
+
+    def explain(self) -> Sequence[Table]:
+        return [table for estimate in self.estimates for table in estimate.tables()]
