@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,14 @@ import typer
 
 from harness import probabilities
 from harness.cli import console
+from harness.cli.again import command
 from harness.cli.board import of_task_and_panel, print_boards, records_folder
 from harness.cli.options import RECORDS, JsonOption, RecordsOption
 from harness.errors import HarnessError, RequestError
 from harness.leaderboard import Board, boards, can_be_part, label
 from harness.machine import cache_folder
 from harness.mixing import mix as mix_runs
-from harness.records import PanelFacts, Record, Store, figures, find_record
+from harness.records import Record, Store, figures, find_record
 from harness.registry import Registry
 
 
@@ -46,27 +46,7 @@ class _Bench:
 
     def command(self, record: Record) -> str:
         """The line that makes a record again, and with it what its run said; a panel read from files by its name."""
-        asked = record.configuration
-        task = asked.task.removesuffix("-entry")
-        words = ["harness", "run", "--task", task, "--model", asked.model, *self._data(asked.panel)]
-        words += ["--set", "task.entry=true"] if task != asked.task else []
-        for name, value in sorted(asked.changed.items()):
-            words += ["--set", f"{asked.model}.{name}={value}"]
-        words += [word for panel in asked.train_also for word in ("--train-also", panel.name)]
-        words += ["--pretrain", asked.pretrain.name] if asked.pretrain else []
-        words += ["--seed", str(asked.seed)] if asked.seed else []
-        return shlex.join([*words, "--records", str(self.store.folder)])
-
-    def _data(self, panel: PanelFacts) -> list[str]:
-        column = panel.source.get("weights")
-        name = panel.name if column is None else panel.name.removesuffix(f" weighted by {column}")
-        words = ["--data", name] + ([] if column is None else ["--weights", str(column)])
-        if name in self.registry.datasets:
-            defaults = self.registry.datasets[name].item.params.model_fields
-            for key, value in sorted(panel.source.items()):
-                if key in defaults and value != defaults[key].default:
-                    words += ["--set", f"data.{key}={value}"]
-        return words
+        return command(record, self.registry, self.store.folder)
 
 
 def mix(

@@ -1,0 +1,41 @@
+"""The line that makes a record again."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from harness.records import PanelFacts, Record
+from harness.registry import Registry
+
+
+def command(record: Record, registry: Registry, records: Path) -> str:
+    """``harness run`` as it was asked, fit and all; a panel that was read from files by its name."""
+    asked = record.configuration
+    task = asked.task.removesuffix("-entry")
+    words = ["harness", "run", "--task", task, "--model", asked.model, *_data(asked.panel, registry)]
+    words += ["--set", "task.entry=true"] if task != asked.task else []
+    for name, value in sorted(asked.changed.items()):
+        words += ["--set", f"{asked.model}.{name}={_typed(value)}"]
+    words += [word for panel in asked.train_also for word in ("--train-also", panel.name)]
+    words += ["--pretrain", asked.pretrain.name] if asked.pretrain else []
+    words += ["--seed", str(asked.seed)] if asked.seed else []
+    return shlex.join([*words, "--records", str(records)])
+
+
+def _typed(value: Any) -> str:
+    """A parameter's value as --set takes it."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _data(panel: PanelFacts, registry: Registry) -> list[str]:
+    column = panel.source.get("weights")
+    name = panel.name if column is None else panel.name.removesuffix(f" weighted by {column}")
+    words = ["--data", name] + ([] if column is None else ["--weights", str(column)])
+    if name in registry.datasets:
+        defaults = registry.datasets[name].item.params.model_fields
+        for key, value in sorted(panel.source.items()):
+            if key in defaults and value != defaults[key].default:
+                words += ["--set", f"data.{key}={value}"]
+    return words
