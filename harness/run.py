@@ -52,8 +52,7 @@ class Run:
 
     def fit_name(self) -> str:
         """What the cache calls the fit that all tasks of this run share."""
-        asked = self.configuration(self.tasks[0])
-        return f"{self.model.item.name}-{asked.fit_id(self.model.item.scoring_params)}"
+        return fit_name(self.configuration(self.tasks[0]), self.model.item)
 
     def configuration(self, task: Task) -> Configuration:
         parameters = self.params.model_dump(mode="json")
@@ -70,6 +69,11 @@ class Run:
             train_also=tuple(map(_facts, self.train_also)),
             pretrain=None if self.resumes is None else _facts(self.resumes),
         )
+
+
+def fit_name(configuration: Configuration, spec: ModelSpec) -> str:
+    """What the cache calls the fit behind a record: ``<cache>/fits/<name>`` holds it, its model in ``model`` there."""
+    return f"{spec.name}-{configuration.fit_id(spec.scoring_params)}"
 
 
 def _facts(panel: Panel) -> PanelFacts:

@@ -40,7 +40,7 @@ ROOMS = [
     {"data"},
     {"registry", "contract", "records"},
     {"run", "probabilities"},
-    {"runner", "leaderboard", "audit", "scaffold"},
+    {"runner", "leaderboard", "audit", "scaffold", "explain"},
     {"ablations", "forecast", "forecast_careers", "mixing"},
     {"forecast_report"},
     {"render", "forecast_files"},

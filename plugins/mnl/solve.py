@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from harness.plugins.mnl.likelihood import Ridge, RidgeLogit, RidgeMNLogit
 from harness.types import FloatArray, IntArray
 
 NEWTON_SIZE = 400  # coefficients up to which Newton's Hessian costs less than the steps that it saves
-SMALLEST_CURVATURE = 1e-9  # of standardised columns, an observation: below it an unpenalised optimum does not exist
+SMALLEST_CURVATURE = 1e-7  # of standardised columns, an observation: below it an unpenalised optimum does not exist
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def fit_ridge(data: Labelled, penalty: float, iterations: int, start: FloatArray
     else:
         raise RunError(f"{_name(model)} ended worse than it began at penalty {penalty:g}; try larger penalties")
     if penalty == 0:
-        _require_optimum(model, found)
+        _require_optimum(model, found, converged)
     return Fitted(found.reshape(start.shape, order="F"), penalty, converged)
 
 
@@ -87,7 +88,11 @@ def _climb(model: Ridge, way: str, iterations: int, begin: FloatArray) -> tuple[
             value, slope = model.loglike(params), model.score(params)
         return value / n, slope / n
 
-    more = {"pgtol": 1e-5, "factr": 1e8, "loglike_and_score": value_and_slope} if way == "lbfgs" else {"tol": 1e-9}
+    loose = model.ridge.any()  # without a penalty a flat likelihood has to be told from an optimum
+    more: dict[str, Any] = {"tol": 1e-9}
+    if way == "lbfgs":
+        stop = {"pgtol": 1e-5, "factr": 1e8} if loose else {"pgtol": 1e-9, "factr": 10.0}
+        more = {**stop, "loglike_and_score": value_and_slope}
     with warnings.catch_warnings():
         # Reported as ``converged``: a penalised optimum exists, and stopping a little short of it is another penalty.
         for category in (ConvergenceWarning, HessianInversionWarning, PerfectSeparationWarning, RuntimeWarning):
@@ -99,13 +104,13 @@ def _climb(model: Ridge, way: str, iterations: int, begin: FloatArray) -> tuple[
     return np.ravel(np.asarray(result.params), order="F"), bool(result.mle_retvals["converged"])
 
 
-def _require_optimum(model: Ridge, found: FloatArray) -> None:
+def _require_optimum(model: Ridge, found: FloatArray, converged: bool) -> None:
     """RunError where the likelihood is flat: classes are separated or columns collinear, and estimates mean nothing."""
     curvature = np.linalg.eigvalsh(-model.hessian(found))[0] / model.counts.sum()
-    if curvature < SMALLEST_CURVATURE:
+    if not converged or curvature < SMALLEST_CURVATURE:
         raise RunError(
-            f"{_name(model)} has no optimum without a penalty: terms that are collinear, or that tell an outcome for "
-            "certain; ask for penalties above 0, or for fewer terms"
+            f"{_name(model)} found no optimum without a penalty: terms that are collinear, or that tell an outcome for "
+            "certain, have none; ask for penalties above 0, or for fewer terms"
         )
 
 
