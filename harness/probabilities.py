@@ -119,11 +119,11 @@ def load(cache: Path, record: Record) -> dict[str, Said]:
     if not path.exists():
         raise RequestError(f"{path}: what run {record.id} said of each transition is not on this machine; run it again")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
         about = json.loads(str(content.pop("about")))
         said: dict[str, Said] = {split: _read(content, split) for split in SPLITS}
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise RequestError(f"{path}: damaged ({error}); run it again with --force") from error
     if about != _about(record):
         raise RequestError(f"{path}: says it is of {about}, not of {_about(record)}; run it again with --force")
