@@ -11,7 +11,10 @@ import pytest
 from harness.features_alternatives import Pairs
 from harness.model import Context
 from harness.panel import Occupations, Panel, Status, split_by_hash
-from harness.plugins.gbm import Gbm, GbmParams, Table, harness_models, splittable
+from harness.plugins.gbm import harness_models
+from harness.plugins.gbm.model import Gbm
+from harness.plugins.gbm.params import GbmParams
+from harness.plugins.gbm.trees import Rows, splittable
 from harness.staged_samples import thinned
 
 pytest.importorskip("lightgbm")
@@ -28,12 +31,14 @@ def test_the_objective_is_the_gradient_of_the_loss(of_choices: bool) -> None:
     label = np.zeros(12, dtype=bool)
     label[[1, 4, 11]] = True
     scores = draw.normal(size=12)
-    table = Table(np.zeros((12, 1)), label, np.zeros(12), pairs)
+    weight = draw.uniform(0, 3, size=3)
+    table = Rows(np.zeros((12, 1)), label, np.zeros(12), np.repeat(weight, 4), pairs)
+    worth = weight if of_choices else np.repeat(weight, 4)
     gradient, hessian = table.gradients(scores, None)
     step = 1e-4
     for j in range(12):
         moved = np.eye(12)[j] * step
-        up, here, down = (-table.log_prob(scores + d).sum() for d in (moved, 0, -moved))
+        up, here, down = (-(worth * table.log_prob(scores + d)).sum() for d in (moved, 0, -moved))
         np.testing.assert_allclose(gradient[j], (up - down) / (2 * step), atol=1e-6)
         np.testing.assert_allclose(hessian[j], (up - 2 * here + down) / step**2, atol=1e-5)
 

@@ -25,6 +25,7 @@ from harness.cli.options import (
 from harness.errors import DataError, HarnessError, RequestError, did_you_mean
 from harness.leaderboard import boards
 from harness.machine import cache_folder, resolve_device
+from harness.model import ModelSpec
 from harness.panel import Panel
 from harness.pooling import pool, require_apart
 from harness.progress import Progress
@@ -224,7 +225,20 @@ def _run_of(request: _Request, name: str, tasks: Sequence[Task], panels: _Panels
     params = validate(entry.item.params, request.settings.models[name], name)
     device = resolve_device(request.device, entry.item.needs)
     resumes = panels.resumes if entry.item.pretrains else None
-    return Run(entry, params, tuple(tasks), panels.scored, request.seed, device, panels.also, resumes)
+    asked = _its_own(entry.item, tasks) if "all" in request.tasks else tasks
+    return Run(entry, params, tuple(asked), panels.scored, request.seed, device, panels.also, resumes)
+
+
+def _its_own(spec: ModelSpec, tasks: Sequence[Task]) -> Sequence[Task]:
+    """Of all tasks, those that the model can answer. One that predicts a single task's event passes over the others."""
+    own = [task for task in tasks if spec.predicts in (None, task.name)]
+    if not own:
+        raise RequestError(
+            f"model '{spec.name}' predicts the outcome of task '{spec.predicts}' alone, which is empty here"
+        )
+    if others := [task.key for task in tasks if task not in own]:
+        console.say(f"passed over: model '{spec.name}' predicts task '{spec.predicts}' alone, not {', '.join(others)}")
+    return own
 
 
 def _run_one(run: Run, workshop: Workshop, done: list[Record]) -> None:

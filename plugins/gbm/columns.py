@@ -1,0 +1,54 @@
+"""What the trees of destinations see: columns of a (transition, alternative) pair, by the names that people read.
+
+Numbers about the person are features of ``harness.features``, by their names there; the rest describes the alternative
+and is made by ``harness.features_alternatives``.
+"""
+
+from __future__ import annotations
+
+from harness.features_alternatives import PairFeatures
+from harness.features_contexts import Contexts
+from harness.plugins.gbm.params import GbmParams
+from harness.plugins.gbm.trees import Column
+from harness.staged_samples import Step
+
+# Numeric features that a pair is given beside its own columns; a panel has some of them.
+NUMBERS: dict[Step, tuple[str, ...]] = {
+    "group": (
+        "age",
+        "year",
+        "records",
+        "distinct_states",
+        "tenure",
+        "group_tenure",
+        "since_employed",
+        "records_employed",
+    ),
+    "state": ("age", "year", "records", "distinct_states"),
+}
+# Columns of PairFeatures.names that are made of no one feature: what they say, and how the score may go with them.
+OF_ALTERNATIVES: dict[str, tuple[str, int]] = {
+    "held_records": ("records spent in it", 1),
+    "held_spells": ("times it was taken up", 0),
+    "held_since": ("years since it was held", -1),
+    "log_margin": ("ln share of all switches", 0),
+    "base": ("ln shrunk share of the origin's switches", 1),
+    "stay_rate": ("share of stayers in it", 0),
+    "same": ("is the origin's own", 0),
+    "alternative": ("which it is", 0),
+}
+
+
+def columns(step: Step, features: PairFeatures, contexts: Contexts, params: GbmParams) -> list[Column]:
+    """What the columns of ``PairFeatures.matrix`` are, in order."""
+    found = []
+    for name in features.names(contexts.numbers):
+        if name in features.affinities.tables:
+            found.append(Column(f"affinity of {name}", name))
+        elif name in OF_ALTERNATIVES:
+            said, sign = OF_ALTERNATIVES[name]
+            categorical = name == "alternative" and step == "group" and params.categorical
+            found.append(Column(f"{step}: {said}", "", categorical, sign if params.monotone_destinations else 0))
+        else:
+            found.append(Column(name, name))
+    return found

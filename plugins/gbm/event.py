@@ -1,0 +1,112 @@
+"""gbm-switch and gbm-lf-exit: trees fitted straight on the event of one binary task, on those at risk of it.
+
+The alternative to coarsening: gbm says P(event) as the sum of the states' probabilities, whose trees were grown for
+the likelihood of states; these trees are grown for that of the event alone. gbm's first step is a fit of staying, so of
+switching the two differ by little more than their draws. On the NLSY97's test split the direct fit of leaving the labor
+force is the better one: an AUC of .761 against .754, a log loss of .1704 against .1716; but its probabilities are a
+little too far apart (calibration slope .954 against 1.011).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import RequestError
+from harness.events import Risk
+from harness.features import build
+from harness.features_alternatives import Inputs
+from harness.features_contexts import Contexts
+from harness.model import Context, Model, OutcomeModel, Table
+from harness.panel import Panel
+from harness.plugins.gbm.binary import Binary, Outcomes
+from harness.plugins.gbm.members import EventMembers
+from harness.plugins.gbm.params import TreeParams
+from harness.staged import LARGEST_LOG_ODDS
+from harness.staged_samples import coarse_groups
+from harness.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a direct fit is of: the task's name, its event in words and as a rule, and the signs trees are held to."""
+
+    task: str
+    event: str
+    risk: Risk
+    signs: Mapping[str, int]
+
+    def at_risk(self, panel: Panel) -> IntArray:
+        """int64 [n]: the transitions at risk."""
+        later = panel.transitions
+        return later[self.risk.at_risk(panel, later)]
+
+
+class GbmEvent(OutcomeModel):
+    """P(event | history) from boosted trees."""
+
+    def __init__(self, params: TreeParams, question: Question) -> None:
+        self.params, self.question = params, question
+        self.codes: tuple[str, ...] = ()
+        self.contexts = Contexts((), ())
+        self.group: IntArray = np.zeros(0, dtype=np.int64)
+        self.binary = Binary(params, question.signs)
+        self.chosen: dict[str, float] = {}
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        at_risk = self.question.at_risk(train)
+        if not len(at_risk):
+            raise RequestError(
+                f"nobody in the training split of '{train.name}' is at risk of {self.question.event}: task "
+                f"'{self.question.task}' has nothing to be fitted on"
+            )
+        self.codes, self.group = train.occupations.codes, coarse_groups(train)
+        self.contexts = Contexts.fit(build(train, at_risk), train.n_states)
+        with context.progress.bar(f"gbm: {self.question.event}", None):
+            samples = self._outcomes(train), self._outcomes(valid)
+            self.binary.fit(samples, self.contexts, self.group, context.seed)
+        self.chosen = {"strength": self.binary.strength, "rounds": self.binary.trees.rounds}
+
+    def _outcomes(self, panel: Panel) -> Outcomes:
+        records = self.question.at_risk(panel)
+        inputs, happened = Inputs.of(panel, records, self.contexts), self.question.risk.happened(panel, records)
+        return Outcomes(inputs, happened, panel.person[records], panel.weights(records))
+
+    def log_event(self, panel: Panel, transitions: IntArray) -> FloatArray:
+        if panel.occupations.codes != self.codes:
+            raise RequestError(f"panel '{panel.name}' has other states than the panel this model was fitted on")
+        log_odds = self.binary.log_odds(Inputs.of(panel, transitions, self.contexts))
+        log_odds = np.clip(log_odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
+        return np.asarray(-np.logaddexp(0.0, -log_odds), dtype=np.float32)
+
+    def save(self, folder: Path) -> None:
+        np.savez(folder / "groups.npz", group=self.group)
+        stored = {"codes": list(self.codes), "contexts": self.contexts.to_json(), "chosen": self.chosen}
+        (folder / "event.json").write_text(json.dumps(stored), encoding="utf-8")
+        self.binary.save(folder, "event")
+
+    def load(self, folder: Path) -> None:
+        stored = json.loads((folder / "event.json").read_text(encoding="utf-8"))
+        self.codes, self.chosen = tuple(stored["codes"]), stored["chosen"]
+        self.contexts = Contexts.from_json(stored["contexts"])
+        with np.load(folder / "groups.npz", allow_pickle=False) as arrays:
+            self.group = arrays["group"]
+        self.binary.load(folder, "event", self.contexts, self.group)
+
+    def facts(self) -> Mapping[str, Any]:
+        return {"parameters_trained": self.binary.trees.leaves, "chosen_on_validation": self.chosen}
+
+    def explain(self) -> Sequence[Table]:
+        return [self.binary.trees.table(f"Trees of {self.question.event}", "event")] if self.codes else []
+
+
+def gbm_event(params: TreeParams, question: Question) -> Model:
+    """The model of these parameters: one fit, or several whose probabilities are averaged."""
+    members = [GbmEvent(params, question) for _ in range(params.members)]
+    several: Model = EventMembers(members)
+    return members[0] if params.members == 1 else several
