@@ -39,7 +39,8 @@ class Occupations:
     """The state space, in a fixed order: state ``k`` is ``codes[k]``.
 
     ``codes``, ``titles``, ``groups`` (major group; the code itself for a state without one) and ``statuses`` all have
-    length K, and so have ``minors`` (minor group) where they are known and are not what the codes say.
+    length K, and so have ``minors`` (minor group) where they are known and are not what the codes say; minors that the
+    codes say are left out, so that one state space is written in one way.
     """
 
     codes: tuple[str, ...]
@@ -56,6 +57,13 @@ class Occupations:
             raise ValueError(f"codes, titles, groups, statuses and minors differ in length: {sorted(lengths)}")
         if len(set(self.codes)) != len(self.codes):
             raise ValueError("two occupations have the same code")
+        if self.minors == self._minors_of_codes():
+            object.__setattr__(self, "minors", ())
+
+    def _minors_of_codes(self) -> tuple[str, ...]:
+        """The first three digits of a code that is written like a SOC code; of any other state, its major group."""
+        pairs = zip(self.codes, self.groups, strict=True)
+        return tuple(code[:4] if SOC_CODE.fullmatch(code) else group for code, group in pairs)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -71,9 +79,7 @@ class Occupations:
         Without ``minors``, a code that is written like a SOC code ('dd-dddd') says its own by its first three digits;
         any other state's is its major group.
         """
-        told = self.minors or tuple(
-            code[:4] if SOC_CODE.fullmatch(code) else group for code, group in zip(self.codes, self.groups, strict=True)
-        )
+        told = self.minors or self._minors_of_codes()
         pairs = [f"{group}\x00{minor}" for group, minor in zip(self.groups, told, strict=True)]
         return np.unique(np.array(pairs, dtype=str), return_inverse=True)[1].astype(np.int64)
 

@@ -16,7 +16,8 @@ from harness.data.describe import describe
 from harness.data.sources import open_panel
 from harness.data.write import write_panel
 from harness.errors import RequestError
-from harness.panel import Covariate, Occupations, Panel, Status, split_by_hash
+from harness.panel import SPLITS, Covariate, Occupations, Panel, Status, split_by_hash
+from harness.records import Store
 
 # Anything printable, quotes, commas and accents included, but no blanks around it: files do not keep those of codes.
 WORD = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=8)
@@ -48,6 +49,7 @@ def panels(draw: st.DrawFn) -> Panel:
             titles=tuple(draw(st.lists(WORD, min_size=k, max_size=k))),
             groups=tuple(draw(st.lists(WORD, min_size=k, max_size=k))),
             statuses=tuple(draw(st.lists(st.sampled_from(list(Status)), min_size=k, max_size=k))),
+            minors=tuple(draw(st.just([]) | st.lists(WORD, min_size=k, max_size=k))),
         ),
         split=np.array([0, 1, 2, *draw(st.lists(st.integers(0, 2), min_size=len(lengths), max_size=len(lengths)))])[
             : len(lengths)
@@ -63,6 +65,57 @@ def test_a_panel_folder_reads_back_equal(panel: Panel, form: str) -> None:
         files = write_panel(panel, Path(place) / "out", form)  # type: ignore[arg-type]
         assert [file.name for file in files] == [f"careers.{form}", "columns.json", "occupations.csv"]
         assert open_panel(Path(place) / "out").fingerprint() == panel.fingerprint()
+
+
+def occupations_of(folder: Path, table: str) -> Occupations:
+    folder.mkdir()
+    (folder / "occupations.csv").write_text(table)
+    code = table.splitlines()[1].split(",")[0]
+    rows = [f"{i},2000,{code},{split}" for i, split in enumerate(SPLITS)]
+    (folder / "careers.csv").write_text("\n".join(["person,year,occupation,split", *rows]) + "\n")
+    return open_panel(folder).occupations
+
+
+def test_minor_groups_are_read_from_soc_codes_or_from_a_column_of_their_own(tmp_path: Path) -> None:
+    soc = occupations_of(
+        tmp_path / "soc",
+        "code,title,soc,status\n0010,A,11-1011,employed\n0020,B,11-2,employed\n0030,C,11,employed\n0040,D,,employed\n",
+    )
+    assert soc.groups == ("11", "11", "11", "0040")
+    assert soc.minors == ("11-1", "11-2", "11", "0040")
+    assert len(set(soc.minor_index().tolist())) == 4
+    own = occupations_of(
+        tmp_path / "own", "code,title,group,minor,status\na,A,x,x1,employed\nb,B,x,,employed\nc,C,y,x1,employed\n"
+    )
+    assert own.minors == ("x1", "x", "x1")
+    assert len(set(own.minor_index().tolist())) == 3  # a minor group lies in one major group
+
+
+def test_minor_groups_that_the_codes_say_are_not_said_again(tmp_path: Path) -> None:
+    table = "code,title,{},status\n11-1011,A,{},employed\n11-2011,B,{},employed\nNOT,C,{},out of the labor force\n"
+    bare = occupations_of(tmp_path / "bare", table.format("group", "11", "11", "NOT"))
+    soc = occupations_of(tmp_path / "soc", table.format("soc", "11-1011", "11-2011", ""))
+    assert bare == soc
+    assert bare.minors == ()
+    assert len(set(bare.minor_index().tolist())) == 3
+
+
+def test_converting_keeps_minor_groups(tmp_path: Path) -> None:
+    occupations_of(tmp_path / "first", "code,title,soc,status\n0010,A,11-1011,employed\n0020,B,11-2011,employed\n")
+    panel = open_panel(tmp_path / "first")
+    write_panel(panel, tmp_path / "second")
+    assert (tmp_path / "second" / "occupations.csv").read_text().splitlines()[:2] == [
+        "code,title,group,minor,status",
+        "0010,A,11,11-1,employed",
+    ]
+    assert open_panel(tmp_path / "second").occupations == panel.occupations
+
+
+@pytest.mark.parametrize("name", ["market", "wage-panel"])
+def test_the_committed_records_are_of_the_panels_that_are_there_now(name: str) -> None:
+    records = Store(Path(__file__).resolve().parents[1] / "leaderboards" / "results").all()
+    kept = {r.configuration.panel.fingerprint for r in records if r.configuration.panel.name == name}
+    assert kept == {open_panel(name).fingerprint()}
 
 
 @pytest.mark.parametrize("form", ["csv.gz", "parquet"])

@@ -14,6 +14,7 @@ from harness.panel import Occupations, Status
 
 SOC = re.compile(r"(\d\d)-\d{4}(\.\d\d)?")
 SOC_START = re.compile(r"\d\d")
+SOC_MINOR = re.compile(r"\d\d-\d")
 
 
 def major_group(code: str) -> str:
@@ -31,7 +32,9 @@ def bad_statuses(values: Iterable[str]) -> dict[str, str]:
 def read_occupations(path: Path, findings: Findings) -> tuple[Occupations | None, dict[str, int]]:
     """A table ``code,title,soc,status`` (or ``group`` in place of ``soc``), and what of it was left out.
 
-    The first two digits of ``soc`` are the major group; where it is blank the state is a group of its own.
+    The first two digits of ``soc`` are the major group; where it is blank the state is a group of its own. The minor
+    group is in the column ``minor``, if there is one, else it is the first three digits of ``soc``; where neither says
+    it, what the code says (``Occupations.minor_index``).
     """
     table = read_file(path, findings)
     if table is None:
@@ -44,12 +47,13 @@ def read_occupations(path: Path, findings: Findings) -> tuple[Occupations | None
         near = did_you_mean(name, columns)
         findings.error(table.file, f"there is no such column; {near}{hint}", line=table.header_line, column=name)
     left_out = dict(table.left_out)
-    if unused := set(columns) - {"code", "title", "soc", "group", "status"}:
+    if unused := set(columns) - {"code", "title", "soc", "group", "minor", "status"}:
         left_out[f"columns of {table.file} not used"] = len(unused)
     if missing:
         return None, left_out
     codes, titles = _codes(table, columns["code"], findings), _titles(table, columns["title"], findings)
     groups = _groups(table, columns[grouping], grouping, codes, findings)
+    minors = _minors(columns, codes, groups)
     statuses = _statuses(table, columns["status"], findings)
     # After an error, go on to check the careers against the codes that are usable.
     first = sorted({code: i for i, code in reversed(list(enumerate(codes))) if code}.values())
@@ -58,6 +62,7 @@ def read_occupations(path: Path, findings: Findings) -> tuple[Occupations | None
         titles=tuple(titles[i] for i in first),
         groups=tuple(groups[i] for i in first),
         statuses=tuple(statuses[i] for i in first),
+        minors=tuple(minors[i] for i in first),
     )
     return occupations, left_out
 
@@ -102,6 +107,18 @@ def _groups(table: Table, column: TextColumn, grouping: str, codes: list[str], f
             findings.error(table.file, message, line=line, column="soc", value=value)
         groups.append((value[:2] if grouping == "soc" else value) or code)
     return groups
+
+
+def _minors(columns: dict[str, TextColumn], codes: list[str], groups: list[str]) -> list[str]:
+    """Minor groups; of a state of which no column says it, what its code says."""
+    blank = [""] * len(codes)
+    told = _values(columns["minor"]) if "minor" in columns else blank
+    soc = _values(columns["soc"]) if "soc" in columns and "group" not in columns else blank
+    minors = []
+    for minor, digits, code, group in zip(told, soc, codes, groups, strict=True):
+        said = digits[:4] if SOC_MINOR.match(digits) else code[:4] if SOC.fullmatch(code) and not digits else group
+        minors.append(minor or said)
+    return minors
 
 
 def _statuses(table: Table, column: TextColumn, findings: Findings) -> list[Status]:

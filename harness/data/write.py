@@ -58,9 +58,12 @@ def _write_occupations(panel: Panel, path: Path) -> None:
     states = panel.occupations
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["code", "title", "group", "status"])
-        statuses = [status.value for status in states.statuses]
-        writer.writerows(zip(states.codes, states.titles, states.groups, statuses, strict=True))
+        columns = {"code": states.codes, "title": states.titles, "group": states.groups}
+        if states.minors:
+            columns["minor"] = states.minors
+        columns["status"] = tuple(status.value for status in states.statuses)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
 
 
 def _write_careers(panel: Panel, path: Path) -> None:
