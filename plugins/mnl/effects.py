@@ -1,7 +1,8 @@
 """Average marginal effects on P(stay), in percentage points, with standard errors by the delta method.
 
-Of a number, the mean over transitions of the derivative, every term that has it moving along; of a level, the mean of
-the change from the reference level to it. For a term that stands alone this is statsmodels' ``get_margeff``.
+Means over transitions: of a dummy, the change from 0 to 1; of a whole number, that with one more; of any other number
+the derivative; of a level, the change from the reference level to it. Every term that has the feature moves along. Of
+terms that stand alone it is statsmodels' ``get_margeff(dummy=True)``, but for whole numbers.
 """
 
 from __future__ import annotations
@@ -37,14 +38,26 @@ def _moves(linear: Linear, known: Known, references: dict[str, int]) -> Iterator
     factors = [factor for term in linear.terms for factor in term.factors]
     for name in dict.fromkeys(f.of for f in factors if f.kind in ("number", "log", "square")):
         values = known.numbers[name]
-        before, after = (known.moved(name, values + step) for step in (-STEP, STEP))
-        yield Move(name, name, before, after, 2 * STEP, ~np.isnan(values))
+        there = ~np.isnan(values)
+        low, high, apart = _ends(values, there)
+        before, after = known.moved(name, low), known.moved(name, high)
+        yield Move(name, name, before, after, apart, there)
     for term in linear.terms:
         [first, *more] = term.factors
         if first.kind == "level" and not more and first.of in references and first.place >= 0:
             code = known.codes[first.of]
             before, after = (known.moved(first.of, np.full_like(code, k)) for k in (references[first.of], first.place))
             yield Move(term.name, first.of, before, after, 1.0, np.ones(len(code), dtype=bool))
+
+
+def _ends(values: FloatArray, there: BoolArray) -> tuple[FloatArray, FloatArray, float]:
+    """Values to compare, missing where they were, and how far apart they are."""
+    seen = values[there]
+    if np.isin(seen, (0.0, 1.0)).all():
+        return np.where(there, 0.0, np.nan), np.where(there, 1.0, np.nan), 1.0
+    if (seen == np.round(seen)).all():
+        return values, values + 1, 1.0
+    return values - STEP, values + STEP, 2 * STEP
 
 
 def _effect(linear: Linear, X: FloatArray, weight: FloatArray, move: Move) -> tuple[float, FloatArray]:
@@ -88,7 +101,8 @@ def marginal_effects(
         error.append([POINTS * np.sqrt(max(variance, 0.0))] if not np.isnan(variance) else [np.nan])
     notes = (
         "percentage points of P(stay), means over the training transitions; standard errors by the delta method",
-        "of a number: a unit more, all of its terms moving along; of a level: against the reference category",
+        "of a dummy: from 0 to 1; of a whole number: one more; of another: the derivative; of a level: against the "
+        "reference category; all terms of a feature move along",
     )
     title = "Average marginal effects on P(stay)"
     values = rows_of(np.array(value).reshape(-1, 1)), rows_of(np.array(error).reshape(-1, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from math import erfc, isfinite, sqrt
 from typing import Any
 
@@ -82,7 +82,8 @@ class Sizes:
     log_null: float
     penalty: float
     references: tuple[str, ...] = ()
-    further: tuple[str, ...] = field(default=())
+    further: tuple[str, ...] = ()
+    towards: str = "zero"
 
     def notes(self) -> tuple[str, ...]:
         n, persons = len(self.weight), len(np.unique(self.person))
@@ -91,7 +92,7 @@ class Sizes:
         if self.penalty > 0:
             said.append(
                 f"ridge penalty {self.penalty:g} on standardised terms, the constant spared: estimates lean towards "
-                "zero, and the sandwich has the penalised Hessian"
+                f"{self.towards}, and the sandwich has the penalised Hessian"
             )
         fit = f"log-likelihood {self.log_likelihood:,.2f}"
         if self.log_null < 0:

@@ -39,7 +39,8 @@ def explained(linear: Linear, data: Labelled, person: IntArray, penalty: float, 
         notes = (*notes, f"no standard errors: {why}")
     value, error = natural(linear.scaling, linear.coefficients, covariance)
     likelihoods = model.log_likelihood(beta), log_null(data.y, data.weight)
-    sizes = Sizes(data.weight, person, *likelihoods, penalty, about.references, notes)
+    towards = "zero" if len(about.outcomes) == 2 else "their mean over all outcomes"
+    sizes = Sizes(data.weight, person, *likelihoods, penalty, about.references, notes, towards)
     names = ("constant", *(term.name for term in linear.terms))
     return Estimate(about.stage, about.title, names, about.outcomes[1:], rows_of(value), rows_of(error), sizes.notes())
 

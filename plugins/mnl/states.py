@@ -50,7 +50,7 @@ def fit_states(counts: PairCounts, train: Sample, most: int, seed: int) -> State
             "that of equal shares",
         ),
     )
-    error = np.sqrt(np.diag(covariance))
+    error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     explained = Estimate(
         "state",
         "Conditional logit of the state within the destination's group",
@@ -61,7 +61,7 @@ def fit_states(counts: PairCounts, train: Sample, most: int, seed: int) -> State
         sizes.notes(),
     )
     counted = blank.counted(train, counts.group, counts.strengths)
-    return States(features, counted, fitted.estimates, (explained,))
+    return States(features, counted, fitted.estimates, (explained,) if len(length) else ())
 
 
 def _cross_fitted(counts: PairCounts, train: Sample, pairs: Pairs, blank: Attributes, width: int) -> FloatArray:

@@ -69,7 +69,7 @@ def stay_terms(contexts: Contexts, known: Known, weight: FloatArray) -> tuple[li
     terms = [Term(name, (Factor("given", of),)) for of, name in called.items()]
     for context in contexts.contexts:
         frequency = Factor("given", f"stayers among {context.name}")
-        if context.kind == "state":
+        if context.kind == "state" and context.name != "origin":
             terms.append(Term(f"{context.name}: ln share of stayers over all, shrunk", (frequency,)))
         elif context.kind == "bin":
             terms.append(Term(f"{context.name} band: ln share of stayers over all, shrunk", (frequency,), "bands"))

@@ -166,12 +166,13 @@ def crossed(one: Sequence[Term], other: Sequence[Term], block: str) -> list[Term
 
 
 def distinct(terms: Sequence[Term], X: FloatArray) -> list[int]:
-    """Positions of the terms whose columns vary and are not another's again. X: float64 [n, terms]."""
+    """Positions of the terms whose columns vary and are not another's on another scale. X: float64 [n, terms]."""
     seen: dict[bytes, int] = {}
-    for j in range(len(terms)):
-        column = np.ascontiguousarray(X[:, j])
-        if len(column) and column.max() > column.min():
-            seen.setdefault(column.tobytes(), j)
+    for j in range(len(terms) if len(X) else 0):
+        low, high = X[:, j].min(), X[:, j].max()
+        if high > low:
+            column = (X[:, j] - low) / (high - low)
+            seen.setdefault(np.round(column if column[0] <= 0.5 else 1 - column, 9).tobytes(), j)
     return sorted(seen.values())
 
 
