@@ -32,9 +32,13 @@ def _typed(value: Any) -> str:
 def _data(panel: PanelFacts, registry: Registry) -> list[str]:
     column = panel.source.get("weights")
     name = panel.name if column is None else panel.name.removesuffix(f" weighted by {column}")
-    words = ["--data", name] + ([] if column is None else ["--weights", str(column)])
-    if name in registry.datasets:
-        defaults = registry.datasets[name].item.params.model_fields
+    # A data set that was asked for with parameters of its own puts them behind its name.
+    from_files = panel.source.get("reader") == "folder"
+    named = [] if from_files else [known for known in registry.datasets if f"{name}-".startswith(f"{known}-")]
+    called = max(named, key=len, default=name)
+    words = ["--data", called] + ([] if column is None else ["--weights", str(column)])
+    if called in named:
+        defaults = registry.datasets[called].item.params.model_fields
         for key, value in sorted(panel.source.items()):
             if key in defaults and value != defaults[key].default:
                 words += ["--set", f"data.{key}={value}"]
