@@ -22,7 +22,7 @@ from harness.features_history import Held, History, states_held
 from harness.panel import Covariate, Panel
 from harness.types import BoolArray, FloatArray, IntArray
 
-__all__ = ["CATALOGUE", "Design", "Feature", "Held", "History", "build", "states_held"]
+__all__ = ["CATALOGUE", "Design", "Feature", "Held", "History", "build", "known", "states_held"]
 
 Values = Literal["state", "group", "level", "number"]
 Compute = Callable[[History], FloatArray | IntArray | BoolArray]
@@ -161,6 +161,13 @@ def build(panel: Panel, transitions: IntArray, names: Iterable[str] | None = Non
         features={name: sources[name][0] for name in wanted},
         columns={name: _column(*sources[name]) for name in wanted},
     )
+
+
+def known(panel: Panel | None = None) -> dict[str, Feature]:
+    """Every feature by name: the catalogue, and with a panel those of its covariates. None is computed."""
+    if panel is None:
+        return dict(CATALOGUE)
+    return {name: feature for name, (feature, _) in _sources(History(panel), panel.transitions)}
 
 
 Source = tuple[Feature, Callable[[], FloatArray | IntArray | BoolArray]]

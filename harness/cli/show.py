@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from harness.cli.options import JsonOption
 from harness.data.spec import DatasetSpec
 from harness.entry import Entry
 from harness.errors import RequestError, did_you_mean
+from harness.features import known
 from harness.model import ModelSpec, Params
 from harness.registry import NO_MODEL, Registry
 
@@ -22,16 +24,28 @@ class Kind(StrEnum):
     MODELS = "models"
     TASKS = "tasks"
     DATASETS = "datasets"
+    FEATURES = "features"
 
 
 def list_all(
     context: typer.Context,
-    kind: Annotated[Kind | None, typer.Argument(help="models, tasks or datasets; all of them if left out.")] = None,
+    kind: Annotated[
+        Kind | None, typer.Argument(help="models, tasks, datasets or features; the first three if left out.")
+    ] = None,
+    data: Annotated[str | None, typer.Option("--data", help="A panel whose covariates are features too.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List models, tasks and data sets, whose plugin each is, and what is missing for those not available."""
+    """List models, tasks and data sets, whose plugin each is, and what is missing for those not available.
+
+    Or features: what the models that read the shared design know of a transition, with units.
+    """
     registry: Registry = context.obj
-    kinds = [kind] if kind else list(Kind)
+    if kind is Kind.FEATURES:
+        _list_features(data, registry, as_json)
+        return
+    if data is not None:
+        raise RequestError("--data is for 'harness list features', to add those of the panel's covariates")
+    kinds = [kind] if kind else [Kind.MODELS, Kind.TASKS, Kind.DATASETS]
     content = {k.value: [_entry(e) for e in getattr(registry, k.value).values()] for k in kinds}
     if as_json:
         console.emit_json(content | {"broken": registry.broken})
@@ -42,6 +56,17 @@ def list_all(
         console.result("")
     for plugin, reason in registry.broken.items():
         console.say(f"plugin '{plugin}' could not be loaded: {reason}")
+
+
+def _list_features(data: str | None, registry: Registry, as_json: bool) -> None:
+    from harness.data.sources import open_panel
+
+    found = known(None if data is None else open_panel(data, registry=registry))
+    if as_json:
+        console.emit_json({"features": [asdict(feature) for feature in found.values()]})
+        return
+    rows = [[f.name, f.values, f.unit, f.summary] for f in found.values()]
+    console.table(["feature", "kind", "unit", ""], rows)
 
 
 def _entry(entry: Entry[Any]) -> dict[str, str]:
