@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toys import InProcess
 
 from harness import features
 from harness.errors import RequestError
 from harness.panel import Covariate, Occupations, Panel, Status
-from harness.types import IntArray
+from harness.types import BoolArray, IntArray
 
 OCCUPATIONS = Occupations(
     codes=("cook", "waiter", "nurse", "school", "home"),
@@ -152,7 +154,19 @@ def random_panel(states: list[list[int]], seed: int) -> Panel:
     for career in states:
         years = 1990 + np.cumsum(draw.integers(1, 4, size=len(career)))
         careers.append([(int(year), state) for year, state in zip(years, career, strict=True)])
-    return panel_of(careers, education=draw.integers(-1, 2, size=sum(map(len, careers))).tolist())
+    panel = panel_of(careers, education=draw.integers(-1, 2, size=sum(map(len, careers))).tolist())
+    return replace(panel, covariates={**panel.covariates, **drawn_covariates(panel, draw)})
+
+
+def drawn_covariates(panel: Panel, draw: np.random.Generator) -> dict[str, Covariate]:
+    """A number that changes, a level that does not, and one with the name of what is made of another; some missing."""
+    n, persons = panel.n_records, panel.n_persons
+    wage = np.where(draw.random(n) < 0.2, np.nan, draw.normal(size=n))
+    return {
+        "wage": Covariate("numeric", wage),
+        "gender": Covariate("categorical", draw.integers(-1, 2, size=persons)[panel.person], ("f", "m"), fixed=True),
+        "education_years": Covariate("categorical", draw.integers(-1, 3, size=n), ("few", "some", "many")),
+    }
 
 
 @settings(max_examples=60, deadline=None)
@@ -181,8 +195,8 @@ def test_counts_equal_those_of_a_plain_loop(states: list[list[int]], seed: int) 
 def redraw_after(panel: Panel, target: int, seed: int) -> tuple[Panel, IntArray]:
     """Another panel with the same history of one target, and where the target now stands.
 
-    The target's state and everything later is drawn anew, later covariates too; the other persons trade places and
-    states.
+    The target's state and everything later is drawn anew, later years and covariates too; the other persons trade
+    places and states, and get other years and covariates.
     """
     draw = np.random.default_rng(seed)
     person = panel.person[target]
@@ -191,15 +205,24 @@ def redraw_after(panel: Panel, target: int, seed: int) -> tuple[Panel, IntArray]
     state[others] = draw.permutation(state[others])
     future = (panel.person == person) & (np.arange(panel.n_records) >= target)
     state[future] = draw.integers(0, len(OCCUPATIONS), size=future.sum())
-    education = panel.covariates["education"]
-    values = education.values.copy()
     later = others | (future & (np.arange(panel.n_records) > target))
-    values[later] = draw.integers(-1, 2, size=later.sum())
-    covariates = dict(panel.covariates) | {"education": replace(education, values=values)}
+    covariates = {name: _redrawn(covariate, later, others, draw) for name, covariate in panel.covariates.items()}
     order = draw.permutation(panel.n_persons)
-    moved = replace(panel, state=state, covariates=covariates).select(order)
+    # Added up along the records, so that years still rise within a person.
+    year = (panel.year + np.where(later, np.cumsum(draw.integers(1, 4, panel.n_records)), 0)).astype(np.int32)
+    moved = replace(panel, state=state, year=year, covariates=covariates).select(order)
     place = np.flatnonzero(order == person)[0]
     return moved, np.array([moved.offsets[place] + target - panel.offsets[person]])
+
+
+def _redrawn(covariate: Covariate, later: BoolArray, others: BoolArray, draw: np.random.Generator) -> Covariate:
+    """Its values traded among the later records; of what is fixed, among those of the other persons."""
+    records = np.flatnonzero(others if covariate.fixed else later)
+    values = covariate.values.copy()
+    values[records] = draw.permutation(values[records])
+    if covariate.kind == "numeric":
+        values[records] += draw.integers(0, 3, len(records))
+    return replace(covariate, values=values)
 
 
 @settings(max_examples=80, deadline=None)
@@ -210,6 +233,8 @@ def test_no_feature_looks_past_the_origin(states: list[list[int]], seed: int) ->
     for target in targets:
         moved, place = redraw_after(panel, int(target), seed)
         before, after = features.build(panel, np.array([target])), features.build(moved, place)
+        assert set(before.features) == set(after.features) == set(features.known(panel))
+        assert set(before.features) - set(features.CATALOGUE) >= {"wage", "gender", "education", "education_years"}
         for name in before.features:
             np.testing.assert_array_equal(before[name], after[name], err_msg=name)
         held, again = features.states_held(panel, np.array([target])), features.states_held(moved, place)
@@ -225,3 +250,50 @@ def test_a_chunk_of_persons_has_the_features_of_the_whole() -> None:
     for chunk, _ in panel.chunks(4):
         rows.append(features.build(chunk, chunk.transitions).matrix(whole.features))
     np.testing.assert_array_equal(np.vstack(rows), whole.matrix(whole.features))
+
+
+@settings(max_examples=40, deadline=None)
+@given(states=careers_strategy, seed=st.integers(0, 2**32 - 1))
+def test_a_career_cut_off_after_the_target_has_the_same_features(states: list[list[int]], seed: int) -> None:
+    """That the target is a career's last record, and its person the only one, is nothing that a feature knows."""
+    panel = random_panel(states, seed)
+    for target in panel.transitions[:4]:
+        person = panel.person[target]
+        alone = panel.select(np.array([person]))
+        length = int(target - panel.offsets[person]) + 1
+        cut = replace(
+            alone,
+            offsets=np.array([0, length]),
+            year=alone.year[:length],
+            state=alone.state[:length],
+            covariates={name: c.take(np.arange(length)) for name, c in alone.covariates.items()},
+        )
+        before, after = features.build(panel, np.array([target])), features.build(cut, np.array([length - 1]))
+        for name in before.features:
+            np.testing.assert_array_equal(before[name], after[name], err_msg=name)
+
+
+def test_features_are_listed_with_and_without_a_panel(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listing = InProcess("list", monkeypatch, capsys)
+    status, out, _ = listing("features", "--json")
+    listed = json.loads(out)["features"]
+    assert status == 0
+    assert [f["name"] for f in listed] == list(features.CATALOGUE)
+    assert all(f["summary"] and (f["unit"] or f["values"] != "number") for f in listed)
+    _, out, _ = listing("features", "--data", "wage-panel", "--json")
+    more = {f["name"]: f for f in json.loads(out)["features"]}
+    assert set(more) - set(features.CATALOGUE) == {
+        "ethnicity",
+        "years_of_schooling",
+        "married",
+        "married_changed",
+        "married_years",
+    }
+    assert (more["married"]["values"], more["married_years"]["unit"]) == ("level", "years")
+    _, out, _ = listing("features")
+    assert "present spell in the origin, its first year counted" in out
+    status, _, err = listing("tasks", "--data", "market")
+    assert status == 2
+    assert "harness list features" in err

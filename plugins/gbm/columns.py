@@ -41,14 +41,12 @@ OF_ALTERNATIVES: dict[str, tuple[str, int]] = {
 
 def columns(step: Step, features: PairFeatures, contexts: Contexts, params: GbmParams) -> list[Column]:
     """What the columns of ``PairFeatures.matrix`` are, in order."""
-    found = []
-    for name in features.names(contexts.numbers):
-        if name in features.affinities.tables:
-            found.append(Column(f"affinity of {name}", name))
-        elif name in OF_ALTERNATIVES:
-            said, sign = OF_ALTERNATIVES[name]
-            categorical = name == "alternative" and step == "group" and params.categorical
-            found.append(Column(f"{step}: {said}", "", categorical, sign if params.monotone_destinations else 0))
-        else:
-            found.append(Column(name, name))
-    return found
+    affinities = [Column(f"affinity of {name}", name) for name in features.affinities.tables]
+    names = features.names(contexts.numbers)[len(affinities) :]
+    own, numbers = names[: len(OF_ALTERNATIVES)], names[len(OF_ALTERNATIVES) :]
+    described = []
+    for name in own:
+        said, sign = OF_ALTERNATIVES[name]
+        categorical = name == "alternative" and step == "group" and params.categorical
+        described.append(Column(f"{step}: {said}", "", categorical, sign if params.monotone_destinations else 0))
+    return [*affinities, *described, *(Column(name, name) for name in numbers)]
