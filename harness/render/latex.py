@@ -26,8 +26,8 @@ SPECIAL = {
 
 
 def escaped(text: str) -> str:
-    """Text as LaTeX prints it, whatever characters it has."""
-    return "".join(SPECIAL.get(character, character) for character in " ".join(text.split()))
+    """Text as LaTeX prints it, whatever characters it has; those that are not printed are left out."""
+    return "".join(SPECIAL.get(character, character) for character in " ".join(text.split()) if character.isprintable())
 
 
 def render(tables: Sequence[Table]) -> str:
