@@ -234,7 +234,9 @@ def assert_sound(text: str) -> None:
     opened = re.findall(r"\\begin\{(\w+)\}", plain)
     assert sorted(opened) == sorted(re.findall(r"\\end\{(\w+)\}", plain))
     tabular = r"(?:tabular|longtable)\}"
-    for columns, body in re.findall(rf"\\begin\{{{tabular}\{{(l?r*)\}}(.*?)\\end\{{{tabular}", plain, re.DOTALL):
+    found = re.findall(rf"\\begin\{{{tabular}\{{(l?r*)\}}(.*?)\\end\{{{tabular}", plain, re.DOTALL)
+    assert found
+    for columns, body in found:
         rows = [line for line in body.splitlines() if line.endswith(r"\\") and not line.startswith(r"\caption")]
         assert rows
         for row in rows:
