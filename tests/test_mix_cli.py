@@ -6,7 +6,6 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from math import log
@@ -250,9 +249,6 @@ class Coin(OutcomeModel):
     def save(self, folder: Path) -> None: ...
 
     def load(self, folder: Path) -> None: ...
-
-
-Made = Callable[..., list[Record]]
 
 
 def made_by(registry: Registry, workshop: Workshop, panel: Panel, task: str = "switch") -> list[Record]:

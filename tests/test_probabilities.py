@@ -163,7 +163,8 @@ def test_what_is_not_here_or_damaged_is_refused(workshop: Workshop, record: Reco
         load(tmp_path, record)
     path = path_of(workshop.cache, record.id)
     whole = path.read_bytes()
-    for content in (b"", b"nonsense", whole[: len(whole) // 2]):
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    for content in (b"", b"nonsense", whole[: len(whole) // 2], (tmp_path / "one.npy").read_bytes()):
         path.write_bytes(content)
         with pytest.raises(RequestError, match=r"damaged .*run it again with --force"):
             load(workshop.cache, record)
