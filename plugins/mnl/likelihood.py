@@ -14,6 +14,8 @@ from statsmodels.discrete.discrete_model import Logit, MNLogit
 
 from harness.types import FloatArray, IntArray
 
+ROWS_AT_ONCE = 1_000  # of a Hessian: 20 MB for 2,500 coefficients
+
 
 class RidgeLogit(Logit):  # type: ignore[misc]
     """A Logit of y (0 or 1, int64 [n]) on X (float64 [n, d]).
@@ -131,18 +133,19 @@ class RidgeMNLogit(MNLogit):  # type: ignore[misc]
         return np.asarray(sums - share[:, None] * self._pull(params))
 
     def hessian(self, params: FloatArray) -> FloatArray:
-        """As statsmodels', each pair of equations once."""
-        params = np.ravel(params, order="F")
-        shares, X, d = self._shares(params), self.exog, self.K
-        H = np.empty((len(params), len(params)))
-        for i in range(self.J - 1):
-            mine = self.counts * shares[:, i + 1]
-            for j in range(i, self.J - 1):
-                weight = mine * ((i == j) - shares[:, j + 1])
-                block = -(X * weight[:, None]).T @ X - np.diag(self.ridge * ((i == j) - 1 / self.J))
-                H[i * d : (i + 1) * d, j * d : (j + 1) * d] = block
-                H[j * d : (j + 1) * d, i * d : (i + 1) * d] = block.T
-        return H
+        """As statsmodels', all pairs of equations in one product of some rows at a time: several times as fast."""
+        d, equations = self.K, self.J - 1
+        shares = self._shares(np.ravel(params, order="F"))[:, 1:]
+        H = -np.kron(np.eye(equations) - 1 / self.J, np.diag(self.ridge))
+        for start in range(0, len(shares), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            heavy = shares[rows] * np.sqrt(self.counts[rows])[:, None]
+            spread = (heavy[:, :, None] * self.exog[rows, None, :]).reshape(len(heavy), -1)
+            H += spread.T @ spread
+        for j in range(equations):
+            own = slice(j * d, (j + 1) * d)
+            H[own, own] -= (self.exog * (self.counts * shares[:, j])[:, None]).T @ self.exog
+        return np.asarray(H)
 
 
 Ridge = RidgeLogit | RidgeMNLogit
