@@ -73,7 +73,7 @@ def rows_of(values: FloatArray) -> Values:
 class Sizes:
     """What a table's notes say of a fit. weight: float64 [n]; person: int64 [n].
 
-    log_likelihood: at the estimates, without the penalty. log_null: with constants alone.
+    log_likelihood: at the estimates, without the penalty. log_null: that of ``null``. towards: where a penalty pulls.
     """
 
     weight: FloatArray
@@ -84,6 +84,7 @@ class Sizes:
     references: tuple[str, ...] = ()
     further: tuple[str, ...] = ()
     towards: str = "zero"
+    null: str = "with nothing but constants"
 
     def notes(self) -> tuple[str, ...]:
         n, persons = len(self.weight), len(np.unique(self.person))
@@ -96,7 +97,7 @@ class Sizes:
             )
         fit = f"log-likelihood {self.log_likelihood:,.2f}"
         if self.log_null < 0:
-            fit += f", {self.log_null:,.2f} with nothing but constants: McFadden's R² {self.r2:.4f}"
+            fit += f", {self.log_null:,.2f} {self.null}: McFadden's R² {self.r2:.4f}"
         said.append(fit)
         if self.references:
             said.append(f"reference categories: {'; '.join(self.references)}")
@@ -104,7 +105,7 @@ class Sizes:
 
     @property
     def r2(self) -> float:
-        """McFadden (1974): 1 - ln L / ln L of constants alone."""
+        """McFadden (1974): 1 - ln L / ln L of the null."""
         return 1 - self.log_likelihood / self.log_null
 
 

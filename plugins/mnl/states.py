@@ -46,9 +46,9 @@ def fit_states(counts: PairCounts, train: Sample, most: int, seed: int) -> State
         0.0,
         further=(
             f"ridge penalty {PENALTY:g} on every term as it is measured, and the sandwich has the penalised Hessian",
-            f"{len(pairs):,} pairs of a switch and a state of the group gone to; the log-likelihood compared with is "
-            "that of equal shares",
+            f"{len(pairs):,} pairs of a switch and a state of the group gone to",
         ),
+        null="with equal shares",
     )
     error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     explained = Estimate(
