@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.errors import RunError
+from harness.errors import RequestError, RunError
 from harness.features_alternatives import Pairs
 from harness.logits import Chosen, Scaling, conditional_covariance, conditional_logit, log_shares
 from harness.plugins.mnl import MnlParams, harness_models
+from harness.settings import validate
 from harness.types import BoolArray, FloatArray, IntArray
 
 pytest.importorskip("statsmodels")
@@ -264,4 +265,9 @@ def test_the_spec_says_how_to_install_and_what_can_be_set() -> None:
     assert (spec.needs, spec.install) == (("statsmodels",), "pip install 'labor-harness[mnl]'")
     assert spec.weighs
     assert all(field.description for field in MnlParams.model_fields.values())
-    assert MnlParams.model_validate({"penalties": "30, 10", "terms": "age,age squared"}).terms == ("age", "age squared")
+    one = MnlParams.model_validate({"stages": "one", "penalties": "30, 10", "terms": "age,age squared"})
+    assert (one.penalties, one.terms) == ((30.0, 10.0), ("age", "age squared"))
+    with pytest.raises(RequestError, match="mnl: terms are those of the MNLogit over all states: add stages=one"):
+        validate(MnlParams, {"terms": "age"}, "mnl")
+    with pytest.raises(RequestError, match=r"mnl\.penalties=-1"):
+        validate(MnlParams, {"penalties": "-1"}, "mnl")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from harness.model import Params
 
@@ -39,3 +39,9 @@ class MnlParams(Params):
         description="features of the MNLogit of one stage, or 'NAME squared': origin,age,age squared; if none is named "
         "origin, tenure, age, age squared, year and the covariates",
     )
+
+    @model_validator(mode="after")
+    def _terms_of_one_stage(self) -> Self:
+        if self.terms and self.stages != "one":
+            raise ValueError("terms are those of the MNLogit over all states: add stages=one, or leave them out")
+        return self
