@@ -28,6 +28,7 @@ NUMBERS = (
     "frequencies",
     "features*",
     "logits",
+    "multinomial",
     "staged*",
     "training/*",
 )

@@ -1,0 +1,36 @@
+"""softmax: one ridge multinomial logit over all states, on a sparse design of what was held before and covariates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.hookspecs import hookimpl
+from harness.model import Ablation, ModelSpec
+from harness.plugins.softmax.params import SoftmaxParams
+
+
+def _build(params: SoftmaxParams) -> Any:
+    from harness.plugins.softmax.model import Softmax
+
+    return Softmax(params)
+
+
+@hookimpl
+def harness_models() -> list[ModelSpec]:
+    return [
+        ModelSpec(
+            "softmax",
+            "ridge multinomial logit over all states: states held, groups, recall, covariates",
+            _build,
+            params=SoftmaxParams,
+            needs=("scipy",),
+            install="pip install 'labor-harness[softmax]'",
+            cite="McFadden (1974), Conditional logit analysis of qualitative choice behavior; Hoerl and Kennard (1970)",
+            weighs=True,
+            ablations=(
+                Ablation("plain-staying", "staying is an alternative like any other", {"staying": "plain"}),
+                Ablation("no-recall", "nothing of states held before but the last two", {"recall": "false"}),
+                Ablation("no-groups", "single states alone, no groups", {"groups": "false"}),
+            ),
+        )
+    ]

@@ -1,0 +1,161 @@
+"""One ridge multinomial logit over all states: fit, score, save, explain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from harness.errors import RequestError
+from harness.features import build
+from harness.features_alternatives import Inputs
+from harness.features_contexts import Contexts
+from harness.frequencies import entry_shares
+from harness.model import Context, Model, Table, take_states
+from harness.multinomial import Choices, Coefficients, Problem, fit, log_shares
+from harness.panel import Panel
+from harness.plugins.softmax.design import Layout, indicators
+from harness.plugins.softmax.params import SoftmaxParams
+from harness.plugins.softmax.recall import pair_terms
+from harness.plugins.softmax.tables import described
+from harness.staged_samples import Sample
+from harness.types import FloatArray, IntArray
+
+PAIR_PENALTY = 1.0  # of weights that all states share: so much is seen of each that it hardly matters
+CELLS_AT_ONCE = 20_000_000  # (transition, state) cells of whole rows: 160 MB
+LEAST = -14.0  # ln P(leaving): a float32 P(stay) that is not yet one
+
+Part = Literal["staying", "states"]
+
+
+class Softmax(Model):
+    """u_k = x'(b_k + c_g(k)) + z_k'w for every state; by default but the origin, staying being a logit of its own."""
+
+    def __init__(self, params: SoftmaxParams) -> None:
+        self.params = params
+        self.codes: tuple[str, ...] = ()
+        self.contexts = Contexts((), ())
+        self.layout = Layout((), (), ())
+        self.group: IntArray = np.zeros(0, dtype=np.int64)  # [K]
+        self.minor: IntArray = np.zeros(0, dtype=np.int64)  # [K]
+        self.entry_log: FloatArray = np.zeros(0)  # [K], ln P(state of a first record)
+        self.parts: dict[Part, Coefficients] = {}
+        self.chosen: dict[str, Any] = {}
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        self.codes, self.entry_log = train.occupations.codes, np.log(entry_shares(train))
+        self.group, self.minor = train.occupations.group_index()[0], train.occupations.minor_index()
+        if train.n_states == 1 or not len(train.transitions):
+            return
+        self.contexts = Contexts.fit(build(train, train.transitions), train.n_states)
+        known, held_out = Sample.of(train, self.contexts), Sample.of(valid, self.contexts)
+        given = self.params
+        self.layout = Layout.fit(known.inputs, self.contexts, train.occupations, given.pieces, given.groups)
+        parts: tuple[Part, ...] = ("states",) if given.staying == "plain" else ("staying", "states")
+        with context.progress.bar("softmax", len(parts) * len(given.penalties)) as bar:
+            for part in parts:
+                self._fit_part(part, known, held_out, bar.advance)
+
+    def _fit_part(self, part: Part, train: Sample, valid: Sample, done: Any) -> None:
+        """Fits at falling penalties, each begun where the one before ended, until the held-out loss no longer falls."""
+        if part == "states" and self.params.staying == "own":
+            train, valid = train.switchers(), valid.switchers()
+        if not len(train):
+            return
+        choices, asked = self._choices(part, train.inputs), self._choices(part, valid.inputs)
+        chosen, happened = (
+            (s.origin != s.target).astype(np.int64) if part == "staying" else s.target for s in (train, valid)
+        )
+        zeros = Coefficients.zeros(choices)
+        start, best, lowest = zeros, None, np.inf
+        for penalty in sorted(self.params.penalties, reverse=True):
+            problem = Problem(choices, chosen, train.weight, _ridge(zeros, penalty), self.params.threads)
+            found = fit(problem, start, self.params.tolerance, self.params.iterations)
+            start, loss = found.coefficients, np.inf
+            done()
+            if valid.weight.sum() > 0:
+                log_prob = log_shares(asked, start)[np.arange(len(valid)), happened]
+                loss = -float(valid.weight @ log_prob) / float(valid.weight.sum())
+            if best is not None and loss >= lowest:
+                break
+            best, lowest = found, loss
+            self.chosen |= {f"{part}_penalty": penalty, f"{part}_converged": found.converged}
+        assert best is not None  # there is at least one penalty
+        self.parts[part] = best.coefficients
+
+    def _choices(self, part: Part, inputs: Inputs) -> Choices:
+        """What the rows of a part choose among: to stay (0) or to leave (1); or the states."""
+        nothing = np.zeros(0, dtype=np.int64)
+        if part == "staying":
+            X, two = self.layout.staying_matrix(inputs), np.full(2, -1)
+            return Choices(X, nothing, nothing, np.zeros((0, 0)), indicators(two, 0))
+        given = self.params
+        grouped = self.group if given.groups else np.full_like(self.group, -1)
+        member, X = indicators(grouped, int(grouped.max()) + 1), self.layout.matrix(inputs)
+        row, state, Z = pair_terms(inputs, self.minor) if given.recall else (nothing, nothing, np.zeros((0, 0)))
+        return Choices(X, row, state, Z, member, inputs.origin if given.staying == "own" else None)
+
+    def _rows(self, inputs: Inputs) -> FloatArray:
+        """float64 [n, K]: ln P of every state, of transitions that have an origin."""
+        rows = np.full((len(inputs), len(self.group)), -np.log(max(len(self.group) - 1, 1)))  # nobody was seen to leave
+        if "states" in self.parts:
+            rows = log_shares(self._choices("states", inputs), self.parts["states"])
+        if "staying" in self.parts:
+            staying = log_shares(self._choices("staying", inputs), self.parts["staying"])
+            rows += np.maximum(staying[:, 1:], LEAST)
+            rows[np.arange(len(rows)), inputs.origin] = staying[:, 0]
+        return rows
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        if panel.occupations.codes != self.codes:
+            raise RequestError(f"panel '{panel.name}' has other states than the panel this model was fitted on")
+        out = np.zeros(states.shape, dtype=np.float32)
+        if panel.n_states == 1:
+            return out
+        first = panel.origin(transitions) < 0
+        if not self.parts:
+            first = np.ones(len(transitions), dtype=bool)  # nobody was seen to go anywhere
+        out[first] = self.entry_log[states[first]]
+        later = np.flatnonzero(~first)
+        step = max(1, CELLS_AT_ONCE // panel.n_states)
+        for start in range(0, len(later), step):
+            rows = later[start : start + step]
+            out[rows] = take_states(self._rows(Inputs.of(panel, transitions[rows], self.contexts)), states[rows])
+        return np.minimum(out, 0.0)
+
+    def save(self, folder: Path) -> None:
+        arrays: dict[str, Any] = {"entry_log": self.entry_log, "group": self.group, "minor": self.minor}
+        for part, coefficients in self.parts.items():
+            arrays |= {f"{part}_{f.name}": getattr(coefficients, f.name) for f in fields(Coefficients)}
+        np.savez(folder / "softmax.npz", **arrays)
+        stored = {"codes": list(self.codes), "contexts": self.contexts.to_json(), "layout": self.layout.to_json()}
+        (folder / "softmax.json").write_text(json.dumps(stored | {"chosen": self.chosen}), encoding="utf-8")
+
+    def load(self, folder: Path) -> None:
+        stored = json.loads((folder / "softmax.json").read_text(encoding="utf-8"))
+        self.codes, self.chosen = tuple(stored["codes"]), stored["chosen"]
+        self.contexts, self.layout = Contexts.from_json(stored["contexts"]), Layout.from_json(stored["layout"])
+        with np.load(folder / "softmax.npz", allow_pickle=False) as arrays:
+            self.entry_log, self.group, self.minor = (arrays[name] for name in ("entry_log", "group", "minor"))
+            for part in get_args(Part):
+                if f"{part}_pair" in arrays.files:
+                    self.parts[part] = Coefficients(*(arrays[f"{part}_{f.name}"] for f in fields(Coefficients)))
+
+    def facts(self) -> Mapping[str, Any]:
+        trained = sum(int(np.count_nonzero(part.flat())) for part in self.parts.values())
+        return {"parameters_trained": trained, "chosen_on_validation": self.chosen}
+
+    def explain(self) -> Sequence[Table]:
+        made: list[Table] = described(self.parts, self.layout, self.chosen)
+        return made
+
+
+def _ridge(zeros: Coefficients, penalty: float) -> Coefficients:
+    """The penalty of every coefficient; constants, the first of each equation, go free."""
+    own, group = np.full_like(zeros.alternative, penalty), np.full_like(zeros.group, penalty)
+    own[:1] = 0.0
+    return Coefficients(own, group, np.full_like(zeros.pair, PAIR_PENALTY))
