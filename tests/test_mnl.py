@@ -195,11 +195,11 @@ def test_errors_of_a_multinomial_logit_are_statsmodels_clustered_ones() -> None:
     fitted = fit_ridge(data, 0.0, 100, np.zeros((3, 2)))
     linear = Linear((), scaling, fitted.coefficients)
     about = About("group", "MNLogit", ("a", "b", "c"), (), (), errors=True)
-    told = explained(linear, data, person, 0.0, about)
+    told = explained(linear, data, person, fitted, about)
     np.testing.assert_allclose(np.array(told.value), own.params, rtol=1e-6)
     np.testing.assert_allclose(np.array(told.error), own.bse, rtol=1e-6)
     assert any(f"log-likelihood {own.llf:,.2f}, {own.llnull:,.2f} with nothing" in note for note in told.notes)
-    without = explained(linear, data, person, 0.0, About("group", "MNLogit", ("a", "b", "c"), (), (), errors=False))
+    without = explained(linear, data, person, fitted, About("group", "MNLogit", ("a", "b", "c"), (), (), errors=False))
     assert {error for row in without.error for error in row} == {None}
 
 

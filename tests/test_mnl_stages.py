@@ -19,12 +19,10 @@ from harness.types import FloatArray
 
 pytest.importorskip("statsmodels")
 pytest.importorskip("linearmodels")
-from statsmodels.discrete.discrete_model import Logit, MNLogit
+from statsmodels.discrete.discrete_model import MNLogit
 
-from harness.logits import Scaling
 from harness.plugins.mnl.attributes import Attributes, title_likeness
-from harness.plugins.mnl.effects import marginal_effects
-from harness.plugins.mnl.linear import Linear, varying
+from harness.plugins.mnl.linear import varying
 from harness.plugins.mnl.terms import Factor, Known, Term
 
 CHOSEN = ("age", "tenure", "years_of_schooling", "ethnicity", "married")
@@ -254,52 +252,6 @@ def test_pair_attributes_by_hand(wage_panel: Panel) -> None:
     attributes = Attributes.of(in_groups(wage_panel).occupations)
     assert len(set(attributes.minor.tolist())) == 3
     assert attributes.minor[0] == attributes.minor[1] != attributes.minor[2]
-
-
-def test_marginal_effects_of_terms_that_stand_alone_are_statsmodels_own() -> None:
-    draw = np.random.default_rng(0)
-    n = 500
-    number, dummy, level = draw.normal(size=n), draw.integers(2, size=n), np.arange(n) % 5 // 2  # level 0 twice in five
-    X = np.column_stack([np.ones(n), number, dummy, level == 1, level == 2])
-    y = (X @ [0.2, 0.8, -0.5, 0.7, -1.0] + draw.logistic(size=n) > 0).astype(int)
-    person = np.repeat(np.arange(100), 5)
-    own = Logit(y, X).fit(disp=0, cov_type="cluster", cov_kwds={"groups": person})
-    effects = own.get_margeff(dummy=True)
-    terms = (
-        Term("number", (Factor("number", "number"),)),
-        Term("dummy", (Factor("number", "dummy"),)),
-        Term("level = 1", (Factor("level", "level", 1),)),
-        Term("level = 2", (Factor("level", "level", 2),)),
-    )
-    nothing = np.zeros(0, dtype=np.int64)
-    known = Known({"number": number, "dummy": dummy.astype(float)}, {"level": level}, nothing, nothing, {})
-    raw = Scaling(np.arange(4), np.zeros(4), np.ones(4))
-    linear = Linear(terms, raw, own.params[:, None])
-    [table] = marginal_effects(linear, X, np.ones(n), known, own.cov_params()).tables()
-    mine = column(table, "percentage points")
-    # A dummy of many levels changes from the reference here, all the others zero; in get_margeff they stay as they are.
-    np.testing.assert_allclose([mine["number"], mine["dummy"]], 100 * effects.margeff[:2], rtol=1e-6)
-    errors = column(table, "standard error")
-    np.testing.assert_allclose([errors["number"], errors["dummy"]], 100 * effects.margeff_se[:2], rtol=1e-5)
-    at = [own.predict(np.column_stack([X[:, :3], np.full(n, a), np.full(n, b)])).mean() for a, b in ((0, 0), (1, 0))]
-    np.testing.assert_allclose(mine["level = 1"], 100 * (at[1] - at[0]), rtol=1e-9)
-
-
-def test_a_marginal_effect_moves_every_term_of_a_feature() -> None:
-    n = 400
-    age = np.random.default_rng(1).integers(20, 60, size=n).astype(float)
-    terms = (Term("age", (Factor("number", "age"),)), Term("age squared", (Factor("square", "age"),)))
-    nothing = np.zeros(0, dtype=np.int64)
-    known = Known({"age": age}, {}, nothing, nothing, {})
-    kept, X, scaling = varying(terms, known, np.ones(n))
-    beta = np.array([0.3, 1.2, -0.9])
-    linear = Linear(kept, scaling, beta[:, None])
-    [table] = marginal_effects(linear, scaling.apply(X), np.ones(n), known, None).tables()
-    later = linear.utilities(known.moved("age", age + 1), n)[:, 0]
-    now = linear.utilities(known, n)[:, 0]
-    change = 1 / (1 + np.exp(-later)) - 1 / (1 + np.exp(-now))
-    np.testing.assert_allclose(column(table, "percentage points")["age"], 100 * change.mean(), rtol=1e-9)
-    assert column(table, "standard error")["age"] is None
 
 
 def test_no_terms_repeat_another_on_another_scale() -> None:

@@ -1,24 +1,41 @@
 """Average marginal effects on P(stay), in percentage points, with standard errors by the delta method.
 
 Means over transitions: of a dummy, the change from 0 to 1; of a whole number, that with one more; of any other number
-the derivative; of a level, the change from the reference level to it. Every term that has the feature moves along. Of
-terms that stand alone it is statsmodels' ``get_margeff(dummy=True)``, but for whole numbers.
+the derivative; of a level, the change from the reference level to it. Every term that has the feature moves along, and
+so does the share of stayers in the band that a whole number is in: by what the next band's share is more, as counted on
+all training careers. Of terms that stand alone it is statsmodels' ``get_margeff(dummy=True)``, but for whole numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.plugins.mnl.estimates import Estimate, rows_of
 from harness.plugins.mnl.linear import Linear
-from harness.plugins.mnl.terms import Factor, Known
+from harness.plugins.mnl.terms import AMONG, Factor, Known
 from harness.types import BoolArray, FloatArray
 
 STEP = 1e-4  # of a number, in its unit: small enough for a derivative, large enough for float64
 POINTS = 100.0
+
+
+@dataclass(frozen=True)
+class Bands:
+    """A number's bands. edges: the inner ones. share: [bands + 1], ln of each one's share of stayers over that of all.
+
+    The last share is of those whose number is missing.
+    """
+
+    edges: tuple[float, ...]
+    share: FloatArray
+
+    def of(self, values: FloatArray) -> FloatArray:
+        """float64 [n]: the share of the band that each value is in."""
+        band = np.searchsorted(self.edges, values, side="right")
+        return np.asarray(self.share[np.where(np.isnan(values), -1, band)], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -33,21 +50,30 @@ class Move:
     whose: BoolArray
 
 
-def _moves(linear: Linear, known: Known, references: dict[str, int]) -> Iterator[Move]:
+def _moves(linear: Linear, known: Known, references: Mapping[str, int], bands: Mapping[str, Bands]) -> Iterator[Move]:
     """Of every number and level that stands in the design. references: the level left out, by covariate."""
     factors = [factor for term in linear.terms for factor in term.factors]
     for name in dict.fromkeys(f.of for f in factors if f.kind in ("number", "log", "square")):
         values = known.numbers[name]
         there = ~np.isnan(values)
         low, high, apart = _ends(values, there)
-        before, after = known.moved(name, low), known.moved(name, high)
-        yield Move(name, name, before, after, apart, there)
+        # A share by band is a step: it has no derivative.
+        own = bands.get(name) if apart == 1.0 else None
+        yield Move(name, name, _moved(known, name, low, own), _moved(known, name, high, own), apart, there)
     for term in linear.terms:
         [first, *more] = term.factors
         if first.kind == "level" and not more and first.of in references and first.place >= 0:
             code = known.codes[first.of]
             before, after = (known.moved(first.of, np.full_like(code, k)) for k in (references[first.of], first.place))
             yield Move(term.name, first.of, before, after, 1.0, np.ones(len(code), dtype=bool))
+
+
+def _moved(known: Known, name: str, values: FloatArray, bands: Bands | None) -> Known:
+    moved = known.moved(name, values)
+    if bands is None:
+        return moved
+    share = known.given[AMONG + name] + bands.of(values) - bands.of(known.numbers[name])
+    return replace(moved, given={**moved.given, AMONG + name: share})
 
 
 def _ends(values: FloatArray, there: BoolArray) -> tuple[FloatArray, FloatArray, float]:
@@ -89,11 +115,19 @@ def _standardised(linear: Linear, j: int, known: Known) -> FloatArray:
 
 
 def marginal_effects(
-    linear: Linear, X: FloatArray, weight: FloatArray, known: Known, covariance: FloatArray | None
+    linear: Linear,
+    X: FloatArray,
+    weight: FloatArray,
+    known: Known,
+    covariance: FloatArray | None,
+    bands: Mapping[str, Bands] | None = None,
 ) -> Estimate:
-    """A table of effects. X: float64 [n, 1 + d], the design. weight: float64 [n]. covariance: of the coefficients."""
+    """A table of effects. X: float64 [n, 1 + d], the design. weight: float64 [n]. covariance: of the coefficients.
+
+    bands: of the numbers whose share of stayers by band is given.
+    """
     names, value, error = [], [], []
-    for move in _moves(linear, known, _references(linear, known, weight)):
+    for move in _moves(linear, known, _references(linear, known, weight), bands or {}):
         effect, gradient = _effect(linear, X, weight, move)
         names.append(move.name)
         value.append([POINTS * effect])
@@ -102,7 +136,7 @@ def marginal_effects(
     notes = (
         "percentage points of P(stay), means over the training transitions; standard errors by the delta method",
         "of a dummy: from 0 to 1; of a whole number: one more; of another: the derivative; of a level: against the "
-        "reference category; all terms of a feature move along",
+        "reference category; all terms of a feature move along, and of a whole number the share of stayers in its band",
     )
     title = "Average marginal effects on P(stay)"
     values = rows_of(np.array(value).reshape(-1, 1)), rows_of(np.array(error).reshape(-1, 1))

@@ -74,6 +74,8 @@ class Sizes:
     """What a table's notes say of a fit. weight: float64 [n]; person: int64 [n].
 
     log_likelihood: at the estimates, without the penalty. log_null: that of ``null``. towards: where a penalty pulls.
+    without_errors: why there are no standard errors, where there are none. converged: whether the solver says that the
+    estimates are the optimum.
     """
 
     weight: FloatArray
@@ -85,15 +87,21 @@ class Sizes:
     further: tuple[str, ...] = ()
     towards: str = "zero"
     null: str = "with nothing but constants"
+    without_errors: str = ""
+    converged: bool = True
 
     def notes(self) -> tuple[str, ...]:
         n, persons = len(self.weight), len(np.unique(self.person))
         weighted = "" if (self.weight == 1).all() else f", which count for {self.weight.sum():,.1f}"
-        said = [f"{n:,} transitions of {persons:,} persons{weighted}; standard errors are clustered by person"]
+        why = self.without_errors
+        errors = f"no standard errors: {why}" if why else "standard errors are clustered by person"
+        said = [f"{n:,} transitions of {persons:,} persons{weighted}; {errors}"]
+        if not self.converged:
+            said.append("the solver stopped short of the optimum; more iterations bring the estimates nearer to it")
         if self.penalty > 0:
             said.append(
                 f"ridge penalty {self.penalty:g} on standardised terms, the constant spared: estimates lean towards "
-                f"{self.towards}, and the sandwich has the penalised Hessian"
+                f"{self.towards}{'' if why else ', and the sandwich has the penalised Hessian'}"
             )
         fit = f"log-likelihood {self.log_likelihood:,.2f}"
         if self.log_null < 0:
@@ -124,6 +132,15 @@ def natural(scaling: Scaling, coefficients: FloatArray, covariance: FloatArray |
         block = covariance[j * d : (j + 1) * d, j * d : (j + 1) * d]
         error[:, j] = np.sqrt(np.maximum(np.einsum("ab,bc,ac->a", change, block, change), 0.0))
     return value, np.where(np.isnan(covariance[0, 0]), np.nan, error)
+
+
+def why_no_errors(person: IntArray, coefficients: int) -> str:
+    """What ``harness.logits.clustered`` lacks for standard errors; empty where it has all. person: int64 [n]."""
+    if len(np.unique(person)) < 2:
+        return "they are clustered by person, and there is one person"
+    if len(person) <= coefficients:
+        return f"{len(person):,} transitions are too few for {coefficients:,} coefficients"
+    return ""
 
 
 def log_null(y: IntArray, weight: FloatArray) -> float:

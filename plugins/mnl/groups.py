@@ -130,4 +130,4 @@ def fit_groups(contexts: Contexts, train: Movers, valid: Movers, names: Sequence
     note = f"outcome: the major group switched to, against {outcomes[0]}; shares are counted on other persons"
     title = "MNLogit of the destination's major group"
     about = About("group", title, outcomes, tuple(references), (note,), settings.errors)
-    return Groups(linear, present, (explained(linear, own, train.person, fitted.penalty, about),), chosen)
+    return Groups(linear, present, (explained(linear, own, train.person, fitted, about),), chosen)

@@ -84,7 +84,7 @@ class Mnl(Staged):
         given = stay.given(self.stay, X, offset)
         known = Known.of(train.inputs, self.contexts.numbers, *self._of_states, given)
         held_out = Sets.of(valid, self._stay_known(valid.inputs))
-        fitted = stay.fit_stay(self.contexts, Sets.of(train, known), held_out, self._settings)
+        fitted = stay.fit_stay(self.contexts, self.stay, Sets.of(train, known), held_out, self._settings)
         self.linear["stay"] = fitted.linear
         self.estimates += fitted.estimates
         self.chosen |= fitted.chosen

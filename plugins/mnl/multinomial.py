@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.logits import clustered
-from harness.plugins.mnl.estimates import Estimate, Sizes, log_null, natural, rows_of
+from harness.plugins.mnl.estimates import Estimate, Sizes, log_null, natural, rows_of, why_no_errors
 from harness.plugins.mnl.likelihood import Ridge, RidgeMNLogit
 from harness.plugins.mnl.linear import Linear
-from harness.plugins.mnl.solve import Labelled, problem
+from harness.plugins.mnl.solve import Fitted, Labelled, problem
 from harness.types import FloatArray, IntArray
 
 MOST_COEFFICIENTS = 4000  # whose Hessian is worth its seconds: 128 MB
@@ -28,19 +28,31 @@ class About:
     errors: bool
 
 
-def explained(linear: Linear, data: Labelled, person: IntArray, penalty: float, about: About) -> Estimate:
+def explained(linear: Linear, data: Labelled, person: IntArray, fitted: Fitted, about: About) -> Estimate:
     """One equation an outcome but the reference. person: int64 [n], whose each observation is."""
-    model, beta = problem(data, penalty), linear.coefficients.ravel(order="F")
-    notes, covariance = about.notes, None
-    if about.errors and beta.size <= MOST_COEFFICIENTS:
-        covariance = clustered(_sums(model, beta, person), -model.hessian(beta), len(person))
+    model, beta, covariance = problem(data, fitted.penalty), linear.coefficients.ravel(order="F"), None
+    if not about.errors:
+        why = "standard_errors=false"
+    elif beta.size > MOST_COEFFICIENTS:
+        why = f"the Hessian of {beta.size:,} coefficients is too large"
     else:
-        why = f"the Hessian of {beta.size:,} coefficients is too large" if about.errors else "standard_errors=false"
-        notes = (*notes, f"no standard errors: {why}")
+        why = why_no_errors(person, beta.size)
+    if not why:
+        covariance = clustered(_sums(model, beta, person), -model.hessian(beta), len(person))
     value, error = natural(linear.scaling, linear.coefficients, covariance)
     likelihoods = model.log_likelihood(beta), log_null(data.y, data.weight)
     towards = "zero" if len(about.outcomes) == 2 else "their mean over all outcomes"
-    sizes = Sizes(data.weight, person, *likelihoods, penalty, about.references, notes, towards)
+    sizes = Sizes(
+        data.weight,
+        person,
+        *likelihoods,
+        fitted.penalty,
+        about.references,
+        about.notes,
+        towards,
+        without_errors=why,
+        converged=fitted.converged,
+    )
     names = ("constant", *(term.name for term in linear.terms))
     return Estimate(about.stage, about.title, names, about.outcomes[1:], rows_of(value), rows_of(error), sizes.notes())
 

@@ -82,7 +82,7 @@ class OneStage(Model):
         note = f"outcome: the state of the next record, against {outcomes[0]}"
         errors = self.params.standard_errors
         about = About("all", "MNLogit of the next state", outcomes, tuple(references), (note,), errors)
-        self.estimates = [explained(self.linear, data, train.person, fitted.penalty, about)]
+        self.estimates = [explained(self.linear, data, train.person, fitted, about)]
 
     def _terms(self, train: Panel, sample: Sample) -> tuple[list[Term], list[str]]:
         """The terms asked for, and the reference categories. RequestError for a name that is no feature's."""

@@ -9,7 +9,7 @@ import numpy as np
 from harness.features_alternatives import PairFeatures, Pairs
 from harness.logits import Chosen, conditional_covariance, conditional_logit
 from harness.plugins.mnl.attributes import Attributes, columns, names
-from harness.plugins.mnl.estimates import Estimate, Sizes, rows_of
+from harness.plugins.mnl.estimates import Estimate, Sizes, rows_of, why_no_errors
 from harness.staged_samples import FOLDS, PairCounts, Sample, thinned
 from harness.types import FloatArray
 
@@ -45,10 +45,11 @@ def fit_states(counts: PairCounts, train: Sample, most: int, seed: int) -> State
         equal,
         0.0,
         further=(
-            f"ridge penalty {PENALTY:g} on every term as it is measured, and the sandwich has the penalised Hessian",
+            f"ridge penalty {PENALTY:g} on every term as it is measured, in likelihood and Hessian",
             f"{len(pairs):,} pairs of a switch and a state of the group gone to",
         ),
         null="with equal shares",
+        without_errors=why_no_errors(train.person[row], len(fitted.estimates)),
     )
     error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     explained = Estimate(

@@ -12,10 +12,11 @@ from harness.features_alternatives import Inputs
 from harness.features_contexts import Contexts
 from harness.logits import Scaling
 from harness.panel import Occupations, Status
-from harness.plugins.mnl.effects import marginal_effects
-from harness.plugins.mnl.estimates import Estimate, Sizes, log_null, natural, rows_of
+from harness.plugins.mnl.effects import Bands, marginal_effects
+from harness.plugins.mnl.estimates import Estimate, Sizes, log_null, natural, rows_of, why_no_errors
 from harness.plugins.mnl.linear import Linear, varying
 from harness.plugins.mnl.terms import (
+    AMONG,
     Factor,
     Known,
     Term,
@@ -44,7 +45,7 @@ def statuses(occupations: Occupations) -> IntArray:
 
 def given(features: StayFeatures, matrix: FloatArray, offset: FloatArray) -> dict[str, FloatArray]:
     """The frequencies that stage one is given, by name. matrix: of ``StayFeatures.matrix``; offset: of ``offset``."""
-    named = {f"stayers among {name}": matrix[:, j] for j, name in enumerate(features.affinities.tables)}
+    named = {AMONG + name: matrix[:, j] for j, name in enumerate(features.affinities.tables)}
     seen = matrix[:, len(named)]
     return {"log-odds": offset, "seen": seen, **named}
 
@@ -68,7 +69,7 @@ def stay_terms(contexts: Contexts, known: Known, weight: FloatArray) -> tuple[li
     called = {"log-odds": "origin: log-odds of staying, shrunk", "seen": "origin: ln(1 + training transitions)"}
     terms = [Term(name, (Factor("given", of),)) for of, name in called.items()]
     for context in contexts.contexts:
-        frequency = Factor("given", f"stayers among {context.name}")
+        frequency = Factor("given", AMONG + context.name)
         if context.kind == "state" and context.name != "origin":
             terms.append(Term(f"{context.name}: ln share of stayers over all, shrunk", (frequency,)))
         elif context.kind == "bin":
@@ -157,8 +158,17 @@ class _Splits:
         return columns, fitted, earned
 
 
-def fit_stay(contexts: Contexts, train: Sets, valid: Sets, settings: Settings) -> Stay:
-    """Penalty and interactions are those under which staying and leaving in ``valid`` are likeliest."""
+def bands_of(contexts: Contexts, features: StayFeatures) -> dict[str, Bands]:
+    """The bands of every number that has some, and the shares of stayers that were counted in them."""
+    tables = features.affinities.tables
+    return {c.name: Bands(c.edges, tables[c.name][:, 1]) for c in contexts.contexts if c.kind == "bin"}
+
+
+def fit_stay(contexts: Contexts, features: StayFeatures, train: Sets, valid: Sets, settings: Settings) -> Stay:
+    """Penalty and interactions are those under which staying and leaving in ``valid`` are likeliest.
+
+    features: as counted on all training careers, which marginal effects move along.
+    """
     from harness.plugins.mnl.solve import Labelled
 
     wanted, references = stay_terms(contexts, train.known, train.weight)
@@ -171,19 +181,22 @@ def fit_stay(contexts: Contexts, train: Sets, valid: Sets, settings: Settings) -
     linear = Linear(tuple(terms[j] for j in use), scaling, fitted.coefficients)
     chosen = {"stay_penalty": fitted.penalty, "stay_converged": fitted.converged, "stay_interactions": earned}
     data = Labelled(own.X[:, columns], own.y, own.weight)
-    return Stay(linear, _explained(linear, data, train, fitted.penalty, tuple(references)), chosen)
+    coefficients, covariance = _explained(linear, data, train, fitted, tuple(references))
+    bands = bands_of(contexts, features)
+    effects = marginal_effects(linear, data.X, data.weight, train.known, covariance, bands)
+    return Stay(linear, (coefficients, effects), chosen)
 
 
 def _explained(
-    linear: Linear, data: Any, train: Sets, penalty: float, references: tuple[str, ...]
-) -> tuple[Estimate, ...]:
-    """Coefficients with statsmodels' own clustered errors, and average marginal effects."""
+    linear: Linear, data: Labelled, train: Sets, fitted: Fitted, references: tuple[str, ...]
+) -> tuple[Estimate, FloatArray | None]:
+    """Coefficients with statsmodels' own clustered errors, and their covariance; None where there are no errors."""
     from harness.plugins.mnl.likelihood import fitted_results
     from harness.plugins.mnl.solve import problem
 
-    model, beta = problem(data, penalty), linear.coefficients[:, 0]
-    covariance = None
-    if len(np.unique(train.person)) > 1 and len(data.y) > len(beta):
+    model, beta = problem(data, fitted.penalty), linear.coefficients[:, 0]
+    covariance, why = None, why_no_errors(train.person, len(beta))
+    if not why:
         covariance = np.asarray(fitted_results(model, beta, train.person).cov_params())
     value, error = natural(linear.scaling, linear.coefficients, covariance)
     sizes = Sizes(
@@ -191,13 +204,15 @@ def _explained(
         train.person,
         model.log_likelihood(beta),
         log_null(data.y, data.weight),
-        penalty,
+        fitted.penalty,
         references,
         ("outcome: the person is in the same state in the next record; origin effects are counted on other persons",),
+        without_errors=why,
+        converged=fitted.converged,
     )
     names = ("constant", *(term.name for term in linear.terms))
     coefficients = Estimate("stay", "Logit of staying", names, ("",), rows_of(value), rows_of(error), sizes.notes())
-    return coefficients, marginal_effects(linear, data.X, data.weight, train.known, covariance)
+    return coefficients, covariance
 
 
 def stay_known(

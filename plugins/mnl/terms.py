@@ -16,6 +16,7 @@ from harness.features_alternatives import Inputs
 from harness.features_contexts import Context, Contexts
 from harness.types import FloatArray, IntArray
 
+AMONG = "stayers among "  # how what is given of a context's share of stayers is called; the context's name follows
 Kind = Literal["number", "log", "square", "missing", "above", "level", "status", "group", "given"]
 
 
@@ -93,7 +94,8 @@ class Term:
         return column
 
     def has(self, feature: str) -> bool:
-        return any(factor.of == feature and factor.kind != "given" for factor in self.factors)
+        """Whether it moves with the feature: itself, or the share of stayers in the band that the feature is in."""
+        return any(f.of == AMONG + feature if f.kind == "given" else f.of == feature for f in self.factors)
 
     def times(self, other: Term, block: str) -> Term:
         """Their interaction."""
