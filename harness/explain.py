@@ -31,8 +31,6 @@ class Explainer:
         """
         spec = self._spec(record, again)
         model = spec.build(spec.params(**record.configuration.parameters))
-        if not _explains(model):
-            raise RequestError(f"model '{spec.name}' does not say what it estimated; {self._able()}")
         folder = self.cache / "fits" / fit_name(record.configuration, spec)
         if not folder.exists():
             raise RequestError(f"the fit of {record.id} is not in this machine's cache, {self.cache}; make it: {again}")
@@ -53,6 +51,8 @@ class Explainer:
         if missing := entry.item.missing():
             needs = f"model '{asked.model}' needs {', '.join(missing)}, which is not installed"
             raise RequestError(f"{needs}: {entry.item.install}")
+        if not _explains(entry.item.build(entry.item.params())):
+            raise RequestError(f"model '{asked.model}' does not say what it estimated; {self._able()}")
         here = code_version(entry)
         if asked.code != here:
             raise RequestError(

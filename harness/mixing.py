@@ -25,7 +25,7 @@ from harness.records import Configuration, EvidenceColumns, Measured, Record, no
 from harness.types import FloatArray
 
 DISTRIBUTION = "labor-harness"
-NUMBERS = ("mixing", "mixture", "probabilities", "scoring")  # the modules that a mix's figures depend on
+NUMBERS = ("mixing", "mixture", "probabilities", "scoring", "calibration")  # the modules that a mix's figures depend on
 SPLITS = probabilities.SPLITS
 
 

@@ -74,7 +74,8 @@ def _require_weights(panel: Panel, column: str, values: FloatArray) -> None:
     record = int(bad[0])
     value = values[record]
     what = "no value" if np.isnan(value) else f"the value {value:g}"
-    more = f" (and {len(bad) - 1:,} records more)" if len(bad) > 1 else ""
+    others = len(bad) - 1
+    more = f" (as {'has' if others == 1 else 'have'} {others:,} more)" if others else ""
     raise RequestError(
         f"--weights {column}: person {panel.persons[panel.person[record]]}, year {panel.year[record]} has {what}"
         f"{more}; a weight is a finite number from zero up, zero for a record that is not to count"

@@ -157,6 +157,13 @@ def test_a_fit_by_other_code_is_not_read(place: Path, explain: Callable[..., Sai
     assert status == 2
     assert "was made by other code (labor-harness 0.0.1 000000000000; here is labor-harness" in err
     assert "harness run --task switch --model mnl --data wage-panel" in err
+    # Nor is anyone sent to fit a model again that explains nothing.
+    record = record_of(place, "markov")
+    older = record.configuration.model_copy(update={"code": "labor-harness 0.0.1 000000000000"})
+    Store(place / "older").write(record.model_copy(update={"configuration": older, "id": older.id()}))
+    status, _, err = explain(older.id(), records="older")
+    assert status == 2
+    assert "model 'markov' does not say what it estimated" in err
 
 
 def test_no_such_run(explain: Callable[..., Said]) -> None:
@@ -220,6 +227,7 @@ def test_every_special_character_is_escaped() -> None:
         r"R\textsuperscript{2}"
     )
     assert escaped("&%_#${}~^\\<>|R²") == expected
+    assert escaped("[a] *") == "{[}a] {*}"
     assert escaped("two\nlines  and blanks\0") == "two lines and blanks"
 
 
@@ -248,6 +256,13 @@ def test_no_text_breaks_a_table(words: list[str], value: float | str | None) -> 
     made = table(words[0])
     made = replace(made, rows=((words[1], value, 0.5),), notes=tuple(words))
     assert_sound(render([made, replace(made, rows=made.rows * 60)]))
+
+
+def test_powers_of_ten_are_set_as_such() -> None:
+    made = replace(table(), rows=(("age squared", -6.172e-05, 0.5), ("income", 1.5e12 + 0.5, 0.5)))
+    text = render([made])
+    assert r"age squared & $-6.172\times 10^{-5}$ & $0.5000$ \\" in text
+    assert r"income & $1.5\times 10^{12}$ & $0.5000$ \\" in text
 
 
 def test_a_long_table_runs_over_pages_and_says_what_it_needs() -> None:

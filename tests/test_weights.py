@@ -72,7 +72,7 @@ def test_what_is_no_weight_is_named(four_persons: Panel, record: int, value: flo
         weighted(with_column(four_persons, values), "w")
     assert str(caught.value).startswith("--weights w: ")
     values[1] = value
-    with pytest.raises(RequestError, match=r"\(and 1 records more\)"):
+    with pytest.raises(RequestError, match=r"\(as has 1 more\)"):
         weighted(with_column(four_persons, values), "w")
 
 

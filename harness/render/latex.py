@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from harness.model import Table
@@ -12,6 +13,7 @@ HEAD = (
     "% Written by 'harness explain'. For \\input into a document whose preamble has\n"
     "%   \\usepackage{booktabs,longtable}\n"
 )
+POWER = re.compile(r"e([+-]\d+)$")  # of ten, as Python writes it
 SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -21,6 +23,8 @@ SPECIAL = {
     "|": r"\textbar{}",
     "²": r"\textsuperscript{2}",
     "–": "--",
+    "[": "{[}",  # which at the start of a row would be read as the space after the one before
+    "*": "{*}",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
 
@@ -55,8 +59,9 @@ def _cells(headings: Sequence[str], row: Sequence[str | float | None]) -> list[s
 
 
 def _cell(heading: str, value: str | float | None) -> str:
-    """A number with a minus sign in place of a hyphen; text escaped."""
+    """A number with a minus sign in place of a hyphen, and powers of ten as such; text escaped."""
     text = cell(heading, value)
     if isinstance(value, str) or value is None:
         return escaped(text)
+    text = POWER.sub(lambda found: rf"\times 10^{{{int(found[1])}}}", text)
     return f"${text.replace(',', '{,}')}$"
