@@ -124,9 +124,10 @@ def load(cache: Path, record: Record) -> dict[str, Said]:
         about = json.loads(str(content.pop("about")))
         said: dict[str, Said] = {split: _read(content, split) for split in SPLITS}
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
-        raise RequestError(f"{path}: damaged ({error}); run it again with --force") from error
+        why = "no file of arrays" if "pickle" in str(error) else error  # numpy goes on to say how to trust it
+        raise RequestError(f"{path}: damaged ({why}); remove it and run it again") from error
     if about != _about(record):
-        raise RequestError(f"{path}: says it is of {about}, not of {_about(record)}; run it again with --force")
+        raise RequestError(f"{path}: says it is of {about}, not of {_about(record)}; remove it and run it again")
     if not _adds_up(said["test"].evidence(), record.evidence):
         raise RequestError(
             f"{path}: its probabilities do not add up to the evidence of record {record.id}, so one of the two files "

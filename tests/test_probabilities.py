@@ -166,7 +166,7 @@ def test_what_is_not_here_or_damaged_is_refused(workshop: Workshop, record: Reco
     np.save(tmp_path / "one.npy", np.zeros(3))
     for content in (b"", b"nonsense", whole[: len(whole) // 2], (tmp_path / "one.npy").read_bytes()):
         path.write_bytes(content)
-        with pytest.raises(RequestError, match=r"damaged .*run it again with --force"):
+        with pytest.raises(RequestError, match=r"damaged .*remove it and run it again"):
             load(workshop.cache, record)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from harness.records import PanelFacts, Record
 from harness.registry import Registry
 
+FILES = ("folder", "file", "career")  # readers of files, whose names may be those of data sets
+
 
 def command(record: Record, registry: Registry, records: Path) -> str:
     """``harness run`` as it was asked, fit and all; a panel that was read from files by its name."""
@@ -33,7 +35,7 @@ def _data(panel: PanelFacts, registry: Registry) -> list[str]:
     column = panel.source.get("weights")
     name = panel.name if column is None else panel.name.removesuffix(f" weighted by {column}")
     # A data set that was asked for with parameters of its own puts them behind its name.
-    from_files = panel.source.get("reader") == "folder"
+    from_files = panel.source.get("reader") in FILES
     named = [] if from_files else [known for known in registry.datasets if f"{name}-".startswith(f"{known}-")]
     called = max(named, key=len, default=name)
     words = ["--data", called] + ([] if column is None else ["--weights", str(column)])
