@@ -119,6 +119,12 @@ def test_lbfgs_ends_where_newton_does() -> None:
     model = RidgeMNLogit(y, X, np.ones(n), ridge)
     newton = np.asarray(model.fit(method="newton", disp=0).params)
     np.testing.assert_allclose(np.exp(log_shares(X, found.coefficients)), np.exp(log_shares(X, newton)), atol=1e-3)
+    # What a path ends with is the optimum itself, from wherever lbfgs stopped.
+    data = labelled(X, y)
+    short = fit_path(data, data, [10.0], 8)
+    assert not fit_ridge(data, 10.0, 8, np.zeros((d + 1, classes - 1))).converged
+    assert short.converged
+    np.testing.assert_allclose(short.coefficients, newton, atol=1e-4)
 
 
 def test_the_multinomial_logit_recovers_what_drew_the_choices() -> None:

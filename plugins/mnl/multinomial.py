@@ -10,10 +10,8 @@ from harness.logits import clustered
 from harness.plugins.mnl.estimates import Estimate, Sizes, log_null, natural, rows_of, why_no_errors
 from harness.plugins.mnl.likelihood import Ridge, RidgeMNLogit
 from harness.plugins.mnl.linear import Linear
-from harness.plugins.mnl.solve import Fitted, Labelled, problem
+from harness.plugins.mnl.solve import MOST_COEFFICIENTS, Fitted, Labelled, problem
 from harness.types import FloatArray, IntArray
-
-MOST_COEFFICIENTS = 4000  # whose Hessian is worth its seconds: 128 MB
 
 
 @dataclass(frozen=True)
