@@ -33,9 +33,9 @@ SINGLE_CELLS = 4_000_000  # above it, cells are float32: half the time, and sums
 class Choices:
     """n rows that choose among K alternatives.
 
-    X: CSR [n, d]. row, alternative: int64 [q], rising by row, the pairs of which Z (float64 [q, f]) is known; zero for
-    all others. member: CSR [K, G], one where an alternative is of a group; G may be zero. closed: int64 [n], the one
-    alternative that a row cannot choose; None where all are open.
+    X: [n, d], CSR or dense. row, alternative: int64 [q], rising by row, the pairs of which Z (float64 [q, f]) is known;
+    zero for all others. member: [K, G], one where an alternative is of a group; G may be zero. closed: int64 [n], the
+    one alternative that a row cannot choose; None where all are open.
     """
 
     X: Any
@@ -136,7 +136,8 @@ class Problem:
         for i, block in enumerate(self.choices.blocks()):
             rows = slice(start, start + len(block))
             X = block.X.astype(self.precision)
-            lanes[i % LANES].append((replace(block, X=X), X.T.tocsr(), self.chosen[rows], self.weight[rows]))
+            transposed = X.T if isinstance(X, np.ndarray) else X.T.tocsr()
+            lanes[i % LANES].append((replace(block, X=X), transposed, self.chosen[rows], self.weight[rows]))
             start = rows.stop
         return lanes
 
@@ -178,7 +179,8 @@ class Problem:
         counts = np.bincount(self.chosen, weights=self.weight, minlength=choices.n_alternatives) + 0.5
         share = counts / counts.sum()
         of_group = np.asarray(choices.member.T @ share)
-        squares = np.asarray(choices.X.multiply(choices.X).T @ self.weight)
+        X = choices.X
+        squares = np.asarray((X * X if isinstance(X, np.ndarray) else X.multiply(X)).T @ self.weight)
         pair = self.weight[choices.row] @ choices.Z**2
         told = Coefficients(
             np.outer(squares, share * (1 - share)), np.outer(squares, of_group * (1 - of_group)), pair / 8

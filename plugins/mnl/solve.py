@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from harness.errors import RunError
 from harness.logits import log_shares
+from harness.multinomial import Choices, Coefficients, Problem, fit
 from harness.plugins.mnl.likelihood import Ridge, RidgeLogit, RidgeMNLogit
 from harness.types import FloatArray, IntArray
 
 NEWTON_SIZE = 400  # coefficients up to which Newton's Hessian costs less than the steps that it saves
 MOST_COEFFICIENTS = 4000  # whose Hessian is worth its seconds once: 128 MB
+NEWTON_STEPS = 35  # after which it has not come near: from afar it can go back and forth for ever
 CHORD_STEPS = 20
+TOLERANCE = 1e-7  # of a step of the gradients' climb, relative to the mean log-likelihood
+NOTHING: IntArray = np.zeros(0, dtype=np.int64)
 NEAR_ENOUGH = 1e-6  # nats that another step promises, below which there is none
 SMALLEST_CURVATURE = 1e-7  # of standardised columns, an observation: below it an unpenalised optimum does not exist
 
@@ -64,7 +68,12 @@ def fit_ridge(data: Labelled, penalty: float, iterations: int, start: FloatArray
     model, begin = problem(data, penalty), np.ravel(start, order="F")
     ways = ("newton", "lbfgs") if begin.size <= NEWTON_SIZE else ("lbfgs",)
     for way in ways:
-        found, converged = _climb(model, way, iterations, begin)
+        if way == "lbfgs" and penalty > 0 and isinstance(model, RidgeMNLogit):
+            found, converged = _by_gradients(data, penalty, iterations, start)
+        else:
+            found, converged = _climb(
+                model, way, min(iterations, NEWTON_STEPS) if way == "newton" else iterations, begin
+            )
         better = np.isfinite(found).all() and model.loglike(found) >= model.loglike(begin)
         if better and (converged or way == ways[-1]):
             break
@@ -77,6 +86,24 @@ def fit_ridge(data: Labelled, penalty: float, iterations: int, start: FloatArray
 
 def _name(model: Ridge) -> str:
     return "statsmodels' Logit" if isinstance(model, RidgeLogit) else "statsmodels' MNLogit"
+
+
+def _by_gradients(data: Labelled, penalty: float, iterations: int, start: FloatArray) -> tuple[FloatArray, bool]:
+    """The same optimum by the core's solver, in a third of the time that statsmodels' lbfgs takes.
+
+    There every alternative has coefficients and each is penalised, which is the same: see ``likelihood``.
+    """
+    n_classes = start.shape[1] + 1
+    choices = Choices(data.X, NOTHING, NOTHING, np.zeros((0, 0)), np.zeros((n_classes, 0)))
+    zeros = Coefficients.zeros(choices)
+    every = np.column_stack([np.zeros(len(start)), start])
+    ridge = np.full_like(every, penalty)
+    ridge[0] = 0.0
+    asked = Problem(choices, data.y, data.weight, replace(zeros, alternative=ridge))
+    begin = replace(zeros, alternative=every - every.mean(axis=1, keepdims=True))
+    found = fit(asked, begin, TOLERANCE, iterations)
+    against = found.coefficients.alternative[:, 1:] - found.coefficients.alternative[:, :1]
+    return np.ravel(against, order="F"), found.converged
 
 
 def _climb(model: Ridge, way: str, iterations: int, begin: FloatArray) -> tuple[FloatArray, bool]:
