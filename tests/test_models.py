@@ -20,6 +20,7 @@ from harness.task import Event
 BRIEF = {"epochs": 3, "fewest_steps": 20}
 SMALL: dict[str, dict[str, Any]] = {
     **{name: {"rounds": 20} for name in ("gbm", "gbm-switch", "gbm-lf-exit")},
+    "softmax": {"iterations": 15, "penalties": (16.0,)},
     **dict.fromkeys(("career", "career-titles", "nemo", "bag-of-jobs", "markov-regression"), BRIEF),
     "llm-lora": {
         "pool": "market",
