@@ -26,9 +26,10 @@ lint: $(BIN)/harness
 
 # Run again, on this machine, everything that the committed boards are computed from.
 boards: $(BIN)/harness
-	$(BIN)/harness run --task all --data market --model uniform --model marginal --model markov --model mnl --model gbm --model llm-lora --model oracle --force
+	$(BIN)/harness run --task all --data market --model uniform --model marginal --model markov --model mnl --model softmax --model gbm --model gbm-switch --model gbm-lf-exit --model llm-lora --model oracle --force
 	$(BIN)/harness run --task all --data market $(FAMILY) --force
 	$(BIN)/harness run --task all --data market --model career --model career-titles --pretrain market-resumes --force
 	$(BIN)/harness run --task next_occ --data market --model llm-lora --set renormalise=certified
-	$(BIN)/harness run --task all --data wage-panel --model uniform --model marginal --model markov --model mnl --model gbm --model llm-lora $(FAMILY) --force
+	$(BIN)/harness run --task all --data wage-panel --model uniform --model marginal --model markov --model mnl --model softmax --model gbm --model gbm-switch --model llm-lora $(FAMILY) --force
+	$(BIN)/harness mix
 	$(BIN)/harness leaderboard
