@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toys import homeward
 
 from harness.features_alternatives import Pairs
 from harness.model import Context
-from harness.panel import Occupations, Panel, Status, split_by_hash
+from harness.panel import Panel
 from harness.plugins.gbm import harness_models
 from harness.plugins.gbm.model import Gbm
 from harness.plugins.gbm.params import GbmParams
@@ -43,26 +44,6 @@ def test_the_objective_is_the_gradient_of_the_loss(of_choices: bool) -> None:
         np.testing.assert_allclose(hessian[j], (up - 2 * here + down) / step**2, atol=1e-5)
 
 
-def careers(n: int, seed: int = 0) -> Panel:
-    """Persons who, whenever they leave state 0, return to the one other state they ever hold."""
-    draw = np.random.default_rng(seed)
-    states = []
-    for _ in range(n):
-        home = int(draw.integers(1, 9))
-        states.append(np.where(draw.random(12) < 0.5, home, 0))
-    codes = tuple(str(k) for k in range(9))
-    persons = np.array([f"p{i}" for i in range(n)])
-    return Panel(
-        name="recall",
-        persons=persons,
-        offsets=np.arange(n + 1) * 12,
-        year=np.tile(2000 + np.arange(12), n).astype(np.int32),
-        state=np.concatenate(states).astype(np.int32),
-        occupations=Occupations(codes, codes, ("o", "a", "a", "a", "a", "b", "b", "b", "b"), (Status.EMPLOYED,) * 9),
-        split=split_by_hash(persons),
-    )
-
-
 def fitted(panel: Panel, folder: Path, **params: float) -> Gbm:
     model = Gbm(GbmParams(threads=1, **params))
     model.fit(panel.part("train"), panel.part("valid"), Context(seed=1, scratch=folder, cache=folder))
@@ -70,7 +51,7 @@ def fitted(panel: Panel, folder: Path, **params: float) -> Gbm:
 
 
 def test_trees_learn_that_people_return(tmp_path: Path) -> None:
-    panel = careers(500)
+    panel = homeward(500)
     model, test = fitted(panel, tmp_path), panel.part("test")
     transitions = test.transitions
     home = np.array([test.state[a:b].max() for a, b in zip(test.offsets[:-1], test.offsets[1:], strict=True)])
@@ -81,7 +62,7 @@ def test_trees_learn_that_people_return(tmp_path: Path) -> None:
 
 
 def test_no_trees_where_they_do_not_gain(tmp_path: Path) -> None:
-    panel = careers(60)
+    panel = homeward(60)
     noise = replace(panel, state=np.random.default_rng(0).integers(0, 9, size=panel.n_records).astype(np.int32))
     model = fitted(noise, tmp_path, learning_rate=1.0, min_weight=0.0, min_data=3)
     chosen = model.facts()["chosen_on_validation"]
@@ -97,7 +78,7 @@ def test_splittable_is_what_lightgbm_can_split() -> None:
 
 
 def test_early_stopping_keeps_fewer_rounds_than_allowed(tmp_path: Path) -> None:
-    panel = careers(200)
+    panel = homeward(200)
     chosen = fitted(panel, tmp_path, early_stopping=5).facts()["chosen_on_validation"]
     assert all(chosen[f"{step}_rounds"] < 1000 for step in ("stay", "group", "state"))
     assert chosen["group_rounds"] > 0

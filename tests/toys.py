@@ -17,7 +17,7 @@ from pydantic import Field
 from harness.cli import main
 from harness.entry import Entry
 from harness.model import Context, Model, ModelSpec, Params, take_states
-from harness.panel import Panel
+from harness.panel import Occupations, Panel, Status, split_by_hash
 from harness.pooling import same_titles
 from harness.records import Record
 from harness.registry import Registry
@@ -118,3 +118,23 @@ class InProcess:
             main()
         printed = self.capsys.readouterr()
         return int(left.value.code or 0), printed.out, printed.err
+
+
+def homeward(n: int, seed: int = 0) -> Panel:
+    """Persons who, whenever they leave state 0, return to the one other state they ever hold."""
+    draw = np.random.default_rng(seed)
+    states = []
+    for _ in range(n):
+        home = int(draw.integers(1, 9))
+        states.append(np.where(draw.random(12) < 0.5, home, 0))
+    codes = tuple(str(k) for k in range(9))
+    persons = np.array([f"p{i}" for i in range(n)])
+    return Panel(
+        name="recall",
+        persons=persons,
+        offsets=np.arange(n + 1) * 12,
+        year=np.tile(2000 + np.arange(12), n).astype(np.int32),
+        state=np.concatenate(states).astype(np.int32),
+        occupations=Occupations(codes, codes, ("o", "a", "a", "a", "a", "b", "b", "b", "b"), (Status.EMPLOYED,) * 9),
+        split=split_by_hash(persons),
+    )
