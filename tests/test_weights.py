@@ -215,6 +215,9 @@ def plain_evidence(record: Any) -> dict[str, Any]:
     return columns
 
 
+BRIEF: dict[str, dict[str, Any]] = {"softmax": {"iterations": 10, "penalties": (16.0,)}, "gbm": {"rounds": 20}}
+
+
 def light(registry: Registry) -> list[str]:
     """Models that use weights, but for those whose fit takes long: their own tests ask the same of them."""
     return [
@@ -226,7 +229,7 @@ def test_weights_of_one_change_no_figure(registry: Registry, workshop: Workshop)
     pair = ones_too(open_panel("market", {"persons": "150"}))
     for name in light(registry):
         entry = registry.model(name)
-        params = entry.item.params()
+        params = entry.item.params(**BRIEF.get(name, {}))
         runs = [Run(entry, params, tuple(registry.tasks[t].item for t in registry.tasks), panel) for panel in pair]
         for plain, with_ones in zip(*(run_all(run, workshop) for run in runs), strict=True):
             assert plain.figures == with_ones.figures, name
