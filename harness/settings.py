@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -83,3 +83,8 @@ def _means_unset(schema: type[Params], name: str, value: str) -> bool:
         return False
     choices = str(schema.model_fields[name].annotation)
     return f"'{value.lower()}'" not in choices
+
+
+def listed(value: Any) -> Any:
+    """'a,b' of a command line as a list: for parameters that are tuples, before pydantic sees them."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

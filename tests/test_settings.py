@@ -7,6 +7,7 @@ from pydantic import Field
 
 from harness.errors import RequestError
 from harness.model import Params
+from harness.plugins.softmax.params import SoftmaxParams
 from harness.settings import pairs, parse, validate
 
 
@@ -66,3 +67,14 @@ def test_pairs() -> None:
         pairs(["person=a", "person=b"])
     with pytest.raises(RequestError, match="--column person: write --column name=value"):
         pairs(["person"])
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("16,8", (16.0, 8.0)), (" 4 ", (4.0,)), ("3, 1,", (3.0, 1.0))])
+def test_lists_are_typed_with_commas(typed: str, meant: tuple[float, ...]) -> None:
+    assert validate(SoftmaxParams, {"penalties": typed}, "softmax").penalties == meant
+
+
+@pytest.mark.parametrize("typed", ["0", "-1", "a", ""])
+def test_a_list_that_holds_something_else_is_refused(typed: str) -> None:
+    with pytest.raises(RequestError, match=r"softmax\.penalties"):
+        validate(SoftmaxParams, {"penalties": typed}, "softmax")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from harness.model import Params
-
-
-def _listed(value: Any) -> Any:
-    """'a,b' of a command line as a list."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+from harness.settings import listed
 
 
 class MnlParams(Params):
@@ -21,7 +17,7 @@ class MnlParams(Params):
         "three",
         description="three: staying, the destination's group, the state within it; one: a MNLogit over all states",
     )
-    penalties: Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_listed)] = Field(
+    penalties: Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(listed)] = Field(
         (100.0, 30.0, 10.0, 3.0),
         min_length=1,
         description="ridge penalties on standardised terms, tried on the validation split in falling order: 30,10",
@@ -34,7 +30,7 @@ class MnlParams(Params):
     standard_errors: bool = Field(
         True, description="whether to compute the clustered standard errors of equations for many outcomes"
     )
-    terms: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+    terms: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         (),
         description="features of the MNLogit of one stage, or 'NAME squared': origin,age,age squared; if none is named "
         "origin, tenure, age, age squared, year and the covariates",

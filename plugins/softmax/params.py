@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from harness.model import Params
+from harness.settings import listed
 
 
 class SoftmaxParams(Params):
     """Which terms the regression has, and how strongly they are held to zero."""
 
-    penalties: tuple[float, ...] = Field(
+    penalties: Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(listed)] = Field(
         (16.0, 8.0, 4.0),
         min_length=1,
-        description="ridge penalties tried on the validation split, in falling order; half of each times the squared "
-        "coefficients is taken from the log-likelihood",
+        description="ridge penalties tried on the validation split, in falling order: 16,8; half of each times the "
+        "squared coefficients is taken from the log-likelihood",
     )
     staying: Literal["own", "plain"] = Field(
         "own",
