@@ -15,7 +15,7 @@ import numpy as np
 from harness.contract import TOLERANCE, checked_log_prob, whole_rows
 from harness.errors import HarnessError
 from harness.machine import cache_folder
-from harness.model import Context, Model, ModelSpec, OutcomeModel, Params
+from harness.model import Context, Estimator, ModelSpec, OutcomeModel, Params
 from harness.panel import Covariate, Panel
 from harness.progress import Progress, Silent
 from harness.types import FloatArray, IntArray
@@ -41,7 +41,7 @@ class Subject:
 
     spec: ModelSpec
     params: Params
-    model: Model
+    model: Estimator
     panel: Panel
     test: Panel
     transitions: IntArray
@@ -50,14 +50,14 @@ class Subject:
     device: str
     progress: Progress
 
-    def ask(self, panel: Panel, transitions: IntArray, model: Model | None = None) -> FloatArray:
+    def ask(self, panel: Panel, transitions: IntArray, model: Estimator | None = None) -> FloatArray:
         """float64 [n, m], or [n, 1] of a model that predicts one task's event."""
         asked = model or self.model
         if isinstance(asked, OutcomeModel):
             return asked.log_event(panel, transitions)[:, None].astype(np.float64)
         return checked_log_prob(self.spec, asked, panel, transitions, self.states).astype(np.float64)
 
-    def fit(self) -> Model:
+    def fit(self) -> Estimator:
         model = self.spec.build(self.params)
         with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
             context = Context(self.seed, Path(scratch), cache_folder(), self.device, self.progress)

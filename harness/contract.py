@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import HarnessError, RunError
-from harness.model import Model, ModelSpec, OpenModel, OutcomeModel, Within
+from harness.model import Estimator, Model, ModelSpec, OpenModel, OutcomeModel, Within
 from harness.panel import Panel
 from harness.progress import Progress, Silent
 from harness.scoring import Scores
@@ -24,7 +24,7 @@ TOLERANCE = 1e-4
 
 
 def score(
-    spec: ModelSpec, model: Model, task: Task, test: Panel, progress: Progress | None = None, ranks: bool = True
+    spec: ModelSpec, model: Estimator, task: Task, test: Panel, progress: Progress | None = None, ranks: bool = True
 ) -> Scores:
     """Ask a model about every transition at risk in ``test``, in chunks of persons, and check what it says.
 
@@ -51,7 +51,7 @@ def score(
     return Scores(persons=test.n_persons, **(joined or nobody))
 
 
-def _ask(spec: ModelSpec, model: Model, task: Task, chunk: Panel, transitions: IntArray) -> dict[str, Any]:
+def _ask(spec: ModelSpec, model: Estimator, task: Task, chunk: Panel, transitions: IntArray) -> dict[str, Any]:
     partition = task.partition
     if isinstance(model, OpenModel):
         states = partition.ask(chunk, transitions)
@@ -108,9 +108,11 @@ def whole_rows(panel: Panel, transitions: IntArray) -> IntArray:
 
 
 def checked_log_prob(
-    spec: ModelSpec, model: Model, panel: Panel, transitions: IntArray, states: IntArray
+    spec: ModelSpec, model: Estimator, panel: Panel, transitions: IntArray, states: IntArray
 ) -> FloatArray:
     """What the model answers, or RunError naming the model and the first row that breaks the contract."""
+    if not isinstance(model, Model):
+        raise RunError(f"model '{spec.name}' was asked for the next state, and says nothing but how likely an event is")
     with named(spec.name, "log_prob"):
         answer = model.log_prob(panel, transitions, states)
     if not isinstance(answer, np.ndarray) or answer.shape != states.shape:
@@ -168,7 +170,7 @@ def _check(spec: ModelSpec, panel: Panel, transitions: IntArray, answer: FloatAr
 
 
 def row_sums(
-    spec: ModelSpec, model: Model, task: Task, test: Panel, size: int = MASS_TRANSITIONS
+    spec: ModelSpec, model: Estimator, task: Task, test: Panel, size: int = MASS_TRANSITIONS
 ) -> tuple[FloatArray, FloatArray | None]:
     """float64 [s]: sums of whole rows at a seeded sample of the transitions, for rows that may sum to less than one.
 
@@ -185,7 +187,7 @@ def row_sums(
     return sums, None if part.weight is None else part.weights(chosen)
 
 
-def unseen(spec: ModelSpec, model: Model, task: Task, test: Panel) -> dict[str, int]:
+def unseen(spec: ModelSpec, model: Estimator, task: Task, test: Panel) -> dict[str, int]:
     """Facts for the record: what of the careers that are scored the model had no room for; none where it has for all.
 
     records_unseen: records of ``test``, each once, that at least one transition at risk follows without the model

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.contract import named
 from harness.errors import RequestError, did_you_mean
-from harness.model import Model, ModelSpec, Table
+from harness.model import Estimator, ModelSpec, Table
 from harness.records import Record
 from harness.registry import Registry
 from harness.run import code_version, fit_name
@@ -68,8 +68,8 @@ class Explainer:
         return f"models that explain: {', '.join(able) or 'none is installed'}"
 
 
-def _explains(model: Model) -> bool:
-    return type(model).explain is not Model.explain
+def _explains(model: Estimator) -> bool:
+    return type(model).explain is not Estimator.explain
 
 
 def stages(tables: Sequence[Table]) -> dict[str, list[Table]]:

@@ -13,7 +13,7 @@ import numpy as np
 from harness.contract import checked_log_prob, whole_rows
 from harness.errors import RequestError
 from harness.forecast import Plan
-from harness.model import Model, ModelSpec
+from harness.model import Estimator, ModelSpec
 from harness.panel import Covariate, Panel
 from harness.progress import Progress, Silent
 from harness.run import Run
@@ -137,7 +137,7 @@ class Sampler:
     """
 
     spec: ModelSpec
-    model: Model
+    model: Estimator
     plan: Plan
     samples: int
     seed: int = 0

@@ -68,8 +68,8 @@ class Table:
     outcome: str = ""
 
 
-class Model(ABC):
-    """One way of estimating P(next state | history).
+class Estimator(ABC):
+    """What can be fitted to careers, kept, and asked about itself: a ``Model`` or an ``OutcomeModel``.
 
     The history of a transition is every record of the person up to and including the one before the target, and with
     it the target's year and covariates; never the target's state, nor anything later, nor another person's outcome.
@@ -78,14 +78,6 @@ class Model(ABC):
     @abstractmethod
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
         """Estimate from ``train``; ``valid`` is for model selection only (penalties, early stopping)."""
-
-    @abstractmethod
-    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-        """float32 [n, m]: ln P(next state = states[i, j] | history of transitions[i]).
-
-        transitions: int64 [n], target records of ``panel``. states: int64 [n, m]; m = K asks for whole rows, in the
-        order of the occupations. Finite, at most 0; whole rows sum to one (at most one where the spec says so).
-        """
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -110,6 +102,18 @@ class Model(ABC):
     def explain(self) -> Sequence[Table]:
         """What was estimated, as tables for a person to read: coefficients, importances; nothing by default."""
         return ()
+
+
+class Model(Estimator):
+    """One way of estimating P(next state | history)."""
+
+    @abstractmethod
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        """float32 [n, m]: ln P(next state = states[i, j] | history of transitions[i]).
+
+        transitions: int64 [n], target records of ``panel``. states: int64 [n, m]; m = K asks for whole rows, in the
+        order of the occupations. Finite, at most 0; whole rows sum to one (at most one where the spec says so).
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +143,12 @@ class OpenModel(Model):
         """As ``log_prob``, with the mass of the rows; None where its parameters say not to renormalise."""
 
 
-class OutcomeModel(Model):
+class OutcomeModel(Estimator):
     """A model of one binary task's event instead of the next state; its spec names the task in ``predicts``."""
 
     @abstractmethod
     def log_event(self, panel: Panel, transitions: IntArray) -> FloatArray:
         """float32 [n]: ln P(event | history)."""
-
-    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-        raise NotImplementedError("this model predicts one task's event, not the next state")
 
 
 def missing_modules(names: Iterable[str]) -> tuple[str, ...]:
@@ -187,7 +188,7 @@ class ModelSpec:
 
     name: str
     summary: str
-    build: Callable[[Any], Model]
+    build: Callable[[Any], Estimator]
     params: type[Params] = NoParams
     needs: tuple[str, ...] = ()
     install: str = ""

@@ -19,6 +19,7 @@ NUMBERS = (
     "task",
     "events",
     "model",
+    "ensemble",
     "scoring",
     "calibration",
     "weights",

@@ -19,7 +19,7 @@ from harness import probabilities, processes
 from harness.contract import named, row_sums, score, unseen
 from harness.errors import RequestError
 from harness.machine import measured, versions
-from harness.model import Context, Model, ModelSpec
+from harness.model import Context, Estimator, ModelSpec
 from harness.panel import Panel
 from harness.pooling import pool, require_apart
 from harness.probabilities import Said
@@ -52,7 +52,7 @@ class Workshop:
 class Fitted:
     """A model ready to be scored, with what its fit cost; killed attempts count up to their last checkpoint."""
 
-    model: Model
+    model: Estimator
     seconds: float
     peak_memory_mb: float
     facts: dict[str, Any]
@@ -180,7 +180,7 @@ def _help_fit(run: Run, workshop: Workshop) -> None:
         _train(model, run, workshop, Path(scratch), shared=True)
 
 
-def _train(model: Model, run: Run, workshop: Workshop, scratch: Path, shared: bool) -> None:
+def _train(model: Estimator, run: Run, workshop: Workshop, scratch: Path, shared: bool) -> None:
     also = pool(run.panel, run.train_also)
     if run.resumes is not None:
         require_apart(run.panel, run.resumes.part("train"), "--pretrain")

@@ -11,11 +11,12 @@ from toys import InProcess
 
 from harness.contract import score
 from harness.data.market import MarketParams, load_market
+from harness.ensemble import OutcomeEnsemble
 from harness.errors import RequestError
 from harness.events import LEAVING_LABOR_FORCE, LEAVING_STATE
 from harness.model import Context, OutcomeModel
 from harness.panel import Panel, Status
-from harness.plugins.gbm.event import EventMembers, GbmEvent
+from harness.plugins.gbm.event import GbmEvent
 from harness.registry import Registry
 from harness.settings import validate
 
@@ -101,9 +102,9 @@ def test_tasks_and_direct_fits_read_one_rule(registry: Registry) -> None:
 
 def test_members_of_a_direct_fit_are_averaged(registry: Registry, small: Panel, tmp_path: Path) -> None:
     model = fitted(registry, "gbm-switch", small, tmp_path, members="2", rounds="10")
-    assert isinstance(model, EventMembers)
+    assert isinstance(model, OutcomeEnsemble)
     test = small.part("test")
-    each = [np.exp(m.log_event(test, test.transitions).astype(np.float64)) for m in model.event_members]
+    each = [np.exp(m.log_event(test, test.transitions).astype(np.float64)) for m in model.outcome_models]
     assert not np.array_equal(*each)
     np.testing.assert_allclose(np.exp(model.log_event(test, test.transitions)), np.mean(each, axis=0), rtol=1e-5)
 

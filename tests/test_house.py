@@ -28,7 +28,7 @@ HEAVY = [
 ROOMS = [
     {"types", "errors", "progress", "entry", "processes"},
     {"panel"},
-    {"task", "model", "pooling"},
+    {"task", "model", "ensemble", "pooling"},
     {"events"},
     {"scoring", "calibration", "inference", "mixture", "weights", "frequencies", "machine", "scratch", "settings"},
     {"features_history"},

@@ -153,6 +153,14 @@ class Coin(OutcomeModel):
     def load(self, folder: Path) -> None: ...
 
 
+def test_a_model_of_an_event_whose_spec_does_not_say_so_is_no_number(
+    registry: Registry, workshop: Workshop, four_persons: Panel
+) -> None:
+    with pytest.raises(RunError, match="says nothing but how likely an event is"):
+        run_all(request(registry, four_persons, "next_occ", entry=entry_of(Coin)), workshop)
+    assert not workshop.store.all()
+
+
 def test_a_model_of_one_task_competes_there_alone(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
     coin = entry_of(Coin, predicts="switch")
     [record] = run_all(request(registry, four_persons, "switch", entry=coin), workshop)

@@ -41,8 +41,8 @@ CITE = "Vafa, Palikot, Du, Kanodia, Athey and Blei (2022), CAREER"
 
 def build(params: FamilyParams, reader: Reader) -> Model:
     """The model; torch loads when it is fitted or loaded."""
+    from harness.ensemble import Ensemble
     from harness.plugins.career.model import CareerModel
-    from harness.training.ensemble import Ensemble
 
     alone = [CareerModel(params, reader) for _ in range(params.members)]
     model: Model = alone[0] if len(alone) == 1 else Ensemble(alone)

@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
+from harness.ensemble import OutcomeEnsemble
 from harness.errors import RequestError
 from harness.events import Risk
 from harness.features import build
 from harness.features_alternatives import Inputs
 from harness.features_contexts import Contexts
-from harness.model import Context, Model, OutcomeModel, Table
+from harness.model import Context, OutcomeModel, Table
 from harness.panel import Panel
 from harness.plugins.gbm.binary import Binary, Outcomes
-from harness.plugins.gbm.members import EventMembers
 from harness.plugins.gbm.params import TreeParams
 from harness.staged import LARGEST_LOG_ODDS
 from harness.staged_samples import coarse_groups
@@ -106,8 +106,7 @@ class GbmEvent(OutcomeModel):
         return [self.binary.trees.table(f"Trees of {self.question.event}", "event")] if self.codes else []
 
 
-def gbm_event(params: TreeParams, question: Question) -> Model:
+def gbm_event(params: TreeParams, question: Question) -> OutcomeModel:
     """The model of these parameters: one fit, or several whose probabilities are averaged."""
     members = [GbmEvent(params, question) for _ in range(params.members)]
-    several: Model = EventMembers(members)
-    return members[0] if params.members == 1 else several
+    return members[0] if params.members == 1 else OutcomeEnsemble(members)

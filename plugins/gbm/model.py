@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from harness.ensemble import Ensemble
 from harness.features_alternatives import Inputs, PairFeatures, Pairs
 from harness.frequencies import Destinations
 from harness.model import Context, Model, Table
 from harness.plugins.gbm.binary import Binary, Outcomes
 from harness.plugins.gbm.columns import NUMBERS, columns
-from harness.plugins.gbm.members import Members
 from harness.plugins.gbm.params import GbmParams
 from harness.plugins.gbm.trees import Rows, Trees, grow, threads
 from harness.staged import Staged
@@ -119,4 +119,4 @@ def _outcomes(sample: Sample) -> Outcomes:
 
 def gbm(params: GbmParams) -> Model:
     """The model of these parameters: one fit, or several whose probabilities are averaged."""
-    return Gbm(params) if params.members == 1 else Members([Gbm(params) for _ in range(params.members)])
+    return Gbm(params) if params.members == 1 else Ensemble([Gbm(params) for _ in range(params.members)])

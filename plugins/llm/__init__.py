@@ -191,8 +191,8 @@ class LlmParams(Params):
 
 def build(params: LlmParams) -> Model:
     """The model; torch and transformers load when it is fitted or loaded."""
+    from harness.ensemble import OpenEnsemble
     from harness.plugins.llm.model import LoraModel
-    from harness.training.ensemble import OpenEnsemble
 
     alone = [LoraModel(params) for _ in range(params.members)]
     model: Model = alone[0] if len(alone) == 1 else OpenEnsemble(alone)

@@ -15,22 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from harness.model import Context, Model, OpenModel, Within
+from harness.model import Context, Estimator, Model, OpenModel, OutcomeModel, Table, Within
 from harness.panel import Panel
 from harness.progress import Bar, Progress
 from harness.types import FloatArray, IntArray
 
-OF_EACH = ("epochs", "best_epoch", "validation_loss")  # of the facts, those that every member has its own of
+# Of the facts, those that every member has its own of.
+OF_EACH = ("epochs", "best_epoch", "validation_loss", "chosen_on_validation")
 
 
-class Ensemble(Model):
-    """P(next state | history) is the mean of what the members say.
+class _Members(Estimator):
+    """members: models of the same parameters.
 
-    members: models of the same parameters. The first is fitted from the run's own seed, as it would be alone, and the
-    others from seeds drawn from it.
+    The first is fitted from the run's own seed, as it would be alone, and the others from seeds drawn from it.
     """
 
-    def __init__(self, members: Sequence[Model]) -> None:
+    def __init__(self, members: Sequence[Estimator]) -> None:
         self.members = tuple(members)
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
@@ -39,10 +39,6 @@ class Ensemble(Model):
             scratch.mkdir(exist_ok=True)
             progress = _Numbered(context.progress, f"{i + 1} of {len(self.members)}")
             member.fit(train, valid, replace(context, seed=_seed(context.seed, i), scratch=scratch, progress=progress))
-
-    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-        said = [member.log_prob(panel, transitions, states) for member in self.members]
-        return _log_mean(said).astype(np.float32)
 
     def unseen(self, panel: Panel, transitions: IntArray) -> IntArray | None:
         return self.members[0].unseen(panel, transitions)
@@ -58,7 +54,7 @@ class Ensemble(Model):
             member.load(own)
 
     def facts(self) -> Mapping[str, Any]:
-        """The first member's; parameters trained in all; each member's own where they differ."""
+        """The first member's; parameters trained in all; each member's own, in a list, where they are found out."""
         each = [member.facts() for member in self.members]
         return {
             **each[0],
@@ -66,9 +62,42 @@ class Ensemble(Model):
             **{name: [facts[name] for facts in each] for name in OF_EACH if name in each[0]},
         }
 
-    def _folders(self, folder: Path) -> Iterator[tuple[Model, Path]]:
+    def explain(self) -> Sequence[Table]:
+        """The members' tables, one member after another, as stages of their own."""
+        of = len(self.members)
+        return [
+            replace(table, title=f"{table.title}, member {i} of {of}", stage=f"{table.stage} {i}")
+            for i, member in enumerate(self.members, 1)
+            for table in member.explain()
+        ]
+
+    def _folders(self, folder: Path) -> Iterator[tuple[Estimator, Path]]:
         for i, member in enumerate(self.members):
             yield member, folder / f"member-{i + 1}"
+
+
+class Ensemble(_Members, Model):
+    """P(next state | history) is the mean of what the members say."""
+
+    def __init__(self, members: Sequence[Model]) -> None:
+        super().__init__(members)
+        self.models = tuple(members)
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        said = [member.log_prob(panel, transitions, states) for member in self.models]
+        return np.minimum(_log_mean(said), 0.0).astype(np.float32)
+
+
+class OutcomeEnsemble(_Members, OutcomeModel):
+    """P(event | history) is the mean of what the members say."""
+
+    def __init__(self, members: Sequence[OutcomeModel]) -> None:
+        super().__init__(members)
+        self.outcome_models = tuple(members)
+
+    def log_event(self, panel: Panel, transitions: IntArray) -> FloatArray:
+        said = [member.log_event(panel, transitions) for member in self.outcome_models]
+        return np.minimum(_log_mean(said), 0.0).astype(np.float32)
 
 
 class OpenEnsemble(Ensemble, OpenModel):
