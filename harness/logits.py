@@ -6,8 +6,9 @@ runs to infinity, in statsmodels even while it reports convergence. A ridge on s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -53,12 +54,37 @@ class Scaling:
         return change
 
 
+def log_softmax(utility: FloatArray) -> FloatArray:
+    """float64 [n, alternatives]: ln P of each row's alternatives, from their utilities."""
+    centred = utility.astype(np.float64)
+    centred -= centred.max(axis=1, keepdims=True)
+    return np.asarray(centred - np.log(np.exp(centred).sum(axis=1, keepdims=True)), dtype=np.float64)
+
+
 def log_shares(X: FloatArray, coefficients: FloatArray) -> FloatArray:
     """float64 [n, alternatives]: ln P of a multinomial logit, the first alternative's coefficients being zero."""
-    utility = np.column_stack([np.zeros(len(X)), X @ coefficients])
-    top = utility.max(axis=1, keepdims=True)
-    centred = utility - top
-    return np.asarray(centred - np.log(np.exp(centred).sum(axis=1, keepdims=True)), dtype=np.float64)
+    return log_softmax(np.column_stack([np.zeros(len(X)), X @ coefficients]))
+
+
+Fitted = TypeVar("Fitted")
+
+
+def down_the_path(
+    penalties: Sequence[float], climb: Callable[[float, Fitted | None], Fitted], loss: Callable[[Fitted], float]
+) -> Fitted:
+    """Fits at falling penalties, each begun where the one before ended, until the held-out loss no longer falls.
+
+    climb: of a penalty and the fit before it. loss: what the validation split says; infinite where it says nothing, so
+    that the largest penalty stands.
+    """
+    found = best = climb(max(penalties), None)
+    lowest = loss(best)
+    for penalty in sorted(penalties, reverse=True)[1:]:
+        found = climb(penalty, found)
+        if (level := loss(found)) >= lowest:
+            break
+        best, lowest = found, level
+    return best
 
 
 def clustered(sums: FloatArray, curvature: FloatArray, observations: int) -> FloatArray:

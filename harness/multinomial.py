@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import RunError
+from harness.logits import log_softmax
 from harness.types import FloatArray, IntArray
 
 BLOCK_CELLS = 1_000_000  # (row, alternative) cells at once: 4 MB of float32
@@ -94,9 +95,9 @@ class Coefficients:
         return np.asarray(self.alternative + (member @ self.group.T).T, dtype=np.float64)
 
 
-def log_shares(choices: Choices, coefficients: Coefficients) -> FloatArray:
+def log_rows(choices: Choices, coefficients: Coefficients) -> FloatArray:
     """float64 [n, K]: ln P of every alternative; rows sum to one."""
-    parts = [_log_softmax(_utilities(b, coefficients, coefficients.together(b.member))) for b in choices.blocks()]
+    parts = [log_softmax(_utilities(b, coefficients, coefficients.together(b.member))) for b in choices.blocks()]
     return np.concatenate(parts) if parts else np.zeros((0, choices.n_alternatives))
 
 
@@ -107,12 +108,6 @@ def _utilities(block: Choices, coefficients: Coefficients, together: FloatArray)
     if block.closed is not None:
         U[np.arange(len(block)), block.closed] = -np.inf
     return U
-
-
-def _log_softmax(U: FloatArray) -> FloatArray:
-    U = U.astype(np.float64)
-    U -= U.max(axis=1, keepdims=True)
-    return np.asarray(U - np.log(np.exp(U).sum(axis=1, keepdims=True)), dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ NUMBERS = (
     "features*",
     "logits",
     "multinomial",
+    "from_origin",
     "staged*",
     "training/*",
 )

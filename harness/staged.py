@@ -12,12 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.errors import RequestError
-from harness.features import build
 from harness.features_alternatives import Inputs, Pairs, group_pairs, open_groups, state_pairs
 from harness.features_contexts import Contexts
-from harness.frequencies import entry_shares
-from harness.model import Context, Model
+from harness.from_origin import FromOrigin
+from harness.model import Context
 from harness.panel import Panel
 from harness.staged_samples import Sample, coarse_groups
 from harness.types import FloatArray, IntArray
@@ -26,14 +24,12 @@ PAIRS_AT_ONCE = 500_000  # (transition, alternative) pairs priced at once: about
 LARGEST_LOG_ODDS = 14.0  # of staying: a probability of a float32 that is not yet one
 
 
-class Staged(Model):
+class Staged(FromOrigin):
     """Base of the three-step models: subclasses estimate and score the steps."""
 
     def __init__(self) -> None:
-        self.codes: tuple[str, ...] = ()
-        self.contexts = Contexts((), ())
+        super().__init__()
         self.group: IntArray = np.zeros(0, dtype=np.int64)  # [K]
-        self.entry_log: FloatArray = np.zeros(0)  # [K], ln P(state of a first record)
 
     @abstractmethod
     def estimate(self, train: Sample, valid: Sample, context: Context) -> None:
@@ -52,29 +48,19 @@ class Staged(Model):
         """float64 [q]: scores of states; their softmax over a choice set is P(state | group, switch)."""
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        self.codes = train.occupations.codes
+        self.begin(train)
         self.group = coarse_groups(train)
-        self.entry_log = np.log(entry_shares(train))
-        self.contexts = Contexts.fit(build(train, train.transitions), train.n_states)
         if train.n_states > 1:
             self.estimate(Sample.of(train, self.contexts), Sample.of(valid, self.contexts), context)
 
-    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-        if panel.occupations.codes != self.codes:
-            raise RequestError(f"panel '{panel.name}' has other states than the panel this model was fitted on")
-        out = np.zeros(states.shape, dtype=np.float32)
-        if panel.n_states == 1:
-            return out
-        is_entry = panel.origin(transitions) < 0
-        out[is_entry] = self.entry_log[states[is_entry]]
-        later = np.flatnonzero(~is_entry)
-        inputs = Inputs.of(panel, transitions[later], self.contexts)
+    def log_prob_from(self, inputs: Inputs, states: IntArray) -> FloatArray:
+        out = np.empty(states.shape, dtype=np.float32)
         size = np.bincount(self.group)
-        step = max(1, PAIRS_AT_ONCE // (len(size) + min(states.shape[1] * int(size.max()), panel.n_states)))
-        for start in range(0, len(later), step):
-            rows = np.arange(start, min(start + step, len(later)))
-            out[later[rows]] = self._rows(inputs.take(rows), states[later[rows]])
-        return np.minimum(out, 0.0)
+        step = max(1, PAIRS_AT_ONCE // (len(size) + min(states.shape[1] * int(size.max()), len(self.group))))
+        for start in range(0, len(inputs), step):
+            rows = np.arange(start, min(start + step, len(inputs)))
+            out[rows] = self._rows(inputs.take(rows), states[rows])
+        return out
 
     def _rows(self, inputs: Inputs, states: IntArray) -> FloatArray:
         """float64 [n, m]: ln P of the states asked for, of transitions that have an origin."""

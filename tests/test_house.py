@@ -34,7 +34,7 @@ ROOMS = [
     {"features_history"},
     {"features"},
     {"features_contexts", "features_alternatives"},
-    {"logits", "multinomial", "staged_samples"},
+    {"logits", "multinomial", "from_origin", "staged_samples"},
     {"staged"},
     {"training"},
     {"data"},

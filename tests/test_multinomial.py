@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import RunError
-from harness.multinomial import Choices, Coefficients, Problem, fit, log_shares
+from harness.multinomial import Choices, Coefficients, Problem, fit, log_rows
 from harness.types import FloatArray
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -55,7 +55,7 @@ def test_the_likelihood_is_the_formula(closes: bool) -> None:
     c = zeros.like(np.random.default_rng(1).normal(size=zeros.flat().size))
     U = utilities(problem, c)
     log_share = U - np.log(np.exp(U).sum(axis=1, keepdims=True))
-    np.testing.assert_allclose(log_shares(problem.choices, c), log_share, atol=1e-10)
+    np.testing.assert_allclose(log_rows(problem.choices, c), log_share, atol=1e-10)
     by_hand = problem.weight @ log_share[np.arange(25), problem.chosen] - problem.penalties.flat() @ c.flat() ** 2 / 2
     assert problem.value_and_slope(c)[0] == pytest.approx(by_hand, abs=1e-9)
 
@@ -112,7 +112,7 @@ def test_scikit_learn_ends_at_the_same_place(penalty: float) -> None:
     penalties = replace(Coefficients.zeros(choices), alternative=ridge)
     mine = fit(Problem(choices, y, np.ones(800), penalties), Coefficients.zeros(choices), 1e-14, 500)
     theirs = linear_model.LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=5000).fit(X, y)
-    np.testing.assert_allclose(log_shares(choices, mine.coefficients), theirs.predict_log_proba(X), atol=1e-5)
+    np.testing.assert_allclose(log_rows(choices, mine.coefficients), theirs.predict_log_proba(X), atol=1e-5)
     np.testing.assert_allclose(mine.coefficients.alternative[1:].T, theirs.coef_, atol=1e-5)
 
 
@@ -122,7 +122,7 @@ def test_constants_alone_give_the_observed_shares_whatever_the_weights() -> None
     choices = Choices(sparse.csr_matrix(np.ones((6, 1))), nothing, nothing, np.zeros((0, 0)), sparse.csr_matrix((3, 0)))
     zeros = Coefficients.zeros(choices)
     found = fit(Problem(choices, y, weight, zeros), zeros, 1e-14)
-    np.testing.assert_allclose(np.exp(log_shares(choices, found.coefficients)[0]), [0.4, 0.2, 0.4], atol=1e-6)
+    np.testing.assert_allclose(np.exp(log_rows(choices, found.coefficients)[0]), [0.4, 0.2, 0.4], atol=1e-6)
 
 
 def test_single_precision_cells_do_not_change_the_optimum(monkeypatch: pytest.MonkeyPatch) -> None:

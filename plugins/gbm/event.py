@@ -24,12 +24,13 @@ from harness.events import Risk
 from harness.features import build
 from harness.features_alternatives import Inputs
 from harness.features_contexts import Contexts
+from harness.from_origin import require_states
 from harness.model import Context, OutcomeModel, Table
 from harness.panel import Panel
-from harness.plugins.gbm.binary import Binary, Outcomes
+from harness.plugins.gbm.binary import Binary
 from harness.plugins.gbm.params import TreeParams
 from harness.staged import LARGEST_LOG_ODDS
-from harness.staged_samples import coarse_groups
+from harness.staged_samples import Outcomes, coarse_groups, counting
 from harness.types import FloatArray, IntArray
 
 
@@ -43,8 +44,8 @@ class Question:
     signs: Mapping[str, int]
 
     def at_risk(self, panel: Panel) -> IntArray:
-        """int64 [n]: the transitions at risk."""
-        later = panel.transitions
+        """int64 [n]: the transitions at risk; those of weight zero are as if they were not there."""
+        later = counting(panel, panel.transitions)
         return later[self.risk.at_risk(panel, later)]
 
 
@@ -62,8 +63,9 @@ class GbmEvent(OutcomeModel):
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
         at_risk = self.question.at_risk(train)
         if not len(at_risk):
+            nobody = "nobody" if train.weight is None else "nobody of weight above zero"
             raise RequestError(
-                f"nobody in the training split of '{train.name}' is at risk of {self.question.event}: task "
+                f"{nobody} in the training split of '{train.name}' is at risk of {self.question.event}: task "
                 f"'{self.question.task}' has nothing to be fitted on"
             )
         self.codes, self.group = train.occupations.codes, coarse_groups(train)
@@ -79,8 +81,7 @@ class GbmEvent(OutcomeModel):
         return Outcomes(inputs, happened, panel.person[records], panel.weights(records))
 
     def log_event(self, panel: Panel, transitions: IntArray) -> FloatArray:
-        if panel.occupations.codes != self.codes:
-            raise RequestError(f"panel '{panel.name}' has other states than the panel this model was fitted on")
+        require_states(panel, self.codes)
         log_odds = self.binary.log_odds(Inputs.of(panel, transitions, self.contexts))
         log_odds = np.clip(log_odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
         return np.asarray(-np.logaddexp(0.0, -log_odds), dtype=np.float32)

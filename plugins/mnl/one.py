@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.errors import RequestError, did_you_mean
-from harness.features import CATALOGUE, build
+from harness.features import CATALOGUE
 from harness.features_alternatives import Inputs
 from harness.features_contexts import STATES, Contexts
-from harness.frequencies import JEFFREYS, entry_shares
+from harness.frequencies import JEFFREYS
+from harness.from_origin import FromOrigin
 from harness.logits import log_shares
-from harness.model import Context, Model, Table
+from harness.model import Context, Table, take_states
 from harness.panel import Panel
 from harness.plugins.mnl.estimates import Estimate
 from harness.plugins.mnl.linear import Linear, varying
@@ -30,16 +31,14 @@ SQUARED = " squared"
 ROWS_AT_ONCE = 10_000
 
 
-class OneStage(Model):
+class OneStage(FromOrigin):
     """ln P(k) = x b_k - ln sum_j exp(x b_j), x the terms asked for; a state that no training transition went to has
     half a transition's share, and what all of these have is taken from the others alike.
     """
 
     def __init__(self, params: MnlParams) -> None:
+        super().__init__()
         self.params = params
-        self.codes: tuple[str, ...] = ()
-        self.entry_log: FloatArray = np.zeros(0)  # [K], ln P(state of a first record)
-        self.contexts = Contexts((), ())
         self.of_states: tuple[IntArray, IntArray] = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
         self.linear = Linear.empty()
         self.present: IntArray = np.zeros(0, dtype=np.int64)  # [J], states gone to, the reference first
@@ -48,9 +47,8 @@ class OneStage(Model):
         self.chosen: dict[str, Any] = {}
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        self.codes, self.entry_log = train.occupations.codes, np.log(entry_shares(train))
+        self.begin(train)
         self.of_states = statuses(train.occupations), train.occupations.group_index()[0]
-        self.contexts = Contexts.fit(build(train, train.transitions), train.n_states)
         mine, held = (Sample.of(panel, self.contexts) for panel in (train, valid))
         mine, held = (sample.take(np.flatnonzero(sample.weight > 0)) for sample in (mine, held))
         count = np.bincount(mine.target, weights=mine.weight, minlength=train.n_states)
@@ -113,30 +111,23 @@ class OneStage(Model):
     def _known(self, inputs: Inputs) -> Known:
         return Known.of(inputs, self.contexts.numbers, *self.of_states, {})
 
-    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-        if panel.occupations.codes != self.codes:
-            raise RequestError(f"panel '{panel.name}' has other states than the panel this model was fitted on")
-        is_entry = panel.origin(transitions) < 0
-        out = np.zeros(states.shape, dtype=np.float32)
-        out[is_entry] = self.entry_log[states[is_entry]]
-        for rows, log_row in self._rows(panel, transitions, np.flatnonzero(~is_entry)):
-            out[rows] = np.take_along_axis(log_row, states[rows], axis=1)
-        return np.minimum(out, 0.0)
+    def log_prob_from(self, inputs: Inputs, states: IntArray) -> FloatArray:
+        out = np.empty(states.shape, dtype=np.float32)
+        for start in range(0, len(inputs), ROWS_AT_ONCE):
+            rows = np.arange(start, min(start + ROWS_AT_ONCE, len(inputs)))
+            out[rows] = take_states(self._rows(inputs.take(rows)), states[rows])
+        return out
 
-    def _rows(self, panel: Panel, transitions: IntArray, later: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
-        """Some of the transitions that have an origin at a time, and float64 [rows, K], ln P of every state."""
+    def _rows(self, inputs: Inputs) -> FloatArray:
+        """float64 [n, K]: ln P of every state."""
         n_states, n_present = len(self.codes), len(self.present)
-        inputs = Inputs.of(panel, transitions[later], self.contexts)
-        for start in range(0, len(later), ROWS_AT_ONCE):
-            rows = np.arange(start, min(start + ROWS_AT_ONCE, len(later)))
-            row = np.full((len(rows), n_states), -np.inf)
-            if n_present < n_states:
-                row[:] = np.log(self.spare / (n_states - n_present))
-            if n_present:
-                part = inputs.take(rows)
-                X = self.linear.design(self._known(part), len(rows))
-                row[:, self.present] = np.log1p(-self.spare) + log_shares(X, self.linear.coefficients)
-            yield later[rows], row
+        row = np.full((len(inputs), n_states), -np.inf)
+        if n_present < n_states:
+            row[:] = np.log(self.spare / (n_states - n_present))
+        if n_present:
+            X = self.linear.design(self._known(inputs), len(inputs))
+            row[:, self.present] = np.log1p(-self.spare) + log_shares(X, self.linear.coefficients)
+        return row
 
     def save(self, folder: Path) -> None:
         arrays: dict[str, Any] = self.linear.arrays()

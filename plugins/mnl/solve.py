@@ -1,6 +1,7 @@
 """Finds the optimum of a penalised logit, at one penalty or along a path of them chosen on the validation split.
 
-Newton's method where the Hessian, which grows with the square of (states x terms), is small; lbfgs elsewhere.
+By gradients, and then by Newton's steps where the Hessian, which grows with the square of (states x terms), can be
+had; a Logit, and what has no penalty, by statsmodels' Newton, or its lbfgs where Newton does not come near.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import RunError
-from harness.logits import log_shares
+from harness.logits import down_the_path, log_shares
 from harness.multinomial import Choices, Coefficients, Problem, fit
 from harness.plugins.mnl.likelihood import Ridge, RidgeLogit, RidgeMNLogit
 from harness.types import FloatArray, IntArray
@@ -24,7 +25,7 @@ NEWTON_STEPS = 35  # after which it has not come near: from afar it can go back 
 CHORD_STEPS = 20
 TOLERANCE = 1e-7  # of a step of the gradients' climb, relative to the mean log-likelihood
 NOTHING: IntArray = np.zeros(0, dtype=np.int64)
-NEAR_ENOUGH = 1e-6  # nats that another step promises, below which there is none
+NEAR_ENOUGH = 1e-6  # nats that a step promises, which is then the last
 SMALLEST_CURVATURE = 1e-7  # of standardised columns, an observation: below it an unpenalised optimum does not exist
 
 
@@ -66,14 +67,12 @@ def fit_ridge(data: Labelled, penalty: float, iterations: int, start: FloatArray
     same; and where without a penalty there is no optimum.
     """
     model, begin = problem(data, penalty), np.ravel(start, order="F")
+    if penalty > 0 and isinstance(model, RidgeMNLogit):
+        # From afar Newton's method goes back and forth among many equations; from near it ends the path.
+        return _at_the_optimum(data, _by_gradients(data, penalty, iterations, start), NEWTON_SIZE)
     ways = ("newton", "lbfgs") if begin.size <= NEWTON_SIZE else ("lbfgs",)
     for way in ways:
-        if way == "lbfgs" and penalty > 0 and isinstance(model, RidgeMNLogit):
-            found, converged = _by_gradients(data, penalty, iterations, start)
-        else:
-            found, converged = _climb(
-                model, way, min(iterations, NEWTON_STEPS) if way == "newton" else iterations, begin
-            )
+        found, converged = _climb(model, way, min(iterations, NEWTON_STEPS) if way == "newton" else iterations, begin)
         better = np.isfinite(found).all() and model.loglike(found) >= model.loglike(begin)
         if better and (converged or way == ways[-1]):
             break
@@ -88,7 +87,7 @@ def _name(model: Ridge) -> str:
     return "statsmodels' Logit" if isinstance(model, RidgeLogit) else "statsmodels' MNLogit"
 
 
-def _by_gradients(data: Labelled, penalty: float, iterations: int, start: FloatArray) -> tuple[FloatArray, bool]:
+def _by_gradients(data: Labelled, penalty: float, iterations: int, start: FloatArray) -> Fitted:
     """The same optimum by the core's solver, in a third of the time that statsmodels' lbfgs takes.
 
     There every alternative has coefficients and each is penalised, which is the same: see ``likelihood``.
@@ -103,7 +102,7 @@ def _by_gradients(data: Labelled, penalty: float, iterations: int, start: FloatA
     begin = replace(zeros, alternative=every - every.mean(axis=1, keepdims=True))
     found = fit(asked, begin, TOLERANCE, iterations)
     against = found.coefficients.alternative[:, 1:] - found.coefficients.alternative[:, :1]
-    return np.ravel(against, order="F"), found.converged
+    return Fitted(against, penalty, found.converged)
 
 
 def _climb(model: Ridge, way: str, iterations: int, begin: FloatArray) -> tuple[FloatArray, bool]:
@@ -151,26 +150,25 @@ def fit_path(
 
     start: float64 [d, equations], where the first fit begins, or zero. Where nothing is held out, the largest penalty.
     """
-    coefficients = np.zeros((data.X.shape[1], max(int(data.y.max(initial=1)), 1))) if start is None else start
-    best, lowest = None, np.inf
-    for penalty in sorted(penalties, reverse=True):
-        fitted = fit_ridge(data, penalty, iterations, coefficients)
-        coefficients = fitted.coefficients
-        loss = held_out.loss(coefficients) if held_out.weight.sum() > 0 else np.inf
-        if best is not None and loss >= lowest:
-            break
-        best, lowest = fitted, loss
-    assert best is not None  # there is at least one penalty
-    return _at_the_optimum(data, best)
+    begin = np.zeros((data.X.shape[1], max(int(data.y.max(initial=1)), 1))) if start is None else start
+
+    def climb(penalty: float, before: Fitted | None) -> Fitted:
+        return fit_ridge(data, penalty, iterations, begin if before is None else before.coefficients)
+
+    def loss(fitted: Fitted) -> float:
+        return held_out.loss(fitted.coefficients) if held_out.weight.sum() > 0 else np.inf
+
+    return _at_the_optimum(data, down_the_path(penalties, climb, loss), MOST_COEFFICIENTS)
 
 
-def _at_the_optimum(data: Labelled, fitted: Fitted) -> Fitted:
-    """A fit of lbfgs brought to the optimum by Newton's steps that share one Hessian (the chord method).
+def _at_the_optimum(data: Labelled, fitted: Fitted, most: int) -> Fitted:
+    """A fit by gradients brought to the optimum by Newton's steps that share one Hessian (the chord method).
 
-    Where lbfgs stops the likelihood is as good as there, but some coefficients lie a good part of a standard error off.
+    Where they stop the likelihood is as good as there, but some coefficients lie a good part of a standard error off.
+    most: coefficients up to which the Hessian is worth its seconds.
     """
     beta, shape = fitted.coefficients.ravel(order="F"), fitted.coefficients.shape
-    if not NEWTON_SIZE < beta.size <= MOST_COEFFICIENTS:
+    if beta.size > most:
         return fitted
     model = problem(data, fitted.penalty)
     try:
@@ -181,7 +179,7 @@ def _at_the_optimum(data: Labelled, fitted: Fitted) -> Fitted:
     for _ in range(CHORD_STEPS):
         step = inverse @ slope
         if slope @ step / 2 <= NEAR_ENOUGH:
-            return Fitted(beta.reshape(shape, order="F"), fitted.penalty, converged=True)
+            return Fitted((beta + step).reshape(shape, order="F"), fitted.penalty, converged=True)
         found = model.loglike(beta + step)
         if not found > value:
             break

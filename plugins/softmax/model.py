@@ -10,13 +10,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from harness.errors import RequestError
-from harness.features import build
 from harness.features_alternatives import Inputs
 from harness.features_contexts import Contexts
-from harness.frequencies import entry_shares
-from harness.model import Context, Model, Table, take_states
-from harness.multinomial import Choices, Coefficients, Problem, fit, log_shares
+from harness.from_origin import FromOrigin
+from harness.logits import down_the_path
+from harness.model import Context, Table, take_states
+from harness.multinomial import Choices, Coefficients, Optimum, Problem, fit, log_rows
 from harness.panel import Panel
 from harness.plugins.softmax.design import Layout, indicators
 from harness.plugins.softmax.params import SoftmaxParams
@@ -30,28 +29,26 @@ CELLS_AT_ONCE = 20_000_000  # (transition, state) cells of whole rows: 160 MB
 LEAST = -14.0  # ln P(leaving): a float32 P(stay) that is not yet one
 
 Part = Literal["staying", "states"]
+Found = tuple[float, Optimum]  # of a penalty
 
 
-class Softmax(Model):
+class Softmax(FromOrigin):
     """u_k = x'(b_k + c_g(k)) + z_k'w for every state; by default but the origin, staying being a logit of its own."""
 
     def __init__(self, params: SoftmaxParams) -> None:
+        super().__init__()
         self.params = params
-        self.codes: tuple[str, ...] = ()
-        self.contexts = Contexts((), ())
         self.layout = Layout((), (), ())
         self.group: IntArray = np.zeros(0, dtype=np.int64)  # [K]
         self.minor: IntArray = np.zeros(0, dtype=np.int64)  # [K]
-        self.entry_log: FloatArray = np.zeros(0)  # [K], ln P(state of a first record)
         self.parts: dict[Part, Coefficients] = {}
         self.chosen: dict[str, Any] = {}
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        self.codes, self.entry_log = train.occupations.codes, np.log(entry_shares(train))
+        self.begin(train)
         self.group, self.minor = train.occupations.group_index()[0], train.occupations.minor_index()
         if train.n_states == 1 or not len(train.transitions):
             return
-        self.contexts = Contexts.fit(build(train, train.transitions), train.n_states)
         known, held_out = Sample.of(train, self.contexts), Sample.of(valid, self.contexts)
         given = self.params
         self.layout = Layout.fit(known.inputs, self.contexts, train.occupations, given.pieces, given.groups)
@@ -70,21 +67,22 @@ class Softmax(Model):
         chosen, happened = (
             (s.origin != s.target).astype(np.int64) if part == "staying" else s.target for s in (train, valid)
         )
-        zeros = Coefficients.zeros(choices)
-        start, best, lowest = zeros, None, np.inf
-        for penalty in sorted(self.params.penalties, reverse=True):
-            problem = Problem(choices, chosen, train.weight, _ridge(zeros, penalty), self.params.threads)
-            found = fit(problem, start, self.params.tolerance, self.params.iterations)
-            start, loss = found.coefficients, np.inf
+        zeros, given = Coefficients.zeros(choices), self.params
+
+        def climb(penalty: float, before: Found | None) -> Found:
+            problem = Problem(choices, chosen, train.weight, _ridge(zeros, penalty), given.threads)
+            found = fit(problem, zeros if before is None else before[1].coefficients, given.tolerance, given.iterations)
             done()
-            if valid.weight.sum() > 0:
-                log_prob = log_shares(asked, start)[np.arange(len(valid)), happened]
-                loss = -float(valid.weight @ log_prob) / float(valid.weight.sum())
-            if best is not None and loss >= lowest:
-                break
-            best, lowest = found, loss
-            self.chosen |= {f"{part}_penalty": penalty, f"{part}_converged": found.converged}
-        assert best is not None  # there is at least one penalty
+            return penalty, found
+
+        def loss(found: Found) -> float:
+            if not valid.weight.sum() > 0:
+                return np.inf
+            log_prob = log_rows(asked, found[1].coefficients)[np.arange(len(valid)), happened]
+            return -float(valid.weight @ log_prob) / float(valid.weight.sum())
+
+        penalty, best = down_the_path(given.penalties, climb, loss)
+        self.chosen |= {f"{part}_penalty": penalty, f"{part}_converged": best.converged}
         self.parts[part] = best.coefficients
 
     def _choices(self, part: Part, inputs: Inputs) -> Choices:
@@ -103,29 +101,22 @@ class Softmax(Model):
         """float64 [n, K]: ln P of every state, of transitions that have an origin."""
         rows = np.full((len(inputs), len(self.group)), -np.log(max(len(self.group) - 1, 1)))  # nobody was seen to leave
         if "states" in self.parts:
-            rows = log_shares(self._choices("states", inputs), self.parts["states"])
+            rows = log_rows(self._choices("states", inputs), self.parts["states"])
         if "staying" in self.parts:
-            staying = log_shares(self._choices("staying", inputs), self.parts["staying"])
+            staying = log_rows(self._choices("staying", inputs), self.parts["staying"])
             rows += np.maximum(staying[:, 1:], LEAST)
             rows[np.arange(len(rows)), inputs.origin] = staying[:, 0]
         return rows
 
-    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-        if panel.occupations.codes != self.codes:
-            raise RequestError(f"panel '{panel.name}' has other states than the panel this model was fitted on")
-        out = np.zeros(states.shape, dtype=np.float32)
-        if panel.n_states == 1:
-            return out
-        first = panel.origin(transitions) < 0
-        if not self.parts:
-            first = np.ones(len(transitions), dtype=bool)  # nobody was seen to go anywhere
-        out[first] = self.entry_log[states[first]]
-        later = np.flatnonzero(~first)
-        step = max(1, CELLS_AT_ONCE // panel.n_states)
-        for start in range(0, len(later), step):
-            rows = later[start : start + step]
-            out[rows] = take_states(self._rows(Inputs.of(panel, transitions[rows], self.contexts)), states[rows])
-        return np.minimum(out, 0.0)
+    def log_prob_from(self, inputs: Inputs, states: IntArray) -> FloatArray:
+        if not self.parts:  # there was no transition to learn from
+            return np.asarray(self.entry_log[states])
+        out = np.empty(states.shape, dtype=np.float32)
+        step = max(1, CELLS_AT_ONCE // len(self.codes))
+        for start in range(0, len(inputs), step):
+            rows = np.arange(start, min(start + step, len(inputs)))
+            out[rows] = take_states(self._rows(inputs.take(rows)), states[rows])
+        return out
 
     def save(self, folder: Path) -> None:
         arrays: dict[str, Any] = {"entry_log": self.entry_log, "group": self.group, "minor": self.minor}
