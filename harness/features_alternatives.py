@@ -141,15 +141,14 @@ class Affinities:
         codes: Mapping[str, IntArray],
         chosen: IntArray,
         scheme: Scheme,
-        weight: FloatArray | None = None,
+        weight: FloatArray,
     ) -> Affinities:
         """codes: int64 [n] by context. chosen: int64 [n], the alternative that was taken. weight: float64 [n], what
-        each of them counts for; one where None.
+        each of them counts for.
 
         A state's counts lean on those of its major group, and these, as other contexts' do, on the margin.
         """
         n = scheme.n_alternatives
-        weight = np.ones(len(chosen)) if weight is None else weight
         margin = shares(np.bincount(chosen, weights=weight, minlength=n))
         tables = {}
         for context in contexts.contexts:

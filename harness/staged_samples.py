@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from harness.features_alternatives import (
     state_pairs,
 )
 from harness.features_contexts import Contexts
-from harness.frequencies import Destinations, Stays, Strengths
+from harness.frequencies import Destinations, Rates, Stays, Strengths
 from harness.panel import Panel
 from harness.types import BoolArray, FloatArray, IntArray
 
@@ -35,7 +35,7 @@ class Sample:
     """n transitions to estimate from, of a panel's persons.
 
     inputs: what is known of them. target: int64 [n], the state that followed. person: int64 [n]. weight: float64 [n],
-    what each counts for.
+    what each counts for, above zero.
     """
 
     panel: Panel
@@ -46,7 +46,8 @@ class Sample:
 
     @classmethod
     def of(cls, panel: Panel, contexts: Contexts) -> Sample:
-        records = panel.transitions
+        """A panel's transitions; those of weight zero are as if they were not there."""
+        records = counting(panel, panel.transitions)
         inputs, target = Inputs.of(panel, records, contexts), panel.state[records].astype(np.int64)
         return cls(panel, inputs, target, panel.person[records], panel.weights(records))
 
@@ -86,13 +87,48 @@ class Sample:
         """The transitions of the persons outside a fold."""
         return self.of_persons(np.arange(self.panel.n_persons) % FOLDS != fold)
 
+    def stays(self) -> Outcomes:
+        """Whether each kept its origin."""
+        return Outcomes(self.inputs, self.stayed, self.person, self.weight)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """n transitions and whether a binary outcome, as staying or a task's event, happened: bool [n].
+
+    person: int64 [n]. weight: float64 [n], above zero.
+    """
+
+    inputs: Inputs
+    happened: BoolArray
+    person: IntArray
+    weight: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.happened)
+
+    def fold(self) -> IntArray:
+        """int64 [n]: which of the folds of persons each transition is in."""
+        return self.person % FOLDS
+
+    def others(self, fold: int) -> Outcomes:
+        """The transitions of the persons outside a fold."""
+        rows = np.flatnonzero(self.fold() != fold)
+        return Outcomes(self.inputs.take(rows), self.happened[rows], self.person[rows], self.weight[rows])
+
+
+def counting(panel: Panel, transitions: IntArray) -> IntArray:
+    """int64: those of the transitions whose weight is above zero."""
+    return transitions[panel.weights(transitions) > 0]
+
 
 @dataclass(frozen=True)
 class StayFeatures:
     """Columns for staying: how much more often people of each context stay, how often the origin was seen, the numbers.
 
-    affinities: of the alternatives leave and stay. log_odds: float64 [K], of staying, by origin, smoothed. log_seen:
-    float64 [K], ln (1 + transitions from the origin).
+    Or for another binary outcome, which then stands in the place of staying. affinities: of the alternatives leave and
+    stay. log_odds: float64 [K], of staying, by origin, smoothed. log_seen: float64 [K], ln (1 + transitions from the
+    origin).
     """
 
     affinities: Affinities
@@ -105,13 +141,20 @@ class StayFeatures:
 
     @classmethod
     def count(cls, sample: Sample, contexts: Contexts, group: IntArray, strengths: tuple[float, float]) -> StayFeatures:
+        """Of staying. strengths: as in ``count_outcomes``."""
+        return cls.count_outcomes(sample.stays(), contexts, group, strengths)
+
+    @classmethod
+    def count_outcomes(
+        cls, outcomes: Outcomes, contexts: Contexts, group: IntArray, strengths: tuple[float, float]
+    ) -> StayFeatures:
         """strengths: transitions that the overall rate is worth against a state's own, and against a context's."""
         scheme = Scheme(2, group, group, strengths[1], ())
-        stays = Stays(sample.panel)
-        rates = stays.rates(strengths[0])
-        stayed = sample.stayed.astype(np.int64)
-        affinities = Affinities.count(contexts, sample.inputs.codes, stayed, scheme, sample.weight)
-        return cls(affinities, np.log(rates) - np.log1p(-rates), np.log1p(stays.seen))
+        happened = outcomes.happened.astype(np.int64)
+        affinities = Affinities.count(contexts, outcomes.inputs.codes, happened, scheme, outcomes.weight)
+        counted = Rates(outcomes.inputs.origin, outcomes.happened, outcomes.weight, len(group))
+        rates = counted.rates(strengths[0])
+        return cls(affinities, np.log(rates) - np.log1p(-rates), np.log1p(counted.seen))
 
     def offset(self, inputs: Inputs) -> FloatArray:
         """float64 [n]: log-odds of staying by origin alone."""
@@ -135,7 +178,10 @@ class StayFeatures:
             return cls(Affinities(tables, stored["log_margin"]), stored["log_odds"], stored["log_seen"])
 
 
-def cross_fitted_stays(sample: Sample, count: Callable[[Sample], StayFeatures]) -> tuple[FloatArray, FloatArray]:
+Counted = TypeVar("Counted", Sample, Outcomes)
+
+
+def cross_fitted_stays(sample: Counted, count: Callable[[Counted], StayFeatures]) -> tuple[FloatArray, FloatArray]:
     """Features (float32 [n, d]) and offsets (float64 [n]) of a sample's transitions, each counted on other persons.
 
     As they are for anyone predicted later: counted on themselves, a rare context would seem to know its outcome.

@@ -123,6 +123,13 @@ def test_nobody_at_risk_is_refused(registry: Registry, small: Panel, tmp_path: P
         fitted(registry, "gbm-lf-exit", replace(small, occupations=working), tmp_path)
 
 
+def test_those_at_risk_with_weight_zero_are_not_there(registry: Registry, small: Panel, tmp_path: Path) -> None:
+    weight = np.ones(small.n_records)
+    weight[registry.task("lf_exit").transitions(small)] = 0.0
+    with pytest.raises(RequestError, match=r"nobody of weight above zero in the training split of 'market-.*'lf_exit'"):
+        fitted(registry, "gbm-lf-exit", replace(small, weight=weight), tmp_path)
+
+
 def test_with_all_tasks_it_is_scored_on_its_own(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -15,8 +15,8 @@ from harness.data.market import MarketParams, load_market
 from harness.features import CATALOGUE, covariate_labels, known
 from harness.features_alternatives import Inputs
 from harness.model import Context, Model
-from harness.panel import Occupations, Panel, Status, split_by_hash
-from harness.plugins.gbm.columns import NUMBERS
+from harness.panel import SPLITS, Occupations, Panel, Status, split_by_hash
+from harness.plugins.gbm.columns import NUMBERS, OF_ALTERNATIVES
 from harness.plugins.gbm.model import Gbm, gbm
 from harness.plugins.gbm.params import GbmParams
 from harness.registry import Registry
@@ -148,6 +148,19 @@ def test_what_has_weight_zero_teaches_nothing(name: str, registry: Registry, sma
     assert not np.array_equal(said(small.state, np.ones(small.n_records)), said(state, np.ones(small.n_records)))
 
 
+@pytest.mark.parametrize("name", FAMILY)
+def test_validation_records_of_weight_zero_are_none(
+    name: str, registry: Registry, small: Panel, tmp_path: Path
+) -> None:
+    """Where none of them counts there is nothing to stop by, as in an empty split: the frequencies are left alone."""
+    spec = registry.model(name).item
+    params = validate(spec.params, {"rounds": "15", "threads": "1", "min_data": "5", "min_weight": "1"}, name)
+    nobody = replace(small, weight=np.where(small.split[small.person] == SPLITS.index("valid"), 0.0, 1.0))
+    grown, none = (fitted(spec.build(params), panel, tmp_path).facts() for panel in (small, nobody))
+    assert grown["parameters_trained"] > 0
+    assert none["parameters_trained"] == 0
+
+
 def test_a_weight_is_a_pull_in_trees(tmp_path: Path) -> None:
     """Of two sorts of persons, alike but in their number of years with a state, those who count more decide."""
     panel = restless()
@@ -211,11 +224,13 @@ def test_every_feature_that_trees_see_is_documented(small: Panel, tmp_path: Path
     assert isinstance(model, Gbm)
     described = known(small)
     assert set(covariate_labels(small).values()) <= set(described)
-    for trees in (model.stay.trees, *model.trees.values()):
+    for step, trees in (("stay", model.stay.trees), *model.trees.items()):
         assert len({column.name for column in trees.columns}) == len(trees.columns)
-        for column in trees.columns:
-            parts = column.feature.split(" x ") if column.feature else []
-            assert set(parts) <= set(described), column
+        of_alternatives = [column for column in trees.columns if not column.feature]
+        assert len(of_alternatives) == (0 if step == "stay" else len(OF_ALTERNATIVES))
+        assert all(column.name.startswith(f"{step}: ") for column in of_alternatives)
+        for column in set(trees.columns) - set(of_alternatives):
+            assert set(column.feature.split(" x ")) <= set(described), column
 
 
 def test_importances_add_up_and_survive_saving(small: Panel, tmp_path: Path) -> None:

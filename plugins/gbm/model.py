@@ -14,7 +14,7 @@ from harness.ensemble import Ensemble
 from harness.features_alternatives import Inputs, PairFeatures, Pairs
 from harness.frequencies import Destinations
 from harness.model import Context, Model, Table
-from harness.plugins.gbm.binary import Binary, Outcomes
+from harness.plugins.gbm.binary import Binary
 from harness.plugins.gbm.columns import NUMBERS, columns
 from harness.plugins.gbm.params import GbmParams
 from harness.plugins.gbm.trees import Rows, Trees, grow, threads
@@ -39,11 +39,10 @@ class Gbm(Staged):
         self.chosen: dict[str, float] = {}
 
     def estimate(self, train: Sample, valid: Sample, context: Context) -> None:
-        train = train if (train.weight > 0).all() else train.take(np.flatnonzero(train.weight > 0))
         destinations = Destinations(train.panel, self.group).choose(valid.panel)
         self.chosen = {f"{name}_strength": value for name, value in asdict(destinations).items()}
         with context.progress.bar("gbm: staying, groups, states", 3) as bar:
-            self.stay.fit((_outcomes(train), _outcomes(valid)), self.contexts, self.group, context.seed)
+            self.stay.fit((train.stays(), valid.stays()), self.contexts, self.group, context.seed)
             self.chosen |= {"stay_strength": self.stay.strength, "stay_rounds": self.stay.trees.rounds}
             bar.advance()
             for step in STEPS:
@@ -111,10 +110,6 @@ class Gbm(Staged):
 
     def _steps(self) -> dict[str, Trees]:
         return {"stay": self.stay.trees, **self.trees} if self.stay.trees.columns else {}
-
-
-def _outcomes(sample: Sample) -> Outcomes:
-    return Outcomes(sample.inputs, sample.stayed, sample.person, sample.weight)
 
 
 def gbm(params: GbmParams) -> Model:

@@ -38,8 +38,8 @@ class Column:
 class Rows:
     """Rows for one step's trees: X float32 [q, d]; label bool [q]; offset float64 [q], the score that trees add to.
 
-    weight: float64 [q], what each row counts for, the same throughout a choice set. pairs: the choice sets that the
-    rows make up; None where every row is a binary outcome of its own.
+    weight: float64 [q], above zero, what each row counts for, the same throughout a choice set. pairs: the choice sets
+    that the rows make up; None where every row is a binary outcome of its own.
     """
 
     X: FloatArray
@@ -70,7 +70,6 @@ class Rows:
     def loss(self, scores: FloatArray, data: Any) -> tuple[str, float, bool]:
         """LightGBM's metric: name, mean -ln P in nats by weight, and that higher is not better."""
         weight = self.weight if self.pairs is None else self.weight[self.label]
-        weight = weight if weight.any() else np.ones(len(weight))  # where nothing counts, all count the same
         return "loss", -float((weight * self.log_prob(scores)).sum() / weight.sum()), False
 
 
