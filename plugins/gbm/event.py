@@ -24,6 +24,7 @@ from harness.events import Risk
 from harness.features import build
 from harness.features_alternatives import Inputs
 from harness.features_contexts import Contexts
+from harness.from_origin import require_states
 from harness.model import Context, OutcomeModel, Table
 from harness.panel import Panel
 from harness.plugins.gbm.binary import Binary
@@ -80,8 +81,7 @@ class GbmEvent(OutcomeModel):
         return Outcomes(inputs, happened, panel.person[records], panel.weights(records))
 
     def log_event(self, panel: Panel, transitions: IntArray) -> FloatArray:
-        if panel.occupations.codes != self.codes:
-            raise RequestError(f"panel '{panel.name}' has other states than the panel this model was fitted on")
+        require_states(panel, self.codes)
         log_odds = self.binary.log_odds(Inputs.of(panel, transitions, self.contexts))
         log_odds = np.clip(log_odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
         return np.asarray(-np.logaddexp(0.0, -log_odds), dtype=np.float32)
