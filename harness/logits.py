@@ -18,33 +18,53 @@ from harness.types import BoolArray, FloatArray, IntArray
 
 PAIRS_AT_ONCE = 200_000  # pairs whose moments are summed at once: 64 MB with 40 columns
 MOST_STEPS = 50
+MOST_DEVIATIONS = 8.0
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """Standardises columns that vary: kept int64 [d'], center and scale float64 [d']."""
+    """Standardises columns that vary: kept int64 [d'], center and scale float64 [d'].
+
+    low, high: float64 [d'], the standardised columns' range in estimation, and at most eight standard deviations from
+    their mean. Beyond it a column keeps the nearest value: of an age or a year that nobody was seen at, a polynomial
+    says nothing.
+    """
 
     kept: IntArray
     center: FloatArray
     scale: FloatArray
+    low: FloatArray
+    high: FloatArray
 
     @classmethod
     def of(cls, X: FloatArray, weight: FloatArray | None = None) -> Scaling:
         """weight: float64 [n], what each row counts for; one where None."""
         if not len(X):
-            return cls(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0))
+            return cls(np.zeros(0, dtype=np.int64), *np.zeros((4, 0)))
         weight = np.ones(len(X)) if weight is None else weight
         center = weight @ X / weight.sum()
         spread = np.array([np.sqrt(weight @ (X[:, j] - center[j]) ** 2 / weight.sum()) for j in range(X.shape[1])])
         kept = np.flatnonzero(spread > 1e-8)
-        return cls(kept, center[kept], spread[kept])
+        center, spread, seen = center[kept], spread[kept], X[weight > 0][:, kept]
+        low, high = ((edge - center) / spread for edge in (seen.min(axis=0), seen.max(axis=0)))
+        return cls(kept, center, spread, np.maximum(low, -MOST_DEVIATIONS), np.minimum(high, MOST_DEVIATIONS))
+
+    def take(self, columns: IntArray) -> Scaling:
+        """Of some of the columns that are kept, which are then all there are."""
+        parts = (self.center, self.scale, self.low, self.high)
+        return Scaling(np.arange(len(columns)), *(part[columns] for part in parts))
 
     def apply(self, X: FloatArray) -> FloatArray:
-        """float64 [n, 1 + d']: a constant, and the columns within eight standard deviations of their mean."""
+        """float64 [n, 1 + d']: a constant, and the columns within their range."""
         scaled = np.empty((len(X), 1 + len(self.kept)))
         scaled[:, 0] = 1.0
-        scaled[:, 1:] = np.clip((X[:, self.kept] - self.center) / self.scale, -8.0, 8.0)
+        for j, column in enumerate(self.kept):
+            scaled[:, 1 + j] = self.column(j, X[:, column])
         return scaled
+
+    def column(self, j: int, values: FloatArray) -> FloatArray:
+        """float64 [n]: values of the j-th column that is kept, standardised and within its range."""
+        return np.asarray(np.clip((values - self.center[j]) / self.scale[j], self.low[j], self.high[j]))
 
     @property
     def to_natural(self) -> FloatArray:

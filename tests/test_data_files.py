@@ -80,8 +80,9 @@ def test_lines_are_right_after_quoted_line_breaks_and_blank_lines(tmp_path: Path
 
 
 def test_a_quote_that_never_closes_is_told(tmp_path: Path) -> None:
+    """And nothing else: what follows the quote is neither a value nor missing."""
     found = errors(folder(tmp_path, CAREERS.replace("2,1999,HOME,male", '2,1999,HOME,"male')))
-    assert "careers.csv, line 5: a quote opens in this row and never closes" in found
+    assert found == ["careers.csv, line 5: a quote opens in this row and never closes"]
 
 
 def test_truncated_and_corrupt_gzip(tmp_path: Path) -> None:

@@ -260,7 +260,11 @@ def test_scaling_leaves_out_what_does_not_vary_and_bounds_what_does() -> None:
     scaled = scaling.apply(X)
     np.testing.assert_allclose(scaled[:, 0], 1.0)
     np.testing.assert_allclose([scaled[:, 1].mean(), scaled[:, 1].std()], [0.0, 1.0], atol=1e-12)
-    assert scaling.apply(np.array([[1e9, 0.0]]))[0, 1] == 8.0
+    # What was not seen in estimation counts as the nearest that was, and what was far out as eight deviations.
+    seen = np.sqrt(2.0)
+    np.testing.assert_allclose(scaling.apply(np.array([[1e9, 0.0], [-3.0, 0.0], [2.0, 3.0]]))[:, 1], [seen, -seen, 0.0])
+    far = Scaling.of(np.append(np.zeros(199), 1.0)[:, None])
+    assert far.apply(np.ones((1, 1)))[0, 1] == 8.0
     np.testing.assert_allclose(scaling.to_natural @ np.array([1.0, 2.0]), [1 - 2 * 2 / np.sqrt(2), 2 / np.sqrt(2)])
     heavy = Scaling.of(X, np.array([1.0, 0, 0, 0, 1]))
     np.testing.assert_allclose([heavy.center[0], heavy.scale[0]], [2.0, 2.0])

@@ -47,7 +47,7 @@ def test_marginal_effects_of_terms_that_stand_alone_are_statsmodels_own() -> Non
     )
     nothing = np.zeros(0, dtype=np.int64)
     known = Known({"number": number, "dummy": dummy.astype(float)}, {"level": level}, nothing, nothing, {})
-    raw = Scaling(np.arange(4), np.zeros(4), np.ones(4))
+    raw = Scaling(np.arange(4), np.zeros(4), np.ones(4), np.full(4, -8.0), np.full(4, 8.0))
     linear = Linear(terms, raw, own.params[:, None])
     [table] = marginal_effects(linear, X, np.ones(n), known, own.cov_params()).tables()
     mine = column(table, "percentage points")
@@ -94,7 +94,8 @@ def test_the_share_of_stayers_in_a_band_moves_with_a_whole_number() -> None:
     own = np.nan_to_num(age)
     X = np.column_stack([np.ones(n), own, given["stayers among age"], income, given["stayers among income"]])
     beta, weight = np.array([0.5, -0.03, 1.2, 0.4, 2.0]), np.array([1.0, 2, 0.5, 1, 3, 1])
-    linear = Linear(terms, Scaling(np.arange(4), np.zeros(4), np.full(4, 100.0)), beta[:, None] * [[1], *[[100]] * 4])
+    scaling = Scaling(np.arange(4), np.zeros(4), np.full(4, 100.0), np.full(4, -8.0), np.full(4, 8.0))
+    linear = Linear(terms, scaling, beta[:, None] * [[1], *[[100]] * 4])
     design = np.column_stack([X[:, 0], X[:, 1:] / 100])
     # Two bands of age, below 30 and from 30 up; all training careers say -0.1 and 0.3 of them.
     bands = {"age": Bands((30.0,), np.array([-0.1, 0.3, 0.0])), "income": Bands((2.5,), np.array([-1.0, 1.0, 0.0]))}

@@ -29,7 +29,8 @@ def assemble(records: Records, occupations: Occupations | None, findings: Findin
     ids = np.array(records.person.distinct, dtype=str)
     if split is None:
         split = split_by_hash(ids)
-    checks.check_split_sizes(records, split, findings)
+    if not findings.errors:  # of rows that could not be read, persons may be missing
+        checks.check_split_sizes(records, split, findings)
     checks.note_single_records(records, findings)
     order = np.arange(len(person)) if (np.diff(person) >= 0).all() else np.argsort(person, kind="stable")
     start = np.diff(person[order], prepend=-2) != 0

@@ -162,6 +162,9 @@ def _rows(file: str, text: str, findings: Findings) -> tuple[list[list[str]], li
         csv.field_size_limit(limit)
     if text.count('"') % 2:
         findings.error(file, "a quote opens in this row and never closes", line=lines[-1])
+        if len(rows) > 1:  # all that follows the quote is in its row: no row of the table, nor a value to be shown
+            rows.pop()
+            lines.pop()
     return rows, lines, blank
 
 

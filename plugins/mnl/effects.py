@@ -97,7 +97,7 @@ def _effect(linear: Linear, X: FloatArray, weight: FloatArray, move: Move) -> tu
     effect, gradient = 0.0, np.zeros(len(beta))
     base = X @ beta
     for sign, known in ((-1.0, move.before), (1.0, move.after)):
-        columns = {j: _standardised(linear, j, known) for j in places}
+        columns = {j: linear.scaling.column(j, linear.terms[j].values(known)) for j in places}
         utility = base + sum((columns[j] - X[:, j + 1]) * beta[j + 1] for j in places)
         p = np.exp(-np.logaddexp(0.0, -utility))
         slope = sign * share * p * (1 - p)
@@ -106,12 +106,6 @@ def _effect(linear: Linear, X: FloatArray, weight: FloatArray, move: Move) -> tu
         for j in places:
             gradient[j + 1] += slope @ (columns[j] - X[:, j + 1])
     return effect, gradient
-
-
-def _standardised(linear: Linear, j: int, known: Known) -> FloatArray:
-    scaling = linear.scaling
-    values = (linear.terms[j].values(known) - scaling.center[j]) / scaling.scale[j]
-    return np.asarray(np.clip(values, -8.0, 8.0))
 
 
 def marginal_effects(

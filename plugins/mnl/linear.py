@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 from harness.logits import Scaling
 from harness.plugins.mnl.terms import Known, Term, distinct, from_json, matrix, to_json
 from harness.types import FloatArray, IntArray
+
+OF_SCALING = ("center", "scale", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,7 @@ class Linear:
         return np.asarray(self.design(known, n) @ self.coefficients)
 
     def arrays(self) -> dict[str, FloatArray | IntArray]:
-        scaling = self.scaling
-        return {"coefficients": self.coefficients, "center": scaling.center, "scale": scaling.scale}
+        return {"coefficients": self.coefficients, **{part: getattr(self.scaling, part) for part in OF_SCALING}}
 
     def described(self) -> list[dict[str, Any]]:
         """The terms, as JSON has them."""
@@ -49,10 +50,11 @@ class Linear:
         return described
 
     @classmethod
-    def restored(cls, arrays: dict[str, Any], described: list[dict[str, Any]]) -> Linear:
+    def restored(cls, arrays: Mapping[str, Any], described: list[dict[str, Any]], prefix: str = "") -> Linear:
+        """From ``arrays`` and ``described``; prefix: of the arrays' names."""
         terms = tuple(from_json(described))
-        scaling = Scaling(np.arange(len(terms)), arrays["center"], arrays["scale"])
-        return cls(terms, scaling, arrays["coefficients"])
+        scaling = Scaling(np.arange(len(terms)), *(arrays[prefix + part] for part in OF_SCALING))
+        return cls(terms, scaling, arrays[f"{prefix}coefficients"])
 
 
 def varying(terms: Sequence[Term], known: Known, weight: FloatArray) -> tuple[tuple[Term, ...], FloatArray, Scaling]:
@@ -64,5 +66,4 @@ def varying(terms: Sequence[Term], known: Known, weight: FloatArray) -> tuple[tu
     kept = np.array(distinct(terms, X), dtype=np.int64)
     scaling = Scaling.of(X[:, kept], weight)
     kept = kept[scaling.kept]  # a column may vary and yet not by weight
-    scaling = Scaling(np.arange(len(kept)), scaling.center, scaling.scale)
-    return tuple(terms[j] for j in kept), X[:, kept], scaling
+    return tuple(terms[j] for j in kept), X[:, kept], scaling.take(np.arange(len(kept)))

@@ -171,8 +171,7 @@ class Mnl(Staged):
         with np.load(folder / "coefficients.npz", allow_pickle=False) as kept:
             self.weights, self.present, self.status = kept["weights"], kept["present"], kept["status"]
             for step, terms in stored["terms"].items():
-                arrays = {name: kept[f"{step} {name}"] for name in ("coefficients", "center", "scale")}
-                self.linear[step] = Linear.restored(arrays, terms)
+                self.linear[step] = Linear.restored(kept, terms, f"{step} ")
 
     def facts(self) -> Mapping[str, Any]:
         trained = sum(linear.coefficients.size for linear in self.linear.values()) + self.weights.size

@@ -153,8 +153,7 @@ class OneStage(FromOrigin):
         with np.load(folder / "one.npz", allow_pickle=False) as kept:
             self.entry_log, self.present = kept["entry_log"], kept["present"]
             self.of_states = kept["status"], kept["group"]
-            arrays = {name: kept[name] for name in ("coefficients", "center", "scale")}
-            self.linear = Linear.restored(arrays, stored["terms"])
+            self.linear = Linear.restored(kept, stored["terms"])
 
     def facts(self) -> Mapping[str, Any]:
         return {"parameters_trained": self.linear.coefficients.size, "chosen_on_validation": self.chosen}

@@ -10,7 +10,6 @@ import numpy as np
 
 from harness.features_alternatives import Inputs
 from harness.features_contexts import Contexts
-from harness.logits import Scaling
 from harness.panel import Occupations, Status
 from harness.plugins.mnl.effects import Bands, marginal_effects
 from harness.plugins.mnl.estimates import Estimate, Sizes, log_null, natural, rows_of, why_no_errors
@@ -177,8 +176,7 @@ def fit_stay(contexts: Contexts, features: StayFeatures, train: Sets, valid: Set
     held = Labelled(scaling.apply(matrix(terms, valid.known, len(valid.stayed))), valid.stayed, valid.weight)
     columns, fitted, earned = _Splits(own, held, settings).choose(["", *(term.block for term in terms)])
     use = columns[1:] - 1  # the constant aside
-    scaling = Scaling(np.arange(len(use)), scaling.center[use], scaling.scale[use])
-    linear = Linear(tuple(terms[j] for j in use), scaling, fitted.coefficients)
+    linear = Linear(tuple(terms[j] for j in use), scaling.take(use), fitted.coefficients)
     chosen = {"stay_penalty": fitted.penalty, "stay_converged": fitted.converged, "stay_interactions": earned}
     data = Labelled(own.X[:, columns], own.y, own.weight)
     coefficients, covariance = _explained(linear, data, train, fitted, tuple(references))
