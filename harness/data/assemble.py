@@ -19,6 +19,7 @@ def assemble(records: Records, occupations: Occupations | None, findings: Findin
     rise from row to row: in a file that is not in order, something was assumed wrongly. Without a split column,
     persons are split by a hash of their ids. occupations: None where they could not be read; the rest is checked.
     """
+    whole = not findings.errors  # where rows could not be read, persons may be missing
     no_person = records.tell_blanks(findings, "person", "every record needs the id of its person")
     records.tell_blanks(findings, "occupation", "a year without a known state has no row")
     person = np.where(no_person, -1, records.person.index)
@@ -29,7 +30,7 @@ def assemble(records: Records, occupations: Occupations | None, findings: Findin
     ids = np.array(records.person.distinct, dtype=str)
     if split is None:
         split = split_by_hash(ids)
-    if not findings.errors:  # of rows that could not be read, persons may be missing
+    if whole:
         checks.check_split_sizes(records, split, findings)
     checks.note_single_records(records, findings)
     order = np.arange(len(person)) if (np.diff(person) >= 0).all() else np.argsort(person, kind="stable")
