@@ -13,6 +13,7 @@ from harness import inference
 from harness.errors import RequestError
 from harness.inference import Estimate
 from harness.records import Mass, Measured, Record, figures, slug
+from harness.types import FloatArray
 
 MIX = "mix"  # what the records of ensembles of finished runs call their model
 LARGE = 0.01  # the weight from which a part of an ensemble is named
@@ -170,10 +171,17 @@ def _rows(records: list[Record]) -> tuple[Row, ...]:
     order = np.argsort([estimate.value for estimate in perplexities], kind="stable")
     rows = []
     for rank, i in enumerate(order, start=1):
-        r2 = None if null is None else 1 - float(sums[:, i].sum() / sums[:, null].sum())
+        r2 = None if null is None else _mcfadden_r2(sums[:, i], sums[:, null])
         regret = None if regrets is None or i == truth else regrets[i]
         rows.append(replace(_row(rank, records[i], perplexities[i], r2, regret), **_of_mix(records[i], records)))
     return tuple(rows)
+
+
+def _mcfadden_r2(model: FloatArray, null: FloatArray) -> float | None:
+    """From persons' log-likelihoods; None where the null model is certain of all, as of where the movers go to between
+    two states: there is nothing to be a share of.
+    """
+    return 1 - float(model.sum() / null.sum()) if null.any() else None
 
 
 def can_be_part(record: Record) -> bool:

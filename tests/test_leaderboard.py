@@ -16,7 +16,7 @@ from harness import inference, render
 from harness.errors import RequestError
 from harness.leaderboard import Board, boards
 from harness.model import NoParams
-from harness.panel import Panel
+from harness.panel import Occupations, Panel, Status
 from harness.records import Record, Store, find_record, slug, to_text
 from harness.registry import Registry
 from harness.render.markdown import escape
@@ -62,6 +62,27 @@ def test_a_board_ranks_and_refers_to_marginal(records: list[Record]) -> None:
         r.configuration.model: sum(r.evidence.log_likelihood) for r in records if r.configuration.task == "next_occ"
     }
     assert by_model["uniform"].mcfadden_r2 == pytest.approx(1 - sums["uniform"] / sums["marginal"])
+
+
+def test_no_r2_where_movers_have_one_place_to_go_to(registry: Registry, store: Store, tmp_path: Path) -> None:
+    """Between two states whoever leaves one goes to the other, and ln P is 0 for every model."""
+    codes, persons = ("a", "b"), np.array(["p", "q", "r"])
+    panel = Panel(
+        name="two",
+        persons=persons,
+        offsets=np.array([0, 3, 6, 9]),
+        year=np.tile([2000, 2001, 2002], 3).astype(np.int32),
+        state=np.array([0, 1, 1, 1, 1, 0, 0, 1, 0], dtype=np.int32),
+        occupations=Occupations(codes, codes, codes, (Status.EMPLOYED,) * 2),
+        split=np.array([0, 1, 2]),
+    )
+    entry, task = registry.model("marginal"), registry.task("next_occ_switchers")
+    run = Run(entry, entry.item.params(), (task,), panel)
+    made = list(execute(run, Workshop(registry, store, tmp_path / "cache")))
+    [board] = boards(made)
+    assert [(row.perplexity.value, row.mcfadden_r2) for row in board.rows] == [(1.0, None)]
+    assert "McFadden" not in render.render(board, "md", registry)
+    assert json.loads(render.render(board, "json", registry))["rows"][0]["mcfadden_r2"] is None
 
 
 def test_regret_is_to_the_model_that_knows_the_truth(records: list[Record]) -> None:
