@@ -44,7 +44,6 @@ class Mnl(Staged):
         self.chosen: dict[str, Any] = {}
 
     def estimate(self, train: Sample, valid: Sample, context: Context) -> None:
-        train, valid = (sample.take(np.flatnonzero(sample.weight > 0)) for sample in (train, valid))
         self.status = statuses(train.panel.occupations)
         strengths = Destinations(train.panel, self.group).choose(valid.panel)
         self.chosen = {f"{name}_strength": value for name, value in asdict(strengths).items()}

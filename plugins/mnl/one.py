@@ -50,7 +50,6 @@ class OneStage(FromOrigin):
         self.begin(train)
         self.of_states = statuses(train.occupations), train.occupations.group_index()[0]
         mine, held = (Sample.of(panel, self.contexts) for panel in (train, valid))
-        mine, held = (sample.take(np.flatnonzero(sample.weight > 0)) for sample in (mine, held))
         count = np.bincount(mine.target, weights=mine.weight, minlength=train.n_states)
         order = np.argsort(-count, kind="stable")
         self.present = order[count[order] > 0]

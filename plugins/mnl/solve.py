@@ -156,7 +156,7 @@ def fit_path(
         return fit_ridge(data, penalty, iterations, begin if before is None else before.coefficients)
 
     def loss(fitted: Fitted) -> float:
-        return held_out.loss(fitted.coefficients) if held_out.weight.sum() > 0 else np.inf
+        return held_out.loss(fitted.coefficients) if len(held_out.y) else np.inf
 
     return _at_the_optimum(data, down_the_path(penalties, climb, loss), MOST_COEFFICIENTS)
 

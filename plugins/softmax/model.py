@@ -76,7 +76,7 @@ class Softmax(FromOrigin):
             return penalty, found
 
         def loss(found: Found) -> float:
-            if not valid.weight.sum() > 0:
+            if not len(valid):
                 return np.inf
             log_prob = log_rows(asked, found[1].coefficients)[np.arange(len(valid)), happened]
             return -float(valid.weight @ log_prob) / float(valid.weight.sum())
