@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +34,36 @@ def _typed(value: Any) -> str:
 
 
 def _data(panel: PanelFacts, registry: Registry) -> list[str]:
+    opened = opened_by(panel, registry)
+    words = ["--data", opened.source] + ([] if opened.weights is None else ["--weights", opened.weights])
+    return words + [word for key, value in opened.settings.items() for word in ("--set", f"data.{key}={value}")]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """How a record's panel is opened again. source: what --data names; of files, the panel's name.
+
+    settings: parameters of a named data set that are not its defaults. weights: the column of --weights.
+    """
+
+    source: str
+    settings: Mapping[str, Any]
+    weights: str | None
+    is_named: bool
+
+
+def opened_by(panel: PanelFacts, registry: Registry) -> Opened:
+    """How the panel was opened, as far as a record says: of files it knows the name alone, and not where they lie."""
     column = panel.source.get("weights")
     name = panel.name if column is None else panel.name.removesuffix(f" weighted by {column}")
     # A data set that was asked for with parameters of its own puts them behind its name.
     from_files = panel.source.get("reader") in FILES
     named = [] if from_files else [known for known in registry.datasets if f"{name}-".startswith(f"{known}-")]
     called = max(named, key=len, default=name)
-    words = ["--data", called] + ([] if column is None else ["--weights", str(column)])
+    settings = {}
     if called in named:
         defaults = registry.datasets[called].item.params.model_fields
         for key, value in sorted(panel.source.items()):
             if key in defaults and value != defaults[key].default:
-                words += ["--set", f"data.{key}={value}"]
-    return words
+                settings[key] = value
+    return Opened(called, settings, None if column is None else str(column), called in named)

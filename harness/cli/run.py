@@ -10,6 +10,7 @@ import typer
 
 from harness import processes
 from harness.cli import console
+from harness.cli.asked import at_risk, tasks_of
 from harness.cli.board import print_boards
 from harness.cli.options import (
     RECORDS,
@@ -22,7 +23,7 @@ from harness.cli.options import (
     SetOption,
     WeightsOption,
 )
-from harness.errors import DataError, HarnessError, RequestError, did_you_mean
+from harness.errors import DataError, HarnessError, RequestError
 from harness.leaderboard import boards
 from harness.machine import cache_folder, resolve_device
 from harness.model import ModelSpec
@@ -32,7 +33,7 @@ from harness.progress import Progress
 from harness.records import Record, Store
 from harness.registry import Registry
 from harness.run import Run
-from harness.runner import Workshop, execute, is_known, require_pooling, require_pretraining, why_empty
+from harness.runner import Workshop, execute, is_known, require_pooling, require_pretraining
 from harness.settings import Settings, pairs, parse, validate
 from harness.task import Task
 from harness.weights import weighted, weighted_alike
@@ -104,7 +105,7 @@ def run(
         validate(registry.model(name).item.params, request.settings.models[name], name)
         if train_also:
             require_pooling(registry.model(name).item, registry)
-    asked = _tasks(request, registry)
+    asked = tasks_of(request.tasks, request.settings, registry)
     progress = console.TerminalProgress()
     with progress.bar(f"reading {data}", None):
         panel = open_panel(
@@ -113,7 +114,7 @@ def run(
     panel = panel if weights is None else weighted(panel, weights)
     resumes = read_resumes(pretrain, panel, registry, progress)
     panels = _Panels(panel, tuple(further_panels(train_also or [], panel, registry, progress)), resumes)
-    tasks = _at_risk(asked, panel, everything="all" in request.tasks)
+    tasks = at_risk(asked, panel, everything="all" in request.tasks)
     workshop = Workshop(registry, Store(records), cache_folder(), progress, force)
     done, failed = _run_all(request, tasks, panels, workshop)
     if not processes.is_main():
@@ -158,42 +159,6 @@ def further_panels(sources: list[str], panel: Panel, registry: Registry, progres
             found.append(weighted_alike(open_panel(source, registry=registry), panel))
     pool(panel, found)  # what is wrong with them, before the minutes of a fit
     return sorted(found, key=lambda other: (other.name, other.fingerprint()))
-
-
-def _tasks(request: _Request, registry: Registry) -> list[Task]:
-    names = list(registry.tasks) if "all" in request.tasks else list(dict.fromkeys(request.tasks))
-    tasks = [registry.task(name) for name in names]
-    for name, value in request.settings.task.items():
-        if name != "entry":
-            raise RequestError(f"a task has no parameter '{name}'; {did_you_mean(name, ['entry'])}")
-        if value.lower() not in ("true", "false"):
-            raise RequestError(f"task.entry={value}: write true or false")
-        if value.lower() == "true":
-            tasks = [_with_entry(task, "all" in request.tasks) for task in tasks]
-    return tasks
-
-
-def _with_entry(task: Task, everything: bool) -> Task:
-    if everything and not task.allows_entry:
-        return task
-    try:
-        return task.with_entry(True)
-    except ValueError as error:
-        raise RequestError(f"task.entry=true: {error}") from error
-
-
-def _at_risk(tasks: list[Task], panel: Panel, everything: bool) -> list[Task]:
-    """The tasks that somebody is at risk of. An empty one is passed over when all are asked for, an error by name."""
-    kept = []
-    for task in tasks:
-        empty = why_empty(task, panel)
-        if empty is None:
-            kept.append(task)
-        elif everything:
-            console.say(f"passed over: {empty}")
-        else:
-            raise RequestError(empty)
-    return kept
 
 
 def _run_all(

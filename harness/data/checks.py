@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -40,9 +40,8 @@ def read_states(records: Records, codes: Sequence[str], findings: Findings) -> I
 
 def _tell_unknown_codes(records: Records, rows: IntArray, codes: Mapping[str, int], findings: Findings) -> None:
     column = records.occupation
-    with_zeros = {_bare(code): code for code in reversed(list(codes)) if code.startswith("0")}
     values = [column.distinct[i] for i in np.unique(column.index[rows])]
-    zeros = {value: with_zeros[_bare(value)] for value in values if _bare(value) in with_zeros}
+    zeros = lost_zeros(values, codes)
     if zeros and records.code_type != "text":  # one fault of the column, not one of each row
         value, code = next(iter(zeros.items()))
         lost = column.where(zeros.__contains__)
@@ -53,9 +52,21 @@ def _tell_unknown_codes(records: Records, rows: IntArray, codes: Mapping[str, in
         )
         findings.error(file, message, None, name, value)
         rows = rows[~lost[rows]]
-    near = hints([value for value in values if value not in zeros], list(codes))
-    messages = {value: _unknown_code(value, codes, zeros, near) for value in values}
+    messages = unknown_codes(values, codes)
     records.tell(findings, rows, "occupation", lambda row: messages[column.row(row)])
+
+
+def lost_zeros(values: Iterable[str], codes: Iterable[str]) -> dict[str, str]:
+    """value -> the code that it is, for values that are a code read as a number, its leading zeros lost."""
+    with_zeros = {_bare(code): code for code in reversed(list(codes)) if code.startswith("0")}
+    return {value: with_zeros[_bare(value)] for value in values if _bare(value) in with_zeros}
+
+
+def unknown_codes(values: Sequence[str], codes: Collection[str]) -> dict[str, str]:
+    """What to say of values that are none of the codes: which code they were before they were read as numbers."""
+    zeros = lost_zeros(values, codes)
+    near = hints([value for value in values if value not in zeros], list(codes))
+    return {value: _unknown_code(value, codes, zeros, near) for value in values}
 
 
 def _bare(value: str) -> str:
@@ -64,7 +75,7 @@ def _bare(value: str) -> str:
     return (bare.lstrip("0") or "0") if bare.isdigit() else bare
 
 
-def _unknown_code(value: str, codes: Mapping[str, int], zeros: Mapping[str, str], near: Mapping[str, str]) -> str:
+def _unknown_code(value: str, codes: Collection[str], zeros: Mapping[str, str], near: Mapping[str, str]) -> str:
     if value in zeros:
         return f"has lost its leading zeros: the code is '{zeros[value]}'; read and write codes as text"
     if (bare := ZERO_DECIMALS.sub("", value)) in codes:
