@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from harness import __version__, processes
-from harness.cli import ablate, board, console, data, explain, forecast, mix, plugin, run, show
+from harness.cli import ablate, board, claims, console, data, explain, forecast, mix, plugin, run, show
 from harness.errors import HarnessError
 from harness.progress import PROGRESS
 from harness.registry import Registry, load_registry
@@ -50,6 +50,7 @@ def build_app(registry: Registry) -> typer.Typer:
     app.command("mix")(mix.mix)
     app.command("explain")(explain.explain)
     app.command("ablate")(ablate.ablate)
+    app.command("claims")(claims.claims)
     app.command("forecast")(forecast.forecast)
     app.command("audit")(plugin.audit)
     app.command("new-plugin")(plugin.new_plugin)
@@ -67,7 +68,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]  # taken anywhere on the line
     if processes.is_main():
         _main(arguments)
-    elif arguments[:1] in (["run"], ["ablate"]):  # the main one waits for them in every fit
+    elif arguments[:1] in (["run"], ["ablate"], ["claims"]):  # the main one waits for them in every fit
         screen, said = sys.stderr, io.StringIO()
         with redirect_stdout(io.StringIO()), redirect_stderr(said):
             try:

@@ -1,0 +1,162 @@
+"""The claims as record files bear them out: no model, no panel, and no memory of what was asked for.
+
+A panel's fine-tuned language model is the configuration of it that most other arms differ from in what makes them arms
+alone: in the tuning, in codes for titles, in the base, in further panels. Where two have as many, the newest counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.claims.paper import (
+    CLAIMS,
+    CODES,
+    LANGUAGE_MODEL,
+    LARGER,
+    POOLED,
+    PRIOR,
+    SHOTS,
+    TUNED,
+    UNTUNED,
+    is_of_base,
+)
+from harness.claims.verdict import Verdict, judge
+from harness.leaderboard import label
+from harness.records import Configuration, PanelFacts, Record, slug
+
+NO_RECORD = "no record of it"
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The verdicts on a panel. folder: of its boards. language_model: the fine-tuned one, as boards call it."""
+
+    panel: PanelFacts
+    folder: str
+    language_model: str
+    seed: int
+    verdicts: tuple[Verdict, ...]
+
+
+def from_records(records: Iterable[Record]) -> list[Page]:
+    """A page for every panel that a fine-tuned language model was run on beside something that a claim compares.
+
+    Of records of one request the newest counts. Prior models are those run with their defaults, or else, where there
+    are none, the newest.
+    """
+    panels: dict[Key, list[Record]] = defaultdict(list)
+    prints: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        panel = record.configuration.panel
+        panels[panel.name, panel.fingerprint].append(record)
+        prints[panel.name].add(panel.fingerprint)
+    made = []
+    for (name, fingerprint), group in sorted(panels.items()):
+        folder = slug(name) if len(prints[name]) == 1 else f"{slug(name)}-{fingerprint[:8]}"
+        page = _page(_newest(group), folder)
+        made += [page] if page else []
+    return made
+
+
+def _newest(records: Iterable[Record]) -> list[Record]:
+    """The newest record of each request and task, the newest of all last."""
+    latest: dict[str, Record] = {}
+    for record in sorted(records, key=_age):
+        key = record.configuration.key()
+        latest.pop(key, None)
+        latest[key] = record
+    return list(latest.values())
+
+
+def _age(record: Record) -> tuple[Any, str]:
+    return record.measured.finished, record.id
+
+
+def _page(records: Sequence[Record], folder: str) -> Page | None:
+    found = max(_candidates(records), key=_completeness, default={})
+    tuned = [record for (arm, _), record in found.items() if arm == TUNED.name]
+    if not tuned:
+        return None
+    own = max(tuned, key=_age)
+    found = {**_prior(records, own.configuration.seed), **found}
+    if len(found) == len(tuned):
+        return None
+    whole: dict[Key, Record | str] = {
+        (arm.name, claim.task): found.get((arm.name, claim.task), NO_RECORD) for claim in CLAIMS for arm in claim.arms()
+    }
+    asked = own.configuration
+    return Page(asked.panel, folder, label(own), asked.seed, tuple(judge(claim, whole) for claim in CLAIMS))
+
+
+def _completeness(found: dict[Key, Record]) -> tuple[Any, ...]:
+    """How many arms there are, in how many tasks, and how new the fine-tuned model is."""
+    newest = max(_age(record) for (arm, _), record in found.items() if arm == TUNED.name)
+    return len({arm for arm, _ in found}), len(found), newest
+
+
+def _candidates(records: Sequence[Record]) -> Iterator[dict[Key, Record]]:
+    """For every fine-tuned language model (arm, task) -> record, of its arms and itself; the newest where several may.
+
+    Arms of one model agree in all that is not an arm's to change, so only those that do are held against each other.
+    """
+    alike: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        asked = record.configuration
+        if asked.model == LANGUAGE_MODEL and asked.pretrain is None:
+            kept = {name: value for name, value in asked.parameters.items() if not _is_an_arms(name)}
+            alike[json.dumps([asked.seed, kept], sort_keys=True)].append(record)
+    for group in alike.values():
+        tuned = {json.dumps(r.configuration.parameters, sort_keys=True): r for r in group if _is_tuned(r.configuration)}
+        for reference in tuned.values():
+            found = {}
+            for record in group:
+                if role := _role(record, reference):
+                    found[role, record.configuration.task] = record
+            yield found
+
+
+def _is_tuned(asked: Configuration) -> bool:
+    return (
+        asked.parameters.get("tuning") != "none" and asked.parameters.get("titles") != "codes" and not asked.train_also
+    )
+
+
+def _is_an_arms(name: str) -> bool:
+    return is_of_base(name) or any(name in arm.changes for arm in (UNTUNED, SHOTS, CODES))
+
+
+def _role(record: Record, reference: Record) -> str | None:
+    """The arm that a record of the language model is beside this fine-tuned one, or None."""
+    mine, theirs = record.configuration.parameters, reference.configuration.parameters
+    differs = {name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name)}
+    if not differs:
+        return POOLED.name if record.configuration.train_also else TUNED.name
+    if record.configuration.train_also:
+        return None
+    for arm in (UNTUNED, SHOTS, CODES):
+        same = all(mine.get(name) == value for name, value in arm.changes.items() if name != "shots")
+        if differs == set(arm.changes) and same:
+            return arm.name
+    small, large = (r.facts.get("parameters") for r in (reference, record))
+    if isinstance(small, int) and isinstance(large, int) and small < large and all(map(is_of_base, differs)):
+        return LARGER.name
+    return None
+
+
+def _prior(records: Sequence[Record], seed: int) -> dict[Key, Record]:
+    """(arm, task) -> record of the prior models."""
+    found: dict[Key, Record] = {}
+    for record in records:
+        asked = record.configuration
+        for arm in PRIOR:
+            same = asked.model == arm.model and (asked.pretrain is not None) == arm.pretrained and asked.seed == seed
+            if same and not asked.train_also:
+                before = found.get((arm.name, asked.task))
+                if before is None or before.configuration.changed or not asked.changed:
+                    found[arm.name, asked.task] = record
+    return found

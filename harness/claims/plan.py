@@ -1,0 +1,172 @@
+"""Which runs the claims ask for on a panel, and making them: ordinary runs, each of which leaves its records.
+
+What is finished is read from its record when it is asked for again, so an interrupted plan goes on where it stopped. An
+arm that cannot be had costs the claims that need it, and no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness import processes
+from harness.claims.paper import BUILTIN_BASE, CLAIMS, LANGUAGE_MODEL, LARGER, SHOTS, Arm, Claim, is_of_base
+from harness.errors import HarnessError, RequestError, did_you_mean
+from harness.machine import resolve_device
+from harness.panel import Panel
+from harness.records import Record
+from harness.registry import Registry
+from harness.run import Run
+from harness.runner import Workshop, execute, is_known, why_empty
+from harness.settings import validate
+from harness.task import Task
+
+BUILTIN_LARGER = 2  # times as many layers: the paper's bases are of 7 and 13 billion parameters
+
+
+@dataclass(frozen=True)
+class Request:
+    """What all arms share. settings: of each model, as --set has them. larger: what the larger base changes of the
+    language model's. also: panels that pooling arms are trained on as well. resumes: what models are pre-trained on.
+    shots: careers in the prompt of the arm that has examples.
+    """
+
+    panel: Panel
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    larger: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[Panel, ...] = ()
+    resumes: Panel | None = None
+    seed: int = 0
+    device: str = "auto"
+    shots: int = 3
+
+
+@dataclass(frozen=True)
+class Step:
+    """A run to make, and for which claims. known: whether its records are there already. why_not: of each task that it
+    cannot be asked, the reason; of all where there is no run.
+    """
+
+    arm: Arm
+    claims: tuple[str, ...]
+    run: Run | None
+    known: bool
+    why_not: Mapping[str, str]
+
+
+def chosen(names: Sequence[str]) -> list[Claim]:
+    """The claims of these names, all where there are none. RequestError for a name that is none."""
+    known = {claim.name for claim in CLAIMS}
+    for name in names:
+        if name not in known:
+            raise RequestError(f"no claim is called '{name}'; {did_you_mean(name, known)}")
+    return [claim for claim in CLAIMS if not names or claim.name in names]
+
+
+def require_arms(settings: Mapping[str, str], larger: Mapping[str, str], registry: Registry) -> None:
+    """RequestError where the language model's settings, or what makes the larger one, would unmake the arms."""
+    fixed = {"tuning": "none", "titles": "codes"}
+    for name, value in [*settings.items(), *larger.items()]:
+        if fixed.get(name) == value or name == "shots":
+            raise RequestError(
+                f"{LANGUAGE_MODEL}.{name}={value}: leave it out; claims compare the model with and without"
+            )
+    for name, value in larger.items():
+        if not is_of_base(name):
+            raise RequestError(
+                f"--larger {name}={value}: it changes the base, such as --larger base=ORG/NAME, and no more"
+            )
+    if LANGUAGE_MODEL in registry.models:
+        schema = registry.models[LANGUAGE_MODEL].item.params
+        validate(schema, {**settings, **larger}, LANGUAGE_MODEL)
+
+
+def steps(claims: Sequence[Claim], request: Request, workshop: Workshop) -> list[Step]:
+    """A step for every arm that the claims compare, prior models first: they take the least time."""
+    arms: dict[Arm, None] = {arm: None for claim in claims for arm in claim.arms()}
+    order = sorted(arms, key=lambda arm: arm.model == LANGUAGE_MODEL)
+    return [_step(arm, [claim for claim in claims if arm in claim.arms()], request, workshop) for arm in order]
+
+
+def _step(arm: Arm, claims: Sequence[Claim], request: Request, workshop: Workshop) -> Step:
+    names = tuple(claim.name for claim in claims)
+    tasks = [workshop.registry.task(name) for name in dict.fromkeys(claim.task for claim in claims)]
+    try:
+        why_not = _not_asked(arm, tasks, request, workshop.registry)
+        able = tuple(task for task in tasks if task.key not in why_not)
+        if not able:
+            return Step(arm, names, None, False, why_not)
+        run = _run(arm, able, request, workshop.registry)
+    except HarnessError as error:
+        return Step(arm, names, None, False, {task.key: str(error) for task in tasks})
+    return Step(arm, names, run, all(is_known(run, task, workshop) for task in able), why_not)
+
+
+def _not_asked(arm: Arm, tasks: Sequence[Task], request: Request, registry: Registry) -> dict[str, str]:
+    """The tasks that nobody is at risk of, and those that the model does not predict, each with the reason."""
+    predicts, reasons = registry.model(arm.model).item.predicts, {}
+    for task in tasks:
+        reason = why_empty(task, request.panel)
+        if reason is None and predicts not in (None, task.name):
+            reason = f"model '{arm.model}' predicts the outcome of task '{predicts}' alone"
+        if reason is not None:
+            reasons[task.key] = reason
+    return reasons
+
+
+def _run(arm: Arm, tasks: tuple[Task, ...], request: Request, registry: Registry) -> Run:
+    """RequestError where what the arm needs is not here: its library, its panels, its parameters."""
+    entry = registry.model(arm.model)
+    if arm.pools and not request.also:
+        raise RequestError("there is no panel of another population; name one with --train-also")
+    if arm.pretrained and request.resumes is None:
+        raise RequestError("there are no resumes to pre-train on; name a panel of them with --pretrain")
+    settings = dict(request.settings.get(arm.model, {}))
+    if arm == LARGER:
+        settings |= _larger(settings, request, registry)
+    settings |= arm.changes
+    if arm == SHOTS:
+        settings["shots"] = str(request.shots)
+    params = validate(entry.item.params, settings, arm.model)
+    return Run(
+        model=entry,
+        params=params,
+        tasks=tasks,
+        panel=request.panel,
+        seed=request.seed,
+        device=resolve_device(request.device, entry.item.needs),
+        train_also=request.also if arm.pools else (),
+        resumes=request.resumes if arm.pretrained else None,
+    )
+
+
+def _larger(settings: Mapping[str, str], request: Request, registry: Registry) -> Mapping[str, str]:
+    """What makes the base larger: as asked for, or else more layers of the builtin one."""
+    if request.larger:
+        return request.larger
+    given = validate(registry.model(LANGUAGE_MODEL).item.params, settings, LANGUAGE_MODEL).model_dump()
+    layers = given.get(f"{BUILTIN_BASE}layers")
+    if given.get("base") != "builtin" or not isinstance(layers, int):
+        raise RequestError("no larger base is named; --larger base=FOLDER_OR_HUB_NAME does")
+    return {f"{BUILTIN_BASE}layers": str(BUILTIN_LARGER * layers)}
+
+
+def carry_out(plan: Sequence[Step], workshop: Workshop) -> Iterator[tuple[Step, str, Record | str]]:
+    """For every step and task in turn the record, as soon as it is written, or why there is none.
+
+    Of several processes all make what they can make together; a failure there ends them all.
+    """
+    for step in plan:
+        why_not = dict(step.why_not)
+        if step.run is not None:
+            left = [task.key for task in step.run.tasks]
+            try:
+                for record in execute(step.run, workshop):
+                    left.remove(record.configuration.task)
+                    yield step, record.configuration.task, record
+            except HarnessError as error:
+                if processes.count() > 1 and step.run.model.item.parallel:
+                    raise
+                why_not |= dict.fromkeys(left, str(error))
+        for task, why in why_not.items():
+            yield step, task, why

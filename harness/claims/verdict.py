@@ -1,0 +1,174 @@
+"""Whether the records bear a claim out: paired differences of its arms, and the rule that makes one word of them.
+
+A claim that one model surpasses every other is the intersection of as many claims as there are others: it holds only
+where each difference is told from zero at its own level, which keeps the level of the whole without an adjustment
+(the intersection-union test: Berger 1982, Technometrics 24(4)). That it fails somewhere is looked for among many
+differences, so there p-values are adjusted for their number (Holm 1979, Scandinavian Journal of Statistics 6(2)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from harness import inference
+from harness.claims.paper import Against, Claim
+from harness.errors import RequestError
+from harness.inference import Estimate
+from harness.leaderboard import label
+from harness.records import Record
+
+LEVEL = 0.05
+SUPPORTED, CONTRADICTED, UNCLEAR, UNTESTED = "supported", "contradicted", "not supported here", "not tested"
+
+Outcome = Literal["better", "worse", "not told apart", "not run"]
+# (arm's name, task) -> the record, or a sentence that says why there is none.
+Found = Mapping[tuple[str, str], Record | str]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A claim's own arm against another.
+
+    difference: log-likelihood per transition of the claim's arm less that of the other, in nats, paired on persons;
+    its p two-sided. adjusted_p: for all comparisons of the claim. record: of the other. missing: why there is none.
+    """
+
+    arm: str
+    label: str
+    decides: bool
+    outcome: Outcome
+    difference: Estimate | None = None
+    adjusted_p: float | None = None
+    record: str | None = None
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a claim. label, record: of its own arm, None where that was not run."""
+
+    claim: str
+    text: str
+    task: str
+    verdict: str
+    reason: str
+    label: str
+    record: str | None
+    comparisons: tuple[Comparison, ...]
+
+
+def judge(claim: Claim, found: Found) -> Verdict:
+    """The verdict on a claim.
+
+    "supported": better than all that decide. "contradicted": worse than one of them, after adjustment. "not supported
+    here": neither, and some of the intervals hold zero. "not tested": something that decides was not run, and what was
+    run does not speak against the claim. RequestError where records do not count the same transitions.
+    """
+    ours = found[claim.ours.name, claim.task]
+    if isinstance(ours, str):
+        untested = tuple(_not_run(other, found, claim.task) for other in claim.against)
+        return Verdict(
+            claim.name,
+            claim.text,
+            claim.task,
+            UNTESTED,
+            f"{claim.ours.summary}: {ours}",
+            claim.ours.summary,
+            None,
+            untested,
+        )
+    comparisons = _compared(claim, ours, found)
+    verdict, reason = _decided([c for c in comparisons if c.decides])
+    if doubt := _sizes(claim, ours, found):
+        verdict, reason = UNTESTED, doubt
+    return Verdict(claim.name, claim.text, claim.task, verdict, reason, label(ours), ours.id, comparisons)
+
+
+def _not_run(other: Against, found: Found, task: str) -> Comparison:
+    there = found[other.arm.name, task]
+    named, record = (other.arm.summary, None) if isinstance(there, str) else (label(there), there.id)
+    missing = there if isinstance(there, str) else None
+    return Comparison(other.arm.name, named, other.decides, "not run", record=record, missing=missing)
+
+
+def _compared(claim: Claim, ours: Record, found: Found) -> tuple[Comparison, ...]:
+    theirs = {other.arm.name: found[other.arm.name, claim.task] for other in claim.against}
+    records = {name: record for name, record in theirs.items() if not isinstance(record, str)}
+    gaps = dict(zip(records, _differences(ours, list(records.values())), strict=True))
+    adjusted = dict(zip(records, holm([1.0 if gap.p is None else gap.p for gap in gaps.values()]), strict=True))
+    made = []
+    for other in claim.against:
+        comparison, name = _not_run(other, found, claim.task), other.arm.name
+        if name in gaps:
+            comparison = replace(
+                comparison, outcome=_outcome(gaps[name]), difference=gaps[name], adjusted_p=adjusted[name]
+            )
+        made.append(comparison)
+    return tuple(made)
+
+
+def _differences(ours: Record, theirs: Sequence[Record]) -> list[Estimate]:
+    """Of ours less each of theirs, on the same draws of persons."""
+    for other in theirs:
+        if not other.evidence.same_transitions(ours.evidence):
+            raise RequestError(
+                f"records {ours.id} and {other.id} claim task '{ours.configuration.task}' on the same panel, but do "
+                "not count the same transitions at risk: one of the files was edited; run it again with --force"
+            )
+    if not theirs:
+        return []
+    own = np.array(ours.evidence.log_likelihood, dtype=np.float64)
+    sums = np.column_stack([record.evidence.log_likelihood for record in theirs]).astype(np.float64)
+    reverse = inference.differences(sums, own, ours.evidence.counted)
+    return [replace(e, value=0.0 - e.value, low=0.0 - e.high, high=0.0 - e.low) for e in reverse]
+
+
+def _outcome(gap: Estimate) -> Outcome:
+    """Told from zero where both the interval and p say so, which may differ by the noise of the bootstrap."""
+    if gap.p is None or gap.p >= LEVEL or gap.low <= 0 <= gap.high:
+        return "not told apart"
+    return "better" if gap.value > 0 else "worse"
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p-values adjusted for their number by Holm's step-down method, in the order given."""
+    order = np.argsort(p, kind="stable")
+    raised = np.array([p[i] * (len(p) - step) for step, i in enumerate(order)])
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(raised)) if len(p) else raised
+    return [float(value) for value in adjusted]
+
+
+def _decided(comparisons: Sequence[Comparison]) -> tuple[str, str]:
+    """The verdict and its reason, from the comparisons that decide."""
+    worse = [c for c in comparisons if c.outcome == "worse" and c.adjusted_p is not None and c.adjusted_p < LEVEL]
+    if worse:
+        worse.sort(key=lambda c: c.difference.value if c.difference else 0.0)
+        return CONTRADICTED, f"worse than {_names(worse)}"
+    if unclear := [c for c in comparisons if c.outcome in ("worse", "not told apart")]:
+        return UNCLEAR, f"not better, by more than chance, than {_names(unclear)}"
+    better = [c for c in comparisons if c.outcome == "better"]
+    if absent := [c for c in comparisons if c.outcome == "not run"]:
+        reasons = "; ".join(f"{c.label}: {c.missing}" for c in absent)
+        return UNTESTED, f"better than {_names(better)}, but {reasons}" if better else reasons
+    return SUPPORTED, f"better than {_names(better)}"
+
+
+def _names(comparisons: Sequence[Comparison]) -> str:
+    return ", ".join(c.label for c in comparisons)
+
+
+def _sizes(claim: Claim, ours: Record, found: Found) -> str | None:
+    """Why bases are not as a claim on their sizes has them, or None."""
+    other = found[claim.against[0].arm.name, claim.task]
+    if not claim.by_size or isinstance(other, str):
+        return None
+    small, large = (record.facts.get("parameters") for record in (ours, other))
+    if isinstance(small, int) and isinstance(large, int) and small < large:
+        return None
+    told = [f"{size:,}" if isinstance(size, int) else "an unknown number of" for size in (large, small)]
+    return f"{label(other)} starts from {told[0]} parameters and {label(ours)} from {told[1]}, which is no smaller"
