@@ -10,6 +10,34 @@ NEWTON_STEPS = 100
 NEAR_ENOUGH = 1e-10  # a step, of the intercept and the slope, after which there is no other
 FINE = 1e-6  # a step below which rounding decides whether the likelihood rises
 RISE = 1e-4  # of the promised rise of the likelihood
+BINS = 10  # of a reliability curve
+
+
+def reliability(
+    prob: FloatArray, events: IntArray | FloatArray, others: IntArray | FloatArray, bins: int = BINS
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Bins of equal mass, rising in probability: what each counts for, its mean probability, the share that happened.
+
+    prob: float64 [c], rising. events, others: [c], what counts at each with the event, and without. Equal
+    probabilities stay together, so there may be fewer bins than asked for (Nguyen and O'Connor 2015, "Posterior
+    calibration and exploratory analysis for natural language processing models", section 3). Each float64 [b].
+    """
+    mass = (events + others).astype(np.float64)
+    middle = np.cumsum(mass) - mass / 2
+    of = np.minimum((middle / mass.sum() * bins).astype(np.int64), bins - 1)
+    weights = mass, mass * prob, events.astype(np.float64)
+    counted, predicted, happened = (np.bincount(of, w, bins).astype(np.float64) for w in weights)
+    kept = counted > 0
+    return counted[kept], predicted[kept] / counted[kept], happened[kept] / counted[kept]
+
+
+def expected_error(prob: FloatArray, events: IntArray | FloatArray, others: IntArray | FloatArray) -> float:
+    """Mean distance between the share that happened and the mean probability, over the bins of ``reliability``.
+
+    The expected calibration error, in probability. Zero is out of reach: with few transitions shares differ by chance.
+    """
+    counted, predicted, observed = reliability(prob, events, others)
+    return float((counted * np.abs(observed - predicted)).sum() / counted.sum())
 
 
 def calibration(

@@ -81,6 +81,7 @@ def _ask(spec: ModelSpec, model: Estimator, task: Task, chunk: Panel, transition
     return {
         "log_prob": partition.outcome(chunk, transitions, np.take_along_axis(rows, states, axis=1)),
         "rank": partition.rank(chunk, transitions, rows),
+        "log_likeliest": partition.likeliest(chunk, transitions, rows),
     }
 
 
@@ -99,6 +100,8 @@ def _renormalised(task: Task, chunk: Panel, transitions: IntArray, within: Withi
         answers["happened"] = partition.happened(chunk, transitions)
     elif isinstance(partition, EachState):
         answers["rank"] = partition.rank(chunk, transitions, within.rows)
+        closed = np.minimum(within.rows - within.log_mass_high[:, None], 0.0)
+        answers["log_likeliest"] = partition.likeliest(chunk, transitions, closed)
     return answers
 
 

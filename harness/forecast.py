@@ -162,6 +162,8 @@ def until(panel: Panel, year: int) -> Panel:
         year=panel.year[kept],
         state=panel.state[kept],
         weight=None if panel.weight is None else panel.weight[kept],
+        units=None if panel.units is None else panel.units[here],
+        strata=None if panel.strata is None else panel.strata[here],
         split=panel.split[here],
         covariates={name: replace(c, fixed=is_fixed(c.values, start)) for name, c in covariates.items()},
         source={**panel.source, "until": year},

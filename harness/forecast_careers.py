@@ -250,7 +250,9 @@ class _Branches:
             year=year,
             state=state,
             split=known.split[owner],
-            weight=None,  # what a record counts for is no model's business
+            weight=None,  # what a record counts for is no model's business, nor how persons were drawn
+            units=None,
+            strata=None,
             covariates={n: self._at(n, c, source, passed) for n, c in known.covariates.items()},
         )
 

@@ -10,6 +10,7 @@ import hashlib
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,11 +22,18 @@ from harness.leaderboard import MIX, can_be_part, label
 from harness.machine import measured, versions
 from harness.mixture import Weights, best_weights, log_mixture
 from harness.probabilities import Said
-from harness.records import Configuration, EvidenceColumns, Measured, Record, now
+from harness.records import Configuration, Measured, Record, now
 from harness.types import FloatArray
 
 DISTRIBUTION = "labor-harness"
-NUMBERS = ("mixing", "mixture", "probabilities", "scoring", "calibration")  # the modules that a mix's figures depend on
+NUMBERS = (
+    "mixing",
+    "mixture",
+    "probabilities",
+    "slices",
+    "scoring",
+    "calibration",
+)  # the modules that a mix's figures depend on
 SPLITS = probabilities.SPLITS
 
 
@@ -46,9 +54,7 @@ def mix(parts: Sequence[Record], cache: Path, of_board: bool) -> Record:
     with measured() as choosing:
         weights = _weights([of["valid"] for of in said.values()], parts[0])
     with measured() as scoring:
-        evidence = mixed([of["test"] for of in said.values()], weights.values).evidence()
-    configuration = _configuration(parts, of_board)
-    on_valid = mixed([of["valid"] for of in said.values()], weights.values)
+        mixes: dict[str, Said] = {split: mixed([of[split] for of in said.values()], weights.values) for split in SPLITS}
     cost = Measured(
         fit_seconds=round(choosing.seconds, 2),
         score_seconds=round(reading.seconds + scoring.seconds, 2),
@@ -60,7 +66,9 @@ def mix(parts: Sequence[Record], cache: Path, of_board: bool) -> Record:
         started=started,
         finished=now(),
     )
-    return _record(parts, configuration, (weights, on_valid), cost, evidence)
+    record = _record(parts, _configuration(parts, of_board), (weights, mixes["valid"]), cost, mixes["test"])
+    probabilities.save(cache, record, mixes)
+    return record
 
 
 def mixed(said: Sequence[Said], weights: FloatArray) -> Said:
@@ -70,14 +78,10 @@ def mixed(said: Sequence[Said], weights: FloatArray) -> Said:
     """
     first = said[0]
     events = [of.log_event for of in said if of.log_event is not None]
-    return Said(
-        first.ids,
-        first.person,
-        first.year,
-        log_mixture(np.column_stack([of.log_prob for of in said]), weights),
-        log_mixture(np.column_stack(events), weights) if len(events) == len(said) else None,
-        first.happened,
-        first.weight,
+    return replace(
+        first,
+        log_prob=log_mixture(np.column_stack([of.log_prob for of in said]), weights),
+        log_event=log_mixture(np.column_stack(events), weights) if len(events) == len(said) else None,
     )
 
 
@@ -149,7 +153,7 @@ def _record(
     configuration: Configuration,
     chosen: tuple[Weights, Said],
     cost: Measured,
-    evidence: EvidenceColumns,
+    on_test: Said,
 ) -> Record:
     weights, on_valid = chosen
     counts = on_valid.counts()
@@ -167,7 +171,8 @@ def _record(
         },
         figures={},
         measured=cost,
-        evidence=evidence,
+        evidence=on_test.evidence().model_copy(update=parts[0].evidence.drawn),
+        slices=None if on_test.slicing is None else on_test.slicing.parts(on_test.scores()),
     )
 
 

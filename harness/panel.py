@@ -126,6 +126,8 @@ class Panel:
     increasing within a person. split: int8 [P], a position in ``SPLITS``. source: how the panel came to be, JSON-able;
     a simulated panel names its generator there. left_out: reason -> count of what a reader did not take over.
     weight: float64 [N], what each record counts for, in estimation and in scoring; one everywhere where None.
+    units, strata: int64 [P], the primary sampling unit and the stratum that each person was drawn in, numbered from 0,
+    each unit within one stratum; None where persons, or persons of one stratum, were drawn each alone.
     """
 
     name: str
@@ -139,6 +141,8 @@ class Panel:
     source: Mapping[str, Any] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     weight: FloatArray | None = None
+    units: IntArray | None = None
+    strata: IntArray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.state)
@@ -152,6 +156,8 @@ class Panel:
             raise ValueError("a state lies outside the occupations")
         if self.weight is not None and len(self.weight) != n:
             raise ValueError("weight must have one entry per record")
+        if any(of is not None and len(of) != self.n_persons for of in (self.units, self.strata)):
+            raise ValueError("units and strata must have one entry per person")
         later = self.transitions
         if (self.year[later] <= self.year[later - 1]).any():
             raise ValueError("years must strictly increase within a person")
@@ -220,6 +226,8 @@ class Panel:
             split=self.split[persons],
             covariates={name: c.take(records) for name, c in self.covariates.items()},
             weight=None if self.weight is None else self.weight[records],
+            units=None if self.units is None else self.units[persons],
+            strata=None if self.strata is None else self.strata[persons],
         )
 
     def part(self, split: Split) -> Panel:
@@ -256,6 +264,7 @@ class Panel:
         ]
         if self.weight is not None:
             columns.append((self.weight, "<f8"))
+        columns += [(of, "<i8") for of in (self.units, self.strata) if of is not None]
         for _, covariate in sorted(self.covariates.items()):
             if covariate.kind == "categorical":
                 columns.append((covariate.values, "<i4"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 from zipfile import BadZipFile
@@ -17,10 +17,12 @@ from zipfile import BadZipFile
 import numpy as np
 
 from harness.errors import RequestError, RunError
+from harness.evidence import EvidenceColumns, freeze
 from harness.panel import Panel
-from harness.records import EvidenceColumns, Record, freeze
+from harness.records import Record
 from harness.scoring import Scores, gather
 from harness.scratch import replacing
+from harness.slices import Levels, Slicing
 from harness.task import Task
 from harness.types import BoolArray, FloatArray, IntArray, StrArray
 
@@ -35,6 +37,8 @@ class Said:
     ids: str [P], the persons at risk. person: int64 [n], position among them. year: int32 [n], of the target record.
     log_prob: float64 [n], ln P(observed outcome). log_event, happened: float64 and bool [n], ln P(event) and whether it
     did; of binary tasks alone. weight: float64 [n], what each transition counts for; of weighted panels alone.
+    origin, state: int32 [n], where each transition came from (-1: nowhere) and went to, positions among the K
+    ``titles``; slicing: what else is known of it; kept of the test split.
     """
 
     ids: StrArray
@@ -44,10 +48,17 @@ class Said:
     log_event: FloatArray | None = None
     happened: BoolArray | None = None
     weight: FloatArray | None = None
+    origin: IntArray | None = None
+    state: IntArray | None = None
+    titles: StrArray | None = None
+    slicing: Slicing | None = None
 
     @classmethod
-    def of(cls, task: Task, panel: Panel, scores: Scores) -> Said:
-        """Of the scores of a whole split. RunError where they are not those of the transitions at risk in it."""
+    def of(cls, task: Task, panel: Panel, scores: Scores, whole: Panel | None = None) -> Said:
+        """Of the scores of a whole split. RunError where they are not those of the transitions at risk in it.
+
+        whole: the panel that the split is of, where what is known of the transitions is to be kept as well.
+        """
         transitions = task.transitions(panel)
         if not np.array_equal(panel.person[transitions], scores.person):
             raise RunError(
@@ -58,7 +69,8 @@ class Said:
         ids = panel.persons[here].astype(str)
         year = panel.year[transitions].astype(np.int32)
         said = scores.log_prob, scores.log_event, scores.happened, scores.weight
-        return cls(ids, person.astype(np.int64), year, *said)
+        known = {} if whole is None else _known(whole, panel, transitions, here)
+        return cls(ids, person.astype(np.int64), year, *said, **known)
 
     def scores(self) -> Scores:
         """As ``harness.scoring`` takes them, with ``ids`` for the panel's persons."""
@@ -76,6 +88,17 @@ class Said:
         """Whether both are of the same transitions, which count for the same and ended in the same."""
         names = ("ids", "person", "year", "happened", "weight")
         return all(_equal(getattr(self, name), getattr(other, name)) for name in names)
+
+
+def _known(whole: Panel, split: Panel, transitions: IntArray, here: IntArray) -> dict[str, Any]:
+    """What is known of the transitions of a split, beside the outcome's probability; here: the persons at risk."""
+    slicing = Slicing.of(whole, split, transitions)
+    return {
+        "origin": split.origin(transitions).astype(np.int32),
+        "state": split.state[transitions].astype(np.int32),
+        "titles": np.array(split.occupations.titles, dtype=str),
+        "slicing": replace(slicing, group=slicing.group[here]),
+    }
 
 
 def _equal(mine: Any, other: Any) -> bool:
@@ -97,7 +120,9 @@ def save(cache: Path, record: Record, said: Mapping[str, Said]) -> None:
     for split in SPLITS:
         for field in fields(Said):
             values = getattr(said[split], field.name)
-            if values is not None:
+            if isinstance(values, Slicing):
+                content |= {f"{split}.{name}": array for name, array in _of_slicing(values).items()}
+            elif values is not None:
                 content[f"{split}.{field.name}"] = values
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -146,14 +171,37 @@ def _about(record: Record) -> dict[str, Any]:
     }
 
 
+def _of_slicing(slicing: Slicing) -> dict[str, Any]:
+    """As arrays with names of their own."""
+    arrays: dict[str, Any] = {"group": slicing.group}
+    for i, (dimension, levels) in enumerate(slicing.levels.items()):
+        arrays[f"slice.{i}.names"] = np.array([dimension, *levels.names], dtype=str)
+        arrays[f"slice.{i}.of"] = levels.of
+    return arrays
+
+
+def _slicing(columns: dict[str, Any]) -> Slicing | None:
+    """The slicing among the arrays, which are taken out of them; None where there is none."""
+    group, levels = columns.pop("group", None), {}
+    for i in range(sum(name.startswith("slice.") for name in columns) // 2):
+        dimension, *names = columns.pop(f"slice.{i}.names").tolist()
+        levels[dimension] = Levels(tuple(names), columns.pop(f"slice.{i}.of"))
+        if len(levels[dimension].of) and not 0 <= levels[dimension].of.min() <= levels[dimension].of.max() < len(names):
+            raise ValueError(f"a transition has no level of {dimension}")
+    return None if group is None else Slicing(levels, group)
+
+
 def _read(content: Mapping[str, Any], split: str) -> Said:
     """ValueError or KeyError where the arrays are no ``Said``."""
-    columns = {name.split(".")[1]: values for name, values in content.items() if name.startswith(f"{split}.")}
+    columns = {name.split(".", 1)[1]: values for name, values in content.items() if name.startswith(f"{split}.")}
     missing = {"ids", "person", "year", "log_prob"} - set(columns)
     if missing:
         raise ValueError(f"no {', '.join(sorted(missing))} of the {split} split")
-    said = Said(**{field.name: columns.get(field.name) for field in fields(Said)})  # type: ignore[arg-type]
-    lengths = {len(values) for name, values in columns.items() if name != "ids"}
+    slicing = _slicing(columns)
+    said = Said(**{field.name: columns.get(field.name) for field in fields(Said)} | {"slicing": slicing})  # type: ignore[arg-type]
+    lengths = {len(values) for name, values in columns.items() if name not in ("ids", "titles")}
+    if slicing is not None:
+        lengths |= {len(levels.of) for levels in slicing.levels.values()}
     if len(lengths) != 1 or (len(said.person) and not 0 <= said.person.min() <= said.person.max() < len(said.ids)):
         raise ValueError(f"the columns of the {split} split do not fit one another")
     if not np.isfinite(said.log_prob).all():
@@ -162,6 +210,6 @@ def _read(content: Mapping[str, Any], split: str) -> Said:
 
 
 def _adds_up(mine: EvidenceColumns, kept: EvidenceColumns) -> bool:
-    if not mine.same_transitions(kept):
+    if not mine.model_copy(update=kept.drawn).same_transitions(kept):
         return False
     return np.allclose(mine.log_likelihood, kept.log_likelihood, rtol=1e-9, atol=ROUNDING)

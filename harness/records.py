@@ -11,21 +11,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from harness.errors import RequestError, RunError
-from harness.scoring import DECIMALS, METRICS, Evidence, Metric
+from harness.evidence import Closed, EvidenceColumns, Slices
+from harness.scoring import METRICS, Evidence, Metric
 from harness.scratch import replacing
-from harness.types import FloatArray, IntArray
 
 SCHEMA_VERSION: Literal[1] = 1
+OPTIONAL = ("train_also", "pretrain", "train_persons")  # of a configuration
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PanelFacts(_Closed):
+class PanelFacts(Closed):
     """Which data: the name boards use, SHA-256 of the contents, sizes, and how the panel came to be."""
 
     name: str
@@ -36,12 +33,13 @@ class PanelFacts(_Closed):
     source: dict[str, Any]
 
 
-class Configuration(_Closed):
+class Configuration(Closed):
     """What was asked. Its hash is the record's id, so an identical request has an identical id.
 
     task: the task's key. parameters: all of them, defaults included. changed: those that differ from the defaults.
     code: distribution, version and a digest of the sources that the numbers come from. train_also: further panels whose
-    training careers were fitted too; where there is none, neither the id nor the file knows of the field.
+    training careers were fitted too; pretrain: resumes that were learned from before; train_persons: how many of the
+    training persons were fitted, where not all. What was not asked for, neither the id nor the file knows of.
     """
 
     task: str
@@ -54,11 +52,12 @@ class Configuration(_Closed):
     code: str
     train_also: tuple[PanelFacts, ...] = ()
     pretrain: PanelFacts | None = None
+    train_persons: int | None = None
 
     @model_serializer(mode="wrap")
     def _without_what_is_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = write(self)
-        for name in ("train_also", "pretrain"):  # what was not asked for is not said: older records read the same
+        for name in OPTIONAL:  # what was not asked for is not said: older records read the same
             if not getattr(self, name):
                 written.pop(name, None)
         return written
@@ -78,15 +77,17 @@ class Configuration(_Closed):
         return digest({name: value for name, value in asked.items() if not name.startswith("task")})
 
     def _asked(self) -> dict[str, Any]:
-        asked = self.model_dump(exclude={"panel", "changed", "code", "train_also", "pretrain"})
+        asked = self.model_dump(exclude={"panel", "changed", "code", *OPTIONAL})
         if self.train_also:
             asked["train_also"] = [panel.fingerprint for panel in self.train_also]
         if self.pretrain:
             asked["pretrain"] = self.pretrain.fingerprint
+        if self.train_persons:
+            asked["train_persons"] = self.train_persons
         return asked | {"panel": self.panel.fingerprint}
 
 
-class Mass(_Closed):
+class Mass(Closed):
     """Mean probability inside the choice set of a model whose rows may sum to less than one, over some transitions.
 
     log_mean, log_error: mean ln of the same sums, in nats, and its standard error: minus what renormalising adds to the
@@ -103,7 +104,7 @@ class Mass(_Closed):
     tolerance: float | None = None
 
 
-class Measured(_Closed):
+class Measured(Closed):
     """What one run on one machine cost; the only part of a record that differs between two identical runs."""
 
     fit_seconds: float
@@ -117,46 +118,11 @@ class Measured(_Closed):
     finished: datetime
 
 
-class EvidenceColumns(_Closed):
-    """``harness.scoring.Evidence`` as lists, to six decimals; log-likelihoods in nats.
+class Record(Closed):
+    """One model, fitted and scored on one task of one panel with one seed.
 
-    weight: of weighted panels alone; of any other, the file does not know of the field.
+    slices: the log-likelihood by what was known of a transition (``harness.slices``); None in records that are older.
     """
-
-    ids: list[str]
-    transitions: list[int]
-    log_likelihood: list[float]
-    top_1: list[int] | list[float] | None = None
-    top_5: list[int] | list[float] | None = None
-    brier: list[float] | None = None
-    cells: list[int] | None = None
-    event_counts: list[int] | list[float] | None = None
-    other_counts: list[int] | list[float] | None = None
-    log_likelihood_open: list[float] | None = None
-    weight: list[float] | None = None
-
-    @model_serializer(mode="wrap")
-    def _without_ones(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = write(self)
-        if self.weight is None:
-            written.pop("weight", None)
-        return written
-
-    @property
-    def counted(self) -> IntArray | FloatArray:
-        """[P]: what each person's transitions count for together; how many they are where the panel has no weights."""
-        if self.weight is None:
-            return np.array(self.transitions, dtype=np.int64)
-        return np.array(self.weight, dtype=np.float64)
-
-    def same_transitions(self, other: EvidenceColumns) -> bool:
-        """Whether both are of the same persons' transitions, and these count for the same."""
-        mine, theirs = ((e.ids, e.transitions, e.weight) for e in (self, other))
-        return mine == theirs
-
-
-class Record(_Closed):
-    """One model, fitted and scored on one task of one panel with one seed."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     id: str
@@ -169,6 +135,14 @@ class Record(_Closed):
     mass: Mass | None = None
     measured: Measured
     evidence: EvidenceColumns
+    slices: Slices | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_slices(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        if self.slices is None:
+            written.pop("slices", None)
+        return written
 
     def arrays(self) -> Evidence:
         """The evidence as arrays, ready for ``harness.scoring`` and ``harness.inference``."""
@@ -176,16 +150,6 @@ class Record(_Closed):
         ids = tuple(columns.pop("ids"))
         arrays: dict[str, Any] = {name: None if v is None else np.array(v) for name, v in columns.items()}
         return Evidence(ids=ids, **arrays)
-
-
-def freeze(evidence: Evidence) -> EvidenceColumns:
-    """The evidence as a record keeps it."""
-    columns: dict[str, Any] = {"ids": list(evidence.ids)}
-    for name in EvidenceColumns.model_fields:
-        if name != "ids":
-            values = getattr(evidence, name)
-            columns[name] = None if values is None else np.round(values, DECIMALS).tolist()
-    return EvidenceColumns(**columns)
 
 
 def figures(record: Record, further: Iterable[Metric] = ()) -> dict[str, float | None]:

@@ -6,10 +6,14 @@ import hashlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from harness.entry import Entry
+from harness.errors import RequestError
 from harness.model import ModelSpec, Params
-from harness.panel import Panel
+from harness.panel import SPLITS, Panel
 from harness.records import Configuration, PanelFacts
 from harness.task import Task
 
@@ -25,6 +29,8 @@ NUMBERS = (
     "weights",
     "contract",
     "runner",
+    "recording",
+    "slices",
     "pooling",
     "frequencies",
     "features*",
@@ -41,7 +47,8 @@ class Run:
     """One model on one panel with one seed, for one or more tasks.
 
     train_also: whole further panels, whose training careers the model is fitted on together with the panel's own.
-    resumes: a panel that it is pre-trained on.
+    resumes: a panel that it is pre-trained on. train_persons: how many of the training persons it is fitted on; all
+    where None. RequestError where the panel has no more than that.
     """
 
     model: Entry[ModelSpec]
@@ -52,6 +59,30 @@ class Run:
     device: str = "cpu"
     train_also: tuple[Panel, ...] = ()
     resumes: Panel | None = None
+    train_persons: int | None = None
+
+    def __post_init__(self) -> None:
+        here = int((self.panel.split == SPLITS.index("train")).sum())
+        if self.train_persons is not None and not 1 <= self.train_persons < here:
+            raise RequestError(
+                f"train_persons={self.train_persons}: '{self.panel.name}' has {here:,} training persons; ask for fewer "
+                "than that, at least one, or leave it out for all"
+            )
+
+    def learned(self, split: Literal["train", "valid"]) -> Panel:
+        """The training or the validation careers that the model is fitted on.
+
+        Where these are some of the training persons, they are those first in the order of a hash of their ids, so that
+        a smaller number is part of every larger one; of the validation persons the same share, as a survey of that size
+        would have.
+        """
+        part = self.panel.part(split)
+        if self.train_persons is None:
+            return part
+        share = self.train_persons / int((self.panel.split == SPLITS.index("train")).sum())
+        kept = self.train_persons if split == "train" else max(1, round(share * part.n_persons))
+        order = np.argsort([hashlib.sha256(f"learned:{person}".encode()).hexdigest() for person in part.persons])
+        return part.select(np.sort(order[:kept]))
 
     def fit_name(self) -> str:
         """What the cache calls the fit that all tasks of this run share."""
@@ -71,6 +102,7 @@ class Run:
             code=code_version(self.model),
             train_also=tuple(map(_facts, self.train_also)),
             pretrain=None if self.resumes is None else _facts(self.resumes),
+            train_persons=self.train_persons,
         )
 
 

@@ -24,13 +24,13 @@ from harness.panel import Panel
 from harness.pooling import pool, require_apart
 from harness.probabilities import Said
 from harness.progress import Progress, Silent
-from harness.records import Mass, Measured, Record, Store, figures, freeze, now
+from harness.recording import Scored, mass_of, record_of
+from harness.records import Measured, Record, Store, now
 from harness.registry import Registry
 from harness.run import Run
-from harness.scoring import Scores, gather
+from harness.scoring import Scores
 from harness.scratch import unfinished
 from harness.task import EachState, Task
-from harness.types import FloatArray
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _train(model: Estimator, run: Run, workshop: Workshop, scratch: Path, shared
     if run.resumes is not None:
         require_apart(run.panel, run.resumes.part("train"), "--pretrain")
     context = Context(run.seed, scratch, workshop.cache, run.device, workshop.progress, also, shared, run.resumes)
-    model.fit(run.panel.part("train"), run.panel.part("valid"), context)
+    model.fit(run.learned("train"), run.learned("valid"), context)
 
 
 def _fit(run: Run, workshop: Workshop, shared: bool = False) -> Fitted:
@@ -235,65 +235,47 @@ def _score(run: Run, task: Task, fitted: Fitted, workshop: Workshop) -> Record:
         scores = score(spec, fitted.model, task, test, workshop.progress)
     mass = None
     if scores.mass_low is not None and scores.mass_high is not None:
-        mass = _mass(scores.mass_high, scores.weight, float(np.log(scores.mass_high / scores.mass_low).max()))
+        mass = mass_of(scores.mass_high, scores.weight, float(np.log(scores.mass_high / scores.mass_low).max()))
     elif not spec.sums_to_one and isinstance(task.partition, EachState):
-        mass = _mass(*row_sums(spec, fitted.model, task, test))
-    configuration = run.configuration(task)
-    record = Record(
-        id=configuration.id(),
-        configuration=configuration,
-        outcomes=task.outcomes,
-        sums_to_one=spec.sums_to_one,
-        knows_truth=spec.simulated_only,
-        facts=fitted.facts | unseen(spec, fitted.model, task, test) | _without_weights(spec, test),
-        figures={},
-        mass=mass,
-        measured=Measured(
-            fit_seconds=round(fitted.seconds, 2),
-            score_seconds=round(cost.seconds, 2),
-            peak_memory_mb=round(max(fitted.peak_memory_mb, cost.peak_memory_mb), 1),
-            device=run.device,
-            cpu_count=os.cpu_count() or 1,
-            platform=f"{platform.system()} {platform.machine()}",
-            versions=versions(spec.needs),
-            started=fitted.started,
-            finished=now(),
+        mass = mass_of(*row_sums(spec, fitted.model, task, test))
+    took = Measured(
+        fit_seconds=round(fitted.seconds, 2),
+        score_seconds=round(cost.seconds, 2),
+        peak_memory_mb=round(max(fitted.peak_memory_mb, cost.peak_memory_mb), 1),
+        device=run.device,
+        cpu_count=os.cpu_count() or 1,
+        platform=f"{platform.system()} {platform.machine()}",
+        versions=versions(spec.needs),
+        started=fitted.started,
+        finished=now(),
+    )
+    facts = fitted.facts | unseen(spec, fitted.model, task, test) | _without_weights(spec, test)
+    record = record_of(
+        Scored(
+            configuration=run.configuration(task),
+            task=task,
+            panel=run.panel,
+            scores=scores,
+            measured=took,
+            facts=facts | {"train_persons": run.learned("train").n_persons},
+            sums_to_one=spec.sums_to_one,
+            knows_truth=spec.simulated_only,
+            mass=mass,
         ),
-        evidence=freeze(gather(scores, test.persons.tolist())),
+        [entry.item for entry in workshop.registry.metrics.values()],
     )
     _keep_said(run, task, fitted, workshop, (record, scores))
-    further = [entry.item for entry in workshop.registry.metrics.values()]
-    return record.model_copy(update={"figures": figures(record, further)})
+    return record
 
 
 def _keep_said(run: Run, task: Task, fitted: Fitted, workshop: Workshop, done: tuple[Record, Scores]) -> None:
     """What ensembles are made from; before the record is written, so that a record of this machine has it."""
     valid, test, progress = run.panel.part("valid"), run.panel.part("test"), workshop.progress
     on_valid = score(run.model.item, fitted.model, task, valid, progress, ranks=False)
-    said = {"valid": Said.of(task, valid, on_valid), "test": Said.of(task, test, done[1])}
+    said = {"valid": Said.of(task, valid, on_valid), "test": Said.of(task, test, done[1], run.panel)}
     probabilities.save(workshop.cache, done[0], said)
 
 
 def _without_weights(spec: ModelSpec, test: Panel) -> dict[str, bool]:
     """A fact for the record of a weighted panel: that the fit did not use its weights."""
     return {} if test.weight is None or spec.weighs else {"fitted_without_weights": True}
-
-
-def _mass(totals: FloatArray, weight: FloatArray | None, tolerance: float | None = None) -> Mass:
-    share = np.ones(len(totals)) if weight is None or not weight.any() else weight
-    share = share / share.sum()
-
-    def mean(values: FloatArray) -> tuple[float, float]:
-        n, level = len(values), float((share * values).sum())
-        error = float(np.sqrt(n / (n - 1) * ((share * (values - level)) ** 2).sum())) if n > 1 else 0.0
-        return round(level, 6), round(error, 6)
-
-    (level, error), (log_level, log_error) = mean(totals), mean(np.log(totals))
-    return Mass(
-        mean=level,
-        standard_error=error,
-        transitions=len(totals),
-        log_mean=log_level,
-        log_error=log_error,
-        tolerance=None if tolerance is None else float(f"{tolerance:.3g}"),
-    )

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.calibration import calibration
+from harness.calibration import calibration, expected_error
 from harness.types import BoolArray, FloatArray, IntArray
 
 # Probabilities of an event are counted on this grid, so that a table of at most 10,001 cells carries the ranking that
@@ -27,9 +27,10 @@ class Scores:
 
     log_prob: float64 [n], ln P(observed outcome). person: int64 [n], position among the panel's persons.
     log_event, happened: float64 and bool [n], binary tasks only. rank: int64 [n], place of the observed outcome, 1 the
-    likeliest; only where whole rows were asked for. log_prob_open: float64 [n], ``log_prob`` before rows were
-    renormalised; mass_low, mass_high: float64 [n], bounds on the sum of each row; only where they were. weight: float64
-    [n], what each transition counts for; one where None. No other column is multiplied by it.
+    likeliest; log_likeliest: float64 [n], ln P of that one; only where whole rows were asked for. log_prob_open:
+    float64 [n], ``log_prob`` before rows were renormalised; mass_low, mass_high: float64 [n], bounds on the sum of each
+    row; only where they were. weight: float64 [n], what each transition counts for; one where None. No other column is
+    multiplied by it.
     """
 
     persons: int
@@ -42,6 +43,7 @@ class Scores:
     mass_low: FloatArray | None = None
     mass_high: FloatArray | None = None
     weight: FloatArray | None = None
+    log_likeliest: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,12 @@ class Evidence:
     ids: the persons. transitions: int64, how many at risk. log_likelihood: float64, in nats. top_1, top_5: int64 hits.
     brier: float64, sums of squared errors. cells, event_counts, other_counts: int64 [c], the table of probabilities of
     the event in units of 1/10,000 and how many transitions with and without the event stand in each cell.
+    likeliest_cells, likeliest_right, likeliest_wrong: the same of the likeliest outcome's probability, and whether that
+    is what happened; of tasks with many outcomes, where whole rows were asked for.
     log_likelihood_open: float64, in nats, of the same rows before they were renormalised; None where they were not.
     weight: float64, sums of the weights of a weighted panel's transitions. Every other column, but for the number of
     transitions, is then a sum of what they count for, hits and cells too; those that count for nothing are left out.
+    units, strata: int64, how each person was drawn, of panels with a survey design.
     """
 
     ids: tuple[str, ...]
@@ -67,6 +72,11 @@ class Evidence:
     other_counts: IntArray | FloatArray | None = None
     log_likelihood_open: FloatArray | None = None
     weight: FloatArray | None = None
+    likeliest_cells: IntArray | None = None
+    likeliest_right: IntArray | FloatArray | None = None
+    likeliest_wrong: IntArray | FloatArray | None = None
+    units: IntArray | None = None
+    strata: IntArray | None = None
 
     @property
     def counted(self) -> IntArray | FloatArray:
@@ -104,6 +114,9 @@ def gather(scores: Scores, ids: list[str]) -> Evidence:
         prob = np.exp(scores.log_event)
         brier = by_person((prob - scores.happened) ** 2)
         cells, events, others = _cells(prob, scores.happened, scores.weight)
+    likeliest: tuple[Any, ...] = (None, None, None)
+    if scores.log_likeliest is not None and scores.rank is not None:
+        likeliest = _cells(np.exp(scores.log_likeliest), scores.rank == 1, scores.weight)
     return Evidence(
         ids=tuple(ids[i] for i in here),
         transitions=n[here],
@@ -116,6 +129,9 @@ def gather(scores: Scores, ids: list[str]) -> Evidence:
         other_counts=others,
         log_likelihood_open=None if scores.log_prob_open is None else by_person(scores.log_prob_open),
         weight=None if scores.weight is None else by_person(np.ones(len(scores.person))),
+        likeliest_cells=likeliest[0],
+        likeliest_right=likeliest[1],
+        likeliest_wrong=likeliest[2],
     )
 
 
@@ -200,19 +216,38 @@ def auc(evidence: Evidence) -> float | None:
     return float((events * (below + others / 2)).sum() / pairs)
 
 
+def calibration_table(evidence: Evidence) -> tuple[FloatArray, IntArray | FloatArray, IntArray | FloatArray] | None:
+    """Probabilities [c], rising, and what counts at each with and without what they are of; None where there are none.
+
+    Of the event in a binary task; of the likeliest outcome, where there are many (Guo et al. 2017, "On calibration of
+    modern neural networks", section 2).
+    """
+    if evidence.cells is not None and evidence.event_counts is not None and evidence.other_counts is not None:
+        return evidence.cells / GRID, evidence.event_counts, evidence.other_counts
+    cells, right, wrong = evidence.likeliest_cells, evidence.likeliest_right, evidence.likeliest_wrong
+    if cells is not None and right is not None and wrong is not None:
+        return cells / GRID, right, wrong
+    return None
+
+
 def _of_calibration(part: int) -> Callable[[Evidence], float | None]:
     """The slope (1) or the intercept (0) of ``harness.calibration``, of the table of cells."""
 
     def compute(evidence: Evidence) -> float | None:
-        if evidence.cells is None or evidence.event_counts is None or evidence.other_counts is None:
+        table = calibration_table(evidence)
+        if table is None:
             return None
-        prob = np.clip(
-            evidence.cells / GRID, 0.5 / GRID, 1 - 0.5 / GRID
-        )  # half a cell inside, where log-odds are finite
-        line = calibration(prob, evidence.event_counts, evidence.other_counts)
+        inside = np.clip(table[0], 0.5 / GRID, 1 - 0.5 / GRID)  # half a cell inside, where log-odds are finite
+        line = calibration(inside, table[1], table[2])
         return None if line is None else round(line[part], DECIMALS) + 0.0  # 0.0 and not -0.0
 
     return compute
+
+
+def calibration_error(evidence: Evidence) -> float | None:
+    """Expected calibration error in bins of equal mass; None without probabilities of an event."""
+    table = calibration_table(evidence)
+    return None if table is None else round(expected_error(*table), DECIMALS)
 
 
 METRICS: tuple[Metric, ...] = (
@@ -226,4 +261,5 @@ METRICS: tuple[Metric, ...] = (
     Metric("brier", "lower", brier_score),
     Metric("calibration_slope", "nearer one", _of_calibration(1)),
     Metric("calibration_intercept", "nearer zero", _of_calibration(0)),
+    Metric("calibration_error", "lower", calibration_error),
 )

@@ -68,6 +68,16 @@ class EachState(Partition):
         observed = log_prob[:, 0].astype(np.float64)
         return np.minimum(observed - log_rest(log_prob[:, 1]), 0.0) if self.given_switch else observed
 
+    def likeliest(self, panel: Panel, transitions: IntArray, rows: FloatArray) -> FloatArray:
+        """float64 [n]: ln P of the likeliest outcome, from whole rows [n, K]."""
+        if not self.given_switch:
+            return np.asarray(rows.max(axis=1), dtype=np.float64)
+        index, origin = np.arange(len(rows)), panel.origin(transitions)
+        rest = log_rest(rows[index, origin])
+        rows = rows.copy()
+        rows[index, origin] = -np.inf
+        return np.asarray(np.minimum(rows.max(axis=1).astype(np.float64) - rest, 0.0), dtype=np.float64)
+
     def rank(self, panel: Panel, transitions: IntArray, rows: FloatArray) -> IntArray:
         """int64 [n]: place of the observed state among the outcomes, 1 the likeliest, from whole rows [n, K].
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from harness.calibration import calibration
 from harness.contract import score
+from harness.evidence import freeze
 from harness.model import NoParams
 from harness.panel import Panel
-from harness.records import freeze
 from harness.registry import Registry
 from harness.scoring import GRID, METRICS, Evidence, Scores, gather
 from harness.task import Event

@@ -16,10 +16,10 @@ from harness.errors import RequestError, RunError
 from harness.hookspecs import hookimpl
 from harness.model import Context, OutcomeModel
 from harness.panel import Panel
-from harness.records import Record
+from harness.records import Record, figures
 from harness.registry import Registry, collect
 from harness.run import Run
-from harness.runner import Workshop, figures
+from harness.runner import Workshop
 from harness.types import FloatArray, IntArray
 
 
@@ -33,7 +33,7 @@ def test_one_fit_is_scored_on_every_task(registry: Registry, workshop: Workshop,
         assert record.figures["log_likelihood"] == pytest.approx(expected, abs=1e-5)
         assert record.figures["perplexity"] == pytest.approx(exp(-expected / n), rel=1e-5)
         assert record.evidence.ids == ["d"]
-        assert record.facts == {"parameters_trained": 4}
+        assert record.facts == {"parameters_trained": 4, "train_persons": 2}
 
 
 def test_figures_of_a_binary_task(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:

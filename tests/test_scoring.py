@@ -10,7 +10,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from harness import scoring
-from harness.records import EvidenceColumns, freeze
+from harness.evidence import EvidenceColumns, freeze
 from harness.scoring import Scores, gather
 from harness.task import Event
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.design import drawn
 from harness.records import PanelFacts, Record
 from harness.registry import Registry
 
@@ -24,6 +25,7 @@ def command(record: Record, registry: Registry, records: Path) -> str:
         words += ["--set", f"{asked.model}.{name}={_typed(value)}"]
     words += [word for panel in asked.train_also for word in ("--train-also", panel.name)]
     words += ["--pretrain", asked.pretrain.name] if asked.pretrain else []
+    words += ["--train-persons", str(asked.train_persons)] if asked.train_persons else []
     words += ["--seed", str(asked.seed)] if asked.seed else []
     return shlex.join([*words, "--records", str(records)])
 
@@ -35,7 +37,10 @@ def _typed(value: Any) -> str:
 
 def _data(panel: PanelFacts, registry: Registry) -> list[str]:
     opened = opened_by(panel, registry)
-    words = ["--data", opened.source] + ([] if opened.weights is None else ["--weights", opened.weights])
+    words = ["--data", opened.source]
+    for option in ("weights", "strata", "units"):
+        column = getattr(opened, option)
+        words += [] if column is None else [f"--{option}", column]
     return words + [word for key, value in opened.settings.items() for word in ("--set", f"data.{key}={value}")]
 
 
@@ -43,19 +48,22 @@ def _data(panel: PanelFacts, registry: Registry) -> list[str]:
 class Opened:
     """How a record's panel is opened again. source: what --data names; of files, the panel's name.
 
-    settings: parameters of a named data set that are not its defaults. weights: the column of --weights.
+    settings: parameters of a named data set that are not its defaults. weights, strata, units: the columns of the
+    options of these names.
     """
 
     source: str
     settings: Mapping[str, Any]
     weights: str | None
     is_named: bool
+    strata: str | None = None
+    units: str | None = None
 
 
 def opened_by(panel: PanelFacts, registry: Registry) -> Opened:
     """How the panel was opened, as far as a record says: of files it knows the name alone, and not where they lie."""
-    column = panel.source.get("weights")
-    name = panel.name if column is None else panel.name.removesuffix(f" weighted by {column}")
+    column, strata, units = (panel.source.get(option) for option in ("weights", "strata", "units"))
+    name = panel.name.removesuffix(drawn(strata, units)).removesuffix(f" weighted by {column}")
     # A data set that was asked for with parameters of its own puts them behind its name.
     from_files = panel.source.get("reader") in FILES
     named = [] if from_files else [known for known in registry.datasets if f"{name}-".startswith(f"{known}-")]
@@ -66,4 +74,4 @@ def opened_by(panel: PanelFacts, registry: Registry) -> Opened:
         for key, value in sorted(panel.source.items()):
             if key in defaults and value != defaults[key].default:
                 settings[key] = value
-    return Opened(called, settings, None if column is None else str(column), called in named)
+    return Opened(called, settings, column, called in named, strata, units)

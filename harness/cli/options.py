@@ -42,6 +42,22 @@ WeightsOption = Annotated[
         metavar="COLUMN",
     ),
 ]
+StrataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--strata",
+        help="Covariate that says in which stratum each person was drawn: intervals resample within strata.",
+        metavar="COLUMN",
+    ),
+]
+UnitsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--units",
+        help="Covariate that says in which primary sampling unit: intervals resample whole units, not persons.",
+        metavar="COLUMN",
+    ),
+]
 OccupationsOption = Annotated[
     Path | None, typer.Option("--occupations", help="Table of occupations for a single file of careers.")
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Annotated
 
 import typer
@@ -21,8 +22,11 @@ from harness.cli.options import (
     PretrainOption,
     RecordsOption,
     SetOption,
+    StrataOption,
+    UnitsOption,
     WeightsOption,
 )
+from harness.design import designed
 from harness.errors import DataError, HarnessError, RequestError
 from harness.leaderboard import boards
 from harness.machine import cache_folder, resolve_device
@@ -50,6 +54,16 @@ AlsoOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random draw.", min=0)]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+SizesOption = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--train-persons",
+        help="Fit on so many of the training persons, and as large a share of the validation persons: a point of a "
+        "learning curve. A smaller number is part of every larger one. Repeatable; 0 is all.",
+        min=0,
+        metavar="N",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Run again what the records already hold.")]
 
 
@@ -62,6 +76,7 @@ class _Request:
     settings: Settings
     seed: int
     device: str
+    sizes: tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
@@ -84,6 +99,9 @@ def run(
     train_also: AlsoOption = None,
     pretrain: PretrainOption = None,
     weights: WeightsOption = None,
+    strata: StrataOption = None,
+    units: UnitsOption = None,
+    train_persons: SizesOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     records: RecordsOption = RECORDS,
@@ -98,7 +116,9 @@ def run(
     from harness.data.sources import open_panel
 
     registry: Registry = context.obj
-    request = _Request(task, list(dict.fromkeys(model)), parse(settings or [], dict.fromkeys(model)), seed, device)
+    given = parse(settings or [], dict.fromkeys(model))
+    sizes = tuple(size or None for size in dict.fromkeys(train_persons or [0]))
+    request = _Request(task, list(dict.fromkeys(model)), given, seed, device, sizes)
     if pretrain:
         require_pretraining([registry.model(name).item for name in request.models], registry)
     for name in request.models:  # wrong names before the minutes that data may take
@@ -111,7 +131,7 @@ def run(
         panel = open_panel(
             data, request.settings.data, columns=pairs(column or []), occupations=occupations, registry=registry
         )
-    panel = panel if weights is None else weighted(panel, weights)
+    panel = designed(panel if weights is None else weighted(panel, weights), strata, units)
     resumes = read_resumes(pretrain, panel, registry, progress)
     panels = _Panels(panel, tuple(further_panels(train_also or [], panel, registry, progress)), resumes)
     tasks = at_risk(asked, panel, everything="all" in request.tasks)
@@ -167,11 +187,11 @@ def _run_all(
     done: list[Record] = []
     failed: list[str] = []
     try:
-        for name in request.models:
+        for name, size in product(request.models, request.sizes):
             try:
-                _run_one(_run_of(request, name, tasks, panels, workshop), workshop, done)
+                _run_one(_run_of(request, (name, size), tasks, panels, workshop), workshop, done)
             except HarnessError as error:
-                if (len(request.models) == 1 and not done) or _is_shared(name, workshop):
+                if (len(request.models) == len(request.sizes) == 1 and not done) or _is_shared(name, workshop):
                     raise
                 failed.append(str(error))  # the other models still get their turn
     except KeyboardInterrupt:
@@ -185,13 +205,16 @@ def _is_shared(name: str, workshop: Workshop) -> bool:
     return processes.count() > 1 and workshop.registry.model(name).item.parallel
 
 
-def _run_of(request: _Request, name: str, tasks: Sequence[Task], panels: _Panels, workshop: Workshop) -> Run:
+def _run_of(
+    request: _Request, asked_for: tuple[str, int | None], tasks: Sequence[Task], panels: _Panels, workshop: Workshop
+) -> Run:
+    name, size = asked_for
     entry = workshop.registry.model(name)
     params = validate(entry.item.params, request.settings.models[name], name)
     device = resolve_device(request.device, entry.item.needs)
     resumes = panels.resumes if entry.item.pretrains else None
     asked = _its_own(entry.item, tasks) if "all" in request.tasks else tasks
-    return Run(entry, params, tuple(asked), panels.scored, request.seed, device, panels.also, resumes)
+    return Run(entry, params, tuple(asked), panels.scored, request.seed, device, panels.also, resumes, size)
 
 
 def _its_own(spec: ModelSpec, tasks: Sequence[Task]) -> Sequence[Task]:
