@@ -128,7 +128,8 @@ def _board(group: list[Record], folder: str) -> Board:
     for record in sorted(group, key=lambda r: (r.measured.finished, r.id)):
         if record.configuration.task_version == version:
             newest[MIX if _is_of_board(record) else record.configuration.key()] = record
-    shown = sorted(newest.values(), key=lambda r: r.id)
+    whole = [record for record in newest.values() if record.configuration.train_persons is None]
+    shown = sorted(whole or newest.values(), key=lambda r: r.id)
     _require_same_transitions(shown)
     head, panel = shown[0], shown[0].configuration.panel
     return Board(
