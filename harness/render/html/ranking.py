@@ -1,0 +1,98 @@
+"""The table of a board, with what it takes to sort it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.leaderboard import Board, Row
+from harness.render.html.figures import scroller
+from harness.render.html.forest import marks
+from harness.render.html.markup import Markup, element, join
+from harness.render.table import Column, columns
+
+MODEL = "model"
+
+
+def ranking(board: Board, id: str) -> Markup:
+    """Every row and every column that the board's other forms have, and the record behind each row."""
+    shown = columns(board)
+    head = [
+        element(
+            "th",
+            column.heading,
+            scope="col",
+            class_="n" if column.number else None,
+            data_order=order(column, board.rows),
+            aria_sort="ascending" if column.heading == "#" else None,
+        )
+        for column in shown
+    ]
+    head.append(element("th", "record", scope="col"))
+    body = [_row(row, shown) for row in board.rows]
+    caption = f"{board.panel}, {board.task}: models by perplexity, best first"
+    table = element(
+        "table",
+        element("caption", caption, class_="hidden"),
+        element("thead", element("tr", *head)),
+        element("tbody", *body),
+        id=f"{id}/table",
+        class_="ranking",
+    )
+    return Markup(_controls(board, id) + scroller(table, caption, "scroll long"))
+
+
+def order(column: Column, rows: Sequence[Row]) -> str | None:
+    """How far up each row stands by this column: '1,0,,2', counted from zero, alike for equals, empty for none.
+
+    Python sorts on exact figures, the page only puts rows where this says. None where the column has no order.
+    """
+    if column.key is None:
+        return None
+    keys = [column.key(row) for row in rows]
+    texts = sorted({key.casefold() for key in keys if isinstance(key, str)})
+    figures = sorted({float(key) for key in keys if key is not None and not isinstance(key, str)})
+    place = {text: i for i, text in enumerate(texts)}
+    height = {figure: i for i, figure in enumerate(figures)}
+    written = []
+    for key in keys:
+        if key is None or key != key:
+            written.append("")
+        else:
+            written.append(str(place[key.casefold()] if isinstance(key, str) else height[float(key)]))
+    return ",".join(written)
+
+
+def _row(row: Row, shown: Sequence[Column]) -> Markup:
+    cells = []
+    for column in shown:
+        text = column.cell(row)
+        if column.heading == MODEL:
+            cells.append(element("th", text, _badges(row), scope="row"))
+        else:
+            cells.append(element("td", text, class_=None if column.number else "x"))
+    cells.append(element("td", element("code", row.record), class_="x"))
+    return element("tr", *cells, class_=marks(row) or None)
+
+
+def _badges(row: Row) -> Markup:
+    """What must be known of a row beside its name."""
+    said = [
+        (row.in_confidence_set and not row.knows_truth, "tied", "best"),
+        (row.knows_truth, "truth", "truth"),
+        (row.submitted, "submitted", "sent"),
+    ]
+    return join([join([" ", element("em", text, class_=kind)]) for holds, text, kind in said if holds])
+
+
+def _controls(board: Board, id: str) -> Markup:
+    """A filter by name and by ties; of use with scripts alone, and hidden without."""
+    count = len(board.rows)
+    table = f"{id}/table"
+    parts = [
+        element("label", "Filter models ", element("input", type="search", aria_controls=table, class_="find")),
+    ]
+    if any(row.in_confidence_set for row in board.rows) and not all(row.in_confidence_set for row in board.rows):
+        box = element("input", type="checkbox", aria_controls=table, class_="ties")
+        parts.append(element("label", box, " tied for best"))
+    parts.append(element("p", f"{count} of {count} models", role="status", class_="shown"))
+    return element("div", *parts, class_="controls", hidden=True)
