@@ -50,6 +50,9 @@ def mix(parts: Sequence[Record], cache: Path, of_board: bool) -> Record:
     started = now()
     with measured() as reading:
         said = {record.id: probabilities.load(cache, record) for record in parts}
+        for record in parts:
+            if "valid" not in said[record.id]:
+                raise RequestError(without_valid(record))
         _require_same_transitions(said)
     with measured() as choosing:
         weights = _weights([of["valid"] for of in said.values()], parts[0])
@@ -69,6 +72,14 @@ def mix(parts: Sequence[Record], cache: Path, of_board: bool) -> Record:
     record = _record(parts, _configuration(parts, of_board), (weights, mixes["valid"]), cost, mixes["test"])
     probabilities.save(cache, record, mixes)
     return record
+
+
+def without_valid(record: Record) -> str:
+    """Why a submission cannot be part of a mix, and what would make it one."""
+    return (
+        f"{record.id} ({label(record)}) was submitted without the validation split, on which the weights of a mix are "
+        "chosen: submit a file that covers it too ('harness score --template FILE --valid' says of what)"
+    )
 
 
 def mixed(said: Sequence[Said], weights: FloatArray) -> Said:

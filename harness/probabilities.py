@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -110,16 +110,34 @@ def path_of(cache: Path, record_id: str) -> Path:
     return cache / "probabilities" / f"{record_id}.npz"
 
 
+def is_submitted(record: Record) -> bool:
+    """Whether the record's probabilities were made elsewhere, and read from a file."""
+    return bool(record.facts.get("submitted"))
+
+
+def covers_valid(cache: Path, record: Record) -> bool:
+    """Whether what the cache keeps of a run is of the validation split too: of a run always, of what was submitted
+    where the file said something of it. A file that cannot be read counts, so that reading it says what is wrong.
+    """
+    if not is_submitted(record):
+        return True
+    try:
+        with ZipFile(path_of(cache, record.id)) as file:
+            return any(name.startswith("valid.") for name in file.namelist())
+    except (OSError, BadZipFile):
+        return True
+
+
 def save(cache: Path, record: Record, said: Mapping[str, Said]) -> None:
-    """Keep what a run said of the validation and of the test split; whole or not at all.
+    """Keep what a run said of the test split, and of the validation split where that is there; whole or not at all.
 
     RunError where the cache cannot be written.
     """
     path = path_of(cache, record.id)
     content: dict[str, Any] = {"about": np.array(json.dumps(_about(record)))}
-    for split in SPLITS:
+    for split, of in said.items():
         for field in fields(Said):
-            values = getattr(said[split], field.name)
+            values = getattr(of, field.name)
             if isinstance(values, Slicing):
                 content |= {f"{split}.{name}": array for name, array in _of_slicing(values).items()}
             elif values is not None:
@@ -135,7 +153,7 @@ def save(cache: Path, record: Record, said: Mapping[str, Said]) -> None:
 
 
 def load(cache: Path, record: Record) -> dict[str, Said]:
-    """What the record's run said of the transitions at risk, 'valid' and 'test'.
+    """What the record's run said of the transitions at risk, 'valid' and 'test'; of a submission perhaps 'test' alone.
 
     RequestError where the cache does not hold it, where the file is damaged or another run's, and where it does not
     add up to the record's evidence.
@@ -147,7 +165,8 @@ def load(cache: Path, record: Record) -> dict[str, Said]:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
         about = json.loads(str(content.pop("about")))
-        said: dict[str, Said] = {split: _read(content, split) for split in SPLITS}
+        lacks_valid = is_submitted(record) and not any(name.startswith("valid.") for name in content)
+        said: dict[str, Said] = {split: _read(content, split) for split in (SPLITS[1:] if lacks_valid else SPLITS)}
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         why = "no file of arrays" if "pickle" in str(error) else error  # numpy goes on to say how to trust it
         raise RequestError(f"{path}: damaged ({why}); remove it and run it again") from error

@@ -97,11 +97,11 @@ class Run:
             model=self.model.item.name,
             parameters=parameters,
             changed={k: v for k, v in parameters.items() if v != defaults[k]},
-            panel=_facts(self.panel),
+            panel=panel_facts(self.panel),
             seed=self.seed,
             code=code_version(self.model),
-            train_also=tuple(map(_facts, self.train_also)),
-            pretrain=None if self.resumes is None else _facts(self.resumes),
+            train_also=tuple(map(panel_facts, self.train_also)),
+            pretrain=None if self.resumes is None else panel_facts(self.resumes),
             train_persons=self.train_persons,
         )
 
@@ -111,7 +111,8 @@ def fit_name(configuration: Configuration, spec: ModelSpec) -> str:
     return f"{spec.name}-{configuration.fit_id(spec.scoring_params)}"
 
 
-def _facts(panel: Panel) -> PanelFacts:
+def panel_facts(panel: Panel) -> PanelFacts:
+    """What a record says of a panel."""
     return PanelFacts(
         name=panel.name,
         fingerprint=panel.fingerprint(),

@@ -44,7 +44,7 @@ ROOMS = [
     {"recording"},
     {"run", "probabilities", "views"},
     {"runner", "leaderboard", "audit", "scaffold", "explain"},
-    {"ablations", "claims", "forecast", "forecast_careers", "mixing"},
+    {"ablations", "claims", "forecast", "forecast_careers", "mixing", "submission"},
     {"forecast_report"},
     {"render", "forecast_files"},
     {"cli"},

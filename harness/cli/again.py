@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.design import drawn
+from harness.probabilities import is_submitted
 from harness.records import PanelFacts, Record
 from harness.registry import Registry
 
@@ -16,9 +17,16 @@ FILES = ("folder", "file", "career")  # readers of files, whose names may be tho
 
 
 def command(record: Record, registry: Registry, records: Path) -> str:
-    """``harness run`` as it was asked, fit and all; a panel that was read from files by its name."""
+    """``harness run`` as it was asked, fit and all; a panel that was read from files by its name.
+
+    Of what was submitted, ``harness score``.
+    """
     asked = record.configuration
     task = asked.task.removesuffix("-entry")
+    if is_submitted(record):
+        words = ["harness", "score", "FILE", "--name", asked.model, "--task", task, *_data(asked.panel, registry)]
+        words += ["--set", "task.entry=true"] if task != asked.task else []
+        return shlex.join([*words, *_of_file(asked.parameters), "--records", str(records)])
     words = ["harness", "run", "--task", task, "--model", asked.model, *_data(asked.panel, registry)]
     words += ["--set", "task.entry=true"] if task != asked.task else []
     for name, value in sorted(asked.changed.items()):
@@ -28,6 +36,13 @@ def command(record: Record, registry: Registry, records: Path) -> str:
     words += ["--train-persons", str(asked.train_persons)] if asked.train_persons else []
     words += ["--seed", str(asked.seed)] if asked.seed else []
     return shlex.join([*words, "--records", str(records)])
+
+
+def _of_file(parameters: Mapping[str, Any]) -> list[str]:
+    """How the file that was submitted is read."""
+    words = [word for part, column in parameters["columns"].items() for word in ("--file-column", f"{part}={column}")]
+    words += ["--log"] if parameters["log"] and "log_probability" not in parameters["columns"] else []
+    return words + (["--floor", f"{parameters['floor']:g}"] if parameters["floor"] else [])
 
 
 def _typed(value: Any) -> str:

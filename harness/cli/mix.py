@@ -18,6 +18,7 @@ from harness.errors import HarnessError, RequestError
 from harness.leaderboard import Board, boards, can_be_part, label
 from harness.machine import cache_folder
 from harness.mixing import mix as mix_runs
+from harness.mixing import without_valid
 from harness.records import Record, Store, figures, find_record
 from harness.registry import Registry
 
@@ -91,6 +92,8 @@ def _named(runs: Sequence[str], every: Sequence[Record], bench: _Bench) -> list[
                 f"what {record.id} ({label(record)}) said of each transition is not on this machine: "
                 f"{bench.command(record)}"
             )
+        if not probabilities.covers_valid(bench.cache, record):
+            raise RequestError(without_valid(record))
     return chosen
 
 
@@ -107,7 +110,9 @@ def _of_boards(chosen: Sequence[Board], every: Sequence[Record], bench: _Bench) 
         for record in (known[row.record] for row in board.rows):
             if not can_be_part(record):
                 continue
-            if _is_here(record, bench):
+            if _is_here(record, bench) and not probabilities.covers_valid(bench.cache, record):
+                console.say(f"left out of the mix of {board.task} on {board.panel}: {without_valid(record)}")
+            elif _is_here(record, bench):
                 parts.append(record)
             else:
                 console.say(

@@ -1,0 +1,177 @@
+"""harness score: probabilities made elsewhere, scored as every model's are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli import console
+from harness.cli.asked import at_risk, tasks_of
+from harness.cli.board import print_boards
+from harness.cli.options import (
+    RECORDS,
+    ColumnOption,
+    DataOption,
+    JsonOption,
+    OccupationsOption,
+    RecordsOption,
+    SetOption,
+    StrataOption,
+    UnitsOption,
+    WeightsOption,
+)
+from harness.design import designed
+from harness.errors import RequestError
+from harness.leaderboard import boards
+from harness.machine import cache_folder
+from harness.panel import Panel
+from harness.progress import Progress
+from harness.records import Record, Store
+from harness.registry import Registry
+from harness.runner import Workshop
+from harness.settings import Settings, pairs, parse
+from harness.weights import weighted
+
+FileColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--file-column",
+        help="Which column of FILE is what, such as probability=p; of person, year, state, probability and "
+        "log_probability.",
+        metavar="WHAT=COLUMN",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """The careers that probabilities are about, as --data and its like say."""
+
+    source: str
+    settings: Settings
+    columns: list[str]
+    occupations: Path | None
+    weights: str | None
+    strata: str | None
+    units: str | None
+
+    def panel(self, registry: Registry, progress: Progress) -> Panel:
+        from harness.data.sources import open_panel
+
+        columns = pairs(self.columns)
+        if astray := [part for part in columns if part in ("state", "probability", "log_probability")]:
+            raise RequestError(
+                f"--column {astray[0]}={columns[astray[0]]}: --column is of the careers that --data names; of FILE, "
+                f"say --file-column {astray[0]}={columns[astray[0]]}"
+            )
+        with progress.bar(f"reading {self.source}", None):
+            panel = open_panel(
+                self.source, self.settings.data, columns=columns, occupations=self.occupations, registry=registry
+            )
+        return designed(panel if self.weights is None else weighted(panel, self.weights), self.strata, self.units)
+
+
+def score(
+    context: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(help="Table of probabilities: parquet, csv or csv.gz.", metavar="FILE")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="What boards call it.")] = None,
+    task: Annotated[list[str] | None, typer.Option("--task", help="A task's name, or 'all'. Repeatable.")] = None,
+    file_column: FileColumnOption = None,
+    log: Annotated[bool, typer.Option("--log", help="The numbers are natural logarithms of probabilities.")] = False,
+    floor: Annotated[
+        float, typer.Option("--floor", help="Share of a uniform distribution to mix into every row, such as 1e-9.")
+    ] = 0.0,
+    template: Annotated[
+        Path | None,
+        typer.Option("--template", help="Write what FILE must say something of to this csv or parquet file instead."),
+    ] = None,
+    valid: Annotated[
+        bool, typer.Option("--valid", help="With --template: the validation split's transitions as well.")
+    ] = False,
+    data: DataOption = "market",
+    settings: SetOption = None,
+    column: ColumnOption = None,
+    occupations: OccupationsOption = None,
+    weights: WeightsOption = None,
+    strata: StrataOption = None,
+    units: UnitsOption = None,
+    records: RecordsOption = RECORDS,
+    as_json: JsonOption = False,
+) -> None:
+    """Score probabilities that were made in R, Stata or anywhere: they stand on the board, marked as submitted.
+
+    FILE is a table of one of three forms. Long: columns person, year, state and probability (or log_probability), a row
+    for every state of every transition. Wide: person, year, and a column named by the code of each state. Of a binary
+    task alone: person, year and probability, that of the task's event. Whole rows, long or wide, answer every task.
+
+    A transition goes by its person and by the year that is predicted, not by that of its origin. Each one of the test
+    split must be there once, its probabilities sum to 1 within 1e-4, and none be 0, which --floor 1e-9 mends in the
+    open: a row becomes (1 - floor) P / sum P + floor / states, and the record says so. Rows of the training split are
+    not used. Where all of the validation split is there too, the submission can be part of 'harness mix'.
+
+    --template FILE writes what is needed, one row a transition: person, year, split, origin (the state before it) and
+    origin_year; and beside it FILE.states.csv, every state with its code. Read codes and ids as text (in R,
+    colClasses = "character"; in Stata, stringcols), or 0110 becomes 110.
+    """
+    registry: Registry = context.obj
+    progress = console.TerminalProgress()
+    asked = parse(settings or [], [])
+    read = _Read(data, asked, column or [], occupations, weights, strata, units)
+    if template is not None:
+        _require_alone(file, name)
+        tasks = tasks_of(task or [], asked, registry)
+        _write_template(template, read.panel(registry, progress), valid, entries=any(one.entry for one in tasks))
+        return
+    if file is None or name is None or not task:
+        lacking = "FILE" if file is None else "--name" if name is None else "--task"
+        raise RequestError(
+            f"{lacking} is missing: harness score FILE --name NAME --task TASK; --template says for what"
+        )
+    if not 0 <= floor < 1:
+        raise RequestError(f"--floor {floor:g}: a share from 0 up to, not including, 1, such as 1e-9")
+    from harness.submission import Submission, check_name
+    from harness.submission import records as records_of
+
+    check_name(name, registry)
+    submission = Submission(name, file, pairs(file_column or [], "--file-column"), log, floor)
+    tasks = tasks_of(task, asked, registry)
+    panel = read.panel(registry, progress)
+    workshop = Workshop(registry, Store(records), cache_folder(), progress)
+    made = []
+    for record in records_of(submission, at_risk(tasks, panel, everything="all" in task), panel, workshop):
+        console.say(_line(record, workshop.store))
+        made.append(record)
+    _show(made, workshop.store, as_json)
+
+
+def _require_alone(file: Path | None, name: str | None) -> None:
+    if file is not None or name is not None:
+        raise RequestError("--template writes what is to be filled in, and scores nothing: leave out FILE and --name")
+
+
+def _write_template(path: Path, panel: Panel, valid: bool, entries: bool) -> None:
+    from harness.submission.template import write_template
+
+    for written in write_template(path, panel, ("test", "valid") if valid else ("test",), entries):
+        console.say(f"-> {written}")
+
+
+def _line(record: Record, store: Store) -> str:
+    asked = record.configuration
+    return (
+        f"{asked.model} (submitted) on {asked.task}: perplexity {record.figures['perplexity']:.4f}, score "
+        f"{record.measured.score_seconds:.1f} s -> {store.path(asked)}"
+    )
+
+
+def _show(made: list[Record], store: Store, as_json: bool) -> None:
+    if as_json:
+        console.emit_json([record.model_dump(mode="json", exclude={"evidence"}) for record in made])
+        return
+    ours = {(r.configuration.panel.fingerprint, r.configuration.task) for r in made}
+    print_boards([board for board in boards(store.all()) if (board.fingerprint, board.task) in ours])

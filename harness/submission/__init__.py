@@ -1,0 +1,199 @@
+"""Probabilities made elsewhere, in R, Stata or anywhere, become records: scored as every model's are, by one code.
+
+A file is read and checked whole (``harness.submission.answers``), and then plays the model: the harness asks it what it
+asks any model, so that clipping, precision and coarsening are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from harness import probabilities
+from harness.contract import score
+from harness.errors import RequestError, RunError
+from harness.leaderboard import MIX
+from harness.machine import Cost, measured, versions
+from harness.model import Context, Estimator, Model, ModelSpec, OutcomeModel, take_states
+from harness.panel import SPLITS, Panel
+from harness.probabilities import Said
+from harness.recording import Scored, record_of
+from harness.records import Configuration, Measured, Record, now
+from harness.registry import Registry
+from harness.run import panel_facts
+from harness.runner import Workshop
+from harness.submission.answers import Answers, read_answers
+from harness.submission.layout import Layout, layout_of
+from harness.submission.places import Wanted
+from harness.task import Event, Task
+from harness.types import FloatArray, IntArray
+
+CODE = "submitted"  # in place of the version of the code that made the probabilities, which nobody here knows
+LONGEST = 80  # characters of a name
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A file of probabilities, and the name that boards give it.
+
+    columns: part -> column of the file (``layout.PARTS``), where the column has another name. log: the numbers of a
+    wide file are natural logarithms. floor: share of a uniform distribution that is mixed into every row, 0 for none.
+    """
+
+    name: str
+    file: Path
+    columns: Mapping[str, str]
+    log: bool = False
+    floor: float = 0.0
+
+
+def check_name(name: str, registry: Registry) -> None:
+    """RequestError for a name that boards could not tell from a model's, or could not show."""
+    taken = {known.casefold() for known in (*registry.models, MIX)}
+    if name.casefold() in taken:
+        raise RequestError(
+            f"--name {name}: '{name.casefold()}' is what the records of this harness's own runs say; give another name"
+        )
+    if not name.strip() or name.strip() != name or not name.isprintable() or len(name) > LONGEST:
+        raise RequestError(
+            f"--name {name!r}: a name is 1 to {LONGEST} printable characters, with no blank at either end"
+        )
+
+
+def records(submission: Submission, tasks: Sequence[Task], panel: Panel, workshop: Workshop) -> Iterator[Record]:
+    """The record of each task in turn, on disk before it is yielded.
+
+    RequestError where the file does not say one thing of every transition of the test split that can be right, and
+    where its form and a task do not go together.
+    """
+    layout = layout_of(submission.file, submission.columns, panel.occupations.codes, submission.log)
+    wanted = _wanted(layout, tasks, panel)
+    with measured() as reading:
+        content = _digest(submission.file)
+        answers = read_answers(layout, panel, wanted, submission.floor, workshop.progress)
+    for note in answers.notes:
+        workshop.progress.note(f"{layout.path.name}: {note}")
+    parameters = {
+        "file_sha256": content,
+        "format": layout.described,
+        "columns": dict(layout.columns),
+        "log": layout.log,
+        "floor": submission.floor,
+    }
+    for task in tasks:
+        record = _score(submission.name, task, panel, (answers, parameters, reading), workshop)
+        workshop.store.write(record)
+        yield record
+
+
+def _wanted(layout: Layout, tasks: Sequence[Task], panel: Panel) -> Wanted:
+    """Whole rows are needed of every transition, an event's probability of those at risk."""
+    if layout.form == "event":
+        if len(tasks) != 1 or not isinstance(tasks[0].partition, Event):
+            asked = ", ".join(task.key for task in tasks)
+            raise RequestError(
+                f"{layout.path.name}: has one probability for each transition and no state, so it is of one binary "
+                f"task's event; asked for: {asked}. Name that task alone, or add the column state (a row for each)"
+            )
+        records, m = tasks[0].transitions(panel), 1
+    else:
+        records, m = panel.transitions, panel.n_states
+        if any(task.entry for task in tasks):
+            records = np.union1d(records, panel.entries)
+    split = panel.split[panel.person[records]]
+    return Wanted(records[split == SPLITS.index("test")], records[split == SPLITS.index("valid")], m)
+
+
+def _digest(path: Path) -> str:
+    """64 hexadecimal digits of SHA-256 over the file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _score(
+    name: str, task: Task, panel: Panel, read: tuple[Answers, dict[str, Any], Cost], workshop: Workshop
+) -> Record:
+    answers, parameters, reading = read
+    spec, model, started = _spec(name, task, answers), _model(task, answers), now()
+    test, valid = panel.part("test"), panel.part("valid")
+    with measured() as cost:
+        scores = score(spec, model, task, test, workshop.progress)
+    configuration = Configuration(
+        task=task.key,
+        task_version=task.version,
+        model=name,
+        parameters=parameters,
+        changed={"floor": parameters["floor"]} if parameters["floor"] else {},
+        panel=panel_facts(panel),
+        seed=0,
+        code=CODE,
+    )
+    took = Measured(
+        fit_seconds=0.0,
+        score_seconds=round(reading.seconds + cost.seconds, 2),
+        peak_memory_mb=round(max(reading.peak_memory_mb, cost.peak_memory_mb), 1),
+        device="cpu",
+        cpu_count=os.cpu_count() or 1,
+        platform=f"{platform.system()} {platform.machine()}",
+        versions=versions(("pyarrow",)),
+        started=started,
+        finished=now(),
+    )
+    further = [entry.item for entry in workshop.registry.metrics.values()]
+    record = record_of(Scored(configuration, task, panel, scores, took, {"submitted": True}), further)
+    said = {"test": Said.of(task, test, scores, panel)}
+    if answers.covers_valid:
+        said["valid"] = Said.of(task, valid, score(spec, model, task, valid, workshop.progress, ranks=False))
+    probabilities.save(workshop.cache, record, said)
+    return record
+
+
+class _Read(Estimator):
+    """What both kinds of answers share: they are neither fitted nor kept."""
+
+    def __init__(self, answers: Answers) -> None:
+        self.answers = answers
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        self._refuse()
+
+    def save(self, folder: Path) -> None:
+        self._refuse()
+
+    def load(self, folder: Path) -> None:
+        self._refuse()
+
+    @staticmethod
+    def _refuse() -> NoReturn:
+        raise RunError("probabilities that were submitted are read from their file: there is no fit behind them")
+
+
+class _States(_Read, Model):
+    """Whole rows of a file."""
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        return take_states(self.answers.of(panel, transitions), states)
+
+
+class _Event(_Read, OutcomeModel):
+    """An event's probabilities of a file."""
+
+    def log_event(self, panel: Panel, transitions: IntArray) -> FloatArray:
+        return self.answers.of(panel, transitions)[:, 0]
+
+
+def _model(task: Task, answers: Answers) -> Estimator:
+    return _Event(answers) if answers.is_event else _States(answers)
+
+
+def _spec(name: str, task: Task, answers: Answers) -> ModelSpec:
+    """As contracts are checked by; nothing of it is registered."""
+    predicts = task.name if answers.is_event else None
+    return ModelSpec(name, "probabilities that were submitted", lambda _: _model(task, answers), predicts=predicts)
