@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from harness.leaderboard import Board, Row
@@ -13,6 +14,7 @@ from harness.render.html.reliability import reliability
 from harness.render.html.slices import slices
 from harness.render.table import notes
 
+CODE = re.compile(r"`([\w.-]+)`")
 NAMED = 6  # models named in a sentence, before "and 12 more"
 
 
@@ -107,14 +109,20 @@ def _facts(board: Board) -> Markup:
 
 
 def _notes(board: Board) -> Markup:
-    return element("ul", *(element("li", note) for note in notes(board)), class_="notes")
+    return element("ul", *(element("li", coded(note)) for note in notes(board)), class_="notes")
+
+
+def coded(note: str) -> Markup:
+    """A note whose `names` are set as code."""
+    parts = CODE.split(note)
+    return join([element("code", part) if i % 2 else part for i, part in enumerate(parts)])
 
 
 def _footer(board: Board) -> Markup:
     """Which data this was, so that a reader can compute it again."""
     said = (
-        f"Panel {board.fingerprint[:12]}: {board.panel_persons:,} persons, {board.panel_records:,} records; task version "
-        f"{board.task_version}. "
+        f"Panel {board.fingerprint[:12]}: {board.panel_persons:,} persons, {board.panel_records:,} records; task "
+        f"version {board.task_version}. "
     )
     return element(
         "footer",

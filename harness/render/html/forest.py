@@ -10,8 +10,8 @@ from harness.inference import Estimate
 from harness.leaderboard import Board, Row
 from harness.render.html.figures import numbers
 from harness.render.html.markup import Markup, element, join
-from harness.render.html.scales import Scale, around, tick_texts
-from harness.render.html.svg import percent, picture, signed
+from harness.render.html.scales import Scale, around, labelled
+from harness.render.html.svg import minus, percent, picture, signed
 from harness.render.table import NONE
 
 DRAWN = 24  # rows of a figure with a line each
@@ -77,7 +77,7 @@ def forest(board: Board, id: str) -> Markup:
 def _behind(rows: Sequence[Row], scale: Scale, id: str) -> Markup:
     first = rows[0]
     title = f"Log-likelihood per transition less that of {first.label}, with paired 95% intervals"
-    told = sum(1 for r in rows if r.behind is not None and (r.behind.high < 0 or r.behind.low > 0))
+    told = sum(r.behind is not None and not r.behind.low <= 0 <= r.behind.high for r in rows)
     description = (
         f"In nats; below zero is worse. The interval of {told} of {len(rows) - 1} models excludes zero. The figures "
         "stand in the table below."
@@ -113,12 +113,11 @@ def _labels(rows: Sequence[Row], figure: Callable[[Row], str]) -> Markup:
 def _lines(rows: Sequence[Row], of: Coordinate, scale: Scale, reference: float) -> Markup:
     """One interval a row, at shares of the width, so that the picture widens without its text growing."""
     floor = PITCH * len(rows)
-    ticks = [tick for tick in scale.ticks(5) if 0.02 <= scale.at(tick) <= 0.98]
     parts = []
-    for tick, text in zip(ticks, tick_texts(ticks, not (scale.log and scale.high / scale.low >= 8)), strict=True):
+    for tick, text in labelled(scale, 5):
         x = percent(scale.at(tick))
         parts.append(element("line", class_="g", x1=x, x2=x, y1=0, y2=floor))
-        parts.append(element("text", text.replace("-", "\u2212"), class_="a", x=x, y=floor + 16, text_anchor="middle"))
+        parts.append(element("text", minus(text), class_="a", x=x, y=floor + 16, text_anchor="middle"))
     x = percent(scale.at(reference))
     parts.append(element("line", class_="r", x1=x, x2=x, y1=0, y2=floor))
     for i, row in enumerate(rows):

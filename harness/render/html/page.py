@@ -13,9 +13,10 @@ from harness.render.html.board import section
 from harness.render.html.figures import scroller
 from harness.render.html.forest import perplexity_text
 from harness.render.html.markup import Markup, element, identifier, join
+from harness.render.table import NONE
 
 TITLE = "Harness leaderboards"
-LEDE = "Models of a worker’s next occupation, side by side on one split with one likelihood."  # noqa: RUF001
+LEDE = "Models of a worker’s next occupation, side by side on one split with one likelihood."
 ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cg stroke='%230b6e6e' "
     "stroke-width='2' stroke-linecap='round'%3E%3Cpath d='M2 4h8M4 8h9M7 12h7'/%3E%3C/g%3E%3Cg fill='%230b6e6e'%3E"
@@ -123,8 +124,8 @@ def _panel(board: Board) -> str:
 
 def _overview(named: Sequence[tuple[str, Board]]) -> Markup:
     """Every board in a line: how large it is, which model is best and how many are tied with it."""
-    headings = ["panel", "task", "transitions", "persons", "models", "best model", "perplexity", "tied"]
-    numbers = {"transitions", "persons", "models", "perplexity", "tied"}
+    headings = ["panel", "task", "transitions", "persons", "models", "best model", "perplexity", "confidence set"]
+    numbers = {"transitions", "persons", "models", "perplexity", "confidence set"}
     head = [element("th", heading, scope="col", class_="n" if heading in numbers else None) for heading in headings]
     rows = [element("tr", *_line(id, board)) for id, board in named]
     caption = "Every board: size, best model, and how many models cannot be told from it"
@@ -157,15 +158,15 @@ def _line(id: str, board: Board) -> list[Markup]:
         *sizes,
         element("td", best.label, class_="x"),
         element("td", perplexity_text(best.perplexity.value)),
-        element("td", str(tied) if tied else "–"),  # noqa: RUF001
+        element("td", str(tied) if tied else NONE),
     ]
 
 
 def _guide() -> Markup:
     """The words of the page, for who meets them the first time."""
     words = {
-        "Perplexity": "exp(-log-likelihood / transitions) on persons whom no model was fitted on. Lower is better: 8 is "
-        "the uncertainty of eight equally likely outcomes, 1 is certainty.",
+        "Perplexity": "exp(-log-likelihood / transitions) on persons whom no model was fitted on. Lower is better: 8 "
+        "is the uncertainty of eight equally likely outcomes, 1 is certainty.",
         "95% interval": "from resampling persons with all of their transitions, the same draws for every model.",
         "Tied for best": "in the 95% model confidence set: the data do not tell the model from the best one.",
         "Behind the first": "log-likelihood per transition less that of the first model, in nats, paired on persons; "

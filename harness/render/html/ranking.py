@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf, isnan
 
 from harness.leaderboard import Board, Row
 from harness.render.html.figures import scroller
 from harness.render.html.forest import marks
 from harness.render.html.markup import Markup, element, join
-from harness.render.table import Column, columns
+from harness.render.html.svg import minus
+from harness.render.table import NONE, Column, columns
 
 MODEL = "model"
 
@@ -28,7 +30,8 @@ def ranking(board: Board, id: str) -> Markup:
         for column in shown
     ]
     head.append(element("th", "record", scope="col"))
-    body = [_row(row, shown) for row in board.rows]
+    best = sum(row.in_confidence_set and not row.knows_truth for row in board.rows)
+    body = [_row(row, shown, "tied" if best > 1 else "best") for row in board.rows]
     caption = f"{board.panel}, {board.task}: models by perplexity, best first"
     table = element(
         "table",
@@ -48,36 +51,38 @@ def order(column: Column, rows: Sequence[Row]) -> str | None:
     """
     if column.key is None:
         return None
-    keys = [column.key(row) for row in rows]
-    texts = sorted({key.casefold() for key in keys if isinstance(key, str)})
-    figures = sorted({float(key) for key in keys if key is not None and not isinstance(key, str)})
-    place = {text: i for i, text in enumerate(texts)}
-    height = {figure: i for i, figure in enumerate(figures)}
-    written = []
-    for key in keys:
-        if key is None or key != key:
-            written.append("")
-        else:
-            written.append(str(place[key.casefold()] if isinstance(key, str) else height[float(key)]))
-    return ",".join(written)
+    keys = [_comparable(column.key(row)) for row in rows]
+    place = {key: i for i, key in enumerate(sorted({key for key in keys if key is not None}))}
+    return ",".join("" if key is None else str(place[key]) for key in keys)
 
 
-def _row(row: Row, shown: Sequence[Column]) -> Markup:
+def _comparable(key: float | str | None) -> tuple[float, str] | None:
+    """Figures before names, names without regard to case; None for no figure and for what is none (NaN)."""
+    if key is None:
+        return None
+    if isinstance(key, str):
+        return inf, key.casefold()
+    return None if isnan(key) else (float(key), "")
+
+
+def _row(row: Row, shown: Sequence[Column], best: str) -> Markup:
     cells = []
     for column in shown:
         text = column.cell(row)
         if column.heading == MODEL:
-            cells.append(element("th", text, _badges(row), scope="row"))
+            cells.append(element("th", text, _badges(row, best), scope="row"))
+        elif column.number:
+            cells.append(element("td", minus(text), class_="z" if text == NONE else None))
         else:
-            cells.append(element("td", text, class_=None if column.number else "x"))
+            cells.append(element("td", text, class_="x"))
     cells.append(element("td", element("code", row.record), class_="x"))
     return element("tr", *cells, class_=marks(row) or None)
 
 
-def _badges(row: Row) -> Markup:
+def _badges(row: Row, best: str) -> Markup:
     """What must be known of a row beside its name."""
     said = [
-        (row.in_confidence_set and not row.knows_truth, "tied", "best"),
+        (row.in_confidence_set and not row.knows_truth, best, "best"),
         (row.knows_truth, "truth", "truth"),
         (row.submitted, "submitted", "sent"),
     ]
@@ -91,7 +96,7 @@ def _controls(board: Board, id: str) -> Markup:
     parts = [
         element("label", "Filter models ", element("input", type="search", aria_controls=table, class_="find")),
     ]
-    if any(row.in_confidence_set for row in board.rows) and not all(row.in_confidence_set for row in board.rows):
+    if 0 < sum(row.in_confidence_set for row in board.rows) < count:
         box = element("input", type="checkbox", aria_controls=table, class_="ties")
         parts.append(element("label", box, " tied for best"))
     parts.append(element("p", f"{count} of {count} models", role="status", class_="shown"))

@@ -23,9 +23,14 @@ class Scale:
             return log(value / self.low) / log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
 
+    @property
+    def by_decades(self) -> bool:
+        """Whether the axis is so long that ticks at equal steps would crowd at one end."""
+        return self.log and self.high / self.low >= 8
+
     def ticks(self, most: int = 6) -> list[float]:
         """At most so many round figures on the axis, at equal steps; over decades on a logarithmic one."""
-        if self.log and self.high / self.low >= 8:
+        if self.by_decades:
             return _decades(self.low, self.high, most)
         return _steps(self.low, self.high, most)
 
@@ -77,7 +82,8 @@ def written(value: float, step: float | None = None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.4g}"
 
 
-def tick_texts(ticks: Sequence[float], even: bool) -> list[str]:
-    """The ticks as written; even: at equal steps, and so with equally many decimals."""
-    step = abs(ticks[1] - ticks[0]) if even and len(ticks) > 1 else None
-    return [written(tick, step) for tick in ticks]
+def labelled(scale: Scale, most: int) -> list[tuple[float, str]]:
+    """The ticks of an axis as they are written, at equal steps with equally many decimals."""
+    ticks = scale.ticks(most)
+    step = ticks[1] - ticks[0] if len(ticks) > 1 and not scale.by_decades else None
+    return [(tick, written(tick, step)) for tick in ticks]

@@ -68,7 +68,7 @@ def _table(board: Board, part: Slice, id: str, is_open: bool) -> Markup:
 
 
 def _head(level: Level) -> Markup:
-    count = f"{level.transitions:,} of {level.persons:,} persons"
+    count = f"{level.transitions:,} transitions of {level.persons:,} persons"
     return element("th", level.name, element("small", count), scope="col")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.render.html.markup import Markup, element, join
-from harness.render.html.scales import Scale, tick_texts
+from harness.render.html.scales import Scale, labelled
 
 MINUS = "\u2212"
 
@@ -35,11 +35,11 @@ class Frame:
         """Grid lines, the figures beside them and what these are."""
         floor, end = self.height - self.bottom, self.width - self.right
         parts = []
-        for tick, text in _ticks(self.y, most):
+        for tick, text in labelled(self.y, most):
             y = self.py(tick)
             parts.append(element("line", class_="g", x1=px(self.left), x2=px(end), y1=px(y), y2=px(y)))
             parts.append(element("text", text, class_="a", x=px(self.left - 6), y=px(y + 3.5), text_anchor="end"))
-        for tick, text in _ticks(self.x, most):
+        for tick, text in labelled(self.x, most):
             x = self.px(tick)
             parts.append(element("line", class_="g", x1=px(x), x2=px(x), y1=px(self.top), y2=px(floor)))
             parts.append(element("text", text, class_="a", x=px(x), y=px(floor + 15), text_anchor="middle"))
@@ -62,11 +62,6 @@ class Frame:
         return picture(id, title, description, join(content), viewBox=f"0 0 {self.width:g} {self.height:g}")
 
 
-def _ticks(scale: Scale, most: int) -> list[tuple[float, str]]:
-    ticks = scale.ticks(most)
-    return list(zip(ticks, tick_texts(ticks, not (scale.log and scale.high / scale.low >= 8)), strict=True))
-
-
 def px(value: float) -> str:
     """A coordinate to a tenth of a pixel, as short as can be."""
     return f"{round(value, 1):g}"
@@ -75,6 +70,11 @@ def px(value: float) -> str:
 def percent(share: float) -> str:
     """A coordinate as a share of the width, to a thousandth."""
     return f"{round(100 * share, 1):g}%"
+
+
+def minus(text: str) -> str:
+    """A figure whose sign, if it begins with one, is a minus and no hyphen."""
+    return MINUS + text[1:] if text[:1] == "-" and text[1:2].isdigit() else text
 
 
 def signed(value: float, digits: int) -> str:
@@ -101,7 +101,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def apart(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Positions at least ``gap`` apart, near those wanted, in their order and, where there is room, from low to high."""
+    """Positions at least ``gap`` apart, near those wanted and in their order; where there is room, from low to high."""
     order = sorted(range(len(wanted)), key=lambda i: (wanted[i], i))
     placed = list(wanted)
     floor = low
