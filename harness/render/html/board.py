@@ -55,17 +55,17 @@ def _part(id: str, title: str, content: Markup) -> Markup:
 
 def finding(rows: Sequence[Row]) -> list[str]:
     """What the board says, in two sentences: the best model, and which others cannot be told from it."""
-    models = [row for row in rows if not row.knows_truth]
-    truth = [row for row in rows if row.knows_truth]
+    models = [row for row in rows if row.rank is not None]
     said: list[str] = []
-    if truth:
-        said += ["The true probabilities reach ", _perplexity(truth[0]), ". "]
-    if not models:
-        return said
-    best = models[0]
-    said += ["Of the models, " if truth else "", element("strong", name(best.label)), " comes first with perplexity "]
-    said += [_perplexity(best), f" (95% interval {_interval(best)}). "]
-    return said + _ties(best, [row for row in models[1:] if row.in_confidence_set], len(models) - 1)
+    if models:
+        best = models[0]
+        said += [element("strong", name(best.label)), " comes first" if len(models) > 1 else " stands alone"]
+        said += [" with perplexity ", _perplexity(best), f" (95% interval {_interval(best)}). "]
+        said += _ties(best, [row for row in models[1:] if row.in_confidence_set], len(models) - 1)
+    for row in rows:
+        if row.knows_truth:
+            said += [" The true probabilities reach ", _perplexity(row), "."]
+    return said
 
 
 def _ties(best: Row, tied: Sequence[Row], others: int) -> list[str]:
@@ -96,11 +96,12 @@ def _interval(row: Row) -> str:
 
 
 def _facts(board: Board) -> Markup:
+    models = [row for row in board.rows if row.rank is not None]
     facts = [
         (f"{board.transitions:,}", "transitions held out"),
         (f"{board.persons:,}", "persons"),
         (f"{board.states:,}", "states"),
-        (f"{len(board.rows):,}", "model" if len(board.rows) == 1 else "models"),
+        (f"{len(models):,}", "model" if len(models) == 1 else "models"),
     ]
     items = [element("div", element("dt", what), element("dd", figure)) for figure, what in facts]
     outcome = element("p", "Outcome: ", name(board.outcomes), ".", class_="note")

@@ -16,7 +16,7 @@ from harness.views import Curve
 CURVES = 8  # as many as eyes and the palette can tell from one another
 LEAST_SECONDS = 0.01  # what is measured: a logarithmic axis has no place for zero
 LETTERS = 24  # of a name beside a point
-WIDTH, HEIGHT = 480.0, 330.0
+WIDTH, HEIGHT = 430.0, 310.0
 
 
 def cost(board: Board, id: str) -> Markup | None:
@@ -68,7 +68,7 @@ def _staircase(frame: Frame, points: Sequence[tuple[float, float]]) -> Markup:
 
 
 def _point(frame: Frame, row: Row, seconds: float, on_frontier: bool) -> Markup:
-    classes = " ".join(filter(None, [marks(row), "on" if on_frontier else ""]))
+    classes = " ".join(filter(None, [marks(row), "on" if on_frontier else None]))
     return element(
         "circle", class_=classes or None, cx=px(frame.px(seconds)), cy=px(frame.py(row.perplexity.value)), r=5
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import log
 from statistics import median
 
@@ -17,8 +18,12 @@ from harness.render.table import NONE
 DRAWN = 24  # rows of a figure with a line each
 PITCH = 26  # pixels from one line to the next; the style sheet's rows of labels have the same
 AXIS = 22
+KINDS = {
+    "best": "in the 95% model confidence set. ",
+    "truth": "knows the true probabilities. ",
+    "aside": "an ensemble of finished runs, out of competition. ",
+}
 FAR = 4.0  # a model this many times as far behind the best as the median one would leave the others no room
-Coordinate = Callable[[Row], Estimate | None]
 
 
 def near(rows: Sequence[Row]) -> list[Row]:
@@ -36,36 +41,39 @@ def perplexity_text(value: float) -> str:
     return f"{value:.4f}"
 
 
-def marks(row: Row) -> str:
-    """The classes of a row wherever it is drawn: in the confidence set, knowing the truth."""
-    return " ".join(name for name, holds in (("best", row.in_confidence_set), ("truth", row.knows_truth)) if holds)
+def marks(row: Row) -> str | None:
+    """The class of a row wherever it is drawn: in the confidence set, knowing the truth, or else out of competition."""
+    if row.in_confidence_set:
+        return "best"
+    if row.knows_truth:
+        return "truth"
+    return "aside" if row.rank is None else None
+
+
+def best_of(rows: Sequence[Row]) -> Row:
+    """The best model: the first that competes, or the first at all where none does."""
+    return next((row for row in rows if row.rank is not None), rows[0])
 
 
 def forest(board: Board, id: str) -> Markup:
     """The figure: two panels side by side, and what they show as a table."""
     rows = board.rows[:DRAWN]
     kept = near(rows)
-    perplexity = around([v for r in kept for v in (r.perplexity.low, r.perplexity.high)], log=True)
-    first = rows[0]
-    title = f"Perplexity of {len(rows)} models with 95% intervals"
-    worst = rows[-1]
-    description = (
+    scale = around([v for r in kept for v in (r.perplexity.low, r.perplexity.high)], log=True)
+    first, worst = rows[0], rows[-1]
+    panel = Panel(
+        f"{id}/perplexity",
+        ("Perplexity ", "lower is better"),
+        f"Perplexity of {len(rows)} models with 95% intervals",
         f"{first.label} is lowest at {perplexity_text(first.perplexity.value)}, {worst.label} highest at "
-        f"{perplexity_text(worst.perplexity.value)}. The figures stand in the table below."
+        f"{perplexity_text(worst.perplexity.value)}. The figures stand in the table below.",
+        lambda r: r.perplexity,
+        lambda r: perplexity_text(r.perplexity.value),
     )
-    left = _lines(rows, lambda r: r.perplexity, perplexity, first.perplexity.value)
-    panels = [
-        element(
-            "div",
-            element("h4", "Perplexity ", element("small", "lower is better")),
-            _labels(rows, lambda r: perplexity_text(r.perplexity.value)),
-            picture(f"{id}/perplexity", title, description, left, height=str(PITCH * len(rows) + AXIS)),
-            class_="panel",
-        )
-    ]
+    panels = [panel.render(rows, scale, best_of(board.rows).perplexity.value)]
     gaps = [v for r in kept if r.behind is not None for v in (r.behind.low, r.behind.high)]
     if gaps:
-        panels.append(_behind(rows, around([0.0, *gaps]), id))
+        panels.append(_behind(board, rows, f"{id}/behind").render(rows, around([0.0, *gaps]), 0.0))
     return element(
         "figure",
         element("div", *panels, class_="forest"),
@@ -74,26 +82,42 @@ def forest(board: Board, id: str) -> Markup:
     )
 
 
-def _behind(rows: Sequence[Row], scale: Scale, id: str) -> Markup:
-    first = rows[0]
-    title = f"Log-likelihood per transition less that of {first.label}, with paired 95% intervals"
-    told = sum(r.behind is not None and not r.behind.low <= 0 <= r.behind.high for r in rows)
-    description = (
-        f"In nats; below zero is worse. The interval of {told} of {len(rows) - 1} models excludes zero. The figures "
-        "stand in the table below."
+def _behind(board: Board, rows: Sequence[Row], id: str) -> Panel:
+    best = best_of(board.rows)
+    intervals = [row.behind for row in rows if row.behind is not None]
+    told = sum(not estimate.low <= 0 <= estimate.high for estimate in intervals)
+    return Panel(
+        id,
+        ("Against the best model ", "nats per transition, paired"),
+        f"Log-likelihood per transition less that of {best.label}, with paired 95% intervals",
+        f"In nats; below zero is worse. Of {len(intervals)} intervals {told} exclude zero. The figures stand in the "
+        "table below.",
+        lambda r: r.behind,
+        lambda r: NONE if r.behind is None else signed(r.behind.value, 3),
     )
 
-    def text(row: Row) -> str:
-        return NONE if row.behind is None else signed(row.behind.value, 3)
 
-    content = _lines(rows, lambda r: r.behind, scale, 0.0)
-    return element(
-        "div",
-        element("h4", "Behind the first ", element("small", "nats per transition, paired")),
-        _labels(rows, text),
-        picture(f"{id}/behind", title, description, content, height=str(PITCH * len(rows) + AXIS)),
-        class_="panel",
-    )
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One of the figure's two halves: its heading, its words, which estimate it draws and how that is written."""
+
+    id: str
+    heading: tuple[str, str]
+    title: str
+    description: str
+    estimate: Callable[[Row], Estimate | None]
+    text: Callable[[Row], str]
+
+    def render(self, rows: Sequence[Row], scale: Scale, reference: float) -> Markup:
+        """Names and figures at the left, intervals at the right, a dashed line at ``reference``."""
+        lines = _lines(rows, self.estimate, scale, reference)
+        return element(
+            "div",
+            element("h4", self.heading[0], element("small", self.heading[1])),
+            _labels(rows, self.text),
+            picture(self.id, self.title, self.description, lines, height=str(PITCH * len(rows) + AXIS)),
+            class_="panel",
+        )
 
 
 def _labels(rows: Sequence[Row], figure: Callable[[Row], str]) -> Markup:
@@ -103,14 +127,14 @@ def _labels(rows: Sequence[Row], figure: Callable[[Row], str]) -> Markup:
             "li",
             element("span", row.label, title=row.label if len(row.label) > 24 else None),
             element("b", figure(row)),
-            class_=marks(row) or None,
+            class_=marks(row),
         )
         for row in rows
     ]
     return element("ul", *items, aria_hidden="true")
 
 
-def _lines(rows: Sequence[Row], of: Coordinate, scale: Scale, reference: float) -> Markup:
+def _lines(rows: Sequence[Row], of: Callable[[Row], Estimate | None], scale: Scale, reference: float) -> Markup:
     """One interval a row, at shares of the width, so that the picture widens without its text growing."""
     floor = PITCH * len(rows)
     parts = []
@@ -138,18 +162,15 @@ def _line(row: Row, estimate: Estimate | None, scale: Scale, y: int) -> Markup:
         "g",
         element("line", class_="i", x1=low, x2=high, y1=y, y2=y),
         element("circle", cx=percent(at), cy=y, r=5),
-        class_=marks(row) or None,
+        class_=marks(row),
     )
 
 
 def _caption(board: Board, drawn: int, off: int, paired: bool) -> list[str]:
     parts: list[str] = []
-    if any(row.in_confidence_set for row in board.rows):
-        parts.append(element("span", class_="key best"))
-        parts.append("in the 95% model confidence set. ")
-    if any(row.knows_truth for row in board.rows[:drawn]):
-        parts.append(element("span", class_="key truth"))
-        parts.append("knows the true probabilities. ")
+    for kind, meaning in KINDS.items():
+        if any(marks(row) == kind for row in board.rows[:drawn]):
+            parts += [element("span", class_=f"key {kind}"), meaning]
     parts.append("Lines are 95% intervals, persons resampled. ")
     if paired:
         parts.append(
@@ -166,7 +187,7 @@ def _caption(board: Board, drawn: int, off: int, paired: bool) -> list[str]:
 def _numbers(rows: Sequence[Row], paired: bool) -> Markup:
     headings = ["model", "perplexity", "low", "high"]
     if paired:
-        headings += ["behind the first, nats", "low", "high", "p", "p, adjusted"]
+        headings += ["against the best, nats", "low", "high", "p", "p, adjusted"]
     lines = []
     for row in rows:
         p = row.perplexity

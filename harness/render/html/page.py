@@ -11,7 +11,7 @@ from itertools import groupby
 from harness.leaderboard import Board
 from harness.render.html.board import section
 from harness.render.html.figures import scroller
-from harness.render.html.forest import perplexity_text
+from harness.render.html.forest import best_of, perplexity_text
 from harness.render.html.markup import Markup, element, identifier, join
 from harness.render.table import NONE
 
@@ -149,9 +149,9 @@ def _overview(named: Sequence[tuple[str, Board]]) -> Markup:
 
 
 def _line(id: str, board: Board) -> list[Markup]:
-    models = [row for row in board.rows if not row.knows_truth] or list(board.rows)
-    best, tied = models[0], sum(row.in_confidence_set for row in models)
-    sizes = [element("td", f"{n:,}") for n in (board.transitions, board.persons, len(board.rows))]
+    best, tied = best_of(board.rows), sum(row.in_confidence_set for row in board.rows)
+    models = sum(row.rank is not None for row in board.rows)
+    sizes = [element("td", f"{n:,}") for n in (board.transitions, board.persons, models)]
     return [
         element("td", _panel(board), class_="x"),
         element("th", element("a", board.task, href=f"#{id}"), scope="row"),
@@ -169,7 +169,7 @@ def _guide() -> Markup:
         "is the uncertainty of eight equally likely outcomes, 1 is certainty.",
         "95% interval": "from resampling persons with all of their transitions, the same draws for every model.",
         "Tied for best": "in the 95% model confidence set: the data do not tell the model from the best one.",
-        "Behind the first": "log-likelihood per transition less that of the first model, in nats, paired on persons; "
+        "Against the best": "log-likelihood per transition less that of the best model, in nats, paired on persons; "
         "0.1 nats are about 10% of perplexity.",
     }
     terms = [element("div", element("dt", word), element("dd", meaning)) for word, meaning in words.items()]

@@ -25,12 +25,12 @@ def ranking(board: Board, id: str) -> Markup:
             scope="col",
             class_="n" if column.number else None,
             data_order=order(column, board.rows),
-            aria_sort="ascending" if column.heading == "#" else None,
+            aria_sort="ascending" if column.heading == "perplexity" else None,
         )
         for column in shown
     ]
     head.append(element("th", "record", scope="col"))
-    best = sum(row.in_confidence_set and not row.knows_truth for row in board.rows)
+    best = sum(row.in_confidence_set for row in board.rows)
     body = [_row(row, shown, "tied" if best > 1 else "best") for row in board.rows]
     caption = f"{board.panel}, {board.task}: models by perplexity, best first"
     table = element(
@@ -76,14 +76,15 @@ def _row(row: Row, shown: Sequence[Column], best: str) -> Markup:
         else:
             cells.append(element("td", text, class_="x"))
     cells.append(element("td", element("code", row.record), class_="x"))
-    return element("tr", *cells, class_=marks(row) or None)
+    return element("tr", *cells, class_=marks(row))
 
 
 def _badges(row: Row, best: str) -> Markup:
     """What must be known of a row beside its name."""
     said = [
-        (row.in_confidence_set and not row.knows_truth, best, "best"),
+        (row.in_confidence_set, best, "best"),
         (row.knows_truth, "truth", "truth"),
+        (marks(row) == "aside", "ensemble", "aside"),
         (row.submitted, "submitted", "sent"),
     ]
     return join([join([" ", element("em", text, class_=kind)]) for holds, text, kind in said if holds])

@@ -25,8 +25,10 @@ def reliability(board: Board, id: str) -> Markup | None:
     scale = Scale(0.0, min(1.0, most * 1.04) if most > 0 else 1.0)
     pictures = [element("li", _picture(scale, f"{id}/reliability-{i}", row, curve)) for i, row, curve in drawn]
     caption = (
-        f"The event is: {board.views.event}. Bins hold equally many transitions; on the dashed line what was predicted "
-        "is what happened. Below it, probabilities are too high; above it, too low."
+        f"Across: the probability given to {board.views.event}; upwards: the share of times that it happened, in bins "
+        "of equally many transitions. On the dashed line the two agree; below it probabilities are too high, above it "
+        "too low. Slope and intercept are those of a logit of what happened on the log-odds of what was said; error is "
+        "the expected calibration error."
     )
     if len(drawn) < len(known):
         caption += f" The best {len(drawn)} of {len(known)} models are drawn; the ranking has every model's figures."

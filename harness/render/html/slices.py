@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.inference import Estimate
 from harness.leaderboard import Board
 from harness.render.html.figures import scroller
-from harness.render.html.markup import Markup, element, identifier
+from harness.render.html.markup import Markup, element, identifier, name
 from harness.render.table import NONE
 from harness.views import Level, Slice
 
@@ -20,17 +20,27 @@ def slices(board: Board, id: str) -> Markup | None:
     parts = [
         _table(board, part, f"{id}/{identifier(part.dimension)}", i == 0) for i, part in enumerate(board.views.slices)
     ]
-    return element("div", _legend(), *parts)
+    return element("div", _legend(_reference(board)), *parts)
 
 
-def _legend() -> Markup:
+def _reference(board: Board) -> Markup:
+    """The model that others are told from: the one row that has figures and is behind none."""
+    levels = [level for part in board.views.slices for level in part.levels]
+    for i, row in enumerate(board.rows):
+        if any(level.perplexity[i] for level in levels) and not any(level.behind[i] for level in levels):
+            return name(row.label)
+    return Markup("the board’s best model")
+
+
+def _legend(reference: Markup) -> Markup:
     """What tints mean; they are signs as well, so that no reader needs colour."""
     worse = [element("span", f"{100 * step:g}%", class_=f"w{k}") for k, step in enumerate(STEPS, start=1)]
     better = [element("span", f"{100 * step:g}%", class_=f"u{k}") for k, step in enumerate(STEPS, start=1)]
     return element(
         "p",
-        "Perplexity of each model on a part of the transitions. Tinted where the paired 95% interval against the "
-        "board's first model excludes zero there. Worse than it by more than ",
+        "Perplexity of each model on a part of the transitions. Tinted where the paired 95% interval against ",
+        reference,
+        " excludes zero there. Worse than it by more than ",
         element("span", *worse, class_="legend"),
         " or better by more than ",
         element("span", *better, class_="legend"),
@@ -76,8 +86,7 @@ def _cells(part: Slice, i: int) -> list[Markup]:
     """What model ``i`` reaches at each level."""
     made = []
     for level in part.levels:
-        perplexity = level.perplexity[i] if i < len(level.perplexity) else None
-        behind = level.behind[i] if i < len(level.behind) else None
+        perplexity, behind = level.perplexity[i], level.behind[i]
         text = NONE if perplexity is None else _short(perplexity.value)
         made.append(element("td", text, class_=tint(behind)))
     return made
