@@ -5,9 +5,23 @@ Everything here is computed from record files. A tuple with one entry a row is i
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from harness import inference
+from harness.calibration import reliability
+from harness.evidence import Part
 from harness.inference import Estimate
+from harness.records import Record
+from harness.rows import design_of, is_competitor, is_submitted, label, with_newer
+from harness.scoring import calibration_table
+from harness.types import FloatArray
+
+DETAILED = 50  # rows, the best, whose slices and calibration a board shows
+FEW = 20  # persons below which a level has no figures: an interval from so few says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +29,8 @@ class Level:
     """Some of a board's transitions: those of women, of the nineties, from farm work.
 
     persons, transitions: how many, as they are counted. perplexity: of each row there; behind: its log-likelihood per
-    transition there less that of the board's first row, in nats, paired. None where a record is older than slices, or
-    where too few persons are there for an interval.
+    transition there less that of the board's best model, in nats, paired. None where a record is older than slices, or
+    where too few persons are there for an interval; of the best model itself.
     """
 
     name: str
@@ -74,8 +88,8 @@ class Curve:
 class Views:
     """All that a board shows beside its rows.
 
-    event: what the probabilities of ``reliability`` are of. reliability: one entry a row, None where the record has no
-    probabilities of an event. seconds: fit and score of each row; None of what was not run here (an ensemble of
+    slices, reliability: of the first fifty rows at most. event: what the probabilities of ``reliability`` are of; None
+    where a record has none. seconds: fit and score of each row; None of what was not run here (an ensemble of
     finished runs, probabilities from elsewhere, the truth). frontier: rows that no row both cheaper and better stands
     before, cheapest first, as positions.
     """
@@ -86,3 +100,131 @@ class Views:
     curves: tuple[Curve, ...] = ()
     seconds: tuple[float | None, ...] = ()
     frontier: tuple[int, ...] = ()
+
+
+def views_of(rows: Sequence[Record], smaller: Sequence[Record]) -> Views:
+    """The views of a board whose rows are these records, best first; of slices and calibration, of the best fifty.
+
+    smaller: records of the same board's runs on some of the training persons.
+    """
+    event = "the likeliest state" if rows and rows[0].evidence.cells is None else "the event"
+    seconds = tuple(_seconds(record) for record in rows)
+    return Views(
+        slices=slices_of(rows[:DETAILED]),
+        event=event,
+        reliability=tuple(reliability_of(record) for record in rows[:DETAILED]),
+        curves=curves_of(rows, smaller),
+        seconds=seconds,
+        frontier=frontier_of(rows),
+    )
+
+
+def slices_of(rows: Sequence[Record]) -> tuple[Slice, ...]:
+    """Perplexity in every slice, and how far behind the best model, by delete-a-group jackknife.
+
+    The levels are those of the first record that has any.
+    """
+    first = next((record.slices for record in rows if record.slices is not None), None)
+    if first is None:
+        return ()
+    return tuple(
+        Slice(dimension, tuple(_level(rows, dimension, name, part) for name, part in levels.items()))
+        for dimension, levels in first.items()
+    )
+
+
+def _level(rows: Sequence[Record], dimension: str, name: str, known: Part) -> Level:
+    """One level; all rows are of the same transitions, so they have its counts in common."""
+    parts = [None if record.slices is None else record.slices.get(dimension, {}).get(name) for record in rows]
+    have = [i for i, part in enumerate(parts) if part is not None and part.counted == known.counted]
+    perplexity: list[Estimate | None] = [None] * len(rows)
+    behind: list[Estimate | None] = [None] * len(rows)
+    if known.persons >= FEW:
+        sums = np.array([part.log_likelihood for i, part in enumerate(parts) if part is not None and i in have])
+        best = next((at for at, i in enumerate(have) if is_competitor(rows[i])), 0)
+        levels, gaps = jackknifed(sums, np.array(known.counted, dtype=np.float64), best)
+        for at, i in enumerate(have):
+            perplexity[i] = levels[at]
+            behind[i] = None if at == best else gaps[at]
+    return Level(name, known.persons, known.transitions, tuple(perplexity), tuple(behind))
+
+
+def jackknifed(sums: FloatArray, counted: FloatArray, reference: int = 0) -> tuple[list[Estimate], list[Estimate]]:
+    """Perplexities of M models, and log-likelihoods per transition less the reference's, from groups of persons.
+
+    sums: float64 [M, G], in nats. counted: float64 [G], what the groups' transitions count for. Each group is left out
+    in turn; a standard error is the square root of (g - 1) / g times the sum of squared distances, over the g groups
+    that have a transition, and intervals are Student's t with g - 1 degrees of freedom (Kott 2001, section 2).
+    Perplexities have theirs on the log scale.
+    """
+    from scipy.special import stdtr, stdtrit
+
+    here = counted > 0
+    g = int(here.sum())
+    total, whole = sums.sum(axis=1, keepdims=True), counted.sum()
+    left = (total - sums[:, here]) / (whole - counted[here]) if g > 1 else total / whole
+    mean = (total / whole)[:, 0]
+    width = float(stdtrit(g - 1, 0.975)) if g > 1 else np.inf
+
+    def error(of: FloatArray, centre: FloatArray) -> FloatArray:
+        return np.asarray(np.sqrt((g - 1) / g * ((of - centre[:, None]) ** 2).sum(axis=1)), dtype=np.float64)
+
+    levels, gaps = [], []
+    for value, e in zip(mean, error(left, mean), strict=True):
+        at = float(np.exp(-value))
+        levels.append(Estimate(at, at * float(e), float(np.exp(-value - width * e)), float(np.exp(-value + width * e))))
+    gap = mean - mean[reference]
+    for value, e in zip(gap, error(left - left[reference], gap), strict=True):
+        p = float(2 * stdtr(g - 1, -abs(value) / e)) if e > 0 else float(value == 0)
+        gaps.append(Estimate(float(value), float(e), float(value - width * e), float(value + width * e), p))
+    return levels, gaps
+
+
+def reliability_of(record: Record) -> Reliability | None:
+    """The reliability curve of a record's event; None where its evidence has no probabilities of one."""
+    table = calibration_table(record.arrays())
+    if table is None:
+        return None
+    bins = tuple(Bin(*map(float, values)) for values in zip(*reliability(*table), strict=True))
+    told = with_newer(record)
+    return Reliability(bins, told["calibration_slope"], told["calibration_intercept"], told["calibration_error"])
+
+
+def curves_of(rows: Sequence[Record], smaller: Sequence[Record]) -> tuple[Curve, ...]:
+    """Learning curves of the models that were run on some of the training persons, by label."""
+    found: dict[str, list[Record]] = defaultdict(list)
+    for record in smaller:
+        found[label(record, sizes=False)].append(record)
+    for record in rows:
+        if label(record) in found:
+            found[label(record)].append(record)
+    return tuple(
+        Curve(name, tuple(sorted(filter(None, map(_point, records)), key=lambda at: (at.train_persons, at.record))))
+        for name, records in sorted(found.items())
+    )
+
+
+def _point(record: Record) -> Point | None:
+    evidence = record.evidence
+    sums = np.array(evidence.log_likelihood)
+    level = inference.perplexity(sums, evidence.counted, design=design_of(record))
+    persons = record.configuration.train_persons or record.facts.get("train_persons")
+    return None if persons is None else Point(int(persons), record.id, level)
+
+
+def _seconds(record: Record) -> float | None:
+    """What the fit and the scores took here; None of what was made from finished runs, elsewhere, or from the truth."""
+    if not is_competitor(record) or is_submitted(record):
+        return None
+    return record.measured.fit_seconds + record.measured.score_seconds
+
+
+def frontier_of(rows: Sequence[Record]) -> tuple[int, ...]:
+    """Positions of the rows, these best first, that none at once better and no dearer stands before; cheapest first."""
+    found: list[int] = []
+    least = np.inf
+    for i, took in enumerate(map(_seconds, rows)):
+        if took is not None and took < least:
+            found.append(i)
+            least = took
+    return tuple(reversed(found))

@@ -14,11 +14,12 @@ NONE = "–"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading, the cell of a row, and whether cells are numbers (set to the right)."""
+    """A heading, the cell of a row, whether cells are numbers (set to the right), and what they are sorted by."""
 
     heading: str
     cell: Callable[[Row], str]
     number: bool = True
+    key: Callable[[Row], float | str | None] | None = None
 
 
 def number(value: float | None, digits: int) -> str:
@@ -29,6 +30,24 @@ def with_error(estimate: Estimate | None, digits: int) -> str:
     if estimate is None:
         return NONE
     return f"{estimate.value:.{digits}f} ± {estimate.standard_error:.{digits}f}"
+
+
+def rank_cell(row: Row) -> str:
+    """The ranks that a model cannot be told from: '1-3'."""
+    if row.tied is None:
+        return NONE
+    first, last = row.tied
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def label_cell(row: Row) -> str:
+    return f"{row.label} [submitted]" if row.submitted else row.label
+
+
+def p_cell(row: Row) -> str:
+    """The p-value of being as good as the best model, adjusted for all rows at once."""
+    p = None if row.behind is None else row.behind.p_adjusted
+    return NONE if p is None else f"{p:.4f}" if p >= 0.001 else "< 0.001"
 
 
 def perplexity_cell(row: Row) -> str:
@@ -62,44 +81,72 @@ def mass_cell(row: Row) -> str:
     return NONE if row.mass is None else f"{row.mass.mean:.3f} ± {row.mass.standard_error:.3f}"
 
 
-def _figure(key: str, digits: int) -> Callable[[Row], str]:
-    return lambda row: number(row.figures.get(key), digits)
+def _figure(heading: str, key: str, digits: int) -> Column:
+    return Column(heading, lambda row: number(row.figures.get(key), digits), key=lambda row: row.figures.get(key))
+
+
+TITLES = {
+    "top_1": "top-1",
+    "top_5": "top-5",
+    "auc": "AUC",
+    "log_loss": "log loss",
+    "brier": "Brier",
+    "calibration_slope": "calibration slope",
+    "calibration_error": "calibration error",
+}
+NO_COLUMN = {"log_likelihood", "perplexity", "perplexity_open", "calibration_intercept"}
 
 
 def columns(board: Board, costs: bool = True) -> list[Column]:
     """Those that at least one row can fill; costs: with what each run took."""
     rows = board.rows
     chosen = [
-        Column("#", lambda r: str(r.rank)),
-        Column("model", lambda r: r.label, number=False),
-        Column("perplexity", perplexity_cell),
-        Column("log-likelihood", _figure("log_likelihood", 1)),
+        Column("#", rank_cell, key=lambda r: r.rank),
+        Column("model", label_cell, number=False, key=lambda r: r.label),
+        Column("perplexity", perplexity_cell, key=lambda r: r.perplexity.value),
+        *_open_columns(board),
     ]
+    if len(rows) > 1:
+        chosen.append(Column("behind, nats", lambda r: with_error(r.behind, 4), key=lambda r: _value(r.behind)))
+        chosen.append(Column("p", p_cell, key=lambda r: None if r.behind is None else r.behind.p_adjusted))
+    chosen.append(_figure("log-likelihood", "log_likelihood", 1))
     if any(r.mcfadden_r2 is not None for r in rows):
-        chosen.append(Column("McFadden R²", lambda r: number(r.mcfadden_r2, 4)))
+        chosen.append(Column("McFadden R²", lambda r: number(r.mcfadden_r2, 4), key=lambda r: r.mcfadden_r2))
     if any(r.regret is not None for r in rows):
-        chosen.append(Column("regret, nats", lambda r: with_error(r.regret, 4)))
-    titles = {"top_1": "top-1", "top_5": "top-5", "auc": "AUC", "log_loss": "log loss", "brier": "Brier"}
-    titles["calibration_slope"] = "calibration slope"
-    if any(not r.sums_to_one for r in rows):
-        chosen[3:3] = [Column("by the chain rule", open_cell), Column("renormalised", closed_cell)]
-    known = {"log_likelihood", "perplexity", "perplexity_open", "calibration_intercept"}
-    keys = [*titles, *sorted({key for row in rows for key in row.figures} - known - set(titles))]
-    for key in keys:
+        chosen.append(Column("regret, nats", lambda r: with_error(r.regret, 4), key=lambda r: _value(r.regret)))
+    for key in [*TITLES, *sorted({key for row in rows for key in row.figures} - NO_COLUMN - set(TITLES))]:
         if any(r.figures.get(key) is not None for r in rows):
-            chosen.append(Column(titles.get(key, key), _figure(key, 4)))
+            chosen.append(_figure(TITLES.get(key, key), key, 4))
     if any(not r.sums_to_one for r in rows):
-        chosen.append(Column("mass", mass_cell))
+        chosen.append(Column("mass", mass_cell, key=lambda r: None if r.mass is None else r.mass.mean))
     return [*chosen, *_cost_columns()] if costs else chosen
+
+
+def _value(estimate: Estimate | None) -> float | None:
+    return None if estimate is None else estimate.value
+
+
+def _open_columns(board: Board) -> list[Column]:
+    """Of a board with models that may leave the choice set."""
+    if all(r.sums_to_one for r in board.rows):
+        return []
+    before = Column(
+        "by the chain rule", open_cell, key=lambda r: None if r.sums_to_one else r.figures.get("perplexity")
+    )
+    return [before, Column("renormalised", closed_cell)]
 
 
 def _cost_columns() -> list[Column]:
     return [
-        Column("fit, s", lambda r: number(r.measured.fit_seconds, 1)),
-        Column("score, s", lambda r: number(r.measured.score_seconds, 1)),
-        Column("peak, MB", lambda r: number(r.measured.peak_memory_mb, 0)),
-        Column("parameters trained", lambda r: NONE if r.parameters_trained is None else f"{r.parameters_trained:,}"),
-        Column("device", lambda r: r.measured.device, number=False),
+        Column("fit, s", lambda r: number(r.measured.fit_seconds, 1), key=lambda r: r.measured.fit_seconds),
+        Column("score, s", lambda r: number(r.measured.score_seconds, 1), key=lambda r: r.measured.score_seconds),
+        Column("peak, MB", lambda r: number(r.measured.peak_memory_mb, 0), key=lambda r: r.measured.peak_memory_mb),
+        Column(
+            "parameters trained",
+            lambda r: NONE if r.parameters_trained is None else f"{r.parameters_trained:,}",
+            key=lambda r: r.parameters_trained,
+        ),
+        Column("device", lambda r: r.measured.device, number=False, key=lambda r: r.measured.device),
     ]
 
 
@@ -128,32 +175,33 @@ def _of_weights(board: Board) -> str:
 
 def notes(board: Board) -> list[str]:
     """What a reader must know to read the table rightly, a sentence each."""
-    lines = ["perplexity: exp(-log-likelihood / transitions), ± its standard error, persons resampled."]
-    if board.weights is not None:
-        lines = [
-            _of_weights(board),
-            "perplexity: exp(-log-likelihood / sum of weights), ± its standard error, persons resampled.",
-        ]
-    if any(r.mcfadden_r2 is not None for r in board.rows):
+    rows = board.rows
+    lines = [] if board.weights is None else [_of_weights(board)]
+    per = "transitions" if board.weights is None else "sum of weights"
+    lines.append(f"perplexity: exp(-log-likelihood / {per}), ± its standard error, {_resampled(board)}.")
+    lines += _of_ranks(board)
+    if any(r.mcfadden_r2 is not None for r in rows):
         lines.append("McFadden R²: 1 - log-likelihood / that of `marginal`.")
-    if any(r.regret is not None for r in board.rows):
+    if any(r.regret is not None for r in rows):
         lines.append(
             "regret: how far below the true probabilities (`oracle`), in nats per transition, paired on persons."
         )
-    if any(r.figures.get("auc") is not None for r in board.rows):
+    if any(r.figures.get("auc") is not None for r in rows):
         lines.append("AUC: of the event, on probabilities rounded to 1/10,000.")
-    if any(r.figures.get("calibration_slope") is not None for r in board.rows):
+    if any(r.figures.get("calibration_slope") is not None for r in rows):
+        of = board.views.event or "the event"
         lines.append(
-            "calibration slope: of a logit regression of the event on the log-odds of its probability; one where "
-            "probabilities are as far apart as they should be, below one where they are too far."
+            f"calibration slope: of a logit regression of {of} on the log-odds of its probability; one where "
+            "probabilities are as far apart as they should be, below one where they are too far. calibration error: mean "
+            "distance between probability and share, in ten bins of equal mass."
         )
-    if any(not r.sums_to_one for r in board.rows):
+    if any(not r.sums_to_one for r in rows):
         lines.append(
             "mass: mean probability that a model leaves inside the choice set, ± its standard error over the "
             "transitions that were weighed; the rest it spends on what is no outcome."
         )
-        lines += [_treatment(row) for row in board.rows if not row.sums_to_one]
-    for row in board.rows:
+        lines += [_treatment(row) for row in rows if not row.sums_to_one]
+    for row in rows:
         lines += _of_row(row)
     if board.superseded:
         plural = "records stand" if board.superseded > 1 else "record stands"
@@ -161,9 +209,39 @@ def notes(board: Board) -> list[str]:
     return lines
 
 
+def _resampled(board: Board) -> str:
+    """What the intervals resample."""
+    units, strata = board.source.get("units"), board.source.get("strata")
+    what = "persons resampled" if units is None else f"sampling units (`{units}`) resampled"
+    if strata is not None:
+        what += f" within strata (`{strata}`)"
+        if board.strata_alone:
+            what += f", {board.strata_alone} strata of a single unit together"
+    return what
+
+
+def _of_ranks(board: Board) -> Iterator[str]:
+    """How rows are ranked, and which of them cannot be told from the best."""
+    if len(board.rows) < 2:
+        return
+    best = [row.label for row in board.rows if row.in_confidence_set]
+    if best:
+        yield (
+            "#: ranks that the model cannot be told from: those of the first model confidence set (Hansen, Lunde and "
+            "Nason 2011) at 95% share the first ranks, those of the set without them the next. In the first: "
+            f"{', '.join(best)}."
+        )
+    yield (
+        "behind: log-likelihood per transition less that of the best model, ± its standard error, paired; p: of no "
+        "difference, adjusted for all rows at once (Romano and Wolf 2005)."
+    )
+
+
 def _of_row(row: Row) -> Iterator[str]:
     """What was done for a row that the table has no column for."""
     yield from _of_mix(row)
+    if row.submitted:
+        yield f"{row.label}: submitted: its probabilities were made elsewhere, and cannot be made again here."
     if row.fitted_without_weights:
         yield f"{row.label}: fitted without the weights, each record counting one."
     if row.base:
