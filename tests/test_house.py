@@ -59,7 +59,7 @@ ROOMS = [
     {"run", "probabilities", "views"},
     {"runner", "leaderboard", "audit", "scaffold", "explain"},
     {"ablations", "claims", "forecast", "forecast_careers", "mixing", "submission"},
-    {"forecast_report"},
+    {"forecast_report", "verify"},
     {"render", "forecast_files"},
     {"cli"},
     {"__main__"},

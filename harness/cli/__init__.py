@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from harness import __version__, processes
-from harness.cli import ablate, board, claims, console, data, explain, forecast, mix, plugin, run, score, show
+from harness.cli import ablate, board, claims, console, data, explain, forecast, mix, plugin, run, score, show, verify
 from harness.errors import HarnessError
 from harness.progress import PROGRESS
 from harness.registry import Registry, load_registry
@@ -49,6 +49,7 @@ def build_app(registry: Registry) -> typer.Typer:
     app.command("compare")(board.compare)
     app.command("mix")(mix.mix)
     app.command("score")(score.score)
+    app.command("verify")(verify.verify)
     app.command("explain")(explain.explain)
     app.command("ablate")(ablate.ablate)
     app.command("claims")(claims.claims)

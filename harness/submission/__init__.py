@@ -19,7 +19,6 @@ import numpy as np
 from harness import probabilities
 from harness.contract import score
 from harness.errors import RequestError, RunError
-from harness.leaderboard import MIX
 from harness.machine import Cost, measured, versions
 from harness.model import Context, Estimator, Model, ModelSpec, OutcomeModel, take_states
 from harness.panel import SPLITS, Panel
@@ -27,6 +26,7 @@ from harness.probabilities import Said
 from harness.recording import Scored, record_of
 from harness.records import Configuration, Measured, Record, now
 from harness.registry import Registry
+from harness.rows import MIX
 from harness.run import panel_facts
 from harness.runner import Workshop
 from harness.submission.answers import Answers, read_answers
@@ -76,7 +76,7 @@ def records(submission: Submission, tasks: Sequence[Task], panel: Panel, worksho
     layout = layout_of(submission.file, submission.columns, panel.occupations.codes, submission.log)
     wanted = _wanted(layout, tasks, panel)
     with measured() as reading:
-        content = _digest(submission.file)
+        content = file_digest(submission.file)
         answers = read_answers(layout, panel, wanted, submission.floor, workshop.progress)
     for note in answers.notes:
         workshop.progress.note(f"{layout.path.name}: {note}")
@@ -111,7 +111,7 @@ def _wanted(layout: Layout, tasks: Sequence[Task], panel: Panel) -> Wanted:
     return Wanted(records[split == SPLITS.index("test")], records[split == SPLITS.index("valid")], m)
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """64 hexadecimal digits of SHA-256 over the file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,265 @@
+"""harness verify: whether a record says what its configuration gives when it is run once more."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness import probabilities
+from harness.cli import console
+from harness.cli.again import command, opened_by
+from harness.cli.board import records_folder
+from harness.cli.options import RECORDS, ColumnOption, JsonOption, OccupationsOption, RecordsOption
+from harness.design import designed
+from harness.errors import RequestError
+from harness.machine import cache_folder, resolve_device
+from harness.mixing import mix as mix_runs
+from harness.panel import Panel
+from harness.progress import Progress
+from harness.records import PanelFacts, Record, Store, figures, find_record
+from harness.registry import Registry
+from harness.rows import MIX, label
+from harness.runner import Workshop, execute
+from harness.settings import pairs
+from harness.verify import Verification, borrow, contradictions, require_same, run_of, task_of
+from harness.verify import verify as compare
+from harness.weights import weighted, weighted_alike
+
+Differing = Mapping[str, tuple[float | None, float | None]]
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """Where what a record needs lies on this machine, as far as the command line says."""
+
+    data: str | None
+    columns: Mapping[str, str]
+    occupations: Path | None
+    also: Sequence[str]
+    pretrain: str | None
+    file: Path | None
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What a record is verified with. scratch: a folder of its own, so that nothing of the user's is touched."""
+
+    registry: Registry
+    records: Path
+    scratch: Path
+    progress: Progress
+
+    def workshop(self) -> Workshop:
+        borrow(cache_folder(), self.scratch / "cache")
+        store = Store(self.scratch / "records")
+        return Workshop(self.registry, store, self.scratch / "cache", self.progress, force=True, trust=False)
+
+    def figures(self, record: Record) -> dict[str, float | None]:
+        return figures(record, [entry.item for entry in self.registry.metrics.values()])
+
+
+def verify(
+    context: typer.Context,
+    record: Annotated[str, typer.Argument(help="Id of a record, or how it begins; or a record file, by its path.")],
+    data: Annotated[
+        str | None, typer.Option("--data", help="Where the record's panel is, if it was read from files.")
+    ] = None,
+    column: ColumnOption = None,
+    occupations: OccupationsOption = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Of what was submitted: the table of probabilities.")
+    ] = None,
+    train_also: Annotated[
+        list[str] | None,
+        typer.Option("--train-also", help="Where a further training panel is. Repeatable.", metavar="PANEL"),
+    ] = None,
+    pretrain: Annotated[
+        str | None, typer.Option("--pretrain", help="Where the resumes are that were learned first.", metavar="PANEL")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    records: RecordsOption = RECORDS,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a record's configuration again, from the start, and say whether it reproduces.
+
+    Its figures must first be those of its own evidence. Then the model is fitted anew, in a scratch folder, on the very
+    panel of the record, and the new run is set beside it. The verdict is one of four. identical: the same figures and
+    evidence, to the last digit kept. reproduces: the new perplexity lies in the record's 95% interval, and on the same
+    persons the two cannot be told apart, which is when the 95% interval of their paired difference holds zero, or the
+    difference is at most a tenth of half the record's interval. within its interval: the first alone holds, so the
+    level stands, but no rank that rests on less than the difference. does not reproduce: neither, or the two do not
+    count the same transitions. Exit status 1 for the last, 0 for the others, 2 where it cannot be asked.
+
+    What was submitted is scored again from --file, which must be the file that it was; a mix is made again from what
+    the cache keeps of its runs.
+    """
+    registry: Registry = context.obj
+    known = _find(record, records)
+    metrics = [entry.item for entry in registry.metrics.values()]
+    if wrong := contradictions(known, metrics):
+        _tell_contradictions(known, wrong, as_json)
+        raise typer.Exit(1)
+    sources = _Sources(data, pairs(column or []), occupations, train_also or [], pretrain, file)
+    with tempfile.TemporaryDirectory(prefix="harness-verify-") as scratch:
+        bench = _Bench(registry, records, Path(scratch), console.TerminalProgress())
+        found = compare(known, _again(known, sources, device, bench))
+    _tell(known, found, as_json)
+    if not found.holds:
+        raise typer.Exit(1)
+
+
+def _find(record: str, records: Path) -> Record:
+    path = Path(record)
+    return Store(records).read(path) if path.is_file() else find_record(records_folder(records).all(), record)
+
+
+def _again(record: Record, sources: _Sources, device: str, bench: _Bench) -> Record:
+    if sources.file is not None and not probabilities.is_submitted(record):
+        raise RequestError(f"--file {sources.file}: {record.id} ({label(record)}) was run here, and not submitted")
+    if record.configuration.model == MIX:
+        return _mixed(record, bench)
+    if probabilities.is_submitted(record):
+        return _submitted(record, sources, bench)
+    bench.registry.model(record.configuration.model)  # a name that nothing here has, before panels are read
+    panel = _panel(record.configuration.panel, sources, bench)
+    learned = _learned(record, panel, sources, bench)
+    needs = bench.registry.model(record.configuration.model).item.needs
+    run = run_of(record, bench.registry, panel, resolve_device(device, needs), learned)
+    [again] = execute(run, bench.workshop())
+    return again
+
+
+def _panel(facts: PanelFacts, sources: _Sources, bench: _Bench) -> Panel:
+    """The panel of a record, the very one. RequestError where it is not there, or is another."""
+    from harness.data.sources import open_panel
+
+    how = opened_by(facts, bench.registry)
+    source = how.source if sources.data is None else sources.data
+    if sources.data is None and not how.is_named and not Path(source).exists():
+        raise RequestError(f"the record's panel '{facts.name}' was read from files: say where they are, --data PATH")
+    settings = how.settings if source == how.source and how.is_named else {}
+    with bench.progress.bar(f"reading {source}", None):
+        panel = open_panel(
+            source, settings, columns=sources.columns, occupations=sources.occupations, registry=bench.registry
+        )
+    panel = designed(panel if how.weights is None else weighted(panel, how.weights), how.strata, how.units)
+    require_same(panel, facts, f"--data {source}")
+    return panel
+
+
+def _learned(record: Record, panel: Panel, sources: _Sources, bench: _Bench) -> tuple[Panel, ...]:
+    """The further panels that the model learned from, in the record's order."""
+    from harness.data.sources import open_panel
+
+    asked = record.configuration
+    wanted = [("--train-also", facts) for facts in asked.train_also]
+    wanted += [("--pretrain", asked.pretrain)] if asked.pretrain else []
+    given = {"--train-also": list(sources.also), "--pretrain": [sources.pretrain] if sources.pretrain else []}
+    found = []
+    for option, facts in wanted:
+        places: Sequence[str] = given[option] or [opened_by(facts, bench.registry).source]
+        opened = [weighted_alike(open_panel(place, registry=bench.registry), panel) for place in places]
+        same = next((other for other in opened if other.fingerprint() == facts.fingerprint), opened[0])
+        require_same(same, facts, f"{option} {places[opened.index(same)]}")
+        found.append(same)
+    return tuple(found)
+
+
+def _submitted(record: Record, sources: _Sources, bench: _Bench) -> Record:
+    from harness.submission import Submission, file_digest
+    from harness.submission import records as records_of
+
+    asked = record.configuration.parameters
+    if sources.file is None:
+        raise RequestError(
+            f"{record.id} ({label(record)}) was submitted: --file PATH names the table that it was scored from, whose "
+            f"SHA-256 begins with {asked['file_sha256'][:12]}; its figures are those of its evidence"
+        )
+    content = file_digest(sources.file)
+    if content != asked["file_sha256"]:
+        raise RequestError(
+            f"--file {sources.file}: is not what was submitted: its SHA-256 begins with {content[:12]}, that of the "
+            f"record's with {asked['file_sha256'][:12]}"
+        )
+    panel = _panel(record.configuration.panel, sources, bench)
+    submission = Submission(record.configuration.model, sources.file, asked["columns"], asked["log"], asked["floor"])
+    [again] = records_of(submission, [task_of(record, bench.registry)], panel, bench.workshop())
+    return again
+
+
+def _mixed(record: Record, bench: _Bench) -> Record:
+    """A mix from what its runs said. RequestError, with the lines that bring it back, where that is not here."""
+    every = {other.id: other for other in records_folder(bench.records).all()}
+    asked = record.configuration.parameters
+    absent = [run for run in asked["runs"] if run not in every]
+    if absent:
+        raise RequestError(
+            f"{record.id} is a mix of runs whose records are not in {bench.records}: {', '.join(absent)}; "
+            "--records names another folder"
+        )
+    parts = [every[run] for run in asked["runs"]]
+    lost = [part for part in parts if not probabilities.path_of(cache_folder(), part.id).exists()]
+    if lost:
+        lines = "; ".join(command(part, bench.registry, bench.records) for part in lost)
+        raise RequestError(
+            f"{record.id} is a mix, and what {len(lost)} of its runs said is not on this machine: run first: {lines}"
+        )
+    again = mix_runs(parts, cache_folder(), of_board=asked["of"] == "board")
+    return again.model_copy(update={"figures": bench.figures(again)})
+
+
+def _tell_contradictions(record: Record, wrong: Differing, as_json: bool) -> None:
+    if as_json:
+        content = {key: {"record": said, "evidence": computed} for key, (said, computed) in wrong.items()}
+        console.emit_json({"run": record.id, "verdict": "does not reproduce", "contradictions": content})
+        return
+    told = "; ".join(
+        f"{key} {_number(said)}, by its evidence {_number(computed)}" for key, (said, computed) in wrong.items()
+    )
+    console.result(f"{_title(record)}: does not reproduce\n  its figures are not those of its own evidence: {told}")
+
+
+def _tell(record: Record, found: Verification, as_json: bool) -> None:
+    if as_json:
+        console.emit_json({"run": record.id, "model": label(record), **_json(found)})
+        return
+    p, d = found.perplexity, found.difference
+    lines = [
+        f"{_title(record)}: {found.verdict}",
+        f"  perplexity of the record {_number(p.value)} [{_number(p.low)}, {_number(p.high)}], now "
+        f"{_number(found.again)}",
+    ]
+    if d is None:
+        lines.append("  the two do not count the same transitions at risk")
+    else:
+        lines.append(
+            f"  on the same persons {d.value:+.6f} nats per transition [{d.low:+.6f}, {d.high:+.6f}]; up to "
+            f"{found.negligible:.6f} counts as none"
+        )
+    if found.figures:
+        told = "; ".join(f"{key} {_number(was)} -> {_number(now)}" for key, (was, now) in found.figures.items())
+        lines.append(f"  figures: {told}")
+    changed = "; ".join(f"{name} {was} -> {now}" for name, (was, now) in found.changed.items())
+    lines.append(f"  changed: {changed or 'neither code, libraries nor machine'}")
+    console.result("\n".join(lines))
+
+
+def _title(record: Record) -> str:
+    asked = record.configuration
+    return f"{label(record)} on {asked.task} of {asked.panel.name} ({record.id})"
+
+
+def _json(found: Verification) -> dict[str, Any]:
+    content = asdict(found)
+    for part in ("figures", "changed"):
+        content[part] = {name: {"record": was, "again": now} for name, (was, now) in content[part].items()}
+    return content
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.6g}"
