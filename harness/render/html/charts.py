@@ -31,6 +31,8 @@ def cost(board: Board, id: str) -> Markup | None:
     kept = near([board.rows[i] for i in timed])
     spent = {i: max(value, LEAST_SECONDS) for i, value in enumerate(seconds) if value is not None}
     drawn = [i for i in timed if board.rows[i] in kept]
+    if not drawn:
+        return None
     frame = Frame(
         around([spent[i] for i in drawn], log=True, margin=0.06),
         around([board.rows[i].perplexity.value for i in drawn], log=True, margin=0.07),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import log
+from math import isfinite, log
 from statistics import median
 
 from harness.inference import Estimate
@@ -29,9 +29,11 @@ FAR = 4.0  # a model this many times as far behind the best as the median one wo
 def near(rows: Sequence[Row]) -> list[Row]:
     """Rows that a scale is made for: others are so far off that they would hide what is between these."""
     best = rows[0].perplexity
+    if not isfinite(best.high):
+        return []
     behind = [log(row.perplexity.value / best.value) for row in rows]
     limit = max(FAR * median(behind), 2 * log(best.high / best.value), 0.01)
-    return [row for row, far in zip(rows, behind, strict=True) if far <= limit]
+    return [row for row, far in zip(rows, behind, strict=True) if far <= limit and isfinite(row.perplexity.high)]
 
 
 def perplexity_text(value: float) -> str:
@@ -55,10 +57,12 @@ def best_of(rows: Sequence[Row]) -> Row:
     return next((row for row in rows if row.rank is not None), rows[0])
 
 
-def forest(board: Board, id: str) -> Markup:
-    """The figure: two panels side by side, and what they show as a table."""
+def forest(board: Board, id: str) -> Markup | None:
+    """The figure: two panels side by side, and what they show as a table. None where no perplexity is finite."""
     rows = board.rows[:DRAWN]
     kept = near(rows)
+    if not kept:
+        return None
     scale = around([v for r in kept for v in (r.perplexity.low, r.perplexity.high)], log=True)
     first, worst = rows[0], rows[-1]
     panel = Panel(
@@ -85,7 +89,7 @@ def forest(board: Board, id: str) -> Markup:
 def _behind(board: Board, rows: Sequence[Row], id: str) -> Panel:
     best = best_of(board.rows)
     intervals = [row.behind for row in rows if row.behind is not None]
-    told = sum(not estimate.low <= 0 <= estimate.high for estimate in intervals)
+    told = sum(estimate.high < 0 or estimate.low > 0 for estimate in intervals)
     return Panel(
         id,
         ("Against the best model ", "nats per transition, paired"),

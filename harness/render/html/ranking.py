@@ -12,7 +12,7 @@ from harness.render.html.markup import Markup, element, join
 from harness.render.html.svg import minus
 from harness.render.table import NONE, Column, columns
 
-MODEL = "model"
+MODEL = 1  # the place of the column that names the row
 
 
 def ranking(board: Board, id: str) -> Markup:
@@ -67,9 +67,9 @@ def _comparable(key: float | str | None) -> tuple[float, str] | None:
 
 def _row(row: Row, shown: Sequence[Column], best: str) -> Markup:
     cells = []
-    for column in shown:
-        text = column.cell(row)
-        if column.heading == MODEL:
+    for i, column in enumerate(shown):
+        text = row.label if i == MODEL else column.cell(row)
+        if i == MODEL:
             cells.append(element("th", text, _badges(row, best), scope="row"))
         elif column.number:
             cells.append(element("td", minus(text), class_="z" if text == NONE else None))

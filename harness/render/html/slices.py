@@ -9,7 +9,6 @@ from harness.render.html.markup import Markup, element, identifier, name
 from harness.render.table import NONE
 from harness.views import Level, Slice
 
-ROWS = 40  # models of a slice's table; all rows of long boards would be the most of the page
 STEPS = (0.01, 0.03, 0.1, 0.3)  # nats per transition from which a tint is one step deeper
 
 
@@ -26,7 +25,7 @@ def slices(board: Board, id: str) -> Markup | None:
 def _reference(board: Board) -> Markup:
     """The model that others are told from: the one row that has figures and is behind none."""
     levels = [level for part in board.views.slices for level in part.levels]
-    for i, row in enumerate(board.rows):
+    for i, row in enumerate(board.rows[: min((len(level.perplexity) for level in levels), default=0)]):
         if any(level.perplexity[i] for level in levels) and not any(level.behind[i] for level in levels):
             return name(row.label)
     return Markup("the board’s best model")
@@ -50,7 +49,7 @@ def _legend(reference: Markup) -> Markup:
 
 
 def _table(board: Board, part: Slice, id: str, is_open: bool) -> Markup:
-    rows = board.rows[:ROWS]
+    rows = board.rows[: min((len(level.perplexity) for level in part.levels), default=0)]
     caption = f"Perplexity by {part.dimension}"
     if len(rows) < len(board.rows):
         caption += f", the best {len(rows)} of {len(board.rows)} models"
@@ -99,7 +98,7 @@ def _short(value: float) -> str:
 
 def tint(behind: Estimate | None) -> str | None:
     """w1 to w4: worse than the first by so many steps; u1 to u4: better; None: cannot be told from it."""
-    if behind is None or behind.low <= 0 <= behind.high:
+    if behind is None or not (behind.high < 0 or behind.low > 0):
         return None
     steps = sum(abs(behind.value) >= step for step in STEPS)
     return f"{'u' if behind.value > 0 else 'w'}{steps}" if steps else None
