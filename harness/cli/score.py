@@ -33,6 +33,7 @@ from harness.records import Record, Store
 from harness.registry import Registry
 from harness.runner import Workshop
 from harness.settings import Settings, pairs, parse
+from harness.submission import Submission, check, submitted
 from harness.weights import weighted
 
 FileColumnOption = Annotated[
@@ -132,21 +133,20 @@ def score(
         raise RequestError(
             f"{lacking} is missing: harness score FILE --name NAME --task TASK; --template says for what"
         )
-    if not 0 <= floor < 1:
-        raise RequestError(f"--floor {floor:g}: a share from 0 up to, not including, 1, such as 1e-9")
-    from harness.submission import Submission, check_name
-    from harness.submission import records as records_of
-
-    check_name(name, registry)
     submission = Submission(name, file, pairs(file_column or [], "--file-column"), log, floor)
-    tasks = tasks_of(task, asked, registry)
-    panel = read.panel(registry, progress)
     workshop = Workshop(registry, Store(records), cache_folder(), progress)
+    _show(_records(submission, task, read, workshop), workshop.store, as_json)
+
+
+def _records(submission: Submission, task: list[str], read: _Read, workshop: Workshop) -> list[Record]:
+    check(submission, workshop.registry)
+    tasks = tasks_of(task, read.settings, workshop.registry)
+    panel = read.panel(workshop.registry, workshop.progress)
     made = []
-    for record in records_of(submission, at_risk(tasks, panel, everything="all" in task), panel, workshop):
+    for record in submitted(submission, at_risk(tasks, panel, everything="all" in task), panel, workshop):
         console.say(_line(record, workshop.store))
         made.append(record)
-    _show(made, workshop.store, as_json)
+    return made
 
 
 def _require_alone(file: Path | None, name: str | None) -> None:

@@ -26,6 +26,7 @@ from harness.registry import Registry
 from harness.rows import MIX, label
 from harness.runner import Workshop, execute
 from harness.settings import pairs
+from harness.submission import Submission, file_digest, submitted
 from harness.verify import Verification, borrow, contradictions, require_same, run_of, task_of
 from harness.verify import verify as compare
 from harness.weights import weighted, weighted_alike
@@ -171,9 +172,6 @@ def _learned(record: Record, panel: Panel, sources: _Sources, bench: _Bench) -> 
 
 
 def _submitted(record: Record, sources: _Sources, bench: _Bench) -> Record:
-    from harness.submission import Submission, file_digest
-    from harness.submission import records as records_of
-
     asked = record.configuration.parameters
     if sources.file is None:
         raise RequestError(
@@ -188,7 +186,7 @@ def _submitted(record: Record, sources: _Sources, bench: _Bench) -> Record:
         )
     panel = _panel(record.configuration.panel, sources, bench)
     submission = Submission(record.configuration.model, sources.file, asked["columns"], asked["log"], asked["floor"])
-    [again] = records_of(submission, [task_of(record, bench.registry)], panel, bench.workshop())
+    [again] = submitted(submission, [task_of(record, bench.registry)], panel, bench.workshop())
     return again
 
 

@@ -54,8 +54,9 @@ class Submission:
     floor: float = 0.0
 
 
-def check_name(name: str, registry: Registry) -> None:
-    """RequestError for a name that boards could not tell from a model's, or could not show."""
+def check(submission: Submission, registry: Registry) -> None:
+    """RequestError for a name that boards could not tell from a model's or could not show, and for no such floor."""
+    name = submission.name
     taken = {known.casefold() for known in (*registry.models, MIX)}
     if name.casefold() in taken:
         raise RequestError(
@@ -65,9 +66,11 @@ def check_name(name: str, registry: Registry) -> None:
         raise RequestError(
             f"--name {name!r}: a name is 1 to {LONGEST} printable characters, with no blank at either end"
         )
+    if not 0 <= submission.floor < 1:
+        raise RequestError(f"--floor {submission.floor:g}: a share from 0 up to, not including, 1, such as 1e-9")
 
 
-def records(submission: Submission, tasks: Sequence[Task], panel: Panel, workshop: Workshop) -> Iterator[Record]:
+def submitted(submission: Submission, tasks: Sequence[Task], panel: Panel, workshop: Workshop) -> Iterator[Record]:
     """The record of each task in turn, on disk before it is yielded.
 
     RequestError where the file does not say one thing of every transition of the test split that can be right, and
