@@ -25,8 +25,8 @@ from harness.claims.paper import (
     is_of_base,
 )
 from harness.claims.verdict import Verdict, judge
-from harness.leaderboard import label
 from harness.records import Configuration, PanelFacts, Record, slug
+from harness.rows import is_submitted, label
 
 NO_RECORD = "no record of it"
 Key = tuple[str, str]
@@ -46,15 +46,17 @@ class Page:
 def from_records(records: Iterable[Record]) -> list[Page]:
     """A page for every panel that a fine-tuned language model was run on beside something that a claim compares.
 
-    Of records of one request the newest counts. Prior models are those run with their defaults, or else, where there
+    Of records of one request the newest counts; runs on some of the training persons, and what was submitted, do not.
+    Prior models are those run with their defaults, or else, where there
     are none, the newest.
     """
     panels: dict[Key, list[Record]] = defaultdict(list)
     prints: dict[str, set[str]] = defaultdict(set)
     for record in records:
         panel = record.configuration.panel
-        panels[panel.name, panel.fingerprint].append(record)
         prints[panel.name].add(panel.fingerprint)
+        if record.configuration.train_persons is None and not is_submitted(record):
+            panels[panel.name, panel.fingerprint].append(record)
     made = []
     for (name, fingerprint), group in sorted(panels.items()):
         folder = slug(name) if len(prints[name]) == 1 else f"{slug(name)}-{fingerprint[:8]}"

@@ -3,7 +3,7 @@
 A claim that one model surpasses every other is the intersection of as many claims as there are others: it holds only
 where each difference is told from zero at its own level, which keeps the level of the whole without an adjustment
 (the intersection-union test: Berger 1982, Technometrics 24(4)). That it fails somewhere is looked for among many
-differences, so there p-values are adjusted for their number (Holm 1979, Scandinavian Journal of Statistics 6(2)).
+differences, so there p-values are adjusted for all of them at once (``Resampled.adjusted``: Romano and Wolf 2005).
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from typing import Literal
 
 import numpy as np
 
-from harness import inference
 from harness.claims.paper import Against, Claim
 from harness.errors import RequestError
-from harness.inference import Estimate
-from harness.leaderboard import label
+from harness.inference import Estimate, Resampled
 from harness.records import Record
+from harness.rows import design_of, label
 
 LEVEL = 0.05
 SUPPORTED, CONTRADICTED, UNCLEAR, UNTESTED = "supported", "contradicted", "not supported here", "not tested"
@@ -34,7 +33,7 @@ class Comparison:
     """A claim's own arm against another.
 
     difference: log-likelihood per transition of the claim's arm less that of the other, in nats, paired on persons;
-    its p two-sided. adjusted_p: for all comparisons of the claim. record: of the other. missing: why there is none.
+    its p two-sided, p_adjusted for all comparisons of the claim. record: of the other. missing: why there is none.
     """
 
     arm: str
@@ -42,7 +41,6 @@ class Comparison:
     decides: bool
     outcome: Outcome
     difference: Estimate | None = None
-    adjusted_p: float | None = None
     record: str | None = None
     missing: str | None = None
 
@@ -99,32 +97,26 @@ def _compared(claim: Claim, ours: Record, found: Found) -> tuple[Comparison, ...
     theirs = {other.arm.name: found[other.arm.name, claim.task] for other in claim.against}
     records = {name: record for name, record in theirs.items() if not isinstance(record, str)}
     gaps = dict(zip(records, _differences(ours, list(records.values())), strict=True))
-    adjusted = dict(zip(records, holm([1.0 if gap.p is None else gap.p for gap in gaps.values()]), strict=True))
     made = []
     for other in claim.against:
         comparison, name = _not_run(other, found, claim.task), other.arm.name
         if name in gaps:
-            comparison = replace(
-                comparison, outcome=_outcome(gaps[name]), difference=gaps[name], adjusted_p=adjusted[name]
-            )
+            comparison = replace(comparison, outcome=_outcome(gaps[name]), difference=gaps[name])
         made.append(comparison)
     return tuple(made)
 
 
 def _differences(ours: Record, theirs: Sequence[Record]) -> list[Estimate]:
-    """Of ours less each of theirs, on the same draws of persons."""
+    """Of ours less each of theirs, on the same draws of persons; p adjusted for all of them."""
     for other in theirs:
         if not other.evidence.same_transitions(ours.evidence):
             raise RequestError(
                 f"records {ours.id} and {other.id} claim task '{ours.configuration.task}' on the same panel, but do "
                 "not count the same transitions at risk: one of the files was edited; run it again with --force"
             )
-    if not theirs:
-        return []
-    own = np.array(ours.evidence.log_likelihood, dtype=np.float64)
-    sums = np.column_stack([record.evidence.log_likelihood for record in theirs]).astype(np.float64)
-    reverse = inference.differences(sums, own, ours.evidence.counted)
-    return [replace(e, value=0.0 - e.value, low=0.0 - e.high, high=0.0 - e.low) for e in reverse]
+    sums = np.column_stack([record.evidence.log_likelihood for record in (ours, *theirs)]).astype(np.float64)
+    behind = Resampled(sums, ours.evidence.counted, design_of(ours)).differences(0)[1:]
+    return [replace(e, value=0.0 - e.value, low=0.0 - e.high, high=0.0 - e.low) for e in behind]
 
 
 def _outcome(gap: Estimate) -> Outcome:
@@ -134,20 +126,9 @@ def _outcome(gap: Estimate) -> Outcome:
     return "better" if gap.value > 0 else "worse"
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number by Holm's step-down method, in the order given."""
-    order = np.argsort(p, kind="stable")
-    raised = np.array([p[i] * (len(p) - step) for step, i in enumerate(order)])
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(raised)) if len(p) else raised
-    return [float(value) for value in adjusted]
-
-
 def _decided(comparisons: Sequence[Comparison]) -> tuple[str, str]:
     """The verdict and its reason, from the comparisons that decide."""
-    worse = [c for c in comparisons if c.outcome == "worse" and c.adjusted_p is not None and c.adjusted_p < LEVEL]
-    if worse:
-        worse.sort(key=lambda c: c.difference.value if c.difference else 0.0)
+    if worse := [c for c in comparisons if c.outcome == "worse" and _holds(c.difference)]:
         return CONTRADICTED, f"worse than {_names(worse)}"
     if unclear := [c for c in comparisons if c.outcome in ("worse", "not told apart")]:
         return UNCLEAR, f"not better, by more than chance, than {_names(unclear)}"
@@ -156,6 +137,11 @@ def _decided(comparisons: Sequence[Comparison]) -> tuple[str, str]:
         reasons = "; ".join(f"{c.label}: {c.missing}" for c in absent)
         return UNTESTED, f"better than {_names(better)}, but {reasons}" if better else reasons
     return SUPPORTED, f"better than {_names(better)}"
+
+
+def _holds(gap: Estimate | None) -> bool:
+    """Whether a difference is told from zero among all that were looked at."""
+    return gap is not None and gap.p_adjusted is not None and gap.p_adjusted < LEVEL
 
 
 def _names(comparisons: Sequence[Comparison]) -> str:

@@ -26,7 +26,6 @@ from harness.cli.options import (
     WeightsOption,
 )
 from harness.cli.run import further_panels, read_resumes
-from harness.leaderboard import label
 from harness.machine import cache_folder
 from harness.panel import Panel
 from harness.progress import PROGRESS, Progress
@@ -34,6 +33,7 @@ from harness.records import Record, Store
 from harness.registry import Registry
 from harness.render import claims as tables
 from harness.render import write
+from harness.rows import label
 from harness.runner import Workshop
 from harness.settings import Settings, pairs, parse
 from harness.weights import weighted, weighted_alike

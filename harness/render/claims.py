@@ -28,7 +28,7 @@ def rows(verdict: Verdict) -> Iterator[list[str]]:
 
 def cells(comparison: Comparison) -> list[str]:
     """Those of ``HEADINGS`` from 'against' on."""
-    gap, adjusted = comparison.difference, comparison.adjusted_p
+    gap = comparison.difference
     named = comparison.label + ("" if comparison.decides else ADDED)
     if gap is None:
         return [named, NONE, NONE, NONE, NONE, comparison.outcome]
@@ -37,7 +37,7 @@ def cells(comparison: Comparison) -> list[str]:
         f"{gap.value:+.4f} ± {gap.standard_error:.4f}",
         f"[{gap.low:+.4f}, {gap.high:+.4f}]",
         NONE if gap.p is None else f"{gap.p:.4f}",
-        NONE if adjusted is None else f"{adjusted:.4f}",
+        NONE if gap.p_adjusted is None else f"{gap.p_adjusted:.4f}",
         comparison.outcome,
     ]
 
@@ -50,8 +50,9 @@ def notes(weights: str | None = None) -> list[str]:
         "split; ± its standard error, persons resampled and paired. Fits are not: one seed was run.",
         "better, worse: the 95% interval leaves out zero, and p is below 0.05.",
         "supported: better than each; every comparison is held to its own level, which keeps that of the whole "
-        "(intersection-union test). contradicted: worse than one, p adjusted for the claim's comparisons (Holm). not "
-        "supported here: neither. not tested: a run is missing, and the others do not speak against the claim.",
+        "(intersection-union test).",
+        "contradicted: worse than one, with p adjusted for all comparisons of the claim (Romano and Wolf's stepdown).",
+        "not supported here: neither. not tested: a run is missing, and the others do not speak against the claim.",
         "added: Harness's own, beside the paper's; it decides nothing.",
         "Language models are scored by the chain rule over the tokens of a title, unless renormalised; a base off the "
         "shelf also pays for what it spends on text that is no title.",
