@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 from harness.leaderboard import Board, Row
 from harness.render.html.figures import numbers
@@ -42,7 +43,7 @@ def cost(board: Board, id: str) -> Markup | None:
     frontier = [i for i in board.views.frontier if i in drawn]
     names = ", ".join(board.rows[i].label for i in board.views.frontier)
     picture = frame.picture(
-        f"{id}/cost",
+        f"{id}/cost/plot",
         f"Perplexity of {len(drawn)} models against their seconds of fitting and scoring",
         f"On the frontier, cheapest first: {names}. The figures stand in the table below.",
         frame.axes("seconds to fit and score", "perplexity"),
@@ -111,7 +112,11 @@ def _cost_numbers(board: Board, timed: Sequence[int]) -> Markup:
 
 def learning(board: Board, id: str) -> Markup | None:
     """Perplexity against how many training persons a model was fitted on; None where no model has two sizes."""
-    curves = [curve for curve in board.views.curves if len(curve.points) > 1]
+    curves = [
+        curve
+        for curve in board.views.curves
+        if len(curve.points) > 1 and all(isfinite(point.perplexity.value) for point in curve.points)
+    ]
     if not curves:
         return None
     drawn = sorted(curves, key=lambda c: (c.points[-1].perplexity.value, c.label))[:CURVES]
@@ -122,7 +127,7 @@ def learning(board: Board, id: str) -> Markup | None:
     places = apart(ends, 13, 16, HEIGHT - 44)
     most = max(point.train_persons for point in points)
     picture = frame.picture(
-        f"{id}/learning",
+        f"{id}/learning/plot",
         f"Perplexity of {len(drawn)} models against the number of training persons",
         f"With {most:,} persons {drawn[0].label} is lowest. The figures stand in the table below.",
         frame.axes("training persons", "perplexity", most=5),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 from harness.records import slug
@@ -73,3 +74,14 @@ def name(text: str) -> Markup:
 def identifier(*parts: str) -> str:
     """What an element is called and linked to by: ASCII letters, digits, '.', '_', '-', parts joined by '/'."""
     return "/".join(re.sub(r"[^A-Za-z0-9._-]", "-", slug(part))[:LONGEST_ID] for part in parts)
+
+
+def unique(ids: Iterable[str]) -> list[str]:
+    """The ids, with a number behind those that stand before: ``market/next_occ~2``."""
+    taken: Counter[str] = Counter()
+    made = []
+    for id in ids:
+        taken[id.casefold()] += 1
+        count = taken[id.casefold()]
+        made.append(id if count == 1 else f"{id}~{count}")
+    return made

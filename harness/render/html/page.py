@@ -12,7 +12,7 @@ from harness.leaderboard import Board
 from harness.render.html.board import section
 from harness.render.html.figures import scroller
 from harness.render.html.forest import best_of, perplexity_text
-from harness.render.html.markup import Markup, element, identifier, join
+from harness.render.html.markup import Markup, element, identifier, join, unique
 from harness.render.table import NONE
 
 TITLE = "Harness leaderboards"
@@ -28,7 +28,7 @@ ICON = (
 def render(boards: Sequence[Board]) -> str:
     """The page, in their order; the same boards give the same bytes."""
     style, script = _asset("style.css"), _asset("page.js")
-    named = list(zip(_ids(boards), boards, strict=True))
+    named = list(zip(unique(identifier(board.folder, board.task) for board in boards), boards, strict=True))
     body = element(
         "body",
         element("a", "Skip to the board", href="#main", class_="skip"),
@@ -81,17 +81,6 @@ def _head(style: str, script: str) -> list[Markup]:
         Markup(f'<link rel="icon" href="{ICON}">'),
         element("style", style),
     ]
-
-
-def _ids(boards: Sequence[Board]) -> list[str]:
-    """What boards are linked to by: ``market/next_occ``, a number behind it where another board has the name."""
-    taken: dict[str, int] = {}
-    ids = []
-    for board in boards:
-        id = identifier(board.folder, board.task)
-        taken[id.casefold()] = count = taken.get(id.casefold(), 0) + 1
-        ids.append(id if count == 1 else f"{id}~{count}")
-    return ids
 
 
 def _header() -> Markup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.inference import Estimate
 from harness.leaderboard import Board
 from harness.render.html.figures import scroller
-from harness.render.html.markup import Markup, element, identifier, name
+from harness.render.html.markup import Markup, element, identifier, name, unique
 from harness.render.table import NONE
 from harness.views import Level, Slice
 
@@ -16,9 +16,8 @@ def slices(board: Board, id: str) -> Markup | None:
     """A table a slice, each of which opens; the first is open. None where no record has slices."""
     if not board.views.slices:
         return None
-    parts = [
-        _table(board, part, f"{id}/{identifier(part.dimension)}", i == 0) for i, part in enumerate(board.views.slices)
-    ]
+    ids = unique(f"{id}/{identifier(part.dimension)}" for part in board.views.slices)
+    parts = [_table(board, part, ids[i], i == 0) for i, part in enumerate(board.views.slices)]
     return element("div", _legend(_reference(board)), *parts)
 
 
