@@ -267,7 +267,7 @@ def test_powers_of_ten_are_set_as_such() -> None:
 
 def test_a_long_table_runs_over_pages_and_says_what_it_needs() -> None:
     text = render([table(rows=3), table(rows=60)])
-    assert text.startswith("% Written by 'harness explain'.")
+    assert text.startswith("% Written by harness.")
     assert r"\usepackage{booktabs,longtable}" in text
     assert text.count(r"\begin{tabular}{lrr}") == text.count(r"\begin{longtable}{lrr}") == 1
     assert r"age \& more & $-1.5000$ & $<0.0001$ \\" in text

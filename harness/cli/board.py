@@ -24,7 +24,7 @@ def leaderboard(
     context: typer.Context,
     task: Annotated[str | None, typer.Option("--task", help="Print this task's boards alone.")] = None,
     data: Annotated[str | None, typer.Option("--data", help="Print this panel's boards alone.")] = None,
-    format: Annotated[str | None, typer.Option("--format", help="Print as md, csv or json.")] = None,
+    format: Annotated[str | None, typer.Option("--format", help="Print as md, tex, csv, json or html.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when a table is stale.")] = False,
     records: RecordsOption = RECORDS,
     folder: BoardsOption = BOARDS,
@@ -55,6 +55,8 @@ def leaderboard(
     written = render.write(tables)
     if format is None:
         print_boards(chosen)
+    elif format == render.PAGE:
+        console.result(render.page(chosen))
     else:
         for board in chosen:
             console.result(render.render(board, format, registry))

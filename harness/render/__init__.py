@@ -1,4 +1,4 @@
-"""Boards as text: Markdown, CSV and JSON here, any further format through the hook ``harness_render``."""
+"""Boards as text: a form for each purpose here, any further format through the hook ``harness_render``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from harness.errors import RequestError, did_you_mean
 from harness.leaderboard import Board
 from harness.records import write_atomically
 from harness.registry import Registry
-from harness.render import csv, json, markdown
+from harness.render import board_latex, csv, json, markdown
 
-FORMATS: dict[str, Callable[[Board], str]] = {"md": markdown.render, "csv": csv.render, "json": json.render}
+FORMATS: dict[str, Callable[[Board], str]] = {
+    "md": markdown.render,
+    "tex": board_latex.render,
+    "csv": csv.render,
+    "json": json.render,
+}
+PAGE = "html"  # of all boards at once
 
 
 def render(board: Board, format: str, registry: Registry) -> str:
@@ -19,18 +25,33 @@ def render(board: Board, format: str, registry: Registry) -> str:
     text: str | None = registry.manager.hook.harness_render(board=board, format=format)
     if text is not None:
         return text
+    if format == PAGE:
+        return page([board])
     if format not in FORMATS:
-        raise RequestError(f"no format is called '{format}'; {did_you_mean(format, FORMATS)}")
+        raise RequestError(f"no format is called '{format}'; {did_you_mean(format, [*FORMATS, PAGE])}")
     return FORMATS[format](board)
 
 
+def page(boards: list[Board]) -> str:
+    """One HTML page of all the boards, which needs no other file."""
+    from harness.render import html
+
+    return html.render(boards)
+
+
 def files(boards: list[Board], folder: Path, registry: Registry) -> dict[Path, str]:
-    """Path -> text of every table: ``<folder>/<panel>/<task>.md``, ``.csv`` and ``.json``."""
-    return {
-        folder / board.folder / f"{board.task}.{format}": render(board, format, registry)
-        for board in boards
-        for format in FORMATS
-    }
+    """Path -> text of every table, and of the page of all.
+
+    ``<folder>/<panel>/<task>.md``, ``.tex``, ``.csv``, ``.json``; ``<task>-slices.csv``, ``<task>-calibration.csv`` and
+    ``<task>-curves.csv`` where there are such views; ``<folder>/index.html``.
+    """
+    made: dict[Path, str] = {}
+    for board in boards:
+        at = folder / board.folder
+        made |= {at / f"{board.task}.{format}": render(board, format, registry) for format in FORMATS}
+        made |= {at / f"{board.task}-{name}.csv": text for name, text in csv.views(board).items()}
+    made[folder / "index.html"] = page(boards)
+    return made
 
 
 def write(tables: dict[Path, str]) -> list[Path]:

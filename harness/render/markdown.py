@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from harness.leaderboard import Board
+from harness.render.sections import sections
 from harness.render.table import columns, notes
 
 
@@ -15,24 +18,35 @@ def escape(text: str) -> str:
     return " ".join(text.split())
 
 
+def pipes(headings: Sequence[str], rows: Iterable[Sequence[str]], text: Sequence[bool]) -> list[str]:
+    """A table's lines. text: which columns are set to the left."""
+    return [
+        "| " + " | ".join(map(escape, headings)) + " |",
+        "| " + " | ".join(":---" if left else "---:" for left in text) + " |",
+        *("| " + " | ".join(map(escape, row)) + " |" for row in rows),
+    ]
+
+
 def render(board: Board) -> str:
     """A heading, what was asked of whom, the table, and the notes needed to read it."""
     shown = columns(board)
+    table = [[column.cell(row) for column in shown] for row in board.rows]
     lines = [
         f"# {escape(board.panel)}: {escape(board.task)}",
         "",
         f"Test split: {board.transitions:,} transitions at risk of {board.persons:,} persons; {board.states} states. "
         f"Outcome: {escape(board.outcomes)}.",
         "",
-        "| " + " | ".join(column.heading for column in shown) + " |",
-        "| " + " | ".join("---:" if column.number else ":---" for column in shown) + " |",
-    ]
-    for row in board.rows:
-        lines.append("| " + " | ".join(escape(column.cell(row)) for column in shown) + " |")
-    lines.append("")
-    lines += [f"- {note}" for note in notes(board)]
-    lines += [
+        *pipes([column.heading for column in shown], table, [not column.number for column in shown]),
         "",
+        *(f"- {note}" for note in notes(board)),
+        "",
+    ]
+    for section in sections(board):
+        lines += [f"## {section.title}", ""]
+        lines += pipes(section.headings, section.rows, [i < section.text for i in range(len(section.headings))])
+        lines += ["", *(f"- {note}" for note in section.notes), ""]
+    lines += [
         f"Panel {board.fingerprint[:12]} ({board.panel_persons:,} persons, {board.panel_records:,} records), "
         f"task version {board.task_version}. Computed from the record files by `harness leaderboard`.",
         "",

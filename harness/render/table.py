@@ -192,8 +192,8 @@ def notes(board: Board) -> list[str]:
         of = board.views.event or "the event"
         lines.append(
             f"calibration slope: of a logit regression of {of} on the log-odds of its probability; one where "
-            "probabilities are as far apart as they should be, below one where they are too far. calibration error: mean "
-            "distance between probability and share, in ten bins of equal mass."
+            "probabilities are as far apart as they should be, below one where they are too far. calibration error: "
+            "mean distance between probability and share, in ten bins of equal mass."
         )
     if any(not r.sums_to_one for r in rows):
         lines.append(
