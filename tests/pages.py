@@ -11,7 +11,7 @@ from harness.inference import Estimate
 from harness.leaderboard import Board
 from harness.records import Measured
 from harness.rows import Row
-from harness.views import Bin, Curve, Level, Point, Reliability, Slice, Views
+from harness.views import DETAILED, Bin, Curve, Level, Point, Reliability, Slice, Views
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -101,7 +101,7 @@ SLICES = {
 def views(rows: tuple[Row, ...], slices: dict[str, tuple[str, ...]] | None = None) -> Views:
     """Every view of these rows. In each level model i is .01 i nats behind, its interval half as wide as that."""
     levels = {
-        dimension: tuple(_level(rows, name, 1 + k) for k, name in enumerate(names))
+        dimension: tuple(_level(rows[:DETAILED], name, 1 + k) for k, name in enumerate(names))
         for dimension, names in (SLICES if slices is None else slices).items()
     }
     bins = tuple(Bin(100.0, (2 * k + 1) / 20, (2 * k + 1) / 20 + (0.02 if k % 2 else -0.02)) for k in range(10))
@@ -119,7 +119,7 @@ def views(rows: tuple[Row, ...], slices: dict[str, tuple[str, ...]] | None = Non
     return Views(
         slices=tuple(Slice(dimension, parts) for dimension, parts in levels.items()),
         event="the likeliest state",
-        reliability=tuple(Reliability(bins, 0.95, -0.02, 0.02) for _ in rows),
+        reliability=tuple(Reliability(bins, 0.95, -0.02, 0.02) for _ in rows[:DETAILED]),
         curves=tuple(curves),
         seconds=seconds,
         frontier=tuple(frontier),

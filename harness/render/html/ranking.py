@@ -95,10 +95,10 @@ def _controls(board: Board, id: str) -> Markup:
     count = len(board.rows)
     table = f"{id}/table"
     parts = [
-        element("label", "Filter models ", element("input", type="search", aria_controls=table, class_="find")),
+        element("label", "Filter models", element("input", type="search", aria_controls=table, class_="find")),
     ]
     if 0 < sum(row.in_confidence_set for row in board.rows) < count:
         box = element("input", type="checkbox", aria_controls=table, class_="ties")
-        parts.append(element("label", box, " tied for best"))
+        parts.append(element("label", box, "tied for best"))
     parts.append(element("p", f"{count} of {count} models", role="status", class_="shown"))
     return element("div", *parts, class_="controls", hidden=True)
