@@ -69,7 +69,7 @@ def _logarithms(layout: Layout, panel: Panel, records: IntArray, values: FloatAr
         total = np.exp(log_prob).sum(axis=1)
         wrong = np.flatnonzero(np.abs(total - 1) > TOLERANCE)
         if len(wrong):
-            more = f" (as do {len(wrong) - 1:,} more of {len(total):,} not)" if len(wrong) > 1 else ""
+            more = f" (and of {len(wrong) - 1:,} more of {len(total):,} transitions not to 1)" if len(wrong) > 1 else ""
             raise RequestError(
                 f"{layout.path.name}: the probabilities of {where(panel, records[wrong[0]])} sum to "
                 f"{total[wrong[0]]:.6f}{more}; those of all states sum to 1, within {TOLERANCE:g}"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from harness.data.checks import lost_zeros
 from harness.errors import Fault, RequestError, did_you_mean
 
 Kind = Literal["csv", "csv.gz", "parquet"]
@@ -91,6 +92,7 @@ def layout_of(path: Path, columns: Mapping[str, str], codes: Sequence[str], log:
         if found.get(part, part) not in names:
             raise RequestError(_missing(path, part, found.get(part, part), names))
     given = [part for part in ("probability", "log_probability") if part in found]
+    given = [part for part in given if part in columns] or given
     if len(given) == 2:
         raise RequestError(f"{path.name}: has a column probability and a column log_probability: keep one")
     form: Form = "wide" if not given else "long" if "state" in found else "event"
@@ -125,13 +127,16 @@ def _of_states(path: Path, codes: Sequence[str], names: Sequence[str]) -> tuple[
     if not absent:
         return tuple(codes)
     others = f" (nor have {len(absent) - 1:,} more of {len(codes):,})" if len(absent) > 1 else ""
-    if len(absent) == len(codes) and not any(_as_r_writes(code) in there for code in codes):
+    if len(absent) == len(codes) and not (
+        any(_as_r_writes(code) in there for code in codes) or lost_zeros(names, codes)
+    ):
         raise RequestError(
             f"{path.name}: has no column probability or log_probability (--file-column probability=NAME), and none is "
             f"named by a state's code; its columns: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
         )
-    written = _as_r_writes(absent[0])
+    written, without = _as_r_writes(absent[0]), lost_zeros(names, absent[:1])
     way = f"R wrote it as '{written}': data.frame(..., check.names = FALSE)" if written in there else "add it"
+    way = f"column '{next(iter(without))}' has lost its leading zeros: write codes as text" if without else way
     raise RequestError(f"{path.name}: state '{absent[0]}' has no column{others}: {way}; a wide file has one a state")
 
 

@@ -183,9 +183,9 @@ class Reading:
 
     def notes(self) -> list[str]:
         """What of the file was not used."""
-        told = [f"{rows:,} rows {what} are not used" for what, rows in self.unused.items()]
+        told = [f"not used: {rows:,} {'row' if rows == 1 else 'rows'} {what}" for what, rows in self.unused.items()]
         if self.partly_valid:
-            told.append("not all of the validation split is there, so its rows are not used")
+            told.append("not used: rows of the validation split, since not all of it is there")
         return told
 
 

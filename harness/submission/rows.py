@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 24  # bytes of a csv file that are parsed at a time
 BATCH = 1 << 19  # rows of a parquet file
 CELLS = 1 << 24  # and numbers in them, of a wide one
+NO_ROWS = "{}: has column names and no rows"
 NUMBER = re.compile(r"\s*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?|nan|)\s*", re.IGNORECASE)
 
 
@@ -47,7 +48,7 @@ def batches(layout: Layout) -> Iterator[Batch]:
         yield Batch(first, text[layout.person], text[layout.year], state, values)
         first += record_batch.num_rows
     if not first:
-        raise RequestError(f"{layout.path.name}: has column names and no rows")
+        raise RequestError(NO_ROWS.format(layout.path.name))
 
 
 def _arrow_batches(layout: Layout) -> Iterator[Any]:
@@ -115,9 +116,9 @@ def _tell_line(layout: Layout) -> None:
         with as_text(layout.path, layout.kind) as text:
             reader = csv.reader(text)
             names = [name.strip() for name in next(reader)]
-            numbers = [(names.index(name), name) for name in layout.values]
+            empty, numbers = True, [(names.index(name), name) for name in layout.values]
             for row in reader:
-                line = reader.line_num
+                line, empty = reader.line_num, False
                 if row and len(row) != len(names):
                     message = f"the row has {len(row)} entries, the header {len(names)}"
                     raise RequestError(str(Fault(file, message, line)))
@@ -126,6 +127,8 @@ def _tell_line(layout: Layout) -> None:
                         raise RequestError(str(Fault(file, _no_number(row[position]), line, name, row[position])))
                 if any("\udc80" <= c <= "\udcff" for entry in row for c in entry):
                     raise RequestError(str(Fault(file, "is not UTF-8: save the whole file as UTF-8", line)))
+            if empty:
+                raise RequestError(NO_ROWS.format(file))
     except (OSError, EOFError, csv.Error) as error:
         raise RequestError(str(Fault(file, f"cannot be read on ({error}): write it again", line + 1))) from error
 
