@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -195,8 +196,25 @@ def test_a_page_is_computed_from_records_alone_in_any_order(template: Record, tm
     assert gaps["tuned"] == pytest.approx(0.2)
     assert gaps["codes"] == pytest.approx(-0.1)
     written = files([page], tmp_path)
-    assert set(written) == {tmp_path / "four-persons" / name for name in ("claims.md", "claims.json")}
+    assert set(written) == {tmp_path / "four-persons" / name for name in ("claims.md", "claims.tex", "claims.json")}
     assert files(from_records(records[::-1]), tmp_path) == written
+
+
+def test_names_are_escaped_in_every_form(template: Record, tmp_path: Path) -> None:
+    """A panel and a parameter may be called anything."""
+    panel = template.configuration.panel.model_copy(update={"name": "a|b <img src=x> $x_1$"})
+    asked: dict[str, Any] = {"panel": panel, "changed": {"base": "up/<b>|100%_"}}
+    made = files(
+        from_records([record(template, level(0.1), **asked), record(template, level(0), model="mnl", panel=panel)]),
+        tmp_path,
+    )
+    texts = {path.suffix: text for path, text in made.items()}
+    assert "<img" not in texts[".md"]
+    assert "<b>" not in texts[".md"]
+    assert all(line.count(" | ") in (0, 2, 6) for line in texts[".md"].splitlines())
+    assert r"\$x\_1\$" in texts[".tex"]
+    assert r"100\%\_" in texts[".tex"]
+    assert json.loads(texts[".json"])["panel"]["name"] == panel.name
 
 
 def test_what_differs_in_more_than_an_arm_does_is_no_arm(template: Record) -> None:

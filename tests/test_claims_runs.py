@@ -25,6 +25,7 @@ from harness.errors import RequestError, RunError
 from harness.model import Context
 from harness.panel import Panel
 from harness.runner import Workshop
+from harness.settings import Settings
 
 
 class TalkerParams(Parameters):
@@ -190,7 +191,15 @@ def test_settings_that_unmake_the_arms_are_refused(
     toys: Workshop, settings: dict[str, str], larger: dict[str, str], message: str
 ) -> None:
     with pytest.raises(RequestError, match=message):
-        require_arms(settings, larger, toys.registry)
+        require_arms(Settings({"llm-lora": settings}), larger, toys.registry)
+
+
+def test_settings_of_prior_models_and_tasks_are_checked_before_any_run(toys: Workshop) -> None:
+    require_arms(Settings({"mnl": {"weight": "2"}}), {}, toys.registry)
+    with pytest.raises(RequestError, match="'mnl' has no parameter 'wait'"):
+        require_arms(Settings({"mnl": {"wait": "2"}}), {}, toys.registry)
+    with pytest.raises(RequestError, match=r"task\.entry"):
+        require_arms(Settings(task={"entry": "true"}), {}, toys.registry)
 
 
 def test_a_claim_by_a_wrong_name() -> None:
@@ -235,6 +244,11 @@ def test_the_command_runs_writes_and_reads_again(
     assert status == 0
     assert "no table written" in told
     assert f"{words['comparisons'][0]['difference']['value']:+.4f}" in again
+    status, out, told = call(*asked, "--shots", "999", "--json")
+    assert status == 1
+    [alone, shots] = json.loads(out)[0]["comparisons"]
+    assert (alone["outcome"], shots["outcome"]) == (tuning["comparisons"][0]["outcome"], "not run")
+    assert "has 20 persons to show" in shots["missing"]
     status, _, told = call(*asked, "--claim", "word")
     assert (status, told.strip()) == (2, "error: no claim is called 'word'; did you mean 'words'?")
 

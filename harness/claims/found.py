@@ -34,11 +34,14 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Page:
-    """The verdicts on a panel. folder: of its boards. language_model: the fine-tuned one, as boards call it."""
+    """The verdicts on a panel. folder: of its boards. language_model: the fine-tuned one, as boards call it.
+    base: what it starts from.
+    """
 
     panel: PanelFacts
     folder: str
     language_model: str
+    base: str | None
     seed: int
     verdicts: tuple[Verdict, ...]
 
@@ -92,7 +95,14 @@ def _page(records: Sequence[Record], folder: str) -> Page | None:
         (arm.name, claim.task): found.get((arm.name, claim.task), NO_RECORD) for claim in CLAIMS for arm in claim.arms()
     }
     asked = own.configuration
-    return Page(asked.panel, folder, label(own), asked.seed, tuple(judge(claim, whole) for claim in CLAIMS))
+    return Page(
+        asked.panel,
+        folder,
+        label(own),
+        own.facts.get("base"),
+        asked.seed,
+        tuple(judge(claim, whole) for claim in CLAIMS),
+    )
 
 
 def _completeness(found: dict[Key, Record]) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from harness.records import Record
 from harness.registry import Registry
 from harness.run import Run
 from harness.runner import Workshop, execute, is_known, why_empty
-from harness.settings import validate
+from harness.settings import Settings, validate
 from harness.task import Task
 
 BUILTIN_LARGER = 2  # times as many layers: the paper's bases are of 7 and 13 billion parameters
@@ -63,10 +63,16 @@ def chosen(names: Sequence[str]) -> list[Claim]:
     return [claim for claim in CLAIMS if not names or claim.name in names]
 
 
-def require_arms(settings: Mapping[str, str], larger: Mapping[str, str], registry: Registry) -> None:
-    """RequestError where the language model's settings, or what makes the larger one, would unmake the arms."""
+def require_arms(settings: Settings, larger: Mapping[str, str], registry: Registry) -> None:
+    """RequestError where what is set is wrong, or would unmake the arms.
+
+    settings: of models; a task has none here. larger: what makes the larger base of the language model's parameters.
+    """
+    if settings.task:
+        raise RequestError(f"task.{next(iter(settings.task))}: the tasks of claims have no parameters; leave it out")
     fixed = {"tuning": "none", "titles": "codes"}
-    for name, value in [*settings.items(), *larger.items()]:
+    own = settings.models.get(LANGUAGE_MODEL, {})
+    for name, value in [*own.items(), *larger.items()]:
         if fixed.get(name) == value or name == "shots":
             raise RequestError(
                 f"{LANGUAGE_MODEL}.{name}={value}: leave it out; claims compare the model with and without"
@@ -76,9 +82,9 @@ def require_arms(settings: Mapping[str, str], larger: Mapping[str, str], registr
             raise RequestError(
                 f"--larger {name}={value}: it changes the base, such as --larger base=ORG/NAME, and no more"
             )
-    if LANGUAGE_MODEL in registry.models:
-        schema = registry.models[LANGUAGE_MODEL].item.params
-        validate(schema, {**settings, **larger}, LANGUAGE_MODEL)
+    for model, values in {**settings.models, LANGUAGE_MODEL: {**own, **larger}}.items():
+        if model in registry.models:
+            validate(registry.models[model].item.params, values, model)
 
 
 def steps(claims: Sequence[Claim], request: Request, workshop: Workshop) -> list[Step]:

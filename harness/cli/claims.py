@@ -23,9 +23,12 @@ from harness.cli.options import (
     PretrainOption,
     RecordsOption,
     SetOption,
+    StrataOption,
+    UnitsOption,
     WeightsOption,
 )
 from harness.cli.run import further_panels, read_resumes
+from harness.design import designed
 from harness.machine import cache_folder
 from harness.panel import Panel
 from harness.progress import PROGRESS, Progress
@@ -38,6 +41,21 @@ from harness.runner import Workshop
 from harness.settings import Settings, pairs, parse
 from harness.weights import weighted, weighted_alike
 
+LargerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--larger",
+        help="What makes the larger base: base=ORG/NAME, or base_layers=8 of the builtin one. Repeatable.",
+        metavar="NAME=VALUE",
+    ),
+]
+FurtherOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--train-also", help="Careers of another population to train on as well. Repeatable.", metavar="PANEL"
+    ),
+]
+
 
 def claims(
     context: typer.Context,
@@ -46,21 +64,13 @@ def claims(
     claim: Annotated[
         list[str] | None, typer.Option("--claim", help="One of the claims; all where left out. Repeatable.")
     ] = None,
-    larger: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--larger",
-            help="What makes the larger base: base=ORG/NAME, or base_layers=8 of the builtin one. Repeatable.",
-            metavar="NAME=VALUE",
-        ),
-    ] = None,
-    train_also: Annotated[
-        list[str] | None,
-        typer.Option(help="Careers of another population to train on as well. Repeatable.", metavar="PANEL"),
-    ] = None,
+    larger: LargerOption = None,
+    train_also: FurtherOption = None,
     pretrain: PretrainOption = None,
     shots: Annotated[int, typer.Option(help="Careers in the prompt of the model off the shelf.", min=1)] = 3,
     weights: WeightsOption = None,
+    strata: StrataOption = None,
+    units: UnitsOption = None,
     seed: Annotated[int, typer.Option(help="Seed of every random draw.", min=0)] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     plan: Annotated[bool, typer.Option("--plan", help="Say which runs would be made, and make none.")] = False,
@@ -71,7 +81,8 @@ def claims(
     """Test the claims of LABOR-LLM's abstract on a panel, and say of each whether it is borne out there.
 
     Every run leaves a record; one that is there already is read, so what was interrupted goes on. The verdicts of all
-    that the records hold of the panel are written to claims.md and claims.json beside its boards.
+    that the records hold of the panel are written to claims.md, claims.tex and claims.json beside its boards. A run
+    that fails leaves the claims that need it untested, and the exit status is 1.
     """
     registry: Registry = context.obj
     progress: Progress = context.meta[PROGRESS]
@@ -79,8 +90,8 @@ def claims(
     models = dict.fromkeys(arm.model for one in asked for arm in one.arms())
     given = parse(settings or [], [LANGUAGE_MODEL, *(name for name in models if name != LANGUAGE_MODEL)])
     changes = pairs(larger or [], "--larger")
-    require_arms(given.models[LANGUAGE_MODEL], changes, registry)
-    panels = _Panels(data, given, weights, train_also or [], pretrain)
+    require_arms(given, changes, registry)
+    panels = _Panels(data, given, weights, strata, units, train_also or [], pretrain)
     workshop = Workshop(registry, Store(records), cache_folder(), progress)
     request = _request(asked, panels, registry, progress)
     request = replace(request, larger=changes, seed=seed, device=device, shots=shots)
@@ -88,10 +99,7 @@ def claims(
     if plan:
         _show_plan(made, as_json)
         return
-    found = {}
-    for step, task, outcome in carry_out(made, workshop):
-        found[step.arm.name, task] = outcome
-        console.say(_told(step, task, outcome))
+    found, failed = _made(made, workshop)
     if not processes.is_main():
         return
     verdicts = [judge(one, found) for one in asked]
@@ -101,6 +109,8 @@ def claims(
     changed = write(tables.files(pages, boards))
     _show(verdicts, request.panel, as_json)
     console.say(f"{', '.join(map(str, changed)) or 'no table'} written")
+    if failed:
+        raise typer.Exit(1)
 
 
 @dataclass(frozen=True)
@@ -110,6 +120,8 @@ class _Panels:
     data: str
     settings: Settings
     weights: str | None
+    strata: str | None
+    units: str | None
     also: list[str]
     resumes: str | None
 
@@ -123,6 +135,7 @@ def _request(asked: Sequence[Claim], panels: _Panels, registry: Registry, progre
     with progress.bar(f"reading {panels.data}", None):
         panel = open_panel(panels.data, panels.settings.data, registry=registry)
     panel = panel if panels.weights is None else weighted(panel, panels.weights)
+    panel = designed(panel, panels.strata, panels.units)
     also: list[Panel] = []
     if any(arm.pools for arm in arms):
         also = further_panels(panels.also, panel, registry, progress)
@@ -133,6 +146,21 @@ def _request(asked: Sequence[Claim], panels: _Panels, registry: Registry, progre
         source = panels.resumes or (stand_in.resumes if stand_in else None)
         resumes = read_resumes(source, panel, registry, progress)
     return Request(panel, panels.settings.models, also=tuple(also), resumes=resumes)
+
+
+def _made(plan: Sequence[Step], workshop: Workshop) -> tuple[dict[tuple[str, str], Record | str], bool]:
+    """What was found of each arm and task, and whether a run failed that could be asked for."""
+    found: dict[tuple[str, str], Record | str] = {}
+    failed = False
+    try:
+        for step, task, outcome in carry_out(plan, workshop):
+            found[step.arm.name, task] = outcome
+            failed = failed or (isinstance(outcome, str) and task not in step.why_not)
+            console.say(_told(step, task, outcome))
+    except KeyboardInterrupt:
+        console.say(f"stopped; finished records are kept in {workshop.store.folder}, and the same command goes on")
+        raise
+    return found, failed
 
 
 def _told(step: Step, task: str, outcome: Record | str) -> str:

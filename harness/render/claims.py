@@ -1,4 +1,4 @@
-"""The verdicts on a paper's claims as text: rows for a terminal, Markdown for the repository, JSON for machines."""
+"""The verdicts on a paper's claims as text: for a terminal, in Markdown, in LaTeX for a paper, and in JSON."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any
 from harness.claims.found import Page
 from harness.claims.paper import CITE
 from harness.claims.verdict import Comparison, Verdict
+from harness.render.latex import HEAD, Printed, escaped, figure_cell, printed
 from harness.render.markdown import escape
 from harness.render.table import NONE
 
 HEADINGS = ("claim", "verdict", "against", "difference", "95% interval", "p", "adjusted p", "outcome")
-NUMBERS = (False, False, False, True, True, True, True, False)
+NUMBERS = (False, False, False, True, True, True, True, False)  # which are set to the right
 ADDED = " (added)"
 
 
@@ -65,7 +66,8 @@ def render(page: Page) -> str:
     lines = [
         f"# {escape(page.panel.name)}: what LABOR-LLM claims",
         "",
-        f"The claims of the abstract of {CITE}, tested with {escape(page.language_model)}, seed {page.seed}.",
+        f"The claims of the abstract of {CITE}, tested with {escape(page.language_model)}, seed {page.seed}; base "
+        f"{escape(page.base or 'unknown')}.",
         "",
         "| claim | verdict | why |",
         "| :--- | :--- | :--- |",
@@ -75,7 +77,11 @@ def render(page: Page) -> str:
     for verdict in page.verdicts:
         lines += ["", *_section(verdict)]
     lines += ["", *(f"- {note}" for note in notes(weights)), ""]
-    lines += [f"Panel {page.panel.fingerprint[:12]}. Computed from the record files by `harness claims`.", ""]
+    lines += [
+        f"Panel {page.panel.fingerprint[:12]} ({page.panel.persons:,} persons, {page.panel.records:,} records). "
+        "Computed from the record files; `harness claims` makes those that are missing.",
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -93,6 +99,24 @@ def _section(verdict: Verdict) -> Iterator[str]:
         yield "| " + " | ".join(escape(cell) for cell in (*cells(comparison), found)) + " |"
 
 
+def latex(page: Page) -> str:
+    """A booktabs table a claim, its verdict in the title; what all have in common below the last."""
+    weights = page.panel.source.get("weights")
+    made = []
+    for verdict in page.verdicts:
+        ran = f"Task {verdict.task}: {verdict.label}; {verdict.reason}"
+        common = notes(weights) if verdict is page.verdicts[-1] else []
+        title = f"{page.panel.name}: {verdict.text}: {verdict.verdict}"
+        made.append(Printed(title, HEADINGS[2:], list(_latex_rows(verdict)), [ran, *common], (0, 5)))
+    return HEAD + "".join("\n" + printed(table) for table in made)
+
+
+def _latex_rows(verdict: Verdict) -> Iterator[list[str]]:
+    for comparison in verdict.comparisons:
+        shown = zip(cells(comparison), NUMBERS[2:], strict=True)
+        yield [figure_cell(cell) if number else escaped(cell) for cell, number in shown]
+
+
 def plain(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     """JSON-able data; floats to ten significant digits, so that every machine writes the same bytes."""
     made: list[dict[str, Any]] = _rounded([asdict(verdict) for verdict in verdicts])
@@ -108,11 +132,18 @@ def _rounded(value: Any) -> Any:
 
 
 def files(pages: Sequence[Page], folder: Path) -> dict[Path, str]:
-    """Path -> text: ``<folder>/<panel>/claims.md`` and ``claims.json``."""
+    """Path -> text: ``<folder>/<panel>/claims.md``, ``.tex`` and ``.json``."""
     made: dict[Path, str] = {}
     for page in pages:
-        head = {"panel": page.panel.model_dump(mode="json"), "language_model": page.language_model, "seed": page.seed}
-        content = {"source": CITE, **head, "claims": plain(page.verdicts)}
+        content = {
+            "source": CITE,
+            "panel": page.panel.model_dump(mode="json"),
+            "language_model": page.language_model,
+            "base": page.base,
+            "seed": page.seed,
+            "claims": plain(page.verdicts),
+        }
         made[folder / page.folder / "claims.md"] = render(page)
+        made[folder / page.folder / "claims.tex"] = latex(page)
         made[folder / page.folder / "claims.json"] = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     return made
