@@ -47,6 +47,7 @@ def test_every_module_is_in_the_wheel(wheel: list[str]) -> None:
         expected |= {f"{installed}/{p.relative_to(ROOT / top)}" for p in (ROOT / top).rglob("*.py")}
     assert expected <= set(wheel)
     assert "harness/py.typed" in wheel
+    assert {"harness/render/html/style.css", "harness/render/html/page.js"} <= set(wheel)
 
 
 def test_site_packages_gains_one_name(wheel: list[str]) -> None:
