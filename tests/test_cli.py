@@ -127,9 +127,9 @@ def test_compare_is_paired(harness: Command, ran: object) -> None:
     rows = json.loads(harness("leaderboard", "--task", "next_occ", "--format", "json").stdout)["rows"]
     ids = {row["model"]: row["record"] for row in rows}
     done = harness("compare", ids["oracle"], ids["markov"], "--json")
-    [difference] = json.loads(done.stdout)
+    difference = json.loads(done.stdout)["runs"][1]["difference"]
     regret = next(row["regret"] for row in rows if row["model"] == "markov")
-    assert difference["difference"] == pytest.approx(-regret["value"])
+    assert difference["value"] == pytest.approx(-regret["value"])
     assert difference["standard_error"] == pytest.approx(regret["standard_error"])
     other = json.loads(harness("leaderboard", "--task", "switch", "--format", "json").stdout)["rows"][0]["record"]
     assert harness("compare", ids["oracle"], other).returncode == 2

@@ -114,11 +114,11 @@ def test_boards_with_a_mix_are_recomputed_from_its_record(ran: Path) -> None:
 def test_a_mix_compares_as_any_record(ran: Path) -> None:
     records = of_task(ran, "next_occ")
     done = typed(ran.parents[1], "compare", records["markov"].id, records["mix"].id, "--json")
-    [line] = json.loads(done.stdout)
+    line = json.loads(done.stdout)["runs"][1]
     n = sum(records["mix"].evidence.transitions)
     gain = (records["mix"].figures["log_likelihood"] or 0) - (records["markov"].figures["log_likelihood"] or 0)
-    assert line["difference"] == pytest.approx(gain / n, abs=1e-6)
-    assert line["model"] == "mix"
+    assert line["difference"]["value"] == pytest.approx(gain / n, abs=1e-6)
+    assert line["name"] == "mix"
 
 
 def test_the_truth_is_no_part(ran: Path, harness: InProcess) -> None:

@@ -75,9 +75,9 @@ def test_a_weighted_run_has_a_board_of_its_own(folder: Path) -> None:
     pair = [r.id for r in of_switch]
     compared = run(folder, "compare", *pair)
     assert "log-likelihood per transition weighted by pweight" in compared.stdout
-    [told_json] = json.loads(run(folder, "compare", *pair, "--json").stdout)
+    told_json = json.loads(run(folder, "compare", *pair, "--json").stdout)["runs"][1]["difference"]
     first, second = (np.array(r.evidence.log_likelihood) for r in of_switch)
-    assert told_json["difference"] == pytest.approx((second - first).sum() / sum(of_switch[0].evidence.weight or []))
+    assert told_json["value"] == pytest.approx((second - first).sum() / sum(of_switch[0].evidence.weight or []))
     mixed = next(r.id for r in records if not r.evidence.weight and r.configuration.task == "switch")
     assert run(folder, "compare", pair[0], mixed).returncode == 2
 

@@ -11,7 +11,22 @@ from typing import Annotated
 import typer
 
 from harness import __version__, processes
-from harness.cli import ablate, board, claims, console, data, explain, forecast, mix, plugin, run, score, show, verify
+from harness.cli import (
+    ablate,
+    board,
+    claims,
+    compare,
+    console,
+    data,
+    explain,
+    forecast,
+    mix,
+    plugin,
+    run,
+    score,
+    show,
+    verify,
+)
 from harness.errors import HarnessError
 from harness.progress import PROGRESS
 from harness.registry import Registry, load_registry
@@ -46,7 +61,7 @@ def build_app(registry: Registry) -> typer.Typer:
     app.command("list")(show.list_all)
     app.command("show")(show.show)
     app.command("leaderboard")(board.leaderboard)
-    app.command("compare")(board.compare)
+    app.command("compare")(compare.compare)
     app.command("mix")(mix.mix)
     app.command("score")(score.score)
     app.command("verify")(verify.verify)

@@ -1,4 +1,4 @@
-"""harness leaderboard and harness compare: what the record files say."""
+"""harness leaderboard: what the record files say."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from harness.cli import console
-from harness.cli.options import BOARDS, RECORDS, BoardsOption, JsonOption, RecordsOption
+from harness.cli.options import BOARDS, RECORDS, BoardsOption, RecordsOption
 from harness.errors import RequestError, RunError, did_you_mean
-from harness.leaderboard import Board, boards, label
-from harness.records import Store, figures, find_record
+from harness.leaderboard import Board, boards
+from harness.records import Store, figures
 from harness.registry import Registry
 
 WIDE = 150  # terminal columns below which a board leaves out what it cost
@@ -93,46 +92,6 @@ def print_boards(chosen: Sequence[Board]) -> None:
         for note in notes(board):
             console.result(f"  {note}")
         console.result("")
-
-
-def compare(
-    runs: Annotated[list[str], typer.Argument(help="Ids of two or more records, or how they begin.")],
-    records: RecordsOption = RECORDS,
-    as_json: JsonOption = False,
-) -> None:
-    """Differences in log-likelihood per transition from the first run, paired on persons, with intervals."""
-    from harness import inference
-
-    if len(runs) < 2:
-        raise RequestError("compare needs two records or more")
-    every = records_folder(records).all()
-    chosen = [find_record(every, run) for run in runs]
-    first = chosen[0]
-    for other in chosen[1:]:
-        same = (other.configuration.panel.fingerprint, other.configuration.task)
-        alike = same == (first.configuration.panel.fingerprint, first.configuration.task)
-        if not alike or not other.evidence.same_transitions(first.evidence):
-            raise RequestError(
-                f"{other.id} and {first.id} are not of one task on one panel; their figures do not compare"
-            )
-    sums = np.column_stack([record.evidence.log_likelihood for record in chosen])
-    estimates = inference.differences(sums[:, 1:], sums[:, 0], first.evidence.counted)
-    if as_json:
-        content = [
-            {"run": r.id, "model": label(r), "against": first.id, "difference": e.value, "low": e.low, "high": e.high}
-            | {"standard_error": e.standard_error, "p": e.p}
-            for r, e in zip(chosen[1:], estimates, strict=True)
-        ]
-        console.emit_json(content)
-        return
-    rows = [
-        [r.id, label(r), f"{e.value:+.5f}", f"{e.standard_error:.5f}", f"[{e.low:+.5f}, {e.high:+.5f}]", f"{e.p:.4f}"]
-        for r, e in zip(chosen[1:], estimates, strict=True)
-    ]
-    weights = first.configuration.panel.source.get("weights")
-    per = "transition" if weights is None else f"transition weighted by {weights}"
-    title = f"log-likelihood per {per} less that of {label(first)} ({first.id}), in nats; above 0 is better"
-    console.table(["run", "model", "difference", "se", "95% interval", "p"], rows, [False, False, *[True] * 4], title)
 
 
 def records_folder(folder: Path) -> Store:

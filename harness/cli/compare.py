@@ -1,0 +1,181 @@
+"""harness compare: how far apart runs are, for whom, and in which transitions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.cli import console
+from harness.cli.again import command
+from harness.cli.board import records_folder
+from harness.cli.options import RECORDS, JsonOption, RecordsOption
+from harness.comparing import Apart, Compared, apart, names_of, without_slices
+from harness.comparing import compare as compare_runs
+from harness.differing import Differing, differing
+from harness.errors import RequestError
+from harness.machine import cache_folder
+from harness.probabilities import Said, load, path_of
+from harness.records import Record, find_record
+from harness.registry import Registry
+from harness.render.sections import Section
+
+EVERY = "all"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be said of two runs. by: the dimension whose levels are shown whole, or 'all' of each."""
+
+    by: str | None
+    most: int
+    registry: Registry
+    records: Path
+
+    def again(self, record: Record) -> str:
+        """The line that makes a record, and what its run said, on this machine."""
+        return command(record, self.registry, self.records)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two runs, A and B, and what can be said of where they differ. missing: what cannot, and why."""
+
+    first: Record
+    other: Record
+    levels: tuple[Apart, ...]
+    found: Differing | None
+    missing: tuple[str, ...]
+
+
+def compare(
+    context: typer.Context,
+    runs: Annotated[list[str], typer.Argument(help="Ids of two or more records, or how they begin.")],
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by", help="Show every level of this dimension, such as gender; 'all': of each.", metavar="NAME"
+        ),
+    ] = None,
+    transitions: Annotated[
+        int, typer.Option("--transitions", help="How many transitions, and kinds of them, to show each way.", min=0)
+    ] = 5,
+    each: Annotated[
+        bool, typer.Option("--each", help="Of more than two runs, say of each where it differs from the first.")
+    ] = False,
+    records: RecordsOption = RECORDS,
+    as_json: JsonOption = False,
+) -> None:
+    """How far apart runs of one board are, for whom, and in which transitions.
+
+    Differences are in log-likelihood per transition from the first run, paired on persons, with 95% intervals and
+    p-values that are adjusted for all runs at once. Of two runs, A and B, it is then said where they differ: by slice
+    of the panel; which kinds of transitions, from which state to which, make most of the difference; and which single
+    ones. The last two are read from the cache of the machine that ran both, which no record file replaces.
+    """
+    every = records_folder(records).all()
+    chosen = [find_record(every, run) for run in runs]
+    compared = compare_runs(chosen)
+    asked = _Asked(by, transitions, context.obj, records)
+    detailed = chosen[1:] if as_json or each or len(chosen) == 2 else []
+    pairs = [_pair(chosen[0], other, asked) for other in detailed]
+    if as_json:
+        console.emit_json(_json(chosen[0], compared, pairs))
+        return
+    _tell(chosen, compared, pairs, asked)
+    if not pairs:
+        console.say(f"where two of them differ: harness compare {chosen[0].id} {chosen[1].id}; --each: all of them")
+
+
+def _pair(first: Record, other: Record, asked: _Asked) -> _Pair:
+    lacking: dict[str, list[str]] = {record.id: [] for record in (first, other)}
+    for record in without_slices((first, other)):
+        lacking[record.id].append("is older than slices")
+    levels = () if any(lacking.values()) else apart(first, other, None if asked.by == EVERY else asked.by)
+    said, wrong = _said((first, other), lacking) if asked.most else ([], [])
+    found = None
+    if len(said) == 2:
+        try:
+            found = differing(said[0], said[1], asked.most)
+        except RequestError as error:
+            wrong.append(str(error))
+    missing = [
+        f"{record.id} ({name}) {' and '.join(lacking[record.id])}: {asked.again(record)}"
+        for record, name in zip((first, other), names_of((first, other)), strict=True)
+        if lacking[record.id]
+    ]
+    return _Pair(first, other, levels, found, (*missing, *wrong))
+
+
+def _said(pair: Sequence[Record], lacking: dict[str, list[str]]) -> tuple[list[Said], list[str]]:
+    """What the runs said of the test split, and what is wrong with a file of it; what another run would mend is noted
+    in ``lacking``.
+    """
+    said, wrong = [], []
+    for record in pair:
+        if not path_of(cache_folder(), record.id).exists():
+            lacking[record.id].append("has left nothing on this machine of what it said of each transition")
+            continue
+        try:
+            said.append(load(cache_folder(), record)["test"])
+        except RequestError as error:
+            wrong.append(str(error))
+    return said, wrong
+
+
+def _json(first: Record, compared: Sequence[Compared], pairs: Sequence[_Pair]) -> dict[str, Any]:
+    asked, evidence = first.configuration, first.evidence
+    return {
+        "task": asked.task,
+        "panel": asked.panel.name,
+        "fingerprint": asked.panel.fingerprint,
+        "weights": asked.panel.source.get("weights"),
+        "persons": len(evidence.ids),
+        "transitions": sum(evidence.transitions),
+        "runs": [asdict(row) for row in compared],
+        "pairs": [
+            {
+                "first": pair.first.id,
+                "other": pair.other.id,
+                "slices": [asdict(level) for level in pair.levels],
+                "differing": None if pair.found is None else asdict(pair.found),
+                "missing": list(pair.missing),
+            }
+            for pair in pairs
+        ],
+    }
+
+
+def _tell(chosen: Sequence[Record], compared: Sequence[Compared], pairs: Sequence[_Pair], asked: _Asked) -> None:
+    from harness.render import comparison
+
+    weights = chosen[0].configuration.panel.source.get("weights")
+    _print(comparison.runs(compared, weights))
+    for pair in pairs:
+        names = names_of((pair.first, pair.other))
+        console.result(f"A: {names[0]} ({pair.first.id})\nB: {names[1]} ({pair.other.id})\n")
+        if pair.levels:
+            _print(comparison.slices(pair.levels, whole=asked.by is not None))
+            if told := comparison.moves(pair.levels):
+                console.result(told + "\n")
+        if pair.found is not None:
+            console.result(comparison.summary(pair.found) + "\n")
+            binary = pair.first.evidence.cells is not None
+            for section in (comparison.kinds(pair.found, binary), comparison.transitions(pair.found, bool(weights))):
+                if section is not None:
+                    _print(section)
+            if binary:
+                console.result(f"  {pair.first.outcomes}\n")
+        for line in pair.missing:
+            console.say(line)
+
+
+def _print(section: Section) -> None:
+    numbers = [i >= section.text for i in range(len(section.headings))]
+    console.table(section.headings, section.rows, numbers, section.title)
+    for note in section.notes:
+        console.result(f"  {note}")
+    console.result("")
