@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from harness.confidence_set import confidence_set, ranks
 from harness.errors import RequestError
 from harness.inference import Estimate, Resampled
-from harness.records import Record, slug
+from harness.records import Head, Record, Store, slug
 from harness.rows import (
     MIX,
     OPTIONAL,
@@ -28,8 +28,9 @@ from harness.rows import (
 from harness.types import FloatArray
 from harness.views import Views, frontier_of, views_of
 
-__all__ = ["MIX", "OPTIONAL", "Board", "Row", "boards", "can_be_part", "label"]
+__all__ = ["MIX", "OPTIONAL", "Board", "Row", "boards", "boards_in", "can_be_part", "label"]
 
+AnyRecord = TypeVar("AnyRecord", bound=Head)
 NULL_MODEL = "marginal"  # the constants-only model that McFadden's R2 is measured against
 
 
@@ -71,28 +72,51 @@ def boards(records: Iterable[Record]) -> list[Board]:
     (same model, parameters and seed) the newest stands, as does the newest mix of all of a board's rows. RequestError
     where two records that claim the same panel and task disagree on who is at risk.
     """
-    groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    return [_board(group, folder) for folder, group in _groups(records)]
+
+
+def boards_in(store: Store) -> list[Board]:
+    """As ``boards`` of all records of a folder, of which those that no board shows are not read whole."""
+    paths = store.paths()
+    heads = [store.head(path) for path in paths]
+    path_of = {id(head): path for head, path in zip(heads, paths, strict=True)}
+    made = []
+    for folder, group in _groups(heads):
+        shown = _newest(group)
+        whole = [store.read(path_of[id(head)]) for head in shown]
+        made.append(_board(whole, folder, superseded=len(group) - len(shown)))
+    return made
+
+
+def _groups(records: Iterable[AnyRecord]) -> Iterator[tuple[str, list[AnyRecord]]]:
+    """The folder and the records of each board, by panel and task."""
+    groups: dict[tuple[str, str, str], list[AnyRecord]] = defaultdict(list)
     prints: dict[str, set[str]] = defaultdict(set)
     for record in records:
         panel = record.configuration.panel
         groups[panel.name, panel.fingerprint, record.configuration.task].append(record)
         prints[panel.name].add(panel.fingerprint)
-    made = []
     for (name, fingerprint, _), group in sorted(groups.items()):
         alone = len(prints[name]) == 1
-        folder = slug(name) if alone else f"{slug(name)}-{fingerprint[:8]}"
-        made.append(_board(group, folder))
-    return made
+        yield slug(name) if alone else f"{slug(name)}-{fingerprint[:8]}", group
 
 
-def _board(group: list[Record], folder: str) -> Board:
+def _newest(group: list[AnyRecord]) -> list[AnyRecord]:
+    """Those of the task's last version that no newer record answers the same question as."""
     version = max(record.configuration.task_version for record in group)
-    newest: dict[str, Record] = {}
+    newest: dict[str, AnyRecord] = {}
     for record in sorted(group, key=lambda r: (r.measured.finished, r.id)):
         if record.configuration.task_version == version:
             newest[MIX if is_of_board(record) else record.configuration.key()] = record
-    smaller = [record for record in newest.values() if record.configuration.train_persons is not None]
-    shown = sorted((r for r in newest.values() if r not in smaller), key=lambda r: r.id) or smaller
+    return list(newest.values())
+
+
+def _board(group: list[Record], folder: str, superseded: int = 0) -> Board:
+    """superseded: how many records were left out of the group already."""
+    newest = _newest(group)
+    smaller = [record for record in newest if record.configuration.train_persons is not None]
+    whole = [record for record in newest if record.configuration.train_persons is None]
+    shown = sorted(whole or smaller, key=lambda r: r.id)
     _require_same_transitions([*shown, *smaller])
     head, panel = shown[0], shown[0].configuration.panel
     design = design_of(head)
@@ -107,12 +131,12 @@ def _board(group: list[Record], folder: str) -> Board:
         panel_records=panel.records,
         states=panel.states,
         task=head.configuration.task,
-        task_version=version,
+        task_version=head.configuration.task_version,
         outcomes=head.outcomes,
         persons=len(head.evidence.ids),
         transitions=sum(head.evidence.transitions),
         rows=tuple(row_of(shown[i], standing, shown) for i, standing in standings.items()),
-        superseded=len(group) - len(newest),
+        superseded=superseded + len(group) - len(newest),
         strata_alone=0 if design is None else design.lonely,
         views=views_of(ordered, smaller),
     )

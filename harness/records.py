@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import SerializerFunctionWrapHandler, ValidationError, model_serializer
@@ -18,6 +18,7 @@ from harness.evidence import Closed, EvidenceColumns, Slices
 from harness.scoring import METRICS, Evidence, Metric
 from harness.scratch import replacing
 
+Known = TypeVar("Known", bound="Head")
 SCHEMA_VERSION: Literal[1] = 1
 OPTIONAL = ("train_also", "pretrain", "train_persons")  # of a configuration
 
@@ -118,11 +119,8 @@ class Measured(Closed):
     finished: datetime
 
 
-class Record(Closed):
-    """One model, fitted and scored on one task of one panel with one seed.
-
-    slices: the log-likelihood by what was known of a transition (``harness.slices``); None in records that are older.
-    """
+class Head(Closed):
+    """All of a record but its evidence: enough to say which records a board shows."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     id: str
@@ -134,6 +132,14 @@ class Record(Closed):
     figures: dict[str, float | None]
     mass: Mass | None = None
     measured: Measured
+
+
+class Record(Head):
+    """One model, fitted and scored on one task of one panel with one seed.
+
+    slices: the log-likelihood by what was known of a transition (``harness.slices``); None in records that are older.
+    """
+
     evidence: EvidenceColumns
     slices: Slices | None = None
 
@@ -144,12 +150,15 @@ class Record(Closed):
             written.pop("slices", None)
         return written
 
-    def arrays(self) -> Evidence:
-        """The evidence as arrays, ready for ``harness.scoring`` and ``harness.inference``."""
-        columns: dict[str, Any] = self.evidence.model_dump()
-        ids = tuple(columns.pop("ids"))
+    def arrays(self, *only: str) -> Evidence:
+        """The evidence as arrays, ready for ``harness.scoring`` and ``harness.inference``.
+
+        only: of what may be missing, the columns that are asked about; all of them where none is named.
+        """
+        wanted = only or [name for name in EvidenceColumns.model_fields if name != "ids"]
+        columns = {name: getattr(self.evidence, name) for name in {"transitions", "log_likelihood", *wanted}}
         arrays: dict[str, Any] = {name: None if v is None else np.array(v) for name, v in columns.items()}
-        return Evidence(ids=ids, **arrays)
+        return Evidence(ids=tuple(self.evidence.ids), **arrays)
 
 
 def figures(record: Record, further: Iterable[Metric] = ()) -> dict[str, float | None]:
@@ -210,26 +219,54 @@ class Store:
 
     def read(self, path: Path) -> Record:
         """RequestError where the file is no record, was edited, or has a schema this version does not know."""
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RequestError(f"{path}: not a record file ({error})") from error
-        version = content.get("schema_version") if isinstance(content, dict) else None
-        if version != SCHEMA_VERSION:
-            raise RequestError(f"{path}: record schema {version!r}; this version of harness reads {SCHEMA_VERSION}")
-        try:
-            record = Record.model_validate(content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise RequestError(f"{path}: not a valid record: {where}: {first['msg']}") from error
-        if record.id != record.configuration.id():
-            raise RequestError(f"{path}: id {record.id} is not that of its configuration, {record.configuration.id()}")
-        return record
+        return _checked(path, Record, _bytes(path))
+
+    def head(self, path: Path) -> Head:
+        """As ``read``, of all but the evidence, which may be damaged still: in a tenth of the time.
+
+        A file that was laid out by other hands is read whole.
+        """
+        content = _bytes(path)
+        before, found, _ = content.partition(b',\n  "evidence": ')
+        return _checked(path, Head, before + b"}") if found else self.read(path)
+
+    def paths(self) -> list[Path]:
+        """The record files, in order."""
+        return sorted(self.folder.glob("*/*.json"))
 
     def all(self) -> list[Record]:
         """Every record in the folder, in the order of their paths."""
-        return [self.read(path) for path in sorted(self.folder.glob("*/*.json"))]
+        return [self.read(path) for path in self.paths()]
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RequestError(f"{path}: not a record file ({error})") from error
+
+
+def _checked(path: Path, kind: type[Known], content: bytes) -> Known:
+    """The content as what it should be. RequestError, naming the path and the first thing that is wrong, otherwise."""
+    try:
+        record = kind.model_validate_json(content)
+    except ValidationError as error:
+        raise RequestError(f"{path}: {_what_is_wrong(content, error)}") from error
+    if record.id != record.configuration.id():
+        raise RequestError(f"{path}: id {record.id} is not that of its configuration, {record.configuration.id()}")
+    return record
+
+
+def _what_is_wrong(content: bytes, error: ValidationError) -> str:
+    try:
+        plain = json.loads(content)
+    except ValueError as broken:
+        return f"not a record file ({broken})"
+    version = plain.get("schema_version") if isinstance(plain, dict) else None
+    if version != SCHEMA_VERSION:
+        return f"record schema {version!r}; this version of harness reads {SCHEMA_VERSION}"
+    first = error.errors()[0]
+    return f"not a valid record: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
 
 
 def find_record(records: Iterable[Record], prefix: str) -> Record:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from harness.inference import Design, Estimate
-from harness.records import Mass, Measured, Record, figures
+from harness.records import Head, Mass, Measured, Record, figures
 from harness.scoring import METRICS
 
 MIX = "mix"  # what the records of ensembles of finished runs call their model
@@ -83,7 +83,7 @@ def can_be_part(record: Record) -> bool:
     return is_competitor(record)
 
 
-def is_of_board(record: Record) -> bool:
+def is_of_board(record: Head) -> bool:
     """Whether the record is a mix of all the rows that its board had."""
     return record.configuration.model == MIX and record.configuration.parameters.get("of") == "board"
 

@@ -20,7 +20,8 @@ from harness.rows import design_of, is_competitor, is_submitted, label, with_new
 from harness.scoring import calibration_table
 from harness.types import FloatArray
 
-DETAILED = 50  # rows, the best, whose slices and calibration a board shows
+DETAILED = 25  # rows, the best, whose slices and calibration a board shows
+CALIBRATION = ("cells", "event_counts", "other_counts", "likeliest_cells", "likeliest_right", "likeliest_wrong")
 FEW = 20  # persons below which a level has no figures: an interval from so few says nothing
 
 
@@ -88,7 +89,7 @@ class Curve:
 class Views:
     """All that a board shows beside its rows.
 
-    slices, reliability: of the first fifty rows at most. event: what the probabilities of ``reliability`` are of; None
+    slices, reliability: of the first 25 rows at most. event: what the probabilities of ``reliability`` are of; None
     where a record has none. seconds: fit and score of each row; None of what was not run here (an ensemble of
     finished runs, probabilities from elsewhere, the truth). frontier: rows that no row both cheaper and better stands
     before, cheapest first, as positions.
@@ -103,7 +104,7 @@ class Views:
 
 
 def views_of(rows: Sequence[Record], smaller: Sequence[Record]) -> Views:
-    """The views of a board whose rows are these records, best first; of slices and calibration, of the best fifty.
+    """The views of a board whose rows are these records, best first; of slices and calibration, of the best 25.
 
     smaller: records of the same board's runs on some of the training persons.
     """
@@ -139,7 +140,7 @@ def _level(rows: Sequence[Record], dimension: str, name: str, known: Part) -> Le
     have = [i for i, part in enumerate(parts) if part is not None and part.counted == known.counted]
     perplexity: list[Estimate | None] = [None] * len(rows)
     behind: list[Estimate | None] = [None] * len(rows)
-    if known.persons >= FEW:
+    if known.persons >= FEW and np.count_nonzero(known.counted) > 1:
         sums = np.array([part.log_likelihood for i, part in enumerate(parts) if part is not None and i in have])
         best = next((at for at, i in enumerate(have) if is_competitor(rows[i])), 0)
         levels, gaps = jackknifed(sums, np.array(known.counted, dtype=np.float64), best)
@@ -152,37 +153,37 @@ def _level(rows: Sequence[Record], dimension: str, name: str, known: Part) -> Le
 def jackknifed(sums: FloatArray, counted: FloatArray, reference: int = 0) -> tuple[list[Estimate], list[Estimate]]:
     """Perplexities of M models, and log-likelihoods per transition less the reference's, from groups of persons.
 
-    sums: float64 [M, G], in nats. counted: float64 [G], what the groups' transitions count for. Each group is left out
-    in turn; a standard error is the square root of (g - 1) / g times the sum of squared distances, over the g groups
-    that have a transition, and intervals are Student's t with g - 1 degrees of freedom (Kott 2001, section 2).
-    Perplexities have theirs on the log scale.
+    sums: float64 [M, G], in nats. counted: float64 [G], what the groups' transitions count for, two or more of them
+    above zero. Each group is left out in turn; a standard error is the square root of (g - 1) / g times the sum of squared
+    distances, over the g groups that have a transition, and intervals are Student's t with g - 1 degrees of freedom
+    (Kott 2001, section 2). Perplexities have theirs on the log scale.
     """
     from scipy.special import stdtr, stdtrit
 
     here = counted > 0
     g = int(here.sum())
     total, whole = sums.sum(axis=1, keepdims=True), counted.sum()
-    left = (total - sums[:, here]) / (whole - counted[here]) if g > 1 else total / whole
+    left = (total - sums[:, here]) / (whole - counted[here])
     mean = (total / whole)[:, 0]
-    width = float(stdtrit(g - 1, 0.975)) if g > 1 else np.inf
+    width = float(stdtrit(g - 1, 0.975))
 
     def error(of: FloatArray, centre: FloatArray) -> FloatArray:
         return np.asarray(np.sqrt((g - 1) / g * ((of - centre[:, None]) ** 2).sum(axis=1)), dtype=np.float64)
 
-    levels, gaps = [], []
-    for value, e in zip(mean, error(left, mean), strict=True):
-        at = float(np.exp(-value))
-        levels.append(Estimate(at, at * float(e), float(np.exp(-value - width * e)), float(np.exp(-value + width * e))))
-    gap = mean - mean[reference]
-    for value, e in zip(gap, error(left - left[reference], gap), strict=True):
-        p = float(2 * stdtr(g - 1, -abs(value) / e)) if e > 0 else float(value == 0)
-        gaps.append(Estimate(float(value), float(e), float(value - width * e), float(value + width * e), p))
-    return levels, gaps
+    of_level, gap = error(left, mean), mean - mean[reference]
+    of_gap = error(left - left[reference], gap)
+    certain = np.where(gap == 0, 0.0, np.inf)
+    t = np.divide(np.abs(gap), of_gap, out=certain, where=of_gap > 0)
+    p = 2 * stdtr(g - 1, -t)
+    at = np.exp(-mean)
+    levels = zip(at, at * of_level, np.exp(-mean - width * of_level), np.exp(-mean + width * of_level), strict=True)
+    gaps = zip(gap, of_gap, gap - width * of_gap, gap + width * of_gap, p, strict=True)
+    return [Estimate(*map(float, level)) for level in levels], [Estimate(*map(float, one)) for one in gaps]
 
 
 def reliability_of(record: Record) -> Reliability | None:
     """The reliability curve of a record's event; None where its evidence has no probabilities of one."""
-    table = calibration_table(record.arrays())
+    table = calibration_table(record.arrays(*CALIBRATION))
     if table is None:
         return None
     bins = tuple(Bin(*map(float, values)) for values in zip(*reliability(*table), strict=True))

@@ -14,7 +14,12 @@ from harness.render.json import VIEW_DIGITS, plain
 
 def render(board: Board) -> str:
     """The rows of the JSON form, nested entries as ``outer.inner`` columns."""
-    return _text({"panel": board.panel, "task": board.task} | _flat(row, "") for row in plain(board)["rows"])
+    return text(plain(board))
+
+
+def text(content: dict[str, Any]) -> str:
+    """The rows of what ``harness.render.json.plain`` made."""
+    return _text({"panel": content["panel"], "task": content["task"]} | _flat(row, "") for row in content["rows"])
 
 
 def views(board: Board) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,53 +11,66 @@ from pydantic import BaseModel
 from harness.leaderboard import OPTIONAL, Board
 from harness.views import Views
 
-VIEW_DIGITS = 6
+DIGITS = 10  # significant, of figures: every machine writes the same bytes
+VIEW_DIGITS = 6  # of views
 
 
 def plain(board: Board) -> dict[str, Any]:
-    """The board as JSON-able data; floats to ten significant digits, so that every machine writes the same bytes.
+    """The board as JSON-able data; floats to ten significant digits, those of its views to six.
 
-    Of its views, six; a row that is too short for them has none there.
+    What is none of an optional field is left out, and so are views of a board that has none.
     """
-    made = _plain(asdict(board), 10)
-    assert isinstance(made, dict)
+    made = {field.name: _plain(getattr(board, field.name), DIGITS) for field in fields(board) if field.name != "views"}
     for row in made["rows"]:
         for name in OPTIONAL:
             if row[name] is None:
                 del row[name]
-    if board.views == Views():
-        del made["views"]
-    else:
-        made["views"] = _plain(asdict(board.views), VIEW_DIGITS)
+    if board.views != Views():
+        made["views"] = _plain(board.views, VIEW_DIGITS)
+        made["views"]["slices"] = [
+            {"by": part["dimension"], **level} for part in made["views"]["slices"] for level in part["levels"]
+        ]
     return made
 
 
-def _plain(value: object, digits: int) -> object:
-    if isinstance(value, BaseModel):
-        return _plain(value.model_dump(mode="json"), digits)
-    if isinstance(value, dict):
-        return {str(name): _plain(item, digits) for name, item in value.items() if not _is_empty_p(name, item)}
+def _plain(value: Any, digits: int) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}")
+    if value is None or isinstance(value, (str, int)):
+        return value
     if isinstance(value, (list, tuple)):
         return [_plain(item, digits) for item in value]
-    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
-
-
-def _is_empty_p(name: object, item: object) -> bool:
-    """Of estimates that were compared with nothing, p is not said."""
-    return name in ("p", "p_adjusted") and item is None
+    if is_dataclass(value):
+        value = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    elif isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    # Of estimates that were compared with nothing, p is not said.
+    return {
+        str(name): _plain(item, digits)
+        for name, item in value.items()
+        if item is not None or name not in ("p", "p_adjusted")
+    }
 
 
 def render(board: Board) -> str:
-    return _lines(plain(board), "", 3) + "\n"
+    return text(plain(board))
 
 
-def _lines(value: object, indent: str, depth: int) -> str:
-    """Entries on lines of their own down to a depth, so that differences can be read; what lies below on one line."""
-    if not value or depth == 0 or not isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+def text(content: dict[str, Any]) -> str:
+    """What ``plain`` made, as the file has it."""
+    return _lines(content, "") + "\n"
+
+
+def _lines(value: object, indent: str) -> str:
+    """An entry a line, and an item of a list a line, so that differences can be read."""
     inner = indent + "  "
-    if isinstance(value, dict):
-        entries = [f"{inner}{json.dumps(k, ensure_ascii=False)}: {_lines(v, inner, depth)}" for k, v in value.items()]
+    if isinstance(value, dict) and value:
+        entries = [f"{inner}{json.dumps(name, ensure_ascii=False)}: {_lines(of, inner)}" for name, of in value.items()]
         return "{\n" + ",\n".join(entries) + f"\n{indent}}}"
-    entries = [inner + _lines(item, inner, depth - 1) for item in value]
-    return "[\n" + ",\n".join(entries) + f"\n{indent}]"
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(inner + _line(item) for item in value) + f"\n{indent}]"
+    return _line(value)
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
