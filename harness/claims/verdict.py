@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from harness.claims.paper import Against, Claim
+from harness.claims.paper import Against, Arm, Claim
 from harness.errors import RequestError
 from harness.inference import Estimate, Resampled
 from harness.records import Record
@@ -68,7 +68,7 @@ def judge(claim: Claim, found: Found) -> Verdict:
     """
     ours = found[claim.ours.name, claim.task]
     if isinstance(ours, str):
-        untested = tuple(_not_run(other, found, claim.task) for other in claim.against)
+        untested = tuple(_not_run(other, found[other.arm.name, claim.task], None) for other in claim.against)
         return Verdict(
             claim.name,
             claim.text,
@@ -86,11 +86,20 @@ def judge(claim: Claim, found: Found) -> Verdict:
     return Verdict(claim.name, claim.text, claim.task, verdict, reason, label(ours), ours.id, comparisons)
 
 
-def _not_run(other: Against, found: Found, task: str) -> Comparison:
-    there = found[other.arm.name, task]
-    named, record = (other.arm.summary, None) if isinstance(there, str) else (label(there), there.id)
-    missing = there if isinstance(there, str) else None
-    return Comparison(other.arm.name, named, other.decides, "not run", record=record, missing=missing)
+def _not_run(other: Against, there: Record | str, ours: Record | None) -> Comparison:
+    """A comparison before its difference is known, if it ever is."""
+    if isinstance(there, str):
+        return Comparison(other.arm.name, other.arm.summary, other.decides, "not run", missing=there)
+    return Comparison(other.arm.name, _named(other.arm, there, ours), other.decides, "not run", record=there.id)
+
+
+def _named(arm: Arm, there: Record, ours: Record | None) -> str:
+    """Another model as boards call it; another arm of the same model by what is changed, as all else is the same."""
+    if ours is None or there.configuration.model != ours.configuration.model:
+        return label(there)
+    mine, theirs = ours.configuration.parameters, there.configuration.parameters
+    changed = [f"{name}={value}" for name, value in sorted(theirs.items()) if mine.get(name) != value]
+    return f"{arm.summary} ({', '.join(changed)})" if changed else arm.summary
 
 
 def _compared(claim: Claim, ours: Record, found: Found) -> tuple[Comparison, ...]:
@@ -99,7 +108,8 @@ def _compared(claim: Claim, ours: Record, found: Found) -> tuple[Comparison, ...
     gaps = dict(zip(records, _differences(ours, list(records.values())), strict=True))
     made = []
     for other in claim.against:
-        comparison, name = _not_run(other, found, claim.task), other.arm.name
+        name = other.arm.name
+        comparison = _not_run(other, theirs[name], ours)
         if name in gaps:
             comparison = replace(comparison, outcome=_outcome(gaps[name]), difference=gaps[name])
         made.append(comparison)
@@ -134,7 +144,8 @@ def _decided(comparisons: Sequence[Comparison]) -> tuple[str, str]:
         return UNCLEAR, f"not better, by more than chance, than {_names(unclear)}"
     better = [c for c in comparisons if c.outcome == "better"]
     if absent := [c for c in comparisons if c.outcome == "not run"]:
-        reasons = "; ".join(f"{c.label}: {c.missing}" for c in absent)
+        sorts = dict.fromkeys(c.missing for c in absent)
+        reasons = "; ".join(f"{_names([c for c in absent if c.missing == why])}: {why}" for why in sorts)
         return UNTESTED, f"better than {_names(better)}, but {reasons}" if better else reasons
     return SUPPORTED, f"better than {_names(better)}"
 
@@ -157,4 +168,4 @@ def _sizes(claim: Claim, ours: Record, found: Found) -> str | None:
     if isinstance(small, int) and isinstance(large, int) and small < large:
         return None
     told = [f"{size:,}" if isinstance(size, int) else "an unknown number of" for size in (large, small)]
-    return f"{label(other)} starts from {told[0]} parameters and {label(ours)} from {told[1]}, which is no smaller"
+    return f"the larger model has {told[0]} parameters, and the smaller one {told[1]}"

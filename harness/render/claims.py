@@ -90,6 +90,8 @@ def _section(verdict: Verdict) -> Iterator[str]:
     yield f"## {escape(verdict.claim)}: {verdict.verdict}"
     yield ""
     yield f"{escape(verdict.text)}. Task {escape(verdict.task)}: {escape(ran)}."
+    if all(comparison.difference is None for comparison in verdict.comparisons):
+        return
     yield ""
     headings = (*HEADINGS[2:], "record")
     yield "| " + " | ".join(headings) + " |"
@@ -107,7 +109,7 @@ def latex(page: Page) -> str:
         ran = f"Task {verdict.task}: {verdict.label}; {verdict.reason}"
         common = notes(weights) if verdict is page.verdicts[-1] else []
         title = f"{page.panel.name}: {verdict.text}: {verdict.verdict}"
-        made.append(Printed(title, HEADINGS[2:], list(_latex_rows(verdict)), [ran, *common], (0, 5)))
+        made.append(Printed(title, HEADINGS[2:], [*_latex_rows(verdict)], [ran, *common], (0, 5)))
     return HEAD + "".join("\n" + printed(table) for table in made)
 
 
