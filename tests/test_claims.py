@@ -256,7 +256,8 @@ def test_the_model_with_the_most_arms_and_then_the_newest_is_meant(template: Rec
     assert words.comparisons[0].difference is not None
     assert words.comparisons[0].difference.value == pytest.approx(0.2)
     again = at(4, new[1].model_copy(update={"evidence": record(template, level(0.1)).evidence}))
-    [page] = from_records([again, *new])  # the newer record of the same request
+    older = new[1].model_copy(update={"configuration": new[1].configuration.model_copy(update={"task_version": 0})})
+    [page] = from_records([again, *new, at(5, older)])  # the newer record of the same request, on the same task
     gap = page.verdicts[-1].comparisons[0].difference
     assert gap is not None
     assert gap.value == pytest.approx(0.1)

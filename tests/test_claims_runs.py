@@ -202,6 +202,13 @@ def test_settings_of_prior_models_and_tasks_are_checked_before_any_run(toys: Wor
         require_arms(Settings(task={"entry": "true"}), {}, toys.registry)
 
 
+def test_a_device_that_cannot_be_used_stops_all(toys: Workshop, four_persons: Panel) -> None:
+    models = {**toys.registry.models, "mnl": entry_of(Frequencies, name="mnl", needs=("torch",))}
+    elsewhere = replace(toys, registry=replace(toys.registry, models=models))
+    with pytest.raises(RequestError, match="device 'cuda:99' cannot be used"):
+        steps(chosen(["switching"]), Request(four_persons, device="cuda:99"), elsewhere)
+
+
 def test_a_claim_by_a_wrong_name() -> None:
     with pytest.raises(RequestError, match="did you mean 'words'"):
         chosen(["word"])

@@ -49,9 +49,8 @@ class Page:
 def from_records(records: Iterable[Record]) -> list[Page]:
     """A page for every panel that a fine-tuned language model was run on beside something that a claim compares.
 
-    Of records of one request the newest counts; runs on some of the training persons, and what was submitted, do not.
-    Prior models are those run with their defaults, or else, where there
-    are none, the newest.
+    Of records of one request the newest counts, as does a task's newest version; runs on some of the training persons,
+    and what was submitted, do not. Prior models are those run with their defaults, or else the newest.
     """
     panels: dict[Key, list[Record]] = defaultdict(list)
     prints: dict[str, set[str]] = defaultdict(set)
@@ -69,9 +68,15 @@ def from_records(records: Iterable[Record]) -> list[Page]:
 
 
 def _newest(records: Iterable[Record]) -> list[Record]:
-    """The newest record of each request and task, the newest of all last."""
+    """The newest record of each request, of the newest version of each task, the newest of all last."""
+    ordered = sorted(records, key=_age)
     latest: dict[str, Record] = {}
-    for record in sorted(records, key=_age):
+    versions: dict[str, int] = {}
+    for asked in (record.configuration for record in ordered):
+        versions[asked.task] = max(asked.task_version, versions.get(asked.task, 0))
+    for record in ordered:
+        if record.configuration.task_version < versions[record.configuration.task]:
+            continue
         key = record.configuration.key()
         latest.pop(key, None)
         latest[key] = record

@@ -7,7 +7,7 @@ arm that cannot be had costs the claims that need it, and no other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness import processes
 from harness.claims.paper import BUILTIN_BASE, CLAIMS, LANGUAGE_MODEL, LARGER, SHOTS, Arm, Claim, is_of_base
@@ -88,7 +88,10 @@ def require_arms(settings: Settings, larger: Mapping[str, str], registry: Regist
 
 
 def steps(claims: Sequence[Claim], request: Request, workshop: Workshop) -> list[Step]:
-    """A step for every arm that the claims compare, prior models first: they take the least time."""
+    """A step for every arm that the claims compare, prior models first: they take the least time.
+
+    RequestError for a device that cannot be used.
+    """
     arms: dict[Arm, None] = {arm: None for claim in claims for arm in claim.arms()}
     order = sorted(arms, key=lambda arm: arm.model == LANGUAGE_MODEL)
     return [_step(arm, [claim for claim in claims if arm in claim.arms()], request, workshop) for arm in order]
@@ -105,6 +108,8 @@ def _step(arm: Arm, claims: Sequence[Claim], request: Request, workshop: Worksho
         run = _run(arm, able, request, workshop.registry)
     except HarnessError as error:
         return Step(arm, names, None, False, {task.key: str(error) for task in tasks})
+    # A device that cannot be used is a wrong request, and not the arm's: it stops the plan.
+    run = replace(run, device=resolve_device(request.device, run.model.item.needs))
     return Step(arm, names, run, all(is_known(run, task, workshop) for task in able), why_not)
 
 
@@ -140,7 +145,6 @@ def _run(arm: Arm, tasks: tuple[Task, ...], request: Request, registry: Registry
         tasks=tasks,
         panel=request.panel,
         seed=request.seed,
-        device=resolve_device(request.device, entry.item.needs),
         train_also=request.also if arm.pools else (),
         resumes=request.resumes if arm.pretrained else None,
     )
