@@ -146,9 +146,7 @@ def require_same(panel: Panel, facts: PanelFacts, option: str) -> None:
 def verify(record: Record, again: Record) -> Verification:
     """What the two say of one another. again: the record of the same request, made now."""
     mine, other = record.evidence, again.evidence
-    differing = {
-        key: (value, again.figures.get(key)) for key, value in record.figures.items() if again.figures.get(key) != value
-    }
+    differing = _differing(record, again)
     changed = circumstances(record, again)
     sums = np.column_stack([mine.log_likelihood, mine.log_likelihood]).astype(np.float64)
     same = mine.same_transitions(other)
@@ -185,6 +183,12 @@ def borrow(cache: Path, scratch: Path) -> None:
         (scratch / kept.name).mkdir()
         for one in kept.glob("[!.]*"):
             (scratch / kept.name / one.name).symlink_to(one.resolve(), target_is_directory=one.is_dir())
+
+
+def _differing(record: Record, again: Record) -> dict[str, tuple[float | None, float | None]]:
+    """The figures that the record has, and the other otherwise; of what it lacks, its evidence may be too old."""
+    pairs = {key: (value, again.figures.get(key)) for key, value in record.figures.items() if value is not None}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def _same_evidence(record: Record, again: Record) -> bool:

@@ -31,6 +31,7 @@ from harness.verify import Verification, borrow, contradictions, require_same, r
 from harness.verify import verify as compare
 from harness.weights import weighted, weighted_alike
 
+MOST_LINES = 3  # of runs that a mix lacks
 Differing = Mapping[str, tuple[float | None, float | None]]
 
 
@@ -203,11 +204,18 @@ def _mixed(record: Record, bench: _Bench) -> Record:
     parts = [every[run] for run in asked["runs"]]
     lost = [part for part in parts if not probabilities.path_of(cache_folder(), part.id).exists()]
     if lost:
-        lines = "; ".join(command(part, bench.registry, bench.records) for part in lost)
+        lines = [command(part, bench.registry, bench.records) for part in lost[:MOST_LINES]]
+        more = [f"and so {len(lost) - MOST_LINES} more"] if len(lost) > MOST_LINES else []
         raise RequestError(
-            f"{record.id} is a mix, and what {len(lost)} of its runs said is not on this machine: run first: {lines}"
+            f"{record.id} is a mix, and what {len(lost)} of its {len(parts)} runs said is not on this machine; run "
+            f"first, with the code that made them: {'; '.join(lines + more)}"
         )
-    again = mix_runs(parts, cache_folder(), of_board=asked["of"] == "board")
+    cache = bench.scratch / "cache"
+    for part in parts:
+        kept = probabilities.path_of(cache, part.id)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.symlink_to(probabilities.path_of(cache_folder(), part.id).resolve())
+    again = mix_runs(parts, cache, of_board=asked["of"] == "board")
     return again.model_copy(update={"figures": bench.figures(again)})
 
 
