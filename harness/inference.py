@@ -115,8 +115,9 @@ class Resampled:
     def adjusted(self, reference: int) -> FloatArray:
         """float64 [M]: p-values of ``differences`` that keep the chance of any false finding at their level.
 
-        Romano and Wolf's stepdown of the largest |t| (2005, Algorithm 4.1; p-values as in Romano and Wolf 2016,
-        Algorithm 4.2), from the same replicates: never below the unadjusted, and no larger t has a larger p.
+        Romano and Wolf's stepdown of the largest |t| (2005, Econometrica 73(4); its p-values as in their 2016,
+        Statistics & Probability Letters 113), from the same replicates: never below the unadjusted, and no larger t has
+        a larger p.
         """
         return self._adjusted(*self._gaps(reference))
 

@@ -25,6 +25,7 @@ SEED = 20240617
 BLOCK_CELLS = 1 << 21  # of the replicates x units matrix that one stream draws: 16 MB of float64
 COUNT_CELLS = 1 << 16  # that are counted at once: they stay in the processor's cache
 TILE = 64  # rows and columns of a product
+THREADS = 8  # at most: each holds a block, its bits and what they are counted from, 40 MB
 PRODUCT = 1 << 18  # multiplications that a BLAS keeps to one thread; two that wait for each other take longer
 FINEST = 300  # columns are never scaled by more than 2^300: below that lies no log-likelihood
 
@@ -112,7 +113,7 @@ class Draw:
         """As many units as there are, with replacement; with strata Rao and Wu's rescaled bootstrap.
 
         Of the n_h units of stratum h, n_h - 1 are drawn with replacement and each counts n_h / (n_h - 1) times (Rao and
-        Wu 1988; Rao, Wu and Yue 1992, section 2), so that the variance of a total is the usual unbiased one. A unit
+        Wu 1988; Rao, Wu and Yue 1992), so that the variance of a total is the usual unbiased one. A unit
         that is alone altogether is drawn once.
         """
         if stratum is None or units == 1:
@@ -133,7 +134,7 @@ class Draw:
         step = max(1, COUNT_CELLS // units)
         for top in range(0, rows, step):
             at = bits[top : top + step].astype(np.uint64)
-            at *= size  # 32 bits make one of n with a bias under n / 2^32 (Lemire 2019, section 4)
+            at *= size  # 32 bits make one of n with a bias under n / 2^32 (Lemire 2019)
             at >>= np.uint64(32)
             at += first + units * np.arange(len(at), dtype=np.uint64)[:, None]
             found = np.bincount(at.view(np.int64).ravel(), minlength=len(at) * units)
@@ -214,7 +215,9 @@ def _products(draw: Draw, whole: FloatArray, replicates: int, seed: int) -> Floa
     if len(starts) == 1:
         fill(0)
     else:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy lets go of the lock where the work is
+        with ThreadPoolExecutor(
+            min(THREADS, os.cpu_count() or 1)
+        ) as pool:  # numpy lets go of the lock where the work is
             list(pool.map(fill, starts))
     return sums
 
