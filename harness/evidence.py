@@ -84,6 +84,20 @@ class Part(Closed):
 Slices = dict[str, dict[str, Part]]  # dimension -> level -> part
 
 
+def add_up(slices: Slices, evidence: EvidenceColumns) -> bool:
+    """Whether the levels of every dimension hold the evidence's transitions and log-likelihood between them.
+
+    Sums of groups are kept to a thousandth of a nat, so they may differ by half of that for each.
+    """
+    for levels in slices.values():
+        sums = [value for part in levels.values() for value in part.log_likelihood]
+        if sum(part.transitions for part in levels.values()) != sum(evidence.transitions):
+            return False
+        if abs(sum(sums) - sum(evidence.log_likelihood)) > 0.0005 * (len(sums) + 1):
+            return False
+    return True
+
+
 def freeze(evidence: Evidence) -> EvidenceColumns:
     """The evidence as a record keeps it."""
     columns: dict[str, Any] = {"ids": list(evidence.ids)}

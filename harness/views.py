@@ -154,9 +154,9 @@ def jackknifed(sums: FloatArray, counted: FloatArray, reference: int = 0) -> tup
     """Perplexities of M models, and log-likelihoods per transition less the reference's, from groups of persons.
 
     sums: float64 [M, G], in nats. counted: float64 [G], what the groups' transitions count for, two or more of them
-    above zero. Each group is left out in turn; a standard error is the square root of (g - 1) / g times the sum of squared
-    distances, over the g groups that have a transition, and intervals are Student's t with g - 1 degrees of freedom
-    (Kott 2001, section 2). Perplexities have theirs on the log scale.
+    above zero. Each group is left out in turn; a standard error is the square root of (g - 1) / g times the sum of
+    squared distances, over the g groups that have a transition, and intervals are Student's t with g - 1 degrees of
+    freedom (Kott 2001, section 2). Perplexities have theirs on the log scale.
     """
     from scipy.special import stdtr, stdtrit
 

@@ -12,9 +12,11 @@ import typer
 from harness.cli import console
 from harness.cli.options import BOARDS, RECORDS, BoardsOption, RecordsOption
 from harness.errors import RequestError, RunError, did_you_mean
-from harness.leaderboard import Board, boards
-from harness.records import Store, figures
+from harness.evidence import add_up
+from harness.leaderboard import Board, boards_in
+from harness.records import Record, Store, figures
 from harness.registry import Registry
+from harness.scoring import Metric
 
 WIDE = 150  # terminal columns below which a board leaves out what it cost
 
@@ -36,17 +38,15 @@ def leaderboard(
     from harness import render
 
     registry: Registry = context.obj
-    every = records_folder(records).all()
-    if not every:
+    store = records_folder(records)
+    made = boards_in(store)
+    if not made:
         raise RequestError(f"{records}: no record files; 'harness run' makes them")
-    made = boards(every)
     chosen = of_task_and_panel(made, task, data)
     tables = render.files(made, folder, registry)
     if check:
-        metrics = [entry.item for entry in registry.metrics.values()]
-        wrong = [record.id for record in every if not _agree(record.figures, figures(record, metrics))]
-        if wrong:
-            raise RunError(f"records whose figures are not those of their evidence: {', '.join(wrong)}")
+        every = store.all()
+        _require_sound(every, [entry.item for entry in registry.metrics.values()])
         if stale := render.stale(tables):
             raise RunError(f"stale: {', '.join(map(str, stale))}; 'harness leaderboard' regenerates them")
         console.say(f"{len(tables)} tables and {len(every)} records agree")
@@ -60,6 +60,16 @@ def leaderboard(
         for board in chosen:
             console.result(render.render(board, format, registry))
     console.say(f"{len(written)} of {len(tables)} tables changed in {folder}")
+
+
+def _require_sound(records: Sequence[Record], metrics: Sequence[Metric]) -> None:
+    """RunError naming the records whose figures, or slices, are not those of their evidence."""
+    for what, sound in (
+        ("figures", lambda record: _agree(record.figures, figures(record, metrics))),
+        ("slices", lambda record: record.slices is None or add_up(record.slices, record.evidence)),
+    ):
+        if wrong := [record.id for record in records if not sound(record)]:
+            raise RunError(f"records whose {what} are not those of their evidence: {', '.join(wrong)}")
 
 
 def _agree(kept: Mapping[str, float | None], computed: Mapping[str, float | None]) -> bool:

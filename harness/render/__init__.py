@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from harness.errors import RequestError, did_you_mean
 from harness.leaderboard import Board
@@ -17,12 +18,13 @@ FORMATS: dict[str, Callable[[Board], str]] = {
     "csv": csv.render,
     "json": json.render,
 }
+OF_CONTENT: dict[str, Callable[[dict[str, Any]], str]] = {"csv": csv.text, "json": json.text}
 PAGE = "html"  # of all boards at once
 
 
 def render(board: Board, format: str, registry: Registry) -> str:
     """The board's text in this format; a plugin's own rendering comes first. RequestError for an unknown format."""
-    text: str | None = registry.manager.hook.harness_render(board=board, format=format)
+    text = _by_plugin(board, format, registry)
     if text is not None:
         return text
     if format == PAGE:
@@ -30,6 +32,11 @@ def render(board: Board, format: str, registry: Registry) -> str:
     if format not in FORMATS:
         raise RequestError(f"no format is called '{format}'; {did_you_mean(format, [*FORMATS, PAGE])}")
     return FORMATS[format](board)
+
+
+def _by_plugin(board: Board, format: str, registry: Registry) -> str | None:
+    text: str | None = registry.manager.hook.harness_render(board=board, format=format)
+    return text
 
 
 def page(boards: list[Board]) -> str:
@@ -47,8 +54,12 @@ def files(boards: list[Board], folder: Path, registry: Registry) -> dict[Path, s
     """
     made: dict[Path, str] = {}
     for board in boards:
-        at = folder / board.folder
-        made |= {at / f"{board.task}.{format}": render(board, format, registry) for format in FORMATS}
+        at, content = folder / board.folder, json.plain(board)  # once, for both forms that are made of it
+        for format, own in FORMATS.items():
+            text = _by_plugin(board, format, registry)
+            if text is None:
+                text = OF_CONTENT[format](content) if format in OF_CONTENT else own(board)
+            made[at / f"{board.task}.{format}"] = text
         made |= {at / f"{board.task}-{name}.csv": text for name, text in csv.views(board).items()}
     made[folder / "index.html"] = page(boards)
     return made

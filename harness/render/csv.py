@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.inference import Estimate
@@ -24,73 +24,65 @@ def text(content: dict[str, Any]) -> str:
 
 def views(board: Board) -> dict[str, str]:
     """View -> text: 'slices', 'calibration' and 'curves', those that the board has; a line for each figure."""
-    made = {"slices": _slices(board), "calibration": _calibration(board), "curves": _curves(board)}
-    return {name: _text(lines) for name, lines in made.items() if lines}
+    made = {
+        "slices": (SLICE, list(_slices(board))),
+        "calibration": (BIN, list(_calibration(board))),
+        "curves": (POINT, list(_curves(board))),
+    }
+    return {name: _table(headings, lines) for name, (headings, lines) in made.items() if lines}
 
 
-def _slices(board: Board) -> list[dict[str, object]]:
-    return [
-        {
-            "by": part.dimension,
-            "level": level.name,
-            "persons": level.persons,
-            "transitions": level.transitions,
-            "record": row.record,
-            "model": row.label,
-            **_estimate("perplexity", level.perplexity[i]),
-            **_estimate("behind", level.behind[i]),
-        }
-        for part in board.views.slices
-        for level in part.levels
-        for i, row in enumerate(board.rows[: len(level.perplexity)])
-        if level.perplexity[i] is not None
-    ]
+PERPLEXITY = tuple(f"perplexity.{part}" for part in ("value", "standard_error", "low", "high"))
+BEHIND = tuple(name.replace("perplexity", "behind") for name in PERPLEXITY)
+SLICE = ("by", "level", "persons", "transitions", "record", "model", *PERPLEXITY, *BEHIND)
+BIN = ("record", "model", "bin", "counted", "predicted", "observed")
+POINT = ("model", "train_persons", "record", *PERPLEXITY)
+Line = tuple[object, ...]
 
 
-def _calibration(board: Board) -> list[dict[str, object]]:
-    return [
-        {
-            "record": row.record,
-            "model": row.label,
-            "bin": i,
-            "counted": _number(at.counted),
-            "predicted": _number(at.predicted),
-            "observed": _number(at.observed),
-        }
-        for row, curve in zip(board.rows, board.views.reliability, strict=False)
-        for i, at in enumerate(curve.bins if curve is not None else (), start=1)
-    ]
+def _slices(board: Board) -> Iterator[Line]:
+    for part in board.views.slices:
+        for level in part.levels:
+            known = part.dimension, level.name, level.persons, level.transitions
+            for row, of, behind in zip(board.rows, level.perplexity, level.behind, strict=False):
+                if of is not None:
+                    yield (*known, row.record, row.label, *_estimate(of), *_estimate(behind))
 
 
-def _curves(board: Board) -> list[dict[str, object]]:
-    return [
-        {
-            "model": curve.label,
-            "train_persons": point.train_persons,
-            "record": point.record,
-            **_estimate("perplexity", point.perplexity),
-        }
-        for curve in board.views.curves
-        for point in curve.points
-    ]
+def _calibration(board: Board) -> Iterator[Line]:
+    for row, curve in zip(board.rows, board.views.reliability, strict=False):
+        for i, at in enumerate(curve.bins if curve is not None else (), start=1):
+            yield row.record, row.label, i, _number(at.counted), _number(at.predicted), _number(at.observed)
 
 
-def _estimate(name: str, estimate: Estimate | None) -> dict[str, object]:
-    parts = ("value", "standard_error", "low", "high")
-    return {f"{name}.{part}": None if estimate is None else _number(getattr(estimate, part)) for part in parts}
+def _curves(board: Board) -> Iterator[Line]:
+    for curve in board.views.curves:
+        for point in curve.points:
+            yield curve.label, point.train_persons, point.record, *_estimate(point.perplexity)
+
+
+def _estimate(of: Estimate | None) -> Line:
+    if of is None:
+        return (None,) * 4
+    return _number(of.value), _number(of.standard_error), _number(of.low), _number(of.high)
 
 
 def _number(value: float) -> float:
     return float(f"{value:.{VIEW_DIGITS}g}")
 
 
+def _table(headings: Sequence[str], lines: Iterable[Line]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(headings)
+    writer.writerows(lines)
+    return text.getvalue()
+
+
 def _text(lines: Iterable[Mapping[str, Any]]) -> str:
     rows = list(lines)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return _table(names, (tuple(map(row.get, names)) for row in rows))
 
 
 def _flat(value: dict[str, object], prefix: str) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from harness.inference import Estimate
 from harness.leaderboard import OPTIONAL, Board
 from harness.views import Views
 
@@ -40,16 +41,21 @@ def _plain(value: Any, digits: int) -> Any:
         return value
     if isinstance(value, (list, tuple)):
         return [_plain(item, digits) for item in value]
+    if isinstance(value, Estimate):
+        return _estimate(value, digits)
     if is_dataclass(value):
         value = {name: getattr(value, name) for name in value.__dataclass_fields__}
     elif isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
-    # Of estimates that were compared with nothing, p is not said.
-    return {
-        str(name): _plain(item, digits)
-        for name, item in value.items()
-        if item is not None or name not in ("p", "p_adjusted")
-    }
+    return {str(name): _plain(item, digits) for name, item in value.items()}
+
+
+def _estimate(of: Estimate, digits: int) -> dict[str, float]:
+    """Compared with nothing, p is not said."""
+    parts = {"value": of.value, "standard_error": of.standard_error, "low": of.low, "high": of.high}
+    parts |= {} if of.p is None else {"p": of.p}
+    parts |= {} if of.p_adjusted is None else {"p_adjusted": of.p_adjusted}
+    return {name: float(f"{part:.{digits}g}") for name, part in parts.items()}
 
 
 def render(board: Board) -> str:
