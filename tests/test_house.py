@@ -58,7 +58,7 @@ ROOMS = [
     {"recording", "rows"},
     {"run", "probabilities", "views"},
     {"runner", "leaderboard", "audit", "scaffold", "explain", "comparing", "differing"},
-    {"ablations", "claims", "forecast", "forecast_careers", "mixing", "submission"},
+    {"ablations", "card", "claims", "forecast", "forecast_careers", "mixing", "submission"},
     {"forecast_report", "verify"},
     {"render", "forecast_files"},
     {"cli"},

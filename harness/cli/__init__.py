@@ -14,6 +14,7 @@ from harness import __version__, processes
 from harness.cli import (
     ablate,
     board,
+    card,
     claims,
     compare,
     console,
@@ -62,6 +63,7 @@ def build_app(registry: Registry) -> typer.Typer:
     app.command("show")(show.show)
     app.command("leaderboard")(board.leaderboard)
     app.command("compare")(compare.compare)
+    app.command("card")(card.card)
     app.command("mix")(mix.mix)
     app.command("score")(score.score)
     app.command("verify")(verify.verify)

@@ -12,6 +12,7 @@ from harness.design import drawn
 from harness.probabilities import is_submitted
 from harness.records import PanelFacts, Record
 from harness.registry import Registry
+from harness.rows import MIX
 
 FILES = ("folder", "file", "career")  # readers of files, whose names may be those of data sets
 
@@ -19,9 +20,13 @@ FILES = ("folder", "file", "career")  # readers of files, whose names may be tho
 def command(record: Record, registry: Registry, records: Path) -> str:
     """``harness run`` as it was asked, fit and all; a panel that was read from files by its name.
 
-    Of what was submitted, ``harness score``.
+    Of what was submitted, ``harness score``; of a mix, ``harness mix``.
     """
     asked = record.configuration
+    if asked.model == MIX:
+        of_board = asked.parameters["of"] == "board"
+        parts = ["--task", asked.task, "--data", asked.panel.name] if of_board else asked.parameters["runs"]
+        return shlex.join(["harness", "mix", *parts, "--records", str(records)])
     task = asked.task.removesuffix("-entry")
     if is_submitted(record):
         words = ["harness", "score", "FILE", "--name", asked.model, "--task", task, *_data(asked.panel, registry)]

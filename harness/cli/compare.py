@@ -19,11 +19,14 @@ from harness.differing import Differing, differing
 from harness.errors import RequestError
 from harness.machine import cache_folder
 from harness.probabilities import Said, load, path_of
-from harness.records import Record, find_record
+from harness.records import Record, Store, find_record
 from harness.registry import Registry
 from harness.render.sections import Section
 
 EVERY = "all"
+SPARE = ("of all", "95% interval", "age", "in total", "se", "persons", "run")  # columns, the first to be missed first
+FOLDED = 16  # characters at which a name is folded
+BETWEEN = 3  # characters between columns
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,8 @@ def compare(
     of the panel; which kinds of transitions, from which state to which, make most of the difference; and which single
     ones. The last two are read from the cache of the machine that ran both, which no record file replaces.
     """
-    every = records_folder(records).all()
-    chosen = [find_record(every, run) for run in runs]
+    store = records_folder(records)
+    chosen = [named(store, run) for run in runs]
     compared = compare_runs(chosen)
     asked = _Asked(by, transitions, context.obj, records)
     detailed = chosen[1:] if as_json or each or len(chosen) == 2 else []
@@ -88,6 +91,15 @@ def compare(
     _tell(chosen, compared, pairs, asked)
     if not pairs:
         console.say(f"where two of them differ: harness compare {chosen[0].id} {chosen[1].id}; --each: all of them")
+
+
+def named(store: Store, run: str) -> Record:
+    """The one record whose id begins so, found by the names of the files where these are as they were written.
+
+    RequestError where there is none, or more than one.
+    """
+    likely = [path for path in store.paths() if path.stem.rpartition("-")[2].startswith(run)]
+    return find_record(map(store.read, likely) if likely else store.all(), run)
 
 
 def _pair(first: Record, other: Record, asked: _Asked) -> _Pair:
@@ -174,8 +186,21 @@ def _tell(chosen: Sequence[Record], compared: Sequence[Compared], pairs: Sequenc
 
 
 def _print(section: Section) -> None:
-    numbers = [i >= section.text for i in range(len(section.headings))]
-    console.table(section.headings, section.rows, numbers, section.title)
+    kept = _fitting(section, console.width())
+    rows = [[row[i] for i in kept] for row in section.rows]
+    console.table([section.headings[i] for i in kept], rows, [i >= section.text for i in kept], section.title)
     for note in section.notes:
         console.result(f"  {note}")
     console.result("")
+
+
+def _fitting(section: Section, width: int) -> list[int]:
+    """The columns that a line has room for: what can be missed goes first, and names fold before that."""
+    kept = list(range(len(section.headings)))
+    wide = [max(len(row[i]) for row in (section.headings, *section.rows)) for i in kept]
+    wide = [min(each, FOLDED) if i < section.text else each for i, each in enumerate(wide)]
+    for heading in SPARE:
+        if sum(wide[i] + BETWEEN for i in kept) <= width:
+            break
+        kept = [i for i in kept if section.headings[i] != heading]
+    return kept

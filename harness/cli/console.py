@@ -44,13 +44,22 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
     from rich.text import Text
 
     terminal = on_terminal()
-    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
+    caption = Text(title, style="table.title") if title else None  # names are no markup
+    made = Table(title=caption, title_justify="left", box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
     for i, heading in enumerate(headings):
         numbers = i < len(right) and right[i]
-        made.add_column(heading, justify="right" if numbers else "left", no_wrap=numbers, overflow="fold")
+        made.add_column(Text(heading), justify="right" if numbers else "left", no_wrap=numbers, overflow="fold")
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     Console(width=None if terminal else width(), soft_wrap=not terminal).print(made)
+
+
+def markdown(text: str) -> None:
+    """Markdown on stdout, laid out for a terminal."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console().print(Markdown(text))
 
 
 class _RichBar:

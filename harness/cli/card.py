@@ -1,0 +1,59 @@
+"""harness card: a run on one page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.card import Here, card_of
+from harness.cli import console
+from harness.cli.again import command, opened_by
+from harness.cli.board import records_folder
+from harness.cli.compare import named
+from harness.cli.options import RECORDS, JsonOption, RecordsOption
+from harness.records import Record, write_atomically
+from harness.registry import Registry
+from harness.rows import MIX, is_submitted
+
+
+def card(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="Id of a record, or how it begins.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Write it to this file instead.", metavar="FILE")] = None,
+    records: RecordsOption = RECORDS,
+    as_json: JsonOption = False,
+) -> None:
+    """A run on one page: model, data, figures and place, calibration, for whom it holds, cost, provenance, limits.
+
+    Everything is read from the record files of the folder, and from what is installed: what a model and a data set are.
+    Markdown in a pipe and in a file; laid out on a terminal.
+    """
+    from harness.render.card import plain, render
+
+    registry: Registry = context.obj
+    store = records_folder(records)
+    record = named(store, run)
+    made = card_of(record, store, _here(record, registry, records))
+    if out is not None:
+        write_atomically(out, json.dumps(plain(made), indent=2, ensure_ascii=False) + "\n" if as_json else render(made))
+        console.say(f"-> {out}")
+    elif as_json:
+        console.emit_json(plain(made))
+    elif console.on_terminal():
+        console.markdown(render(made))
+    else:
+        console.result(render(made))
+
+
+def _here(record: Record, registry: Registry, records: Path) -> Here:
+    asked = record.configuration
+    opened = opened_by(asked.panel, registry)
+    made_here = asked.model != MIX and not is_submitted(record)
+    return Here(
+        model=registry.models.get(asked.model) if made_here else None,
+        dataset=registry.datasets[opened.source].item if opened.is_named else None,
+        command=command(record, registry, records),
+    )
