@@ -7,7 +7,7 @@ from math import isfinite
 
 from harness.leaderboard import Board, Row
 from harness.render.html.figures import numbers
-from harness.render.html.forest import marks, near, perplexity_text
+from harness.render.html.forest import marks, near, perplexity_text, within
 from harness.render.html.markup import Markup, element, join, name
 from harness.render.html.scales import Scale, around
 from harness.render.html.svg import Frame, apart, px, shortened
@@ -16,6 +16,7 @@ from harness.views import Curve
 
 CURVES = 8  # as many as eyes and the palette can tell from one another
 LEAST_SECONDS = 0.01  # what is measured: a logarithmic axis has no place for zero
+DODGE = 4.0  # pixels from one curve to the next
 LETTERS = 24  # of a name beside a point
 WIDTH, HEIGHT = 430.0, 310.0
 
@@ -36,7 +37,7 @@ def cost(board: Board, id: str) -> Markup | None:
         return None
     frame = Frame(
         around([spent[i] for i in drawn], log=True, margin=0.06),
-        around([board.rows[i].perplexity.value for i in drawn], log=True, margin=0.07),
+        _with_room_below(around([board.rows[i].perplexity.value for i in drawn], log=True, margin=0.07)),
         WIDTH,
         HEIGHT,
     )
@@ -58,6 +59,11 @@ def cost(board: Board, id: str) -> Markup | None:
         _cost_numbers(board, timed),
         class_="chart",
     )
+
+
+def _with_room_below(scale: Scale) -> Scale:
+    """An eighth longer at the low end, where the names of the best models stand."""
+    return Scale(scale.low / (scale.high / scale.low) ** 0.125, scale.high, log=True)
 
 
 def _staircase(frame: Frame, points: Sequence[tuple[float, float]]) -> Markup:
@@ -83,8 +89,8 @@ def _names(frame: Frame, points: Sequence[tuple[Row, float]]) -> list[Markup]:
     made = []
     for (row, seconds), y in zip(points, heights, strict=True):
         x, text = frame.px(seconds), shortened(row.label, LETTERS)
-        start = x - 6.2 * len(text) < frame.left
-        at = max(x - 5, frame.left + 4) if start else x + 4
+        start = x - 6.2 * len(text) - 7 < frame.left
+        at = max(x - 5, frame.left + 4) if start else x - 7
         made.append(element("text", text, class_="n", x=px(at), y=px(y), text_anchor=None if start else "end"))
     return made
 
@@ -115,11 +121,13 @@ def learning(board: Board, id: str) -> Markup | None:
     curves = [
         curve
         for curve in board.views.curves
-        if len(curve.points) > 1 and all(isfinite(point.perplexity.value) for point in curve.points)
+        if len(curve.points) > 1 and all(isfinite(point.perplexity.high) for point in curve.points)
     ]
     if not curves:
         return None
-    drawn = sorted(curves, key=lambda c: (c.points[-1].perplexity.value, c.label))[:CURVES]
+    close = within([curve.points[-1].perplexity for curve in curves])
+    kept = [curve for curve, is_close in zip(curves, close, strict=True) if is_close]
+    drawn = sorted(kept, key=lambda c: (c.points[-1].perplexity.value, c.label))[:CURVES]
     points = [point for curve in drawn for point in curve.points]
     scale = around([float(point.train_persons) for point in points], log=True)
     frame = Frame(scale, _heights(drawn), WIDTH, HEIGHT, right=130)
@@ -131,13 +139,13 @@ def learning(board: Board, id: str) -> Markup | None:
         f"Perplexity of {len(drawn)} models against the number of training persons",
         f"With {most:,} persons {drawn[0].label} is lowest. The figures stand in the table below.",
         frame.axes("training persons", "perplexity", most=5),
-        *(_curve(frame, curve, i, places[i]) for i, curve in enumerate(drawn)),
+        *(_curve(frame, curve, i, places[i], DODGE * (i - (len(drawn) - 1) / 2)) for i, curve in enumerate(drawn)),
     )
     caption = (
         "The same held-out persons throughout; fewer training persons are a part of more. Lines are 95% intervals."
     )
     if len(drawn) < len(curves):
-        caption += f" The best {len(drawn)} of {len(curves)} models are drawn."
+        caption += f" The best {len(drawn)} of {len(curves)} models are drawn; the others are many, or too far behind."
     lines = [
         [curve.label, f"{p.train_persons:,}", *map(perplexity_text, (e.value, e.low, e.high))]
         for curve in curves
@@ -155,7 +163,8 @@ def _heights(drawn: Sequence[Curve]) -> Scale:
     return around(values, log=True, margin=0.12)
 
 
-def _curve(frame: Frame, curve: Curve, i: int, label: float) -> Markup:
+def _curve(frame: Frame, curve: Curve, i: int, label: float, aside: float) -> Markup:
+    """Curve i, its name at the height ``label``; moved aside so that intervals do not lie on one another."""
     points = [(float(p.train_persons), p.perplexity.value) for p in curve.points]
     top, floor = frame.top, frame.height - frame.bottom
     parts = [frame.line(points, "l")]
@@ -166,4 +175,4 @@ def _curve(frame: Frame, curve: Curve, i: int, label: float) -> Markup:
         parts.append(element("circle", cx=x, cy=px(frame.py(p.perplexity.value)), r=4))
     end = frame.px(points[-1][0])
     parts.append(element("text", shortened(curve.label, 19), class_="n", x=px(end + 9), y=px(label)))
-    return element("g", *parts, class_=f"c{i}")
+    return element("g", *parts, class_=f"c{i}", transform=f"translate({px(aside)} 0)")

@@ -28,12 +28,18 @@ FAR = 4.0  # a model this many times as far behind the best as the median one wo
 
 def near(rows: Sequence[Row]) -> list[Row]:
     """Rows that a scale is made for: others are so far off that they would hide what is between these."""
-    best = rows[0].perplexity
+    drawn = within([row.perplexity for row in rows])
+    return [row for row, close in zip(rows, drawn, strict=True) if close]
+
+
+def within(perplexities: Sequence[Estimate]) -> list[bool]:
+    """Which perplexities a scale has room for: no more than ``FAR`` times as far from the lowest as the median one."""
+    best = min(perplexities, key=lambda p: p.value)
     if not isfinite(best.high):
-        return []
-    behind = [log(row.perplexity.value / best.value) for row in rows]
+        return [False] * len(perplexities)
+    behind = [log(p.value / best.value) for p in perplexities]
     limit = max(FAR * median(behind), 2 * log(best.high / best.value), 0.01)
-    return [row for row, far in zip(rows, behind, strict=True) if far <= limit and isfinite(row.perplexity.high)]
+    return [far <= limit and isfinite(p.high) for far, p in zip(behind, perplexities, strict=True)]
 
 
 def perplexity_text(value: float) -> str:

@@ -7,7 +7,7 @@ from harness.leaderboard import Board
 from harness.render.html.figures import scroller
 from harness.render.html.markup import Markup, element, identifier, name, unique
 from harness.render.table import NONE
-from harness.views import Level, Slice
+from harness.views import FEW, Level, Slice
 
 STEPS = (0.01, 0.03, 0.1, 0.3)  # nats per transition from which a tint is one step deeper
 
@@ -42,7 +42,7 @@ def _legend(reference: Markup) -> Markup:
         element("span", *worse, class_="legend"),
         " or better by more than ",
         element("span", *better, class_="legend"),
-        ".",
+        f". A dash: fewer than {FEW} persons, or a record that is older than slices.",
         class_="note",
     )
 
