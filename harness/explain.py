@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.contract import named
 from harness.errors import RequestError, did_you_mean
 from harness.model import Estimator, ModelSpec, Table
+from harness.probabilities import is_submitted
 from harness.records import Record
 from harness.registry import Registry
 from harness.run import code_version, fit_name
@@ -45,6 +46,8 @@ class Explainer:
     def _spec(self, record: Record, again: str) -> ModelSpec:
         """The record's model, whose code is that of the record's fit and whose libraries are here."""
         asked = record.configuration
+        if is_submitted(record):
+            raise RequestError(f"{record.id} ('{asked.model}') was submitted: there is no fit here to explain")
         if asked.model not in self.registry.models:
             raise RequestError(f"{record.id} is of '{asked.model}', no model that is installed; {self._able()}")
         entry = self.registry.model(asked.model)

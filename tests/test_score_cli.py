@@ -103,6 +103,8 @@ def test_the_line_that_makes_a_record_again(score: InProcess, tmp_path: Path, re
     asked = ["--name", "a b", "--task", "switch", "--data", "careers", *columns, "--floor", "1e-09", "--records", "r"]
     assert score("p.csv", *asked)[0] == 0
     [record] = Store(tmp_path / "r").all()
+    status, _, told = InProcess("explain", score.monkeypatch, score.capsys)(record.id, "--records", "r")
+    assert (status, told) == (2, f"error: {record.id} ('a b') was submitted: there is no fit here to explain\n")
     assert command(record, registry, Path("r")) == "harness score FILE " + " ".join(asked).replace("a b", "'a b'")
 
 

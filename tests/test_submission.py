@@ -32,9 +32,26 @@ def score(registry: Registry, workshop: Workshop, four_persons: Panel) -> Scorer
     return Scorer(registry, workshop, four_persons)
 
 
+def as_r_writes(path: Path, rows: Rows) -> Path:
+    """write.csv: names of rows, quotes around text, and numbers as 3e-01."""
+    lines = [f'"{i}","{p}",{y},"{s}",{v:.0e}' for i, (p, y, s, v) in enumerate(rows, start=1)]
+    path.write_text("\r\n".join(['"","person","year","state","probability"', *lines, ""]))
+    return path
+
+
 FORMS: dict[str, Callable[[Path], tuple[Path, dict[str, object]]]] = {
     "long csv": lambda folder: (long_file(folder), {}),
     "long csv.gz": lambda folder: (long_file(folder, name="p.csv.gz"), {}),
+    "long csv, as R writes it": lambda folder: (
+        as_r_writes(folder / "p.csv", long_rows()),
+        {},
+    ),
+    "long csv, as Stata writes it": lambda folder: (
+        written(
+            folder / "p.csv", ["person", "year", "state", "probability"], [[*r[:3], str(r[3])[1:]] for r in long_rows()]
+        ),
+        {},
+    ),
     "long parquet": lambda folder: (long_file(folder, name="p.parquet"), {}),
     "long csv, by other names": lambda folder: (
         written(folder / "p.csv", ["ID", "t", "to", "p"], long_rows()),
@@ -230,3 +247,39 @@ def test_a_models_probabilities_come_back_as_its_own_figures(registry: Registry,
     for task, record in Scorer(registry, workshop, panel)(file, *EXPECTED).items():
         assert record.figures == own[task].figures
         assert record.evidence == own[task].evidence
+
+
+@pytest.mark.slow
+@pytest.mark.survey
+def test_fifteen_million_rows(registry: Registry, nlsy97: Path, tmp_path: Path) -> None:
+    """Every state of every test transition of the survey: the figures of the model that said so, in bounded memory."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+    from pyarrow import parquet
+
+    panel = open_panel(nlsy97)
+    workshop = Workshop(registry, Store(tmp_path / "results"), tmp_path / "cache")
+    run = request(registry, panel, *EXPECTED, entry=entry_of(Frequencies))
+    own = {r.configuration.task: r for r in run_all(run, workshop)}
+    test, k = panel.part("test"), panel.n_states
+    transitions = test.transitions
+    rows = checked_log_prob(
+        run.model.item, fitted(run, workshop).model, test, transitions, whole_rows(test, transitions)
+    )
+    table = pa.table(
+        {
+            "person": pa.array(test.persons.tolist()).take(pa.array(np.repeat(test.person[transitions], k))),
+            "year": np.repeat(test.year[transitions], k),
+            "state": pa.array(panel.occupations.codes).take(pa.array(np.tile(np.arange(k), len(transitions)))),
+            "probability": np.exp(rows.astype(np.float64)).reshape(-1),
+        }
+    )
+    assert table.num_rows == 30_592 * 484
+    parquet.write_table(table, tmp_path / "p.parquet")
+    arrow_csv.write_csv(table, tmp_path / "p.csv")
+    del table, rows
+    for file in ("p.parquet", "p.csv"):
+        for task, record in Scorer(registry, workshop, panel)(tmp_path / file, *EXPECTED).items():
+            assert record.figures == own[task].figures
+            assert record.measured.score_seconds < 120
+            assert record.measured.peak_memory_mb < 3_000
