@@ -16,7 +16,7 @@ from harness.views import Curve
 
 CURVES = 8  # as many as eyes and the palette can tell from one another
 LEAST_SECONDS = 0.01  # what is measured: a logarithmic axis has no place for zero
-DODGE = 4.0  # pixels from one curve to the next
+DODGE = 2.5  # pixels from one curve to the next
 LETTERS = 24  # of a name beside a point
 WIDTH, HEIGHT = 430.0, 310.0
 
@@ -142,7 +142,8 @@ def learning(board: Board, id: str) -> Markup | None:
         *(_curve(frame, curve, i, places[i], DODGE * (i - (len(drawn) - 1) / 2)) for i, curve in enumerate(drawn)),
     )
     caption = (
-        "The same held-out persons throughout; fewer training persons are a part of more. Lines are 95% intervals."
+        "The same held-out persons throughout; fewer training persons are a part of more. Lines are 95% "
+        "intervals; curves stand a little aside of one another so that these can be seen."
     )
     if len(drawn) < len(curves):
         caption += f" The best {len(drawn)} of {len(curves)} models are drawn; the others are many, or too far behind."
@@ -174,5 +175,7 @@ def _curve(frame: Frame, curve: Curve, i: int, label: float, aside: float) -> Ma
         parts.append(element("line", class_="i", x1=x, x2=x, y1=px(y1), y2=px(y2)))
         parts.append(element("circle", cx=x, cy=px(frame.py(p.perplexity.value)), r=4))
     end = frame.px(points[-1][0])
-    parts.append(element("text", shortened(curve.label, 19), class_="n", x=px(end + 9), y=px(label)))
+    parts.append(
+        element("text", shortened(curve.label, 19), class_="n", x=px(end + 8 + DODGE * CURVES / 2 - aside), y=px(label))
+    )
     return element("g", *parts, class_=f"c{i}", transform=f"translate({px(aside)} 0)")
