@@ -19,8 +19,8 @@ from harness.entry import Entry
 from harness.inference import Estimate, Resampled
 from harness.leaderboard import Board, Row, boards
 from harness.model import ModelSpec
-from harness.records import Head, Record, Store
-from harness.rows import MIX, design_of, is_competitor, is_submitted, label, with_newer
+from harness.records import Head, Record, Store, is_submitted
+from harness.rows import MIX, design_of, is_competitor, label, with_newer
 from harness.run import code_version
 from harness.types import FloatArray
 from harness.views import Curve, Reliability, Slice, reliability_of, slices_of

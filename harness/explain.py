@@ -9,8 +9,7 @@ from pathlib import Path
 from harness.contract import named
 from harness.errors import RequestError, did_you_mean
 from harness.model import Estimator, ModelSpec, Table
-from harness.probabilities import is_submitted
-from harness.records import Record
+from harness.records import Record, is_submitted
 from harness.registry import Registry
 from harness.run import code_version, fit_name
 

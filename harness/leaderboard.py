@@ -12,7 +12,7 @@ import numpy as np
 from harness.confidence_set import confidence_set, ranks
 from harness.errors import RequestError
 from harness.inference import Estimate, Resampled
-from harness.records import Head, Record, Store, slug
+from harness.records import Head, Record, Store, is_submitted, slug
 from harness.rows import (
     MIX,
     OPTIONAL,
@@ -69,8 +69,8 @@ def boards(records: Iterable[Record]) -> list[Board]:
     """Every board that the records make, by panel and task.
 
     Records are on one board when panel contents, task, and task version agree; where several answer the same question
-    (same model, parameters and seed) the newest stands, as does the newest mix of all of a board's rows. RequestError
-    where two records that claim the same panel and task disagree on who is at risk.
+    (same model, parameters and seed; of what was submitted, the same name) the newest stands, as does the newest mix of
+    all of a board's rows. RequestError where two records that claim the same panel and task disagree on who is at risk.
     """
     return [_board(group, folder) for folder, group in _groups(records)]
 
@@ -107,8 +107,15 @@ def _newest(group: list[AnyRecord]) -> list[AnyRecord]:
     newest: dict[str, AnyRecord] = {}
     for record in sorted(group, key=lambda r: (r.measured.finished, r.id)):
         if record.configuration.task_version == version:
-            newest[MIX if is_of_board(record) else record.configuration.key()] = record
+            newest[_question(record)] = record
     return list(newest.values())
+
+
+def _question(record: AnyRecord) -> str:
+    """Of the records that share it the newest stands. Of what was submitted it is the name: a file is mended."""
+    if is_of_board(record):
+        return MIX
+    return f"submitted as {record.configuration.model}" if is_submitted(record) else record.configuration.key()
 
 
 def _board(group: list[Record], folder: str, superseded: int = 0) -> Board:

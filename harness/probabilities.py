@@ -19,7 +19,7 @@ import numpy as np
 from harness.errors import RequestError, RunError
 from harness.evidence import EvidenceColumns, freeze
 from harness.panel import Panel
-from harness.records import Record
+from harness.records import Record, is_submitted
 from harness.scoring import Scores, gather
 from harness.scratch import replacing
 from harness.slices import Levels, Slicing
@@ -108,11 +108,6 @@ def _equal(mine: Any, other: Any) -> bool:
 def path_of(cache: Path, record_id: str) -> Path:
     """Where the cache keeps what a run said."""
     return cache / "probabilities" / f"{record_id}.npz"
-
-
-def is_submitted(record: Record) -> bool:
-    """Whether the record's probabilities were made elsewhere, and read from a file."""
-    return bool(record.facts.get("submitted"))
 
 
 def covers_valid(cache: Path, record: Record) -> bool:

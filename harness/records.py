@@ -161,6 +161,11 @@ class Record(Head):
         return Evidence(ids=tuple(self.evidence.ids), **arrays)
 
 
+def is_submitted(record: Head) -> bool:
+    """Whether the record's probabilities were made elsewhere, and read from a file."""
+    return bool(record.facts.get("submitted"))
+
+
 def figures(record: Record, further: Iterable[Metric] = ()) -> dict[str, float | None]:
     """Every metric of a record, computed from the evidence as the record keeps it, to ten significant digits."""
     evidence = record.arrays()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from harness.inference import Design, Estimate
-from harness.records import Head, Mass, Measured, Record, figures
+from harness.records import Head, Mass, Measured, Record, figures, is_submitted
 from harness.scoring import METRICS
 
 MIX = "mix"  # what the records of ensembles of finished runs call their model
@@ -91,11 +91,6 @@ def is_of_board(record: Head) -> bool:
 def is_competitor(record: Record) -> bool:
     """Whether the record is of a model that others are ranked against."""
     return record.configuration.model != MIX and not record.knows_truth
-
-
-def is_submitted(record: Record) -> bool:
-    """Whether the record's probabilities were made elsewhere and handed in."""
-    return bool(record.facts.get("submitted", False))
 
 
 def design_of(record: Record) -> Design | None:

@@ -15,8 +15,8 @@ from harness import inference
 from harness.calibration import reliability
 from harness.evidence import Part
 from harness.inference import Estimate
-from harness.records import Record
-from harness.rows import design_of, is_competitor, is_submitted, label, with_newer
+from harness.records import Record, is_submitted
+from harness.rows import design_of, is_competitor, label, with_newer
 from harness.scoring import calibration_table
 from harness.types import FloatArray
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from toys import EXPECTED, MARGIN, InProcess
 
 from harness.cli.again import command
 from harness.data.write import write_panel
+from harness.leaderboard import boards
 from harness.panel import Panel
 from harness.records import Record, Store
 from harness.registry import Registry
@@ -125,6 +127,22 @@ def test_a_mix_takes_what_covers_the_validation_split(score: InProcess, tmp_path
     assert status == 2
     assert f"{ids['test']} (test) was submitted without the validation split" in told
     assert "'harness score --template FILE --valid' says of what" in told
+
+
+def test_a_file_that_is_mended_takes_the_place_of_the_one_before(score: InProcess, tmp_path: Path) -> None:
+    asked = ["--name", "mine", "--task", "switch", "--data", "careers", "--records", "r"]
+    long_file(tmp_path)
+    assert score("p.csv", *asked)[0] == 0
+    [first] = Store(tmp_path / "r").all()
+    before = first.measured.finished - timedelta(seconds=1)
+    Store(tmp_path / "r").write(
+        first.model_copy(update={"measured": first.measured.model_copy(update={"finished": before})})
+    )
+    long_file(tmp_path, long_rows([0.25] * 4))
+    assert score("p.csv", *asked)[0] == 0
+    [board] = boards(Store(tmp_path / "r").all())
+    assert [row.record for row in board.rows] != [first.id]
+    assert (len(board.rows), board.superseded, board.rows[0].submitted) == (1, 1, True)
 
 
 @pytest.mark.parametrize(

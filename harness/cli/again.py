@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.design import drawn
-from harness.probabilities import is_submitted
-from harness.records import PanelFacts, Record
+from harness.records import PanelFacts, Record, is_submitted
 from harness.registry import Registry
 from harness.rows import MIX
 

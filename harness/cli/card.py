@@ -14,9 +14,9 @@ from harness.cli.again import command, opened_by
 from harness.cli.board import records_folder
 from harness.cli.compare import named
 from harness.cli.options import RECORDS, JsonOption, RecordsOption
-from harness.records import Record, write_atomically
+from harness.records import Record, is_submitted, write_atomically
 from harness.registry import Registry
-from harness.rows import MIX, is_submitted
+from harness.rows import MIX
 
 
 def card(

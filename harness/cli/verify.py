@@ -21,7 +21,7 @@ from harness.machine import cache_folder, resolve_device
 from harness.mixing import mix as mix_runs
 from harness.panel import Panel
 from harness.progress import Progress
-from harness.records import PanelFacts, Record, Store, figures, find_record
+from harness.records import PanelFacts, Record, Store, figures, find_record, is_submitted
 from harness.registry import Registry
 from harness.rows import MIX, label
 from harness.runner import Workshop, execute
@@ -121,11 +121,11 @@ def _find(record: str, records: Path) -> Record:
 
 
 def _again(record: Record, sources: _Sources, device: str, bench: _Bench) -> Record:
-    if sources.file is not None and not probabilities.is_submitted(record):
+    if sources.file is not None and not is_submitted(record):
         raise RequestError(f"--file {sources.file}: {record.id} ({label(record)}) was run here, and not submitted")
     if record.configuration.model == MIX:
         return _mixed(record, bench)
-    if probabilities.is_submitted(record):
+    if is_submitted(record):
         return _submitted(record, sources, bench)
     bench.registry.model(record.configuration.model)  # a name that nothing here has, before panels are read
     panel = _panel(record.configuration.panel, sources, bench)

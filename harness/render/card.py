@@ -8,12 +8,12 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from harness.card import Card
-from harness.records import Configuration, PanelFacts
+from harness.records import Configuration, PanelFacts, is_submitted
 from harness.render import card_figures
 from harness.render.card_limits import limits
 from harness.render.markdown import escape, pipes
 from harness.render.table import rank_cell
-from harness.rows import MIX, is_submitted
+from harness.rows import MIX
 from harness.views import Level, Slice
 
 ELSEWHERE_SAID = {  # facts that the page says in words of its own

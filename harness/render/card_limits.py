@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.card import Card
-from harness.rows import MIX, is_submitted
+from harness.records import is_submitted
+from harness.rows import MIX
 from harness.views import FEW
 
 
