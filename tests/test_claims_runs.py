@@ -16,7 +16,7 @@ import pytest
 from pydantic import Field
 from toys import SMALLEST, Frequencies, InProcess, Parameters, entry_of
 
-from harness.claims.found import from_records
+from harness.claims.found import from_records, in_store
 from harness.claims.paper import CLAIMS, PRIOR
 from harness.claims.plan import Request, carry_out, chosen, require_arms, steps
 from harness.claims.verdict import UNTESTED, Verdict, judge
@@ -110,6 +110,7 @@ def test_runs_are_ordinary_and_verdicts_those_of_their_records(toys: Workshop, f
     assert larger.difference.value == pytest.approx(expected, abs=1e-5)
     assert alone.difference.value == larger.difference.value  # a larger toy is no better
     [page] = from_records(toys.store.all())
+    assert in_store(toys.store) == [page]
     told = [(v.claim, v.verdict, [c.difference for c in v.comparisons]) for v in page.verdicts]
     assert told == [(v.claim, v.verdict, [c.difference for c in v.comparisons]) for v in made.values()]
     assert [s.known for s in steps(chosen([]), asked, toys) if s.run is not None] == [True] * 15

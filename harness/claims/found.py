@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.claims.paper import (
     CLAIMS,
@@ -25,11 +25,12 @@ from harness.claims.paper import (
     is_of_base,
 )
 from harness.claims.verdict import Verdict, judge
-from harness.records import Configuration, PanelFacts, Record, slug
-from harness.rows import is_submitted, label
+from harness.records import Configuration, Head, PanelFacts, Record, Store, is_submitted, slug
+from harness.rows import label
 
 NO_RECORD = "no record of it"
 Key = tuple[str, str]
+AnyRecord = TypeVar("AnyRecord", bound=Head)
 
 
 @dataclass(frozen=True)
@@ -52,25 +53,44 @@ def from_records(records: Iterable[Record]) -> list[Page]:
     Of records of one request the newest counts, as does a task's newest version; runs on some of the training persons,
     and what was submitted, do not. Prior models are those run with their defaults, or else the newest.
     """
-    panels: dict[Key, list[Record]] = defaultdict(list)
+    return [_page(folder, found) for folder, found in _compared(records)]
+
+
+def in_store(store: Store) -> list[Page]:
+    """As ``from_records`` of all records of a folder, of which those alone are read whole that a page compares."""
+    paths = store.paths()
+    of_model = {path.parent for path in paths if f"-{slug(LANGUAGE_MODEL)}-" in path.name}
+    heads = {path: store.head(path) for path in paths if path.parent in of_model}
+    path_of = {id(head): path for path, head in heads.items()}
+    return [
+        _page(folder, {key: store.read(path_of[id(head)]) for key, head in found.items()})
+        for folder, found in _compared(heads.values())
+    ]
+
+
+def _compared(records: Iterable[AnyRecord]) -> Iterator[tuple[str, dict[Key, AnyRecord]]]:
+    """The folder of each page, and (arm, task) -> record of what it compares."""
+    panels: dict[Key, list[AnyRecord]] = defaultdict(list)
     prints: dict[str, set[str]] = defaultdict(set)
     for record in records:
         panel = record.configuration.panel
         prints[panel.name].add(panel.fingerprint)
         if record.configuration.train_persons is None and not is_submitted(record):
             panels[panel.name, panel.fingerprint].append(record)
-    made = []
     for (name, fingerprint), group in sorted(panels.items()):
-        folder = slug(name) if len(prints[name]) == 1 else f"{slug(name)}-{fingerprint[:8]}"
-        page = _page(_newest(group), folder)
-        made += [page] if page else []
-    return made
+        newest = _newest(group)
+        found = max(_candidates(newest), key=_completeness, default={})
+        alone = len(found)
+        if tuned := next((record for (arm, _), record in found.items() if arm == TUNED.name), None):
+            found = {**_prior(newest, tuned.configuration.seed), **found}
+        if len(found) > alone or any(arm != TUNED.name for arm, _ in found):
+            yield slug(name) if len(prints[name]) == 1 else f"{slug(name)}-{fingerprint[:8]}", found
 
 
-def _newest(records: Iterable[Record]) -> list[Record]:
+def _newest(records: Iterable[AnyRecord]) -> list[AnyRecord]:
     """The newest record of each request, of the newest version of each task, the newest of all last."""
     ordered = sorted(records, key=_age)
-    latest: dict[str, Record] = {}
+    latest: dict[str, AnyRecord] = {}
     versions: dict[str, int] = {}
     for asked in (record.configuration for record in ordered):
         versions[asked.task] = max(asked.task_version, versions.get(asked.task, 0))
@@ -83,45 +103,31 @@ def _newest(records: Iterable[Record]) -> list[Record]:
     return list(latest.values())
 
 
-def _age(record: Record) -> tuple[Any, str]:
+def _age(record: Head) -> tuple[Any, str]:
     return record.measured.finished, record.id
 
 
-def _page(records: Sequence[Record], folder: str) -> Page | None:
-    found = max(_candidates(records), key=_completeness, default={})
-    tuned = [record for (arm, _), record in found.items() if arm == TUNED.name]
-    if not tuned:
-        return None
-    own = max(tuned, key=_age)
-    found = {**_prior(records, own.configuration.seed), **found}
-    if len(found) == len(tuned):
-        return None
+def _page(folder: str, found: Mapping[Key, Record]) -> Page:
+    own = max((record for (arm, _), record in found.items() if arm == TUNED.name), key=_age)
     whole: dict[Key, Record | str] = {
         (arm.name, claim.task): found.get((arm.name, claim.task), NO_RECORD) for claim in CLAIMS for arm in claim.arms()
     }
-    asked = own.configuration
-    return Page(
-        asked.panel,
-        folder,
-        label(own),
-        own.facts.get("base"),
-        asked.seed,
-        tuple(judge(claim, whole) for claim in CLAIMS),
-    )
+    asked, verdicts = own.configuration, tuple(judge(claim, whole) for claim in CLAIMS)
+    return Page(asked.panel, folder, label(own), own.facts.get("base"), asked.seed, verdicts)
 
 
-def _completeness(found: dict[Key, Record]) -> tuple[Any, ...]:
+def _completeness(found: Mapping[Key, Head]) -> tuple[Any, ...]:
     """How many arms there are, in how many tasks, and how new the fine-tuned model is."""
     newest = max(_age(record) for (arm, _), record in found.items() if arm == TUNED.name)
     return len({arm for arm, _ in found}), len(found), newest
 
 
-def _candidates(records: Sequence[Record]) -> Iterator[dict[Key, Record]]:
+def _candidates(records: Sequence[AnyRecord]) -> Iterator[dict[Key, AnyRecord]]:
     """For every fine-tuned language model (arm, task) -> record, of its arms and itself; the newest where several may.
 
     Arms of one model agree in all that is not an arm's to change, so only those that do are held against each other.
     """
-    alike: dict[str, list[Record]] = defaultdict(list)
+    alike: dict[str, list[AnyRecord]] = defaultdict(list)
     for record in records:
         asked = record.configuration
         if asked.model == LANGUAGE_MODEL and asked.pretrain is None:
@@ -130,7 +136,7 @@ def _candidates(records: Sequence[Record]) -> Iterator[dict[Key, Record]]:
     for group in alike.values():
         tuned = {json.dumps(r.configuration.parameters, sort_keys=True): r for r in group if _is_tuned(r.configuration)}
         for reference in tuned.values():
-            found = {}
+            found: dict[Key, AnyRecord] = {}
             for record in group:
                 if role := _role(record, reference):
                     found[role, record.configuration.task] = record
@@ -147,7 +153,7 @@ def _is_an_arms(name: str) -> bool:
     return is_of_base(name) or any(name in arm.changes for arm in (UNTUNED, SHOTS, CODES))
 
 
-def _role(record: Record, reference: Record) -> str | None:
+def _role(record: Head, reference: Head) -> str | None:
     """The arm that a record of the language model is beside this fine-tuned one, or None."""
     mine, theirs = record.configuration.parameters, reference.configuration.parameters
     differs = {name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name)}
@@ -165,9 +171,9 @@ def _role(record: Record, reference: Record) -> str | None:
     return None
 
 
-def _prior(records: Sequence[Record], seed: int) -> dict[Key, Record]:
+def _prior(records: Sequence[AnyRecord], seed: int) -> dict[Key, AnyRecord]:
     """(arm, task) -> record of the prior models."""
-    found: dict[Key, Record] = {}
+    found: dict[Key, AnyRecord] = {}
     for record in records:
         asked = record.configuration
         for arm in PRIOR:

@@ -88,12 +88,12 @@ def require_arms(settings: Settings, larger: Mapping[str, str], registry: Regist
 
 
 def steps(claims: Sequence[Claim], request: Request, workshop: Workshop) -> list[Step]:
-    """A step for every arm that the claims compare, prior models first: they take the least time.
+    """A step for every arm that the claims compare, those first that take the least time: prior models, then one base.
 
     RequestError for a device that cannot be used.
     """
     arms: dict[Arm, None] = {arm: None for claim in claims for arm in claim.arms()}
-    order = sorted(arms, key=lambda arm: arm.model == LANGUAGE_MODEL)
+    order = sorted(arms, key=lambda arm: (arm.model == LANGUAGE_MODEL, arm.pools, arm == LARGER))
     return [_step(arm, [claim for claim in claims if arm in claim.arms()], request, workshop) for arm in order]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from harness import processes
-from harness.claims.found import from_records
+from harness.claims.found import in_store
 from harness.claims.paper import FURTHER, LANGUAGE_MODEL, Claim
 from harness.claims.plan import Request, Step, carry_out, chosen, require_arms, steps
 from harness.claims.verdict import Verdict, judge
@@ -103,9 +103,7 @@ def claims(
     if not processes.is_main():
         return
     verdicts = [judge(one, found) for one in asked]
-    pages = [
-        page for page in from_records(workshop.store.all()) if page.panel.fingerprint == request.panel.fingerprint()
-    ]
+    pages = [page for page in in_store(workshop.store) if page.panel.fingerprint == request.panel.fingerprint()]
     changed = write(tables.files(pages, boards))
     _show(verdicts, request.panel, as_json)
     console.say(f"{', '.join(map(str, changed)) or 'no table'} written")
