@@ -64,12 +64,12 @@ def leaderboard(
 
 def _require_sound(records: Sequence[Record], metrics: Sequence[Metric]) -> None:
     """RunError naming the records whose figures, or slices, are not those of their evidence."""
-    for what, sound in (
-        ("figures", lambda record: _agree(record.figures, figures(record, metrics))),
-        ("slices", lambda record: record.slices is None or add_up(record.slices, record.evidence)),
-    ):
-        if wrong := [record.id for record in records if not sound(record)]:
-            raise RunError(f"records whose {what} are not those of their evidence: {', '.join(wrong)}")
+    wrong = [record.id for record in records if not _agree(record.figures, figures(record, metrics))]
+    if wrong:
+        raise RunError(f"records whose figures are not those of their evidence: {', '.join(wrong)}")
+    apart = [record.id for record in records if record.slices and not add_up(record.slices, record.evidence)]
+    if apart:
+        raise RunError(f"records whose slices are not those of their evidence: {', '.join(apart)}")
 
 
 def _agree(kept: Mapping[str, float | None], computed: Mapping[str, float | None]) -> bool:
