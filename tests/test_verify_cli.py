@@ -114,6 +114,14 @@ def test_evidence_that_was_edited_with_its_figures(verify: InProcess, ran: Path,
     assert "does not reproduce" in out
 
 
+def test_slices_that_were_edited_alone(verify: InProcess, ran: Path, tmp_path: Path) -> None:
+    record = of_model(ran / "r")["marginal"]
+    status, out, _ = verify(str(Store(tmp_path).write(record.model_copy(update={"slices": {}}))))
+    assert status == 0
+    assert "): reproduces\n" in out
+    assert "figures: the same; the sums by person or the slices behind them are not" in out
+
+
 def test_a_mix_is_made_again_from_what_its_runs_said(
     verify: InProcess, ran: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
