@@ -162,7 +162,7 @@ def test_a_task_of_which_nobody_is_at_risk_is_not_tested(toys: Workshop, four_pe
     assert {c.arm for c in made["next-occupation"].comparisons if c.outcome == "not run"} == {"career-pretrained"}
 
 
-def test_the_larger_base_is_named_or_has_twice_the_layers(toys: Workshop, four_persons: Panel) -> None:
+def test_the_larger_base_is_named_or_has_half_as_many_layers_again(toys: Workshop, four_persons: Panel) -> None:
     def larger(**changes: Any) -> Any:
         [step] = [
             s for s in steps(chosen(["more-data"]), Request(four_persons, **changes), toys) if s.arm.name == "larger"
@@ -170,7 +170,7 @@ def test_the_larger_base_is_named_or_has_twice_the_layers(toys: Workshop, four_p
         return step
 
     assert larger().run.params.base_layers == 2
-    assert larger(settings={"llm-lora": {"base_layers": "3"}}).run.params.base_layers == 6
+    assert larger(settings={"llm-lora": {"base_layers": "3"}}).run.params.base_layers == 5
     assert larger(larger={"base": "ORG/LARGE"}).run.params.base == "ORG/LARGE"
     named = larger(settings={"llm-lora": {"base": "ORG/SMALL"}})
     assert named.run is None
