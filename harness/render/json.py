@@ -29,7 +29,9 @@ def plain(board: Board) -> dict[str, Any]:
     if board.views != Views():
         made["views"] = _plain(board.views, VIEW_DIGITS)
         made["views"]["slices"] = [
-            {"by": part["dimension"], **level} for part in made["views"]["slices"] for level in part["levels"]
+            {"by": part["dimension"], "level": level.pop("name"), **level}
+            for part in made["views"]["slices"]
+            for level in part["levels"]
         ]
     return made
 
