@@ -248,6 +248,11 @@ def test_the_command_runs_writes_and_reads_again(
     assert [one for one in content["claims"] if one["claim"] in ("fine-tuning", "words")] == [tuning, words]
     assert f"## words: {words['verdict']}" in text
     assert f"{words['comparisons'][0]['difference']['value']:+.4f}" in text
+    (page / "claims.tex").unlink()
+    status, _, told = InProcess("leaderboard", monkeypatch, capsys)(*places)
+    assert status == 0, told
+    assert (page / "claims.tex").exists()
+    assert (page / "claims.md").read_text() == text
     status, again, told = call(*asked)
     assert status == 0
     assert "no table written" in told

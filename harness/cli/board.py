@@ -32,10 +32,12 @@ def leaderboard(
 ) -> None:
     """Regenerate every table from the record files, and print those asked for.
 
-    --check compares instead of writing: the tables byte for byte, and every figure in every record with what its
-    evidence gives.
+    With them the pages of claims, where a language model was tuned. --check compares instead of writing: the tables
+    byte for byte, and every figure in every record with what its evidence gives.
     """
     from harness import render
+    from harness.claims.found import in_store
+    from harness.render import claims
 
     registry: Registry = context.obj
     store = records_folder(records)
@@ -43,7 +45,7 @@ def leaderboard(
     if not made:
         raise RequestError(f"{records}: no record files; 'harness run' makes them")
     chosen = of_task_and_panel(made, task, data)
-    tables = render.files(made, folder, registry)
+    tables = render.files(made, folder, registry) | claims.files(in_store(store), folder)
     if check:
         every = store.all()
         _require_sound(every, [entry.item for entry in registry.metrics.values()])
