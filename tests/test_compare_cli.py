@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from toys import InProcess, homeward, request, run_all
+from cards import homes
+from toys import InProcess, request, run_all
 
 from harness.cli import console
 from harness.comparing import apart, compare
 from harness.differing import differing
 from harness.machine import cache_folder
-from harness.panel import Covariate, Panel
+from harness.panel import Panel
 from harness.probabilities import load, path_of
 from harness.records import Record, Store
 from harness.registry import Registry
@@ -25,16 +25,10 @@ from harness.runner import Workshop
 TITLE = "nurse [bold]at home[/bold] | <b>"
 
 
-def homes() -> Panel:
-    """Over 50 test persons of two genders; a title that is markup to those who take it for such."""
-    made = homeward(360)
-    gender = np.repeat(np.arange(360) % 2, 12).astype(np.int32)
-    titles = (TITLE, *made.occupations.titles[1:])
-    return replace(
-        made,
-        occupations=replace(made.occupations, titles=titles),
-        covariates={"gender": Covariate("categorical", gender, ("female", "male"), fixed=True)},
-    )
+def marked() -> Panel:
+    """With a title that is markup to those who take it for such."""
+    made = homes()
+    return replace(made, occupations=replace(made.occupations, titles=(TITLE, *made.occupations.titles[1:])))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +38,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Path:
     workshop = Workshop(registry, Store(folder), cache_folder())
     for name in ("uniform", "marginal", "markov"):
         entry = registry.model(name)
-        run_all(request(registry, homes(), "next_occ", "switch", entry=entry, params=entry.item.params()), workshop)
+        run_all(request(registry, marked(), "next_occ", "switch", entry=entry, params=entry.item.params()), workshop)
     return folder
 
 

@@ -106,6 +106,11 @@ def test_levels_of_a_dimension_make_up_the_difference(records: Sequence[Record])
         assert all(
             level.of_total == pytest.approx(level.share * level.difference.value) for level in of_it if level.difference
         )
+    looked = [level.difference for level in levels if level.difference is not None]
+    adjusted = holm(np.array([gap.p for gap in looked]))
+    assert [gap.p_adjusted for gap in looked] == pytest.approx(adjusted.tolist()), (
+        "for all levels, of whatever dimension"
+    )
     [female, male] = apart(records[0], records[1], "gender")
     assert (female.level, male.level) == ("female", "male")
     sexes = {level.level: level for level in levels if level.dimension == "gender"}
