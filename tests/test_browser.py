@@ -328,7 +328,7 @@ def test_two_hundred_models_stay_quick(browser: Browser) -> None:
         " b.dispatchEvent(new Event('input')) }",
     )
     took = [browser.driver.execute_async_script(s) for s in (sort, type_)]
-    assert max(took) < 2000  # a quarter of a second where nothing else runs
+    assert max(took) < 2000  # a quarter of a second on two busy cores
     assert len(browser.models()) == 1 + 10 + 100 - 1 - (200 - LONG)
     browser.open("long", "market/next_occ")
     browser.run("document.querySelector('.current .long').scrollTo(400, 600)")
