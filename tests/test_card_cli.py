@@ -101,7 +101,7 @@ def test_every_name_is_escaped(registry: Registry, workshop: Workshop) -> None:
     assert rows
     assert {line.count("|") for line in rows} == {6}
     assert all(not line.startswith("| x") for line in text.splitlines())
-    assert "\n      harness run --data 'a\n      b'\n" in text
+    assert "\n- Made again by (--data: where its files lie):\n\n      harness run --data 'a\n      b'\n" in text
 
 
 def test_json_says_the_same(shelf: Workshop) -> None:

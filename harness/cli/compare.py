@@ -176,7 +176,9 @@ def _tell(chosen: Sequence[Record], compared: Sequence[Compared], pairs: Sequenc
         if pair.found is not None:
             console.result(comparison.summary(pair.found) + "\n")
             binary = pair.first.evidence.cells is not None
-            for section in (comparison.kinds(pair.found, binary), comparison.transitions(pair.found, bool(weights))):
+            weighted = weights is not None
+            tables = comparison.kinds(pair.found, binary, weighted), comparison.transitions(pair.found, weighted)
+            for section in tables:
                 if section is not None:
                     _print(section)
             if binary:

@@ -194,7 +194,8 @@ def _provenance(card: Card) -> Iterator[str]:
     yield f"- Started {took.started:%Y-%m-%d %H:%M:%S} UTC, finished {took.finished:%Y-%m-%d %H:%M:%S} UTC."
     if is_submitted(record):
         yield f"- File: SHA-256 {escape(str(asked.parameters.get('file_sha256')))}."
-    yield "- Made again by:"
+    where = " (--data: where its files lie)" if card.here.dataset is None else ""
+    yield f"- Made again by{where}:"
     yield ""
     yield "      " + card.here.command.replace("\n", "\n      ")
     if asked.model == MIX:

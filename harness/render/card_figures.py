@@ -87,7 +87,8 @@ def calibration(card: Card) -> Iterator[str]:
     )
     yield ""
     rows = [(number(one.predicted, 4), number(one.observed, 4), f"{one.counted:,.0f}") for one in told.bins]
-    yield from pipes(("told, on average", "happened", "transitions"), rows, (False, False, False))
+    counted = "transitions" if card.record.evidence.weight is None else "sum of weights"
+    yield from pipes(("told, on average", "happened", counted), rows, (False, False, False))
 
 
 def slices(card: Card) -> Iterator[str]:

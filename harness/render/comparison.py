@@ -107,7 +107,7 @@ def summary(found: Differing) -> str:
     )
 
 
-def kinds(found: Differing, binary: bool) -> Section | None:
+def kinds(found: Differing, binary: bool, weighted: bool) -> Section | None:
     """The kinds of transitions that add most to the difference; None where there are none to show."""
     rows = [*found.kinds_for_other, *found.kinds_for_first]
     if not rows:
@@ -119,12 +119,16 @@ def kinds(found: Differing, binary: bool) -> Section | None:
     ]
     what = "outcome" if binary else "what happened"
     return Section(
-        "kinds of transitions that make most of the difference, B's and then A's, in nats",
+        "kinds of transitions that make most of the difference, B's and then A's, in nats" + _times(weighted),
         ("origin", what, "transitions", "P of A", "P of B", "B less A"),
         tuple(_kind(row) for row in rows),
         tuple(notes),
         text=2,
     )
+
+
+def _times(weighted: bool) -> str:
+    return " times the weight" if weighted else ""
 
 
 def _kind(row: Kind) -> tuple[str, ...]:
@@ -142,7 +146,7 @@ def transitions(found: Differing, weighted: bool) -> Section | None:
     lines = tuple((*_who(row), *([f"{row.weight:.3f}"] if weighted else []), *_said(row)) for row in rows)
     note = "P: of the outcome that the task asks for. Read from this machine's cache: no record file names transitions."
     return Section(
-        "transitions on which they differ most, B's and then A's, in nats" + (" times the weight" if weighted else ""),
+        "transitions on which they differ most, B's and then A's, in nats" + _times(weighted),
         (*headings, "P of A", "P of B", "B less A"),
         lines,
         (note,),
