@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -75,17 +76,35 @@ def boards(records: Iterable[Record]) -> list[Board]:
     return [_board(group, folder) for folder, group in _groups(records)]
 
 
-def boards_in(store: Store) -> list[Board]:
-    """As ``boards`` of all records of a folder, of which those that no board shows are not read whole."""
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A board before its records are read: its folder, their files in a store, and how many others are superseded."""
+
+    folder: str
+    store: Store
+    paths: tuple[Path, ...]
+    superseded: int
+
+    def made(self) -> Board:
+        """RequestError where a file is no record, or records disagree on who is at risk."""
+        return _board([self.store.read(path) for path in self.paths], self.folder, self.superseded)
+
+
+def planned(store: Store) -> list[Planned]:
+    """The boards of a folder of records; of those that no board will show, no more is read than that takes."""
     paths = store.paths()
     heads = [store.head(path) for path in paths]
     path_of = {id(head): path for head, path in zip(heads, paths, strict=True)}
-    made = []
+    plans = []
     for folder, group in _groups(heads):
         shown = _newest(group)
-        whole = [store.read(path_of[id(head)]) for head in shown]
-        made.append(_board(whole, folder, superseded=len(group) - len(shown)))
-    return made
+        plans.append(Planned(folder, store, tuple(path_of[id(head)] for head in shown), len(group) - len(shown)))
+    return plans
+
+
+def boards_in(store: Store) -> list[Board]:
+    """As ``boards`` of all records of a folder, of which those that no board shows are not read whole."""
+    return [plan.made() for plan in planned(store)]
 
 
 def _groups(records: Iterable[AnyRecord]) -> Iterator[tuple[str, list[AnyRecord]]]:

@@ -13,7 +13,7 @@ from harness.cli import console
 from harness.cli.options import BOARDS, RECORDS, BoardsOption, RecordsOption
 from harness.errors import RequestError, RunError, did_you_mean
 from harness.evidence import add_up
-from harness.leaderboard import Board, boards_in
+from harness.leaderboard import Board
 from harness.records import Record, Store, figures
 from harness.registry import Registry
 from harness.scoring import Metric
@@ -38,14 +38,15 @@ def leaderboard(
     from harness import render
     from harness.claims.found import in_store
     from harness.render import claims
+    from harness.render.many import boards_and_tables
 
     registry: Registry = context.obj
     store = records_folder(records)
-    made = boards_in(store)
+    made, tables = boards_and_tables(store, folder, registry)
     if not made:
         raise RequestError(f"{records}: no record files; 'harness run' makes them")
     chosen = of_task_and_panel(made, task, data)
-    tables = render.files(made, folder, registry) | claims.files(in_store(store), folder)
+    tables |= claims.files(in_store(store), folder)
     if check:
         every = store.all()
         _require_sound(every, [entry.item for entry in registry.metrics.values()])

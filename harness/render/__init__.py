@@ -47,22 +47,32 @@ def page(boards: list[Board]) -> str:
 
 
 def files(boards: list[Board], folder: Path, registry: Registry) -> dict[Path, str]:
-    """Path -> text of every table, and of the page of all.
-
-    ``<folder>/<panel>/<task>.md``, ``.tex``, ``.csv``, ``.json``; ``<task>-slices.csv``, ``<task>-calibration.csv`` and
-    ``<task>-curves.csv`` where there are such views; ``<folder>/index.html``.
-    """
+    """Path -> text of every table, and of the page of all: ``of_board`` and ``of_boards``."""
     made: dict[Path, str] = {}
     for board in boards:
-        at, content = folder / board.folder, json.plain(board)  # once, for both forms that are made of it
-        for format, own in FORMATS.items():
-            text = _by_plugin(board, format, registry)
-            if text is None:
-                text = OF_CONTENT[format](content) if format in OF_CONTENT else own(board)
-            made[at / f"{board.task}.{format}"] = text
-        made |= {at / f"{board.task}-{name}.csv": text for name, text in csv.views(board).items()}
-    made[folder / "index.html"] = page(boards)
-    return made
+        made |= of_board(board, folder, registry)
+    return made | of_boards(boards, folder)
+
+
+def of_board(board: Board, folder: Path, registry: Registry) -> dict[Path, str]:
+    """Path -> text of one board's tables.
+
+    ``<folder>/<panel>/<task>.md``, ``.tex``, ``.csv``, ``.json``; ``<task>-slices.csv``, ``<task>-calibration.csv`` and
+    ``<task>-curves.csv`` where there are such views.
+    """
+    at, content = folder / board.folder, json.plain(board)  # once, for both forms that are made of it
+    made = {}
+    for format, own in FORMATS.items():
+        text = _by_plugin(board, format, registry)
+        if text is None:
+            text = OF_CONTENT[format](content) if format in OF_CONTENT else own(board)
+        made[at / f"{board.task}.{format}"] = text
+    return made | {at / f"{board.task}-{name}.csv": text for name, text in csv.views(board).items()}
+
+
+def of_boards(boards: list[Board], folder: Path) -> dict[Path, str]:
+    """Path -> text of what is made of all boards at once: the page, ``<folder>/index.html``."""
+    return {folder / "index.html": page(boards)}
 
 
 def write(tables: dict[Path, str]) -> list[Path]:
