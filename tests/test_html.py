@@ -10,6 +10,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from math import exp, inf, log, nan
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from pages import HOSTILE, board, estimate, hostile_board, row, truth, views
 
 from harness.leaderboard import Board
-from harness.render import html
+from harness.render import LARGEST_PAGE, html, of_boards
 from harness.render.html.board import coded, finding
 from harness.render.html.forest import forest, near
 from harness.render.html.markup import Markup, element, escaped, identifier, join
@@ -320,3 +321,19 @@ def test_boards_of_any_length_are_drawn(models: int) -> None:
     assert text.startswith('<!DOCTYPE html>\n<html lang="en">')
     titles = re.findall(r"<svg[^>]*><title id=\"[^\"]*\">([^<]+)</title><desc id=\"[^\"]*\">([^<]+)</desc>", text)
     assert len(titles) == text.count("<svg")
+
+
+def test_more_boards_than_a_page_holds_have_a_page_a_panel(tmp_path: Path) -> None:
+    one = board()
+    many = [replace(one, folder=f"panel-{i:02d}", panel=f"panel {i}", task=t) for i in range(25) for t in ("a", "b")]
+    pages = of_boards(many, tmp_path)
+    assert len(pages) == 26
+    links = Counter(re.findall(r'href="(panel-\d\d/index\.html#[^"]+)"', pages[tmp_path / "index.html"]))
+    assert len(links) == 50
+    for link in links:
+        path, _, anchor = link.partition("#")
+        text = pages[tmp_path / path]
+        assert f'id="{anchor}"' in text
+        assert 'href="../index.html"' in text
+        assert len(text.encode()) < LARGEST_PAGE
+    assert list(of_boards(many[:4], tmp_path)) == [tmp_path / "index.html"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ FORMATS: dict[str, Callable[[Board], str]] = {
 }
 OF_CONTENT: dict[str, Callable[[dict[str, Any]], str]] = {"csv": csv.text, "json": json.text}
 PAGE = "html"  # of all boards at once
+INDEX = "index.html"
+MOST_BOARDS = 40  # on one page
+LARGEST_PAGE = 2_000_000  # bytes
 
 
 def render(board: Board, format: str, registry: Registry) -> str:
@@ -71,8 +75,21 @@ def of_board(board: Board, folder: Path, registry: Registry) -> dict[Path, str]:
 
 
 def of_boards(boards: list[Board], folder: Path) -> dict[Path, str]:
-    """Path -> text of what is made of all boards at once: the page, ``<folder>/index.html``."""
-    return {folder / "index.html": page(boards)}
+    """Path -> text of what is made of all boards at once: the page, ``<folder>/index.html``.
+
+    Where one page would be too large to open at ease, each panel has its own, ``<folder>/<panel>/index.html``, and the
+    page of all lists them.
+    """
+    from harness.render import html
+
+    if len(boards) <= MOST_BOARDS:
+        whole = page(boards)
+        if len(whole.encode()) <= LARGEST_PAGE:
+            return {folder / INDEX: whole}
+    made = {folder / INDEX: html.overview(boards, INDEX)}
+    for panel, group in groupby(boards, key=lambda board: board.folder):
+        made[folder / panel / INDEX] = html.render(list(group), above=f"../{INDEX}")
+    return made
 
 
 def write(tables: dict[Path, str]) -> list[Path]:

@@ -25,27 +25,36 @@ ICON = (
 )
 
 
-def render(boards: Sequence[Board]) -> str:
-    """The page, in their order; the same boards give the same bytes."""
+def render(boards: Sequence[Board], above: str | None = None) -> str:
+    """The page, in their order; the same boards give the same bytes. above: where the page that lists all panels is."""
+    named = _named(boards)
+    return _page(
+        _navigation([(f"#{id}", board) for id, board in named], above),
+        *([_overview([(f"#{id}", board) for id, board in named])] if len(named) > 1 else []),
+        *(section(board, id) for id, board in named),
+        *([] if named else [element("p", "No board: no record has been made.")]),
+    )
+
+
+def overview(boards: Sequence[Board], page: str) -> str:
+    """A page that lists the boards and holds none: each panel's are on its own, ``<folder>/<page>``."""
+    linked = []
+    for folder, group in groupby(boards, key=lambda board: board.folder):
+        linked += [(f"{folder}/{page}#{id}", board) for id, board in _named(list(group))]
+    return _page(_navigation(linked, None), _overview(linked))
+
+
+def _named(boards: Sequence[Board]) -> list[tuple[str, Board]]:
+    return list(zip(unique(identifier(board.folder, board.task) for board in boards), boards, strict=True))
+
+
+def _page(navigation: Markup, *content: Markup) -> str:
     style, script = _asset("style.css"), _asset("page.js")
-    named = list(zip(unique(identifier(board.folder, board.task) for board in boards), boards, strict=True))
     body = element(
         "body",
         element("a", "Skip to the board", href="#main", class_="skip"),
         _header(),
-        element(
-            "div",
-            _navigation(named),
-            element(
-                "main",
-                *([_overview(named)] if len(named) > 1 else []),
-                *(section(board, id) for id, board in named),
-                *([] if named else [element("p", "No board: no record has been made.")]),
-                id="main",
-                tabindex=-1,
-            ),
-            class_="page",
-        ),
+        element("div", navigation, element("main", *content, id="main", tabindex=-1), class_="page"),
         element("p", role="status", id="said", class_="hidden"),
         element("script", script),
     )
@@ -92,14 +101,14 @@ def _header() -> Markup:
     )
 
 
-def _navigation(named: Sequence[tuple[str, Board]]) -> Markup:
-    """Panels, and the tasks of each."""
-    groups = []
-    if len(named) > 1:
+def _navigation(linked: Sequence[tuple[str, Board]], above: str | None) -> Markup:
+    """Panels, and the tasks of each, by where they are."""
+    groups = [] if above is None else [element("a", "All panels", href=above)]
+    if len(linked) > 1:
         groups.append(element("a", "All boards", href="#overview"))
-    for _, group in groupby(named, key=lambda pair: pair[1].folder):
+    for _, group in groupby(linked, key=lambda pair: pair[1].folder):
         members = list(group)
-        items = [element("li", element("a", board.task, href=f"#{id}")) for id, board in members]
+        items = [element("li", element("a", board.task, href=href)) for href, board in members]
         groups.append(join([element("h2", _panel(members[0][1])), element("ul", *items)]))
     summary = element("summary", "Boards")
     return element("nav", element("details", summary, *groups, open=True), aria_label="Boards", class_="boards")
@@ -111,12 +120,12 @@ def _panel(board: Board) -> str:
     return board.panel if alone else f"{board.panel} {board.fingerprint[:8]}"
 
 
-def _overview(named: Sequence[tuple[str, Board]]) -> Markup:
+def _overview(linked: Sequence[tuple[str, Board]]) -> Markup:
     """Every board in a line: how large it is, which model is best and how many are tied with it."""
     headings = ["panel", "task", "transitions", "persons", "models", "best model", "perplexity", "confidence set"]
     numbers = {"transitions", "persons", "models", "perplexity", "confidence set"}
     head = [element("th", heading, scope="col", class_="n" if heading in numbers else None) for heading in headings]
-    rows = [element("tr", *_line(id, board)) for id, board in named]
+    rows = [element("tr", *_line(href, board)) for href, board in linked]
     caption = "Every board: size, best model, and how many models cannot be told from it"
     table = element(
         "table",
@@ -137,13 +146,13 @@ def _overview(named: Sequence[tuple[str, Board]]) -> Markup:
     )
 
 
-def _line(id: str, board: Board) -> list[Markup]:
+def _line(href: str, board: Board) -> list[Markup]:
     best, tied = best_of(board.rows), sum(row.in_confidence_set for row in board.rows)
     models = sum(row.rank is not None for row in board.rows)
     sizes = [element("td", f"{n:,}") for n in (board.transitions, board.persons, models)]
     return [
         element("td", _panel(board), class_="x"),
-        element("th", element("a", board.task, href=f"#{id}"), scope="row"),
+        element("th", element("a", board.task, href=href), scope="row"),
         *sizes,
         element("td", best.label, class_="x"),
         element("td", perplexity_text(best.perplexity.value)),
