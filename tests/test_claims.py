@@ -134,6 +134,16 @@ def test_a_larger_base_must_be_larger(template: Record) -> None:
         assert judge(*of("more-data", template, ours, larger, tuned)).verdict == expected
 
 
+def test_that_data_make_up_for_size_says_little_where_size_gains_nothing(template: Record) -> None:
+    ours, tuned = record(template, level(0.4)), record(template, level(0.2))
+    better, worse = (record(template, level(gap), size=2000) for gap in (0.35, 0.1))
+    assert "size gains nothing" not in judge(*of("more-data", template, ours, better, tuned)).reason
+    verdict = judge(*of("more-data", template, ours, worse, tuned))
+    assert verdict.verdict == SUPPORTED
+    assert "size gains nothing here" in verdict.reason
+    assert "-0.1000 ± 0.0000" in verdict.reason
+
+
 def test_records_of_other_transitions_are_refused(template: Record) -> None:
     ours, other = record(template, level(0.1)), record(template, level(0.0)[1:])
     with pytest.raises(RequestError, match="do not count the same transitions"):

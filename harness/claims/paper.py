@@ -49,7 +49,8 @@ class Against:
 class Claim:
     """That ``ours`` gives the outcomes of ``task`` a higher likelihood than every arm of ``against`` that decides.
 
-    text: as the abstract has it. by_size: whether the first of ``against`` must start from a larger base.
+    text: as the abstract has it. by_size: whether the first of ``against`` must start from a larger base; the second is
+    then the smaller one without what is claimed to make up for its size.
     """
 
     name: str

@@ -83,6 +83,8 @@ def judge(claim: Claim, found: Found) -> Verdict:
     verdict, reason = _decided([c for c in comparisons if c.decides])
     if doubt := _sizes(claim, ours, found):
         verdict, reason = UNTESTED, doubt
+    elif verdict == SUPPORTED:
+        reason += _of_size_alone(claim, found)
     return Verdict(claim.name, claim.text, claim.task, verdict, reason, label(ours), ours.id, comparisons)
 
 
@@ -169,3 +171,19 @@ def _sizes(claim: Claim, ours: Record, found: Found) -> str | None:
         return None
     told = [f"{size:,}" if isinstance(size, int) else "an unknown number of" for size in (large, small)]
     return f"the larger model has {told[0]} parameters, and the smaller one {told[1]}"
+
+
+def _of_size_alone(claim: Claim, found: Found) -> str:
+    """What takes the edge off a claim that data make up for size: that size gains nothing on this panel."""
+    if not claim.by_size:
+        return ""
+    larger, smaller = (found[other.arm.name, claim.task] for other in claim.against)
+    if isinstance(larger, str) or isinstance(smaller, str):
+        return ""
+    [gap] = _differences(larger, [smaller])
+    if _outcome(gap) == "better":
+        return ""
+    return (
+        f"; but size gains nothing here: both fine-tuned on the panel alone, the larger one is at {gap.value:+.4f} ± "
+        f"{gap.standard_error:.4f} nats from the smaller"
+    )
