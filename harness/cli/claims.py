@@ -10,7 +10,7 @@ import typer
 
 from harness import processes
 from harness.claims.found import in_store
-from harness.claims.paper import FURTHER, LANGUAGE_MODEL, Claim
+from harness.claims.paper import CLAIMS, FURTHER, LANGUAGE_MODEL, Claim
 from harness.claims.plan import Request, Step, carry_out, chosen, require_arms, steps
 from harness.claims.verdict import Verdict, judge
 from harness.cli import console
@@ -41,6 +41,10 @@ from harness.runner import Workshop
 from harness.settings import Settings, pairs, parse
 from harness.weights import weighted, weighted_alike
 
+ClaimOption = Annotated[
+    list[str] | None,
+    typer.Option("--claim", help=f"One of {', '.join(one.name for one in CLAIMS)}; all where left out. Repeatable."),
+]
 LargerOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -61,10 +65,12 @@ def claims(
     context: typer.Context,
     data: DataOption = "market",
     settings: SetOption = None,
-    claim: Annotated[
-        list[str] | None, typer.Option("--claim", help="One of the claims; all where left out. Repeatable.")
-    ] = None,
-    larger: LargerOption = None,
+    claim: ClaimOption = None,
+    larger: ClaimOption = Annotated[
+    list[str] | None,
+    typer.Option("--claim", help=f"One of {', '.join(one.name for one in CLAIMS)}; all where left out. Repeatable."),
+]
+LargerOption = None,
     train_also: FurtherOption = None,
     pretrain: PretrainOption = None,
     shots: Annotated[int, typer.Option(help="Careers in the prompt of the model off the shelf.", min=1)] = 3,
@@ -82,7 +88,8 @@ def claims(
 
     Every run leaves a record; one that is there already is read, so what was interrupted goes on. The verdicts of all
     that the records hold of the panel are written to claims.md, claims.tex and claims.json beside its boards. A run
-    that fails leaves the claims that need it untested, and the exit status is 1.
+    that fails leaves the claims that need it untested, and the exit status is 1. The simulated market has careers of another
+    population, and resumes, of its own.
     """
     registry: Registry = context.obj
     progress: Progress = context.meta[PROGRESS]
