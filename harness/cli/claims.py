@@ -66,11 +66,7 @@ def claims(
     data: DataOption = "market",
     settings: SetOption = None,
     claim: ClaimOption = None,
-    larger: ClaimOption = Annotated[
-    list[str] | None,
-    typer.Option("--claim", help=f"One of {', '.join(one.name for one in CLAIMS)}; all where left out. Repeatable."),
-]
-LargerOption = None,
+    larger: LargerOption = None,
     train_also: FurtherOption = None,
     pretrain: PretrainOption = None,
     shots: Annotated[int, typer.Option(help="Careers in the prompt of the model off the shelf.", min=1)] = 3,
@@ -88,8 +84,8 @@ LargerOption = None,
 
     Every run leaves a record; one that is there already is read, so what was interrupted goes on. The verdicts of all
     that the records hold of the panel are written to claims.md, claims.tex and claims.json beside its boards. A run
-    that fails leaves the claims that need it untested, and the exit status is 1. The simulated market has careers of another
-    population, and resumes, of its own.
+    that fails leaves the claims that need it untested, and the exit status is 1. The simulated market
+    has careers of another population, and resumes, of its own.
     """
     registry: Registry = context.obj
     progress: Progress = context.meta[PROGRESS]
