@@ -32,5 +32,6 @@ boards: $(BIN)/harness
 	$(BIN)/harness run --task next_occ --data market --model llm-lora --set renormalise=certified
 	$(BIN)/harness run --task all --data wage-panel --model uniform --model marginal --model markov --model mnl --model softmax --model gbm --model gbm-switch --model llm-lora $(FAMILY) --force
 	$(BIN)/harness run --task next_occ --data market --model markov --model mnl --model softmax --model gbm --model career --model llm-lora --train-persons 200 --train-persons 400 --train-persons 800 --force
+	$(BIN)/harness claims --data market
 	$(BIN)/harness mix
 	$(BIN)/harness leaderboard

@@ -24,9 +24,10 @@ from harness.leaderboard import Board, boards, boards_in
 from harness.panel import Panel
 from harness.records import Record
 from harness.registry import Registry
-from harness.render import board_latex, render
+from harness.render import board_latex, files, render
 from harness.render import csv as csv_form
 from harness.render.latex import escaped
+from harness.render.many import boards_and_tables
 from harness.run import Run
 from harness.runner import Workshop
 from harness.views import FEW, jackknifed
@@ -229,3 +230,14 @@ def test_learning_curves_from_the_command_line(
     status, _, err = run(*line, "--train-persons", "100000")
     assert status == 2
     assert "training persons; ask for fewer than that" in err
+
+
+def test_many_records_are_read_by_several_processes_to_the_same_bytes(
+    made: tuple[list[Record], Workshop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, registry = made[1].store, made[1].registry
+    alone = boards_and_tables(store, tmp_path, registry)
+    monkeypatch.setattr("harness.render.many.LARGE", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert boards_and_tables(store, tmp_path, registry) == alone
+    assert alone[1] == files(boards_in(store), tmp_path, registry)

@@ -80,16 +80,28 @@ def of_boards(boards: list[Board], folder: Path) -> dict[Path, str]:
     Where one page would be too large to open at ease, each panel has its own, ``<folder>/<panel>/index.html``, and the
     page of all lists them.
     """
-    from harness.render import html
-
     if len(boards) <= MOST_BOARDS:
         whole = page(boards)
         if len(whole.encode()) <= LARGEST_PAGE:
             return {folder / INDEX: whole}
-    made = {folder / INDEX: html.overview(boards, INDEX)}
-    for panel, group in groupby(boards, key=lambda board: board.folder):
-        made[folder / panel / INDEX] = html.render(list(group), above=f"../{INDEX}")
+    made = {folder / INDEX: overview(boards)}
+    for _, group in groupby(boards, key=lambda board: board.folder):
+        made |= of_panel(list(group), folder)
     return made
+
+
+def overview(boards: list[Board]) -> str:
+    """A page that lists the boards, where each panel has a page of its own."""
+    from harness.render import html
+
+    return html.overview(boards, INDEX)
+
+
+def of_panel(boards: list[Board], folder: Path) -> dict[Path, str]:
+    """Path -> text of one panel's own page."""
+    from harness.render import html
+
+    return {folder / boards[0].folder / INDEX: html.render(boards, above=f"../{INDEX}")}
 
 
 def write(tables: dict[Path, str]) -> list[Path]:

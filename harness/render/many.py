@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import groupby
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
 from harness.leaderboard import Board, Planned, planned
 from harness.records import Store
 from harness.registry import Registry, load_registry
-from harness.render import of_board, of_boards
+from harness.render import INDEX, MOST_BOARDS, of_board, of_boards, of_panel, overview
 
-LARGE = 1000  # records that boards show, from which starting further processes is worth its second
+LARGE = 2000  # record files from which starting further processes is worth its seconds
 
 
 def boards_and_tables(store: Store, folder: Path, registry: Registry) -> tuple[list[Board], dict[Path, str]]:
     """Every board that a folder of records makes, and path -> text of all that is written of them.
 
-    Where many records are read, further processes do it, which render with the plugins that are installed.
+    Where there are many, further processes read and render, a panel at a time, with the plugins that are installed.
     RequestError where a file is no record, or records of a board disagree on who is at risk.
     """
-    plans = planned(store)
-    many = sum(len(plan.paths) for plan in plans) >= LARGE and len(plans) > 1 and (os.cpu_count() or 1) > 1
-    if many:
-        with ProcessPoolExecutor(os.cpu_count(), _context()) as pool:
-            made = list(pool.map(partial(_made, folder), plans, chunksize=max(1, len(plans) // 32)))
+    cores = os.cpu_count() or 1
+    if cores > 1 and len(store.paths()) >= LARGE:
+        with ProcessPoolExecutor(cores, _context()) as pool:
+            pool.submit(os.getpid)  # their imports take as long as finding out which records are shown
+            plans = planned(store)
+            made = list(pool.map(partial(_made, folder, _apart(plans)), _panels(plans)))
     else:
-        made = [_of_plan(plan, folder, registry) for plan in plans]
-    boards = [board for board, _ in made]
+        plans = planned(store)
+        made = [_of_panel(folder, _apart(plans), registry, panel) for panel in _panels(plans)]
+    boards = [board for own, _ in made for board in own]
     tables = {path: text for _, own in made for path, text in own.items()}
-    return boards, tables | of_boards(boards, folder)
+    return boards, tables | ({folder / INDEX: overview(boards)} if _apart(plans) else of_boards(boards, folder))
+
+
+def _apart(plans: list[Planned]) -> bool:
+    """Whether each panel has a page of its own, whatever the boards are like."""
+    return len(plans) > MOST_BOARDS
+
+
+def _panels(plans: list[Planned]) -> list[list[Planned]]:
+    return [list(group) for _, group in groupby(plans, key=lambda plan: plan.folder)]
 
 
 def _context() -> BaseContext:
@@ -44,10 +57,16 @@ def _context() -> BaseContext:
     return context
 
 
-def _made(folder: Path, plan: Planned) -> tuple[Board, dict[Path, str]]:
-    return _of_plan(plan, folder, load_registry())
+def _made(folder: Path, apart: bool, panel: list[Planned]) -> tuple[list[Board], dict[Path, str]]:
+    gc.disable()  # a tenth of the time goes into looking for cycles that figures do not make, in seconds of life
+    return _of_panel(folder, apart, load_registry(), panel)
 
 
-def _of_plan(plan: Planned, folder: Path, registry: Registry) -> tuple[Board, dict[Path, str]]:
-    board = plan.made()
-    return board, of_board(board, folder, registry)
+def _of_panel(
+    folder: Path, apart: bool, registry: Registry, panel: list[Planned]
+) -> tuple[list[Board], dict[Path, str]]:
+    boards = [plan.made() for plan in panel]
+    tables = of_panel(boards, folder) if apart else {}
+    for board in boards:
+        tables |= of_board(board, folder, registry)
+    return boards, tables
