@@ -241,7 +241,10 @@ def _of_row(row: Row) -> Iterator[str]:
     """What was done for a row that the table has no column for."""
     yield from _of_mix(row)
     if row.submitted:
-        yield f"{row.label}: submitted: its probabilities were made elsewhere, and cannot be made again here."
+        yield (
+            f"{row.label}: submitted: its probabilities were made elsewhere; 'harness verify {row.record} --file FILE' "
+            "scores the file again."
+        )
     if row.fitted_without_weights:
         yield f"{row.label}: fitted without the weights, each record counting one."
     if row.base:
