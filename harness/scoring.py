@@ -135,12 +135,19 @@ def gather(scores: Scores, ids: list[str]) -> Evidence:
     )
 
 
+def counting(scores: Scores) -> BoolArray:
+    """bool [n]: which transitions count for something, in the figures as record files keep them."""
+    if scores.weight is None:
+        return np.ones(len(scores.person), dtype=bool)
+    total = np.bincount(scores.person, weights=scores.weight, minlength=scores.persons)
+    return np.asarray((scores.weight > 0) & (np.round(total, DECIMALS) > 0)[scores.person], dtype=bool)
+
+
 def _that_count(scores: Scores) -> Scores:
     """Without transitions of weight zero, and without persons whose weights are zero as record files keep them."""
     if scores.weight is None:
         return scores
-    total = np.bincount(scores.person, weights=scores.weight, minlength=scores.persons)
-    kept = (scores.weight > 0) & (np.round(total, DECIMALS) > 0)[scores.person]
+    kept = counting(scores)
     columns: dict[str, Any] = {}
     for field in fields(scores):
         values = getattr(scores, field.name)

@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.evidence import Part, Slices
 from harness.panel import Panel
-from harness.scoring import DECIMALS, Scores
+from harness.scoring import DECIMALS, Scores, counting
 from harness.types import IntArray
 
 GROUPS = 40
@@ -83,8 +83,8 @@ class Slicing:
         return cls(made, groups(test))
 
     def parts(self, scores: Scores) -> Slices:
-        """What a record keeps of the scores of these transitions; those of weight zero are left out."""
-        kept = np.ones(len(scores.person), dtype=bool) if scores.weight is None else scores.weight > 0
+        """What a record keeps of the scores of these transitions; those that count for nothing are left out."""
+        kept = counting(scores)
         counts = np.ones(int(kept.sum())) if scores.weight is None else scores.weight[kept]
         person, log_likelihood = scores.person[kept], scores.log_prob[kept] * counts
         group = self.group[person]
