@@ -29,7 +29,7 @@ from harness.rows import (
 from harness.types import FloatArray
 from harness.views import Views, frontier_of, views_of
 
-__all__ = ["MIX", "OPTIONAL", "Board", "Row", "boards", "boards_in", "can_be_part", "label"]
+__all__ = ["MIX", "OPTIONAL", "Board", "Row", "boards", "boards_in", "boards_with", "can_be_part", "label"]
 
 AnyRecord = TypeVar("AnyRecord", bound=Head)
 NULL_MODEL = "marginal"  # the constants-only model that McFadden's R2 is measured against
@@ -78,8 +78,11 @@ def boards(records: Iterable[Record]) -> list[Board]:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A board before its records are read: its folder, their files in a store, and how many others are superseded."""
+    """A board before its records are read: its panel's fingerprint and its task, its folder, their files in a store, and
+    how many others are superseded.
+    """
 
+    key: tuple[str, str]
     folder: str
     store: Store
     paths: tuple[Path, ...]
@@ -97,14 +100,22 @@ def planned(store: Store) -> list[Planned]:
     path_of = {id(head): path for head, path in zip(heads, paths, strict=True)}
     plans = []
     for folder, group in _groups(heads):
-        shown = _newest(group)
-        plans.append(Planned(folder, store, tuple(path_of[id(head)] for head in shown), len(group) - len(shown)))
+        asked, shown = group[0].configuration, _newest(group)
+        files = tuple(path_of[id(head)] for head in shown)
+        key = asked.panel.fingerprint, asked.task
+        plans.append(Planned(key, folder, store, files, len(group) - len(shown)))
     return plans
 
 
 def boards_in(store: Store) -> list[Board]:
     """As ``boards`` of all records of a folder, of which those that no board shows are not read whole."""
     return [plan.made() for plan in planned(store)]
+
+
+def boards_with(records: Iterable[Head], store: Store) -> list[Board]:
+    """The boards that these records stand on, with all else that the folder has of them."""
+    theirs = {(record.configuration.panel.fingerprint, record.configuration.task) for record in records}
+    return [plan.made() for plan in planned(store) if plan.key in theirs]
 
 
 def _groups(records: Iterable[AnyRecord]) -> Iterator[tuple[str, list[AnyRecord]]]:

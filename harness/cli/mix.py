@@ -15,7 +15,7 @@ from harness.cli.again import command
 from harness.cli.board import of_task_and_panel, print_boards, records_folder
 from harness.cli.options import RECORDS, JsonOption, RecordsOption
 from harness.errors import HarnessError, RequestError
-from harness.leaderboard import Board, boards, can_be_part, label
+from harness.leaderboard import Board, boards, boards_with, can_be_part, label
 from harness.machine import cache_folder
 from harness.mixing import mix as mix_runs
 from harness.mixing import without_valid
@@ -80,8 +80,7 @@ def mix(
     if as_json:
         console.emit_json([record.model_dump(mode="json", exclude={"evidence"}) for record in made])
         return
-    ours = {(r.configuration.panel.fingerprint, r.configuration.task) for r in made}
-    print_boards([board for board in boards(bench.store.all()) if (board.fingerprint, board.task) in ours])
+    print_boards(boards_with(made, bench.store))
 
 
 def _named(runs: Sequence[str], every: Sequence[Record], bench: _Bench) -> list[Record]:

@@ -28,7 +28,7 @@ from harness.cli.options import (
 )
 from harness.design import designed
 from harness.errors import DataError, HarnessError, RequestError
-from harness.leaderboard import boards
+from harness.leaderboard import boards_with
 from harness.machine import cache_folder, resolve_device
 from harness.model import ModelSpec
 from harness.panel import Panel
@@ -260,6 +260,4 @@ def _show(done: list[Record], workshop: Workshop, as_json: bool) -> None:
     if as_json:
         console.emit_json([record.model_dump(mode="json", exclude={"evidence"}) for record in done])
         return
-    ours = {(r.configuration.panel.fingerprint, r.configuration.task) for r in done}
-    everything = boards(workshop.store.all())
-    print_boards([board for board in everything if (board.fingerprint, board.task) in ours])
+    print_boards(boards_with(done, workshop.store))

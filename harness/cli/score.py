@@ -25,7 +25,7 @@ from harness.cli.options import (
 )
 from harness.design import designed
 from harness.errors import RequestError
-from harness.leaderboard import boards
+from harness.leaderboard import boards_with
 from harness.machine import cache_folder
 from harness.panel import Panel
 from harness.progress import Progress
@@ -173,5 +173,4 @@ def _show(made: list[Record], store: Store, as_json: bool) -> None:
     if as_json:
         console.emit_json([record.model_dump(mode="json", exclude={"evidence"}) for record in made])
         return
-    ours = {(r.configuration.panel.fingerprint, r.configuration.task) for r in made}
-    print_boards([board for board in boards(store.all()) if (board.fingerprint, board.task) in ours])
+    print_boards(boards_with(made, store))
