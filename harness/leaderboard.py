@@ -78,8 +78,9 @@ def boards(records: Iterable[Record]) -> list[Board]:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A board before its records are read: its panel's fingerprint and its task, its folder, their files in a store, and
-    how many others are superseded.
+    """A board before its records are read.
+
+    key: its panel's fingerprint and its task. paths: the files of what it shows. superseded: how many others there are.
     """
 
     key: tuple[str, str]
