@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from harness import inference, render
+from harness.cli import console
+from harness.cli.board import print_boards
 from harness.errors import RequestError
 from harness.leaderboard import Board, boards
 from harness.model import NoParams
@@ -20,6 +22,7 @@ from harness.panel import Occupations, Panel, Status
 from harness.records import Record, Store, find_record, slug, to_text
 from harness.registry import Registry
 from harness.render.markdown import escape
+from harness.render.table import perplexity_cell
 from harness.run import Run
 from harness.runner import Workshop, execute
 
@@ -165,6 +168,25 @@ def test_json_and_csv_say_the_same(registry: Registry, records: list[Record]) ->
         assert line["model"] == row["model"]
         assert float(line["perplexity.value"]) == row["perplexity"]["value"]
         assert float(line["figures.log_likelihood"]) == row["figures"]["log_likelihood"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 400])
+def test_a_terminal_shows_whole_columns_and_words(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
+) -> None:
+    """Columns go before a cell is cut, those of cost first, and ranks, models and perplexities never."""
+    monkeypatch.setattr(console, "on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    [board] = [board for board in boards(records) if board.task == "switch"]
+    print_boards([board])
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= width
+    heading = next(line for line in out.splitlines() if " model " in line)
+    assert all(word in heading.split() for word in ("#", "model", "perplexity"))
+    for row in board.rows:
+        assert any(f" {row.model} " in line and perplexity_cell(row) in line for line in out.splitlines())
+    assert ("device" in heading, "No room for:" in out) == (width == 400, width < 400)
+    assert ("calibration slope:" in out) is ("calibration slope" in heading)
 
 
 def test_names_are_escaped(records: list[Record], registry: Registry) -> None:

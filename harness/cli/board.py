@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +17,13 @@ from harness.records import Record, Store, figures
 from harness.registry import Registry
 from harness.scoring import Metric
 
-WIDE = 150  # terminal columns below which a board leaves out what it cost
+NAMES = 2  # columns from the left, rank and model, without which a row says nothing
+# Columns that a narrow terminal has no room for, the first to be missed first; those that plugins add go before them.
+SPARE = (
+    *("device", "parameters trained", "peak, MB", "score, s", "fit, s", "calibration error", "calibration slope"),
+    *("Brier", "log loss", "top-5", "top-1", "mass", "renormalised", "by the chain rule", "McFadden R²"),
+    *("log-likelihood", "AUC", "p", "regret, nats", "behind, nats"),
+)
 
 
 def leaderboard(
@@ -97,13 +102,17 @@ def print_boards(chosen: Sequence[Board]) -> None:
         if not console.on_terminal():
             console.result(markdown.render(board))
             continue
-        narrow = shutil.get_terminal_size().columns < WIDE
-        shown = columns(board, costs=not narrow)
+        every = columns(board)
+        headings, rows = [column.heading for column in every], [[c.cell(row) for c in every] for row in board.rows]
+        added = [heading for heading in headings[NAMES + 1 :] if heading not in SPARE]
+        kept = console.fitting(headings, rows, NAMES, [*added, *SPARE])
+        left_out = [heading for i, heading in enumerate(headings) if i not in kept]
         title = f"{board.panel}: {board.task} ({board.transitions:,} transitions of {board.persons:,} persons)"
-        rows = [[column.cell(row) for column in shown] for row in board.rows]
-        console.table([c.heading for c in shown], rows, [c.number for c in shown], title)
-        for note in notes(board):
-            console.result(f"  {note}")
+        shown = [[row[i] for i in kept] for row in rows]
+        console.table([headings[i] for i in kept], shown, [every[i].number for i in kept], title)
+        gone = ", ".join(heading.partition(",")[0] for heading in left_out)
+        told = [f"No room for: {gone}; --format md has all."] if left_out else []
+        console.notes([*notes(board), *told], left_out)
         console.result("")
 
 

@@ -25,8 +25,6 @@ from harness.render.sections import Section
 
 EVERY = "all"
 SPARE = ("of all", "95% interval", "age", "in total", "se", "persons", "run")  # columns, the first to be missed first
-FOLDED = 16  # characters at which a name is folded
-BETWEEN = 3  # characters between columns
 
 
 @dataclass(frozen=True)
@@ -188,21 +186,8 @@ def _tell(chosen: Sequence[Record], compared: Sequence[Compared], pairs: Sequenc
 
 
 def _print(section: Section) -> None:
-    kept = _fitting(section, console.width())
+    kept = console.fitting(section.headings, section.rows, section.text, SPARE)
     rows = [[row[i] for i in kept] for row in section.rows]
     console.table([section.headings[i] for i in kept], rows, [i >= section.text for i in kept], section.title)
-    for note in section.notes:
-        console.result(f"  {note}")
+    console.notes(section.notes, [heading for i, heading in enumerate(section.headings) if i not in kept])
     console.result("")
-
-
-def _fitting(section: Section, width: int) -> list[int]:
-    """The columns that a line has room for: what can be missed goes first, and names fold before that."""
-    kept = list(range(len(section.headings)))
-    wide = [max(len(row[i]) for row in (section.headings, *section.rows)) for i in kept]
-    wide = [min(each, FOLDED) if i < section.text else each for i, each in enumerate(wide)]
-    for heading in SPARE:
-        if sum(wide[i] + BETWEEN for i in kept) <= width:
-            break
-        kept = [i for i in kept if section.headings[i] != heading]
-    return kept

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from harness.progress import Bar
+
+FOLDED = 16  # characters at which a name is folded, where a line has no room for all of it
+BETWEEN = 3  # characters between columns
 
 
 def say(text: str) -> None:
@@ -52,6 +56,33 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     Console(width=None if terminal else width(), soft_wrap=not terminal).print(made)
+
+
+def fitting(headings: Sequence[str], rows: Sequence[Sequence[str]], text: int, spare: Sequence[str]) -> list[int]:
+    """The columns that a line has room for, by position: what can be missed goes first, and names fold before that.
+
+    text: how many columns, from the left, are names. spare: headings, the first to be missed first.
+    """
+    kept = list(range(len(headings)))
+    wide = [max(len(row[i]) for row in (headings, *rows)) for i in kept]
+    wide = [min(each, FOLDED) if i < text else each for i, each in enumerate(wide)]
+    for heading in spare:
+        if sum(wide[i] + BETWEEN for i in kept) <= width():
+            break
+        kept = [i for i in kept if headings[i] != heading]
+    return kept
+
+
+def notes(lines: Sequence[str], left_out: Sequence[str] = ()) -> None:
+    """What a table needs to be read, on stdout; on a terminal no word is cut at its edge.
+
+    left_out: headings of columns that the table has no room for. A note that explains one, 'heading: ...', is not told.
+    """
+    gone = tuple(f"{heading.partition(',')[0]}:" for heading in left_out)
+    for line in lines:
+        if not line.startswith(gone):
+            indent = "  "
+            result(textwrap.fill(line, width(), initial_indent=indent, subsequent_indent=indent + indent))
 
 
 def markdown(text: str) -> None:
