@@ -196,8 +196,8 @@ def _standings(records: list[Record]) -> dict[int, Standing]:
     drawn = Resampled(sums, records[0].evidence.counted, design_of(records[0]))
     perplexities = drawn.perplexities()
     order = np.argsort(-drawn.mean, kind="stable")
-    rivals = [int(i) for i in order if is_competitor(records[i])] or [int(i) for i in order]
-    behind = drawn.differences(rivals[0])
+    rivals = [int(i) for i in order if is_competitor(records[i])]
+    behind = drawn.differences(rivals[0]) if rivals else []
     null = _find(records, lambda r: r.configuration.model == NULL_MODEL)
     truth = _find(records, lambda r: r.knows_truth)
     regrets = None if truth is None else [_negative(e) for e in drawn.differences(truth)]
@@ -207,7 +207,7 @@ def _standings(records: list[Record]) -> dict[int, Standing]:
         int(i): Standing(
             **places.get(int(i), {}),
             perplexity=perplexities[i],
-            behind=None if i == rivals[0] else behind[i],
+            behind=None if not rivals or i == rivals[0] else behind[i],
             mcfadden_r2=None if null is None else _mcfadden_r2(sums[:, i], sums[:, null]),
             regret=None if regrets is None or i == truth else regrets[i],
             on_frontier=int(i) in frontier,
@@ -217,7 +217,9 @@ def _standings(records: list[Record]) -> dict[int, Standing]:
 
 
 def _places(drawn: Resampled, rivals: list[int]) -> dict[int, dict[str, Any]]:
-    """Rank, ties and the model confidence set of the models that compete, best first."""
+    """Rank, ties and the model confidence set of the models that compete, best first; empty where none does."""
+    if not rivals:
+        return {}
     among = drawn.only(rivals)
     best = confidence_set(among)
     tied = ranks(among, best)

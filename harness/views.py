@@ -13,7 +13,6 @@ import numpy as np
 
 from harness import inference
 from harness.calibration import reliability
-from harness.evidence import Part
 from harness.inference import Estimate
 from harness.records import Record, is_submitted
 from harness.rows import design_of, is_competitor, label, with_newer
@@ -30,8 +29,8 @@ class Level:
     """Some of a board's transitions: those of women, of the nineties, from farm work.
 
     persons, transitions: how many, as they are counted. perplexity: of each row there; behind: its log-likelihood per
-    transition there less that of the board's best model, in nats, paired. None where a record is older than slices, or
-    where too few persons are there for an interval; of the best model itself.
+    transition there less that of ``Views.reference``, in nats, paired. None where a record is older than slices, or
+    where too few persons are there for an interval; of the reference itself.
     """
 
     name: str
@@ -89,13 +88,15 @@ class Curve:
 class Views:
     """All that a board shows beside its rows.
 
-    slices, reliability: of the first 25 rows at most. event: what the probabilities of ``reliability`` are of; None
-    where a record has none. seconds: fit and score of each row; None of what was not run here (an ensemble of
-    finished runs, probabilities from elsewhere, the truth). frontier: rows that no row both cheaper and better stands
-    before, cheapest first, as positions.
+    slices, reliability: of the first 25 rows at most. reference: the row, as a position, that slices compare with: the
+    best model among those whose records have slices; None where no record has. event: what the probabilities of
+    ``reliability`` are of; None where a record has none. seconds: fit and score of each row; None of what was not run
+    here (an ensemble of finished runs, probabilities from elsewhere, the truth). frontier: rows that no row both
+    cheaper and better stands before, cheapest first, as positions.
     """
 
     slices: tuple[Slice, ...] = ()
+    reference: int | None = None
     event: str = ""
     reliability: tuple[Reliability | None, ...] = ()
     curves: tuple[Curve, ...] = ()
@@ -112,6 +113,7 @@ def views_of(rows: Sequence[Record], smaller: Sequence[Record]) -> Views:
     seconds = tuple(_seconds(record) for record in rows)
     return Views(
         slices=slices_of(rows[:DETAILED]),
+        reference=reference_of(rows[:DETAILED]),
         event=event,
         reliability=tuple(reliability_of(record) for record in rows[:DETAILED]),
         curves=curves_of(rows, smaller),
@@ -121,32 +123,42 @@ def views_of(rows: Sequence[Record], smaller: Sequence[Record]) -> Views:
 
 
 def slices_of(rows: Sequence[Record]) -> tuple[Slice, ...]:
-    """Perplexity in every slice, and how far behind the best model, by delete-a-group jackknife.
+    """Perplexity in every slice, and how far behind the row of ``reference_of``, by delete-a-group jackknife.
 
-    The levels are those of the first record that has any.
+    The levels are those of that row.
     """
-    first = next((record.slices for record in rows if record.slices is not None), None)
-    if first is None:
+    reference = reference_of(rows)
+    if reference is None:
         return ()
     return tuple(
-        Slice(dimension, tuple(_level(rows, dimension, name, part) for name, part in levels.items()))
-        for dimension, levels in first.items()
+        Slice(dimension, tuple(_level(rows, reference, dimension, name) for name in levels))
+        for dimension, levels in (rows[reference].slices or {}).items()
     )
 
 
-def _level(rows: Sequence[Record], dimension: str, name: str, known: Part) -> Level:
+def reference_of(rows: Sequence[Record]) -> int | None:
+    """The best model's position among rows, these best first, that have slices; of the best of all where none competes.
+
+    None where no row has slices.
+    """
+    have = [i for i, record in enumerate(rows) if record.slices is not None]
+    return next((i for i in have if is_competitor(rows[i])), next(iter(have), None))
+
+
+def _level(rows: Sequence[Record], reference: int, dimension: str, name: str) -> Level:
     """One level; all rows are of the same transitions, so they have its counts in common."""
     parts = [None if record.slices is None else record.slices.get(dimension, {}).get(name) for record in rows]
+    known = parts[reference]
+    assert known is not None  # the levels are those of the reference
     have = [i for i, part in enumerate(parts) if part is not None and part.counted == known.counted]
     perplexity: list[Estimate | None] = [None] * len(rows)
     behind: list[Estimate | None] = [None] * len(rows)
     if known.persons >= FEW and np.count_nonzero(known.counted) > 1:
         sums = np.array([part.log_likelihood for i, part in enumerate(parts) if part is not None and i in have])
-        best = next((at for at, i in enumerate(have) if is_competitor(rows[i])), 0)
-        levels, gaps = jackknifed(sums, np.array(known.counted, dtype=np.float64), best)
+        levels, gaps = jackknifed(sums, np.array(known.counted, dtype=np.float64), have.index(reference))
         for at, i in enumerate(have):
             perplexity[i] = levels[at]
-            behind[i] = None if at == best else gaps[at]
+            behind[i] = None if i == reference else gaps[at]
     return Level(name, known.persons, known.transitions, tuple(perplexity), tuple(behind))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -24,10 +25,12 @@ from harness.leaderboard import Board, boards, boards_in
 from harness.panel import Panel
 from harness.records import Record
 from harness.registry import Registry
-from harness.render import board_latex, files, render
+from harness.render import board_latex, files, page, render
 from harness.render import csv as csv_form
 from harness.render.latex import escaped
 from harness.render.many import boards_and_tables
+from harness.render.sections import sections
+from harness.render.table import notes
 from harness.run import Run
 from harness.runner import Workshop
 from harness.views import FEW, jackknifed
@@ -160,6 +163,33 @@ def test_a_slice_is_compared_with_the_best_model(board: Board) -> None:
     assert behind[2].value == pytest.approx(np.log(markov.value / marginal.value))
     for level in levels.values():
         assert (level.perplexity[0] is None) == (level.persons < FEW)
+
+
+def test_where_the_best_is_older_than_slices_they_compare_with_the_best_that_is_not(
+    made: tuple[list[Record], Workshop],
+) -> None:
+    """And say so: a difference from one model must not stand under the name of another."""
+    whole = [r for r in made[0] if r.configuration.task == "next_occ" and r.configuration.train_persons is None]
+    older = [r.model_copy(update={"slices": None}) if r.configuration.model == "markov" else r for r in whole]
+    [board] = boards(older)
+    assert [row.model for row in board.rows] == ["oracle", "markov", "marginal"]
+    assert board.views.reference == 2
+    for level in (level for part in board.views.slices for level in part.levels):
+        assert level.perplexity[1] is level.behind[1] is level.behind[2] is None
+    [told] = [section for section in sections(board) if section.title == "For whom"]
+    assert told.headings[4:] == ("marginal: perplexity",)
+    assert "less that of marginal," in told.notes[0]
+    assert told.notes[1] == "Older than slices: markov."
+    assert "against <bdi>marginal</bdi>" in re.sub(r"\s+", " ", page([board]))
+
+
+def test_where_no_model_competes_none_is_ranked(made: tuple[list[Record], Workshop]) -> None:
+    """A board of the truth alone says what it is, and not that it beats all others."""
+    [board] = boards([r for r in made[0] if r.configuration.task == "next_occ" and r.knows_truth])
+    [row] = board.rows
+    assert (row.rank, row.tied, row.in_confidence_set, row.behind) == (None, None, False, None)
+    assert "first" not in " ".join(notes(board))
+    assert "Nothing here is a model that others are ranked against" in page([board])
 
 
 def test_the_frontier_is_of_what_was_fitted_here(board: Board) -> None:

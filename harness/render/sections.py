@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.inference import Estimate
 from harness.leaderboard import Board, Row
 from harness.render.table import NONE, label_cell, number, perplexity_cell, with_error
+from harness.views import DETAILED, FEW
 
 SHOWN = 5  # models beside one another in a table
 
@@ -29,17 +30,21 @@ def sections(board: Board) -> list[Section]:
     return [section for section in made if section is not None]
 
 
-def leading(board: Board) -> list[int]:
+def leading(board: Board, most: int = SHOWN) -> list[int]:
     """Positions of the best models that compete; of the best rows, where none does."""
     ranked = [i for i, row in enumerate(board.rows) if row.rank is not None]
-    return (ranked or list(range(len(board.rows))))[:SHOWN]
+    return (ranked or list(range(len(board.rows))))[:most]
 
 
 def _slices(board: Board) -> Section | None:
-    if not board.views.slices:
+    first, rows = board.views.reference, board.rows
+    if first is None or not board.views.slices:
         return None
-    first, *others = leading(board)
-    rows = board.rows
+    known = [level for part in board.views.slices for level in part.levels if level.perplexity[first] is not None]
+    detailed = [i for i in leading(board, len(rows)) if i < DETAILED]
+    beside = [i for i in detailed if not known or any(level.perplexity[i] is not None for level in known)]
+    others = [i for i in beside if i != first][: SHOWN - 1]
+    older = [label_cell(rows[i]) for i in detailed[:SHOWN] if i not in beside]
     lines = []
     for part in board.views.slices:
         for level in part.levels:
@@ -52,8 +57,10 @@ def _slices(board: Board) -> Section | None:
         tuple(headings),
         tuple(lines),
         (
-            "behind it: log-likelihood per transition there less that of the best model, in nats, ± its standard "
-            "error, paired: random groups of persons are left out in turn (Kott 2001). Under 20 persons have none.",
+            f"behind it: log-likelihood per transition there less that of {label_cell(rows[first])}, in nats, ± its "
+            "standard error, paired: random groups of persons are left out in turn (Kott 2001). Under "
+            f"{FEW} persons have none.",
+            *([f"Older than slices: {', '.join(older)}."] if older else []),
             "origin: the state before. Moves are seen where a training career has the same one.",
         ),
         text=2,

@@ -154,8 +154,8 @@ def _line(href: str, board: Board) -> list[Markup]:
         element("td", _panel(board), class_="x"),
         element("th", element("a", board.task, href=href), scope="row"),
         *sizes,
-        element("td", best.label, class_="x"),
-        element("td", perplexity_text(best.perplexity.value)),
+        element("td", best.label if models else NONE, class_="x"),
+        element("td", perplexity_text(best.perplexity.value) if models else NONE),
         element("td", str(tied) if tied else NONE),
     ]
 

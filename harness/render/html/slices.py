@@ -18,26 +18,18 @@ def slices(board: Board, id: str) -> Markup | None:
         return None
     ids = unique(f"{id}/{identifier(part.dimension)}" for part in board.views.slices)
     parts = [_table(board, part, ids[i], i == 0) for i, part in enumerate(board.views.slices)]
-    return element("div", _legend(_reference(board)), *parts)
+    return element("div", _legend(board), *parts)
 
 
-def _reference(board: Board) -> Markup:
-    """The model that others are told from: the one row that has figures and is behind none."""
-    levels = [level for part in board.views.slices for level in part.levels]
-    for i, row in enumerate(board.rows[: min((len(level.perplexity) for level in levels), default=0)]):
-        if any(level.perplexity[i] for level in levels) and not any(level.behind[i] for level in levels):
-            return name(row.label)
-    return Markup("the board’s best model")
-
-
-def _legend(reference: Markup) -> Markup:
+def _legend(board: Board) -> Markup:
     """What tints mean; they are signs as well, so that no reader needs colour."""
+    at = board.views.reference
     worse = [element("span", f"{100 * step:g}%", class_=f"w{k}") for k, step in enumerate(STEPS, start=1)]
     better = [element("span", f"{100 * step:g}%", class_=f"u{k}") for k, step in enumerate(STEPS, start=1)]
     return element(
         "p",
         "Perplexity of each model on a part of the transitions. Tinted where the paired 95% interval against ",
-        reference,
+        "the board’s best model" if at is None else name(board.rows[at].label),
         " excludes zero there. Worse than it by more than ",
         element("span", *worse, class_="legend"),
         " or better by more than ",
