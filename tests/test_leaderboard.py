@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -197,6 +198,10 @@ def test_names_are_escaped(records: list[Record], registry: Registry) -> None:
     assert len(ranking) == 3
     assert len({line.replace("\\|", "").count("|") for line in ranking}) == 1
     assert "<script>" not in text
+    told = replace(board.rows[0], label=hostile.rows[0].label, in_confidence_set=True, submitted=True, base="<b>[x](y)")
+    noted = render.render(replace(board, rows=(told, board.rows[1])), "md", registry)
+    assert r"a\|b &lt;script&gt;\*x\*&lt;/script&gt; \| c: submitted" in noted
+    assert re.search(r"<|(?<!\\)[\[\]*]", noted) is None
     assert escape("[x](y)") == "\\[x\\](y)"
 
 

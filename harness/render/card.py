@@ -11,7 +11,7 @@ from harness.card import Card
 from harness.records import Configuration, PanelFacts, is_submitted
 from harness.render import card_figures
 from harness.render.card_limits import limits
-from harness.render.markdown import escape, pipes
+from harness.render.markdown import bullets, escape, pipes
 from harness.render.table import rank_cell
 from harness.rows import MIX
 from harness.views import Level, Slice
@@ -43,7 +43,7 @@ def render(card: Card) -> str:
         ("Learning curve", card_figures.curve),
         ("Cost", _cost),
         ("Provenance", _provenance),
-        ("Limits", lambda of: [f"- {line}" for line in limits(of)]),
+        ("Limits", lambda of: bullets(limits(of))),
     )
     for title, part in parts:
         content = list(part(card))

@@ -12,7 +12,7 @@ from harness.claims.found import Page
 from harness.claims.paper import CITE
 from harness.claims.verdict import Comparison, Verdict
 from harness.render.latex import HEAD, Printed, escaped, figure_cell, printed
-from harness.render.markdown import escape
+from harness.render.markdown import bullets, escape
 from harness.render.table import NONE
 
 HEADINGS = ("claim", "verdict", "against", "difference", "95% interval", "p", "adjusted p", "outcome")
@@ -76,7 +76,7 @@ def render(page: Page) -> str:
         lines.append(f"| {escape(verdict.text)} | **{verdict.verdict}** | {escape(verdict.reason)} |")
     for verdict in page.verdicts:
         lines += ["", *_section(verdict)]
-    lines += ["", *(f"- {note}" for note in notes(weights)), ""]
+    lines += ["", *bullets(notes(weights)), ""]
     lines += [
         f"Panel {page.panel.fingerprint[:12]} ({page.panel.persons:,} persons, {page.panel.records:,} records). "
         "Computed from the record files; `harness claims` makes those that are missing.",

@@ -6,16 +6,22 @@ from collections.abc import Iterable, Sequence
 
 from harness.leaderboard import Board
 from harness.render.sections import sections
-from harness.render.table import columns, notes
+from harness.render.table import CODE, columns, notes
+
+SPECIAL = str.maketrans({**{character: f"\\{character}" for character in "\\|`*[]"}, "<": "&lt;", ">": "&gt;"})
 
 
 def escape(text: str) -> str:
     """Names come from plugins and users: nothing in them may end a cell, or become a tag or a link."""
-    for character in "\\|`*[]<>":
-        text = text.replace(
-            character, f"\\{character}" if character not in "<>" else {"<": "&lt;", ">": "&gt;"}[character]
-        )
-    return " ".join(text.split())
+    return " ".join(text.translate(SPECIAL).split())
+
+
+def bullets(lines: Iterable[str]) -> list[str]:
+    """Notes as a list: their `names` as code, and all else, names of models and columns among it, as text."""
+    return [
+        "- " + " ".join("".join(f"`{part}`" if i % 2 else part.translate(SPECIAL) for i, part in parts).split())
+        for parts in (enumerate(CODE.split(line)) for line in lines)
+    ]
 
 
 def pipes(headings: Sequence[str], rows: Iterable[Sequence[str]], text: Sequence[bool]) -> list[str]:
@@ -39,13 +45,13 @@ def render(board: Board) -> str:
         "",
         *pipes([column.heading for column in shown], table, [not column.number for column in shown]),
         "",
-        *(f"- {note}" for note in notes(board)),
+        *bullets(notes(board)),
         "",
     ]
     for section in sections(board):
         lines += [f"## {section.title}", ""]
         lines += pipes(section.headings, section.rows, [i < section.text for i in range(len(section.headings))])
-        lines += ["", *(f"- {note}" for note in section.notes), ""]
+        lines += ["", *bullets(section.notes), ""]
     lines += [
         f"Panel {board.fingerprint[:12]} ({board.panel_persons:,} persons, {board.panel_records:,} records), "
         f"task version {board.task_version}. Computed from the record files by `harness leaderboard`.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import exp
@@ -10,6 +11,7 @@ from harness.inference import Estimate
 from harness.leaderboard import Board, Row
 
 NONE = "–"
+CODE = re.compile(r"`([\w.-]+)`")  # in a note: what is set as code; all else of it is text, whoever named it
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def columns(board: Board, costs: bool = True) -> list[Column]:
         Column("perplexity", perplexity_cell, key=lambda r: r.perplexity.value),
         *_open_columns(board),
     ]
-    if len(rows) > 1:
+    if any(r.behind is not None for r in rows):
         chosen.append(Column("behind, nats", lambda r: with_error(r.behind, 4), key=lambda r: _value(r.behind)))
         chosen.append(Column("p", p_cell, key=lambda r: None if r.behind is None else r.behind.p_adjusted))
     chosen.append(_figure("log-likelihood", "log_likelihood", 1))
@@ -222,7 +224,7 @@ def _resampled(board: Board) -> str:
 
 def _of_ranks(board: Board) -> Iterator[str]:
     """How rows are ranked, and which of them cannot be told from the best."""
-    if len(board.rows) < 2:
+    if all(row.behind is None for row in board.rows):
         return
     best = [row.label for row in board.rows if row.in_confidence_set]
     if best:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from harness.leaderboard import Board, Row
@@ -12,9 +11,8 @@ from harness.render.html.markup import Markup, element, join, name
 from harness.render.html.ranking import ranking
 from harness.render.html.reliability import reliability
 from harness.render.html.slices import slices
-from harness.render.table import notes
+from harness.render.table import CODE, notes
 
-CODE = re.compile(r"`([\w.-]+)`")
 NAMED = 6  # models named in a sentence, before "and 12 more"
 
 
@@ -56,7 +54,7 @@ def _part(id: str, title: str, content: Markup) -> Markup:
 def finding(rows: Sequence[Row]) -> list[str]:
     """What the board says, in two sentences: the best model, and which others cannot be told from it."""
     models = [row for row in rows if row.rank is not None]
-    said: list[str] = []
+    said: list[str] = [] if models else ["Nothing here is a model that others are ranked against."]
     if models:
         best = models[0]
         said += [element("strong", name(best.label)), " comes first" if len(models) > 1 else " stands alone"]
