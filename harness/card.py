@@ -48,7 +48,8 @@ class Place:
     row: its line on the board; None where it has none, and why_not then says why. of: how many models are ranked there.
     best, best_record: the model in front, among those that compete. confidence_set: labels of those that cannot be told
     from it at 95%, itself included. behind: log-likelihood per transition less that of
-    the best, in nats, paired; None of the best itself, and where the two do not count the same transitions.
+    the best, in nats, paired; None of the best itself, and where the two are not of one version of the task or do not
+    count the same transitions.
     """
 
     row: Row | None
@@ -115,7 +116,7 @@ def card_of(record: Record, store: Store, here: Here) -> Card:
         reliability=reliability_of(record),
         slices=slices_of([record]),
         behind=() if best is None or place.behind is None else apart(best, record),
-        regret=() if truth is None or record.knows_truth else apart(truth, record),
+        regret=() if truth is None or record.knows_truth or not _same_version(record, board) else apart(truth, record),
         curve=next((curve for curve in board.views.curves if curve.label == named), None),
         code_is_here=_is_here(record, here),
     )
@@ -162,10 +163,10 @@ def intervals(record: Record) -> dict[str, Estimate]:
     if drawn.units < 2:
         return {}
     of = dict(zip(columns, inference.estimates(drawn.mean, drawn.means), strict=True))
-    mean = of.pop("log_likelihood")
+    log_loss = -of.pop("log_likelihood")
     made = {"perplexity": drawn.perplexities()[0], **of}
     if "brier" in of:
-        made["log_loss"] = Estimate(-mean.value, mean.standard_error, -mean.high, -mean.low)
+        made["log_loss"] = log_loss
     return made
 
 
@@ -178,7 +179,12 @@ def _best(board: Board, shelf: _Shelf) -> Record | None:
 def _place(record: Record, board: Board, best: Record | None) -> Place:
     row = next((row for row in board.rows if row.record == record.id), None)
     behind = None if row is None else row.behind
-    if row is None and best is not None and best.evidence.same_transitions(record.evidence):
+    if (
+        row is None
+        and _same_version(record, board)
+        and best is not None
+        and best.evidence.same_transitions(record.evidence)
+    ):
         sums = np.array(record.evidence.log_likelihood), np.array(best.evidence.log_likelihood)
         [behind] = inference.differences(sums[0][:, None], sums[1], record.evidence.counted, design=design_of(record))
     return Place(
@@ -192,9 +198,14 @@ def _place(record: Record, board: Board, best: Record | None) -> Place:
     )
 
 
+def _same_version(record: Record, board: Board) -> bool:
+    """Whether its figures compare with the board's."""
+    return record.configuration.task_version == board.task_version
+
+
 def _why_not(record: Record, board: Board) -> str:
     asked = record.configuration
-    if asked.task_version != board.task_version:
+    if not _same_version(record, board):
         return f"it is of version {asked.task_version} of the task, and the board of version {board.task_version}"
     if asked.train_persons is not None:
         return "it was fitted on some of the training persons, and is a point of a learning curve"

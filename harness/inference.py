@@ -49,6 +49,10 @@ class Estimate:
     p: float | None = None
     p_adjusted: float | None = None
 
+    def __neg__(self) -> Estimate:
+        """The figure with the other sign, its interval turned round; never -0.0."""
+        return replace(self, value=0.0 - self.value, low=0.0 - self.high, high=0.0 - self.low)
+
 
 class Resampled:
     """M models on one set of draws: made once, it answers every question that a board asks.

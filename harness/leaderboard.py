@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.confidence_set import confidence_set, ranks
 from harness.errors import RequestError
-from harness.inference import Estimate, Resampled
+from harness.inference import Resampled
 from harness.records import Head, Record, Store, is_submitted, slug
 from harness.rows import (
     MIX,
@@ -200,7 +200,7 @@ def _standings(records: list[Record]) -> dict[int, Standing]:
     behind = drawn.differences(rivals[0]) if rivals else []
     null = _find(records, lambda r: r.configuration.model == NULL_MODEL)
     truth = _find(records, lambda r: r.knows_truth)
-    regrets = None if truth is None else [_negative(e) for e in drawn.differences(truth)]
+    regrets = None if truth is None else [-e for e in drawn.differences(truth)]
     places = _places(drawn, rivals)
     frontier = [int(order[i]) for i in frontier_of([records[i] for i in order])]
     return {
@@ -232,10 +232,6 @@ def _places(drawn: Resampled, rivals: list[int]) -> dict[int, dict[str, Any]]:
         }
         for place, i in enumerate(rivals, start=1)
     }
-
-
-def _negative(e: Estimate) -> Estimate:
-    return Estimate(-e.value, e.standard_error, -e.high, -e.low, e.p, e.p_adjusted)
 
 
 def _mcfadden_r2(model: FloatArray, null: FloatArray) -> float | None:

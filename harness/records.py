@@ -199,7 +199,7 @@ def write_atomically(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror}); choose another folder with --records") from error
+        raise RunError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
 
 
 class Store:
@@ -248,7 +248,7 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise RequestError(f"{path}: not a record file ({error})") from error
+        raise RequestError(f"{path}: not a record file ({error.strerror})") from error
 
 
 def _checked(path: Path, kind: type[Known], content: bytes) -> Known:

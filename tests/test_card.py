@@ -20,7 +20,7 @@ from harness.leaderboard import boards
 from harness.model import NoParams
 from harness.panel import Panel
 from harness.registry import Registry
-from harness.render.card import render
+from harness.render.card import plain, render
 from harness.runner import Workshop
 
 
@@ -169,6 +169,8 @@ def test_regret_by_level_where_the_truth_is_known(shelf: Workshop, written: list
     assert gap is not None
     assert f"| {-gap.value:.4f} ± {gap.standard_error:.4f} |" in section(render(made), "For whom")
     assert "regret to the truth, nats" in render(made)
+    [told_of] = [level for level in plain(made)["regret"] if level["level"] == "female"]
+    assert (told_of["difference"]["value"], told_of["difference"]["low"]) == (-gap.value, -gap.high)
     assert told.regret == ()
     assert "It is told the true probabilities" in render(told)
 

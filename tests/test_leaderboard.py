@@ -169,6 +169,9 @@ def test_json_and_csv_say_the_same(registry: Registry, records: list[Record]) ->
         assert line["model"] == row["model"]
         assert float(line["perplexity.value"]) == row["perplexity"]["value"]
         assert float(line["figures.log_likelihood"]) == row["figures"]["log_likelihood"]
+        assert [int(line["tied.first"]), int(line["tied.last"])] == row["tied"]
+        assert float(line["behind.value"] or 0) == (row["behind"] or {"value": 0})["value"]
+    assert not {"tied", "behind", "measured"} & set(lines[0])
 
 
 @pytest.mark.parametrize("width", [60, 80, 400])

@@ -213,6 +213,8 @@ def test_every_form_has_the_same_figures(board: Board, registry: Registry) -> No
     for line in lines:
         at = [row.record for row in board.rows].index(line["record"])
         assert float(line["perplexity.value"]) == told[line["by"], line["level"]][at]["value"]
+        assert (line["panel"], line["task"]) == (board.panel, board.task)
+        assert (line["behind.p"] == "") is (at == board.views.reference)
     women = told["gender", "female"][1]
     assert f"| gender | female | {women['value']:.2f} ± {women['standard_error']:.2f} |" not in markdown
     assert f"{women['value']:.2f} ± {women['standard_error']:.2f}" in markdown

@@ -127,8 +127,7 @@ def _differences(ours: Record, theirs: Sequence[Record]) -> list[Estimate]:
                 "not count the same transitions at risk: one of the files was edited; run it again with --force"
             )
     sums = np.column_stack([record.evidence.log_likelihood for record in (ours, *theirs)]).astype(np.float64)
-    behind = Resampled(sums, ours.evidence.counted, design_of(ours)).differences(0)[1:]
-    return [replace(e, value=0.0 - e.value, low=0.0 - e.high, high=0.0 - e.low) for e in behind]
+    return [-behind for behind in Resampled(sums, ours.evidence.counted, design_of(ours)).differences(0)[1:]]
 
 
 def _outcome(gap: Estimate) -> Outcome:

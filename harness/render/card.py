@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic_core import to_jsonable_python
 
 from harness.card import Card
+from harness.comparing import Apart
 from harness.records import Configuration, PanelFacts, is_submitted
 from harness.render import card_figures
 from harness.render.card_limits import limits
@@ -71,10 +73,16 @@ def plain(card: Card) -> dict[str, Any]:
         "reliability": to_jsonable_python(card.reliability),
         "slices": [_plain_level(part, level) for part in card.slices for level in part.levels],
         "behind": to_jsonable_python(card.behind),
-        "regret": to_jsonable_python(card.regret),
+        "regret": to_jsonable_python([_regret(level) for level in card.regret]),
         "learning_curve": to_jsonable_python(card.curve),
         "limits": limits(card),
     }
+
+
+def _regret(level: Apart) -> Apart:
+    """With the sign that boards have it: how far below the truth, so above zero."""
+    gap = level.difference
+    return replace(level, difference=None if gap is None else -gap, of_total=0.0 - level.of_total)
 
 
 def _plain_level(part: Slice, level: Level) -> dict[str, Any]:

@@ -106,8 +106,8 @@ def slices(card: Card) -> Iterator[str]:
         for level in levels:
             which = part.dimension, level.name
             cells = [*which, f"{level.persons:,}", f"{level.transitions:,}", _perplexity(level.perplexity[0])]
-            cells += [_signed(behind.get(which)), _p(behind.get(which))] if behind else []
-            cells += [_signed(regret.get(which), -1)] if regret else []
+            cells += [with_error(behind.get(which), 4), _p(behind.get(which))] if behind else []
+            cells += [_regret(regret.get(which))] if regret else []
             rows.append(cells)
     yield from pipes(headings, rows, [i < 2 for i in range(len(headings))])
     yield ""
@@ -127,8 +127,8 @@ def _of_level(levels: Sequence[Apart]) -> dict[tuple[str, str], Estimate]:
     return {(one.dimension, one.level): one.difference for one in levels if one.difference is not None}
 
 
-def _signed(estimate: Estimate | None, sign: int = 1) -> str:
-    return NONE if estimate is None else f"{sign * estimate.value:.4f} ± {estimate.standard_error:.4f}"
+def _regret(behind: Estimate | None) -> str:
+    return NONE if behind is None else with_error(-behind, 4)
 
 
 def _p(estimate: Estimate | None) -> str:

@@ -30,9 +30,9 @@ def _of_intervals(card: Card) -> Iterator[str]:
         yield f"All transitions are of one {'person' if units is None else 'sampling unit'}: there are no intervals."
     elif here < FEW:
         yield f"Only {here} {drawn} have a transition at risk: intervals from so few are too narrow."
-    without = [name for name in ("auc", "calibration_slope") if card.figures.get(name) is not None]
-    if without:
-        yield "AUC, calibration slope, intercept and error have no intervals: they are no sums over persons."
+    without = {"auc": "AUC", "calibration_slope": "calibration slope, intercept and error"}
+    if told := [words for name, words in without.items() if card.figures.get(name) is not None]:
+        yield f"Without intervals, as they are no sums over persons: {', '.join(told)}."
 
 
 def _of_panel(card: Card) -> Iterator[str]:

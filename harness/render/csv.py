@@ -23,17 +23,25 @@ def text(content: dict[str, Any]) -> str:
 
 
 def views(board: Board) -> dict[str, str]:
-    """View -> text: 'slices', 'calibration' and 'curves', those that the board has; a line for each figure."""
+    """View -> text: 'slices', 'calibration' and 'curves', those that the board has; a line for each figure.
+
+    Lines name their board, so that those of several may be put together; ``record`` is that of the board's own lines.
+    """
     made = {
         "slices": (SLICE, list(_slices(board))),
         "calibration": (BIN, list(_calibration(board))),
         "curves": (POINT, list(_curves(board))),
     }
-    return {name: _table(headings, lines) for name, (headings, lines) in made.items() if lines}
+    of = board.panel, board.task
+    return {
+        name: _table(("panel", "task", *headings), ((*of, *line) for line in lines))
+        for name, (headings, lines) in made.items()
+        if lines
+    }
 
 
 PERPLEXITY = tuple(f"perplexity.{part}" for part in ("value", "standard_error", "low", "high"))
-BEHIND = tuple(name.replace("perplexity", "behind") for name in PERPLEXITY)
+BEHIND = tuple(f"behind.{part}" for part in ("value", "standard_error", "low", "high", "p"))
 SLICE = ("by", "level", "persons", "transitions", "record", "model", *PERPLEXITY, *BEHIND)
 BIN = ("record", "model", "bin", "counted", "predicted", "observed")
 POINT = ("model", "train_persons", "record", *PERPLEXITY)
@@ -46,7 +54,8 @@ def _slices(board: Board) -> Iterator[Line]:
             known = part.dimension, level.name, level.persons, level.transitions
             for row, of, behind in zip(board.rows, level.perplexity, level.behind, strict=False):
                 if of is not None:
-                    yield (*known, row.record, row.label, *_estimate(of), *_estimate(behind))
+                    p = None if behind is None or behind.p is None else _number(behind.p)
+                    yield (*known, row.record, row.label, *_estimate(of), *_estimate(behind), p)
 
 
 def _calibration(board: Board) -> Iterator[Line]:
@@ -81,7 +90,10 @@ def _table(headings: Sequence[str], lines: Iterable[Line]) -> str:
 
 def _text(lines: Iterable[Mapping[str, Any]]) -> str:
     rows = list(lines)
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    found = dict.fromkeys(name for row in rows for name in row)
+    # What is none in one row and has parts in another has columns of its parts alone.
+    nested = {".".join(parts[:i]) for parts in (name.split(".") for name in found) for i in range(1, len(parts))}
+    names = [name for name in found if name not in nested]
     return _table(names, (tuple(map(row.get, names)) for row in rows))
 
 
@@ -91,7 +103,8 @@ def _flat(value: dict[str, object], prefix: str) -> dict[str, object]:
         if isinstance(item, dict):
             flat |= _flat(item, f"{prefix}{name}.")
         elif isinstance(item, list):
-            flat[prefix + name] = "-".join(map(str, item))
+            # Not '1-3', which spreadsheets take for a day of January.
+            flat |= {f"{prefix}{name}.{end}": item[at] for end, at in (("first", 0), ("last", -1))}
         else:
             flat[prefix + name] = item
     return flat
