@@ -5,9 +5,14 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import signal
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
+from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
@@ -27,8 +32,9 @@ def boards_and_tables(store: Store, folder: Path, registry: Registry) -> tuple[l
     """
     cores = os.cpu_count() or 1
     if cores > 1 and len(store.paths()) >= LARGE:
-        with ProcessPoolExecutor(cores, _context()) as pool:
-            pool.submit(os.getpid)  # their imports take as long as finding out which records are shown
+        with ProcessPoolExecutor(cores, _context(), _end_when_interrupted) as pool:
+            with _interrupted_later():
+                pool.submit(os.getpid)  # their imports take as long as finding out which records are shown
             plans = planned(store)
             made = list(pool.map(partial(_made, folder, _apart(plans)), _panels(plans)))
     else:
@@ -54,7 +60,33 @@ def _context() -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, "arch.bootstrap"])
+    with _interrupted_later(inherited=True):
+        forkserver.ensure_running()
     return context
+
+
+@contextmanager
+def _interrupted_later(inherited: bool = False) -> Iterator[None]:
+    """Ctrl-C waits until this is done, as processes that are half started would tell the user where they were.
+
+    inherited: those started meanwhile never hear of it, nor do we.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which has none of it
+        yield
+        return
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if inherited else lambda number, _: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if heard:
+        raise KeyboardInterrupt
+
+
+def _end_when_interrupted() -> None:
+    """Without a word: the first process says what happened."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _made(folder: Path, apart: bool, panel: list[Planned]) -> tuple[list[Board], dict[Path, str]]:
