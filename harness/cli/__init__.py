@@ -32,6 +32,7 @@ from harness.errors import HarnessError
 from harness.progress import PROGRESS
 from harness.registry import Registry, load_registry
 
+INTERRUPTED = 130  # the exit status of what Ctrl-C ended
 GRACE = 5.0  # seconds
 HELP = "Models of a worker's next occupation, side by side on one split with one likelihood."
 
@@ -110,6 +111,9 @@ def _main(arguments: list[str]) -> None:
     except Exception as error:
         if len(arguments) < len(sys.argv) - 1:
             raise
+        # pydantic wraps whatever it meets where it writes, and that is where most time of many records goes
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            sys.exit(INTERRUPTED)
         status = error.exit_status if isinstance(error, HarnessError) else 1
         what = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error} (see --debug)"
         typer.echo(f"error: {what}", err=True)
