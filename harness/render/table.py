@@ -180,7 +180,7 @@ def notes(board: Board) -> list[str]:
     rows = board.rows
     lines = [] if board.weights is None else [_of_weights(board)]
     per = "transitions" if board.weights is None else "sum of weights"
-    lines.append(f"perplexity: exp(-log-likelihood / {per}), ± its standard error, {_resampled(board)}.")
+    lines.append(f"perplexity: exp(-log-likelihood / {per}), ± its standard error, {resampled(board)}.")
     lines += _of_ranks(board)
     if any(r.mcfadden_r2 is not None for r in rows):
         lines.append("McFadden R²: 1 - log-likelihood / that of `marginal`.")
@@ -211,7 +211,7 @@ def notes(board: Board) -> list[str]:
     return lines
 
 
-def _resampled(board: Board) -> str:
+def resampled(board: Board) -> str:
     """What the intervals resample."""
     units, strata = board.source.get("units"), board.source.get("strata")
     what = "persons resampled" if units is None else f"sampling units (`{units}`) resampled"

@@ -13,7 +13,7 @@ from harness.render.html.figures import numbers
 from harness.render.html.markup import Markup, element, join
 from harness.render.html.scales import Scale, around, labelled
 from harness.render.html.svg import minus, percent, picture, signed
-from harness.render.table import NONE
+from harness.render.table import NONE, resampled
 
 DRAWN = 24  # rows of a figure with a line each
 PITCH = 26  # pixels from one line to the next; the style sheet's rows of labels have the same
@@ -181,7 +181,7 @@ def _caption(board: Board, drawn: int, off: int, paired: bool) -> list[str]:
     for kind, meaning in KINDS.items():
         if any(marks(row) == kind for row in board.rows[:drawn]):
             parts += [element("span", class_=f"key {kind}"), meaning]
-    parts.append("Lines are 95% intervals, persons resampled. ")
+    parts.append(f"Lines are 95% intervals, {resampled(board).replace('`', '')}. ")
     if paired:
         parts.append(
             "All models face the same persons, so intervals at the left may overlap where the paired difference at the "

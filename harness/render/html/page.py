@@ -165,7 +165,8 @@ def _guide() -> Markup:
     words = {
         "Perplexity": "exp(-log-likelihood / transitions) on persons whom no model was fitted on. Lower is better: 8 "
         "is the uncertainty of eight equally likely outcomes, 1 is certainty.",
-        "95% interval": "from resampling persons with all of their transitions, the same draws for every model.",
+        "95% interval": "from resampling persons with all of their transitions, or the units in which a survey drew "
+        "them; the same draws for every model.",
         "Tied for best": "in the 95% model confidence set: the data do not tell the model from the best one.",
         "Against the best": "log-likelihood per transition less that of the best model, in nats, paired on persons; "
         "0.1 nats are about 10% of perplexity.",
