@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from math import exp
 
 from harness.inference import Estimate
@@ -24,6 +25,34 @@ HOSTILE = [
     "javascript:alert(1)",
     "${alert(1)} {{7*7}} `x`",
 ]
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its elements in order, their attributes, the text of each."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, key, value) for key, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((self.tags[-1] if self.tags else "", data))
+
+    def handle_comment(self, data: str) -> None:
+        self.tags.append("comment")
+
+    def of(self, key: str) -> list[str]:
+        return [value or "" for _, name, value in self.attributes if name == key]
+
+    def text(self) -> str:
+        return " ".join(data for tag, data in self.texts if tag not in ("script", "style"))
 
 
 def estimate(value: float, error: float, p: float | None = None) -> Estimate:
