@@ -65,6 +65,16 @@ class Browser:
         found: list[str] = self.run(VISIBLE, selector)
         return found
 
+    def comes_to_show(self, selector: str, texts: list[str]) -> bool:
+        """Whether ``shown`` is so within seconds: a change of address is followed a moment later."""
+        from selenium.common.exceptions import TimeoutException
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        try:
+            return bool(WebDriverWait(self.driver, 5, 0.02).until(lambda _: self.shown(selector) == texts))
+        except TimeoutException:
+            return False
+
     def press(self, key: str) -> None:
         from selenium.webdriver.common.action_chains import ActionChains
 
