@@ -172,7 +172,7 @@ def test_hostile_names_are_shown_and_do_nothing(browser: Browser) -> None:
     browser.requested(), browser.messages()
     browser.open("hostile")
     for link in ("overview", browser.run("return document.querySelectorAll('.board')[1].id")):
-        browser.run("location.hash = arguments[0]", link)
+        browser.run("location.hash = arguments[0]; return new Promise(done => setTimeout(done, 50))", link)
     shown = browser.models()
     assert {HOSTILE[0], HOSTILE[1], HOSTILE[2], HOSTILE[5], HOSTILE[8]} <= set(shown)
     assert browser.run("return document.scripts.length + document.images.length") == 1
