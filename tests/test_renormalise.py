@@ -16,10 +16,10 @@ from harness.errors import RunError
 from harness.leaderboard import boards
 from harness.model import Context, Model, ModelSpec, OpenModel, Params, Within, take_states
 from harness.panel import Panel
-from harness.records import Record
+from harness.records import Record, figures
 from harness.render.markdown import render
 from harness.run import Run
-from harness.runner import Workshop, execute, figures
+from harness.runner import Workshop, execute
 from harness.types import FloatArray, IntArray
 
 # The margin that a model would say if it knew the choice set; of each row it leaves 0.9 there.
