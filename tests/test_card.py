@@ -90,7 +90,9 @@ def test_the_place_is_the_boards(shelf: Workshop) -> None:
         card(shelf, of_model(shelf, "markov"))
     )
     assert "rank 2 of 3; at 95% it can be told from the best." in render(card(shelf, of_model(shelf, "marginal")))
-    assert "Beside the ranking" in render(card(shelf, of_model(shelf, "mix")))
+    mixed = render(card(shelf, of_model(shelf, "mix")))
+    assert "Beside the ranking" in mixed
+    assert "- What its parts took is theirs; scores " in mixed
 
 
 def test_a_point_of_a_learning_curve_has_no_row(shelf: Workshop) -> None:

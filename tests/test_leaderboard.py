@@ -23,7 +23,7 @@ from harness.panel import Occupations, Panel, Status
 from harness.records import Record, Store, find_record, slug, to_text
 from harness.registry import Registry
 from harness.render.markdown import escape
-from harness.render.table import perplexity_cell
+from harness.render.table import columns, perplexity_cell
 from harness.run import Run
 from harness.runner import Workshop, execute
 
@@ -206,6 +206,15 @@ def test_names_are_escaped(records: list[Record], registry: Registry) -> None:
     assert r"a\|b &lt;script&gt;\*x\*&lt;/script&gt; \| c: submitted" in noted
     assert re.search(r"<|(?<!\\)[\[\]*]", noted) is None
     assert escape("[x](y)") == "\\[x\\](y)"
+
+
+def test_what_was_not_fitted_here_has_no_seconds_of_it(records: list[Record]) -> None:
+    board = boards(records)[0]
+    row = board.rows[0]
+    [fit] = [column for column in columns(board) if column.heading == "fit, s"]
+    assert (fit.cell(row), fit.cell(replace(row, submitted=True))) == (f"{row.measured.fit_seconds:.1f}", "–")
+    assert fit.key is not None
+    assert fit.key(replace(row, mix_of="a 0.6, b 0.4")) is None
 
 
 def test_an_unknown_format_is_answered(records: list[Record], registry: Registry) -> None:

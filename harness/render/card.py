@@ -182,8 +182,13 @@ def _data(card: Card) -> Iterator[str]:
 def _cost(card: Card) -> Iterator[str]:
     took, facts, row = card.record.measured, card.record.facts, card.place.row
     trained = facts.get("parameters_trained")
+    fit = f"Fit {took.fit_seconds:,.1f} s, scores"
+    if is_submitted(card.record):
+        fit = "Fitted elsewhere; reading and scores"
+    elif card.record.configuration.model == MIX:
+        fit = "What its parts took is theirs; scores"
     yield (
-        f"- Fit {took.fit_seconds:,.1f} s, scores {took.score_seconds:,.1f} s, peak memory {took.peak_memory_mb:,.0f} "
+        f"- {fit} {took.score_seconds:,.1f} s, peak memory {took.peak_memory_mb:,.0f} "
         f"MB, on {escape(took.device)} ({escape(took.platform)}, {took.cpu_count} processors)."
     )
     if trained is not None:

@@ -138,9 +138,14 @@ def _open_columns(board: Board) -> list[Column]:
     return [before, Column("renormalised", closed_cell)]
 
 
+def _fit_seconds(row: Row) -> float | None:
+    """None of what was fitted elsewhere, or as the parts of an ensemble were."""
+    return None if row.submitted or row.mix_of is not None else row.measured.fit_seconds
+
+
 def _cost_columns() -> list[Column]:
     return [
-        Column("fit, s", lambda r: number(r.measured.fit_seconds, 1), key=lambda r: r.measured.fit_seconds),
+        Column("fit, s", lambda r: number(_fit_seconds(r), 1), key=_fit_seconds),
         Column("score, s", lambda r: number(r.measured.score_seconds, 1), key=lambda r: r.measured.score_seconds),
         Column("peak, MB", lambda r: number(r.measured.peak_memory_mb, 0), key=lambda r: r.measured.peak_memory_mb),
         Column(
