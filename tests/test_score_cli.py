@@ -12,12 +12,14 @@ import pytest
 from submissions import CODES, YEARS, Rows, long_file, long_rows, written
 from toys import EXPECTED, MARGIN, InProcess
 
+from harness.card import Here, card_of
 from harness.cli.again import command
 from harness.data.write import write_panel
 from harness.leaderboard import boards
 from harness.panel import Panel
 from harness.records import Record, Store
 from harness.registry import Registry
+from harness.render.card import render
 
 HARNESS = str(Path(sys.executable).parent / "harness")
 
@@ -52,6 +54,10 @@ def test_as_it_is_typed(careers: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert done.stdout.count("my logit") >= 4
     for task, record in records(tmp_path / "r").items():
         assert record.figures["log_likelihood"] == pytest.approx(EXPECTED[task], abs=1e-6)
+        told = render(card_of(record, Store(tmp_path / "r"), Here(None, None, "harness score")))
+        assert "- The file: format long csv.gz.\n" in told
+        assert "- Fitted elsewhere; reading and scores " in told
+        assert "Asked for" not in told
 
 
 def test_the_template_says_what_is_needed_and_not_what_happened(score: InProcess, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def _model(card: Card) -> Iterator[str]:
     if base := record.facts.get("base"):
         yield f"- Base: {escape(str(base))}."
     if asked.model != MIX:
-        yield from _asked(asked)
+        yield from _asked(asked, is_submitted(record))
     for panel in asked.train_also:
         yield f"- Trained on the training careers of a further panel as well: {_panel(panel)}."
     if asked.pretrain is not None:
@@ -144,7 +144,11 @@ def _model(card: Card) -> Iterator[str]:
         yield f"- Of the fit: {'; '.join(f'{escape(name)} {escape(_said(value))}' for name, value in facts.items())}."
 
 
-def _asked(asked: Configuration) -> Iterator[str]:
+def _asked(asked: Configuration, submitted: bool) -> Iterator[str]:
+    if submitted:  # there was nothing to ask for but how the file is read; its hash stands with the provenance
+        said = {name: value for name, value in asked.parameters.items() if name != "file_sha256" and value}
+        yield f"- The file: {', '.join(f'{escape(name)} {escape(_said(value))}' for name, value in said.items())}."
+        return
     changed = ", ".join(f"{escape(name)} = {escape(_said(value))}" for name, value in sorted(asked.changed.items()))
     yield f"- Asked for: {changed or 'the defaults'}; seed {asked.seed}."
     if asked.parameters:
