@@ -20,6 +20,7 @@ from harness.claims.found import from_records, in_store
 from harness.claims.paper import CLAIMS, PRIOR
 from harness.claims.plan import Request, carry_out, chosen, require_arms, steps
 from harness.claims.verdict import UNTESTED, Verdict, judge
+from harness.cli import console
 from harness.data.write import write_panel
 from harness.errors import RequestError, RunError
 from harness.model import Context
@@ -253,8 +254,14 @@ def test_the_command_runs_writes_and_reads_again(
     assert status == 0, told
     assert (page / "claims.tex").exists()
     assert (page / "claims.md").read_text() == text
+    monkeypatch.setattr(console, "on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
     status, again, told = call(*asked)
     assert status == 0
+    assert max(map(len, again.splitlines())) <= 80
+    heading = next(line.split() for line in again.splitlines() if "against" in line)
+    assert {"claim", "against", "difference", "outcome"} <= set(heading)
+    assert "interval" not in heading
     assert "no table written" in told
     assert f"{words['comparisons'][0]['difference']['value']:+.4f}" in again
     status, out, told = call(*asked, "--shots", "999", "--json")

@@ -41,6 +41,13 @@ from harness.runner import Workshop
 from harness.settings import Settings, pairs, parse
 from harness.weights import weighted, weighted_alike
 
+NAMES = 3  # columns from the left: claim, verdict, what it is compared with
+SPARE = (
+    "95% interval",
+    "p",
+    "verdict",
+    "adjusted p",
+)  # columns, the first to be missed first; verdicts stand below too
 ClaimOption = Annotated[
     list[str] | None,
     typer.Option("--claim", help=f"One of {', '.join(one.name for one in CLAIMS)}; all where left out. Repeatable."),
@@ -208,6 +215,7 @@ def _show(verdicts: Sequence[Verdict], panel: Panel, as_json: bool) -> None:
         return
     title = f"{panel.name}: what LABOR-LLM claims; log-likelihood per transition less the other's, in nats"
     rows = [row for verdict in verdicts for row in tables.rows(verdict)]
-    console.table(tables.HEADINGS, rows, tables.NUMBERS, title)
-    for verdict in verdicts:
-        console.result(f"{verdict.text}: {verdict.verdict} ({verdict.reason})")
+    kept = console.fitting(tables.HEADINGS, rows, NAMES, SPARE)
+    shown = [[row[i] for i in kept] for row in rows]
+    console.table([tables.HEADINGS[i] for i in kept], shown, [tables.NUMBERS[i] for i in kept], title)
+    console.notes([f"{verdict.text}: {verdict.verdict} ({verdict.reason})" for verdict in verdicts])
