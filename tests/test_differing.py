@@ -17,6 +17,7 @@ from harness.panel import Panel
 from harness.probabilities import Said, load
 from harness.registry import Registry
 from harness.runner import Workshop
+from harness.slices import FIRST
 
 # Of the four persons: with three added to each training count (2, 3, 0, 1) in place of one, the margin is
 # (5, 6, 3, 4) / 18 in place of (3, 4, 1, 2) / 10. Test: d goes 0 -> 0 -> 3 -> 3 -> 1, in 2001, 2002, 2004 and 2005.
@@ -159,6 +160,14 @@ def test_kinds_and_transitions_add_up(pair: tuple[Said, Said]) -> None:
     kinds = found.kinds_for_other + found.kinds_for_first
     assert sum(k.difference for k in kinds) == pytest.approx(found.total, abs=1e-9)
     assert len({(k.origin, k.outcome) for k in kinds}) == len(kinds)
+    assert first.origin is not None
+    assert first.state is not None
+    titles = np.array(["x", "y", "z", FIRST])
+    for kind in kinds:
+        here = (titles[first.origin] == kind.origin) & (titles[first.state] == kind.outcome)
+        counts = first.counts()[here]
+        assert kind.p_first == pytest.approx((np.exp(first.log_prob[here]) * counts).sum() / counts.sum())
+        assert kind.p_other == pytest.approx((np.exp(other.log_prob[here]) * counts).sum() / counts.sum())
 
 
 @settings(max_examples=40)

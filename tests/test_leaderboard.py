@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -263,6 +264,14 @@ def test_records_that_count_other_transitions_do_not_share_a_board(records: list
     evidence = records[0].evidence.model_copy(update={"transitions": [9, 9, 9]})
     with pytest.raises(RequestError, match="do not count the same transitions"):
         boards([records[0].model_copy(update={"evidence": evidence}), *records[1:]])
+
+
+@pytest.mark.parametrize("drawn", [{"units": [1, 2, 2]}, {"strata": [0, 0, 1]}, {"weight": [1.0, 2.0, 1.0]}])
+def test_records_of_persons_drawn_otherwise_do_not_share_a_board(records: list[Record], drawn: dict[str, Any]) -> None:
+    first, other = (record for record in records if record.configuration.task == "next_occ")
+    edited = other.model_copy(update={"evidence": other.evidence.model_copy(update=drawn)})
+    with pytest.raises(RequestError, match="do not count the same transitions"):
+        boards([first, edited])
 
 
 def test_a_failed_write_leaves_the_old_file(

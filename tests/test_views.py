@@ -33,7 +33,7 @@ from harness.render.sections import sections
 from harness.render.table import notes
 from harness.run import Run
 from harness.runner import Workshop
-from harness.views import FEW, jackknifed
+from harness.views import FEW, frontier_of, jackknifed
 
 
 def test_a_jackknife_of_groups_of_one_is_the_usual_standard_error() -> None:
@@ -198,6 +198,15 @@ def test_the_frontier_is_of_what_was_fitted_here(board: Board) -> None:
     cheaper = took[2] is not None and took[1] is not None and took[2] < took[1]
     assert board.views.frontier == ((2, 1) if cheaper else (1,))
     assert [row.on_frontier for row in board.rows] == [i in board.views.frontier for i in range(3)]
+
+
+def test_a_worse_model_that_takes_as_long_is_not_on_the_frontier(made: tuple[list[Record], Workshop]) -> None:
+    models = {r.configuration.model: r for r in made[0] if r.configuration.train_persons is None}
+    slow, quick = (models["marginal"].measured.model_copy(update={"fit_seconds": s}) for s in (9.0, 1.0))
+    best, worse = models["markov"], models["marginal"]
+    for of_best, of_worse, expected in ((slow, slow, (0,)), (slow, quick, (1, 0)), (quick, slow, (0,))):
+        rows = [record.model_copy(update={"measured": m}) for record, m in ((best, of_best), (worse, of_worse))]
+        assert frontier_of(rows) == expected
 
 
 def test_heads_make_the_boards_that_whole_records_make(made: tuple[list[Record], Workshop]) -> None:
