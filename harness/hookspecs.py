@@ -54,7 +54,7 @@ def harness_run_finished(run: Run, record: Record) -> None:
 
 @hookspec(firstresult=True)
 def harness_render(board: Board, format: str) -> str | None:
-    """The text of a board in this format, or None to leave it to the next plugin."""
+    """The text of a board in this format, or None to leave it to the next plugin; never the page of all boards."""
 
 
 @hookspec
