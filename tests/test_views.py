@@ -89,6 +89,12 @@ def test_bins_hold_all_that_is_counted(counts: list[tuple[int, int]], bins: int)
     assert 0 <= expected_error(prob, events, others) <= 1
 
 
+def test_a_cell_is_in_the_bin_of_its_middle() -> None:
+    """One transition at 0.2 and three at 0.8, in two bins: the three reach from a quarter to the end."""
+    counted, predicted, observed = reliability(np.array([0.2, 0.8]), np.array([0, 3]), np.array([1, 0]), bins=2)
+    assert (counted.tolist(), predicted.tolist(), observed.tolist()) == ([1, 3], [0.2, pytest.approx(0.8)], [0, 1])
+
+
 @pytest.fixture(scope="module")
 def made(registry: Registry, tmp_path_factory: pytest.TempPathFactory, market: Panel) -> tuple[list[Record], Workshop]:
     """Runs of three models on a part of the market, one of them on fewer training persons as well."""
@@ -120,6 +126,19 @@ def test_runs_on_fewer_persons_are_points_of_a_curve_and_no_rows(board: Board) -
     assert curve.points[-1].perplexity.value == board.rows[1].perplexity.value
     levels = [point.perplexity.value for point in curve.points]
     assert levels == sorted(levels, reverse=True)  # more careers, better
+
+
+def test_points_of_a_curve_resample_what_rows_do(made: tuple[list[Record], Workshop]) -> None:
+    """Of a survey's design its sampling units: here as many as three persons each."""
+    records = [record for record in made[0] if record.configuration.task == "next_occ"]
+    units = [i // 3 for i in range(len(records[0].evidence.ids))]
+    [alone], [drawn] = (
+        boards([r.model_copy(update={"evidence": r.evidence.model_copy(update=design)}) for r in records])
+        for design in ({}, {"units": units})
+    )
+    error = drawn.views.curves[0].points[-1].perplexity.standard_error
+    assert error == pytest.approx(drawn.rows[1].perplexity.standard_error)
+    assert error != pytest.approx(alone.rows[1].perplexity.standard_error)
 
 
 def test_fewer_training_persons_are_part_of_more(registry: Registry, market: Panel) -> None:
