@@ -78,6 +78,8 @@ def compare(
     ones. The last two are read from the cache of the machine that ran both, which no record file replaces.
     """
     store = records_folder(records)
+    if len(runs) < 2:  # before a name that is none is looked for
+        raise RequestError("compare needs two records or more")
     chosen = [named(store, run) for run in runs]
     compared = compare_runs(chosen)
     asked = _Asked(by, transitions, context.obj, records)
