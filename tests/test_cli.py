@@ -230,6 +230,7 @@ def test_interrupted_runs_keep_what_is_finished(tmp_path: Path) -> None:
     assert len(list(tmp_path.rglob("*.json"))) == 2
 
 
+@pytest.mark.slow
 def test_pretrain_reaches_the_models_that_can(harness: Command) -> None:
     brief = [w for name in ("fewest_steps=2", "epochs=1", "pretrain_epochs=1") for w in ("--set", f"nemo.{name}")]
     asked = ["--task", "next_occ", "--model", "nemo", "--model", "marginal", *brief]

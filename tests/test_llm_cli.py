@@ -86,6 +86,7 @@ def test_none_is_a_choice_where_a_parameter_has_it(cache: Path) -> None:
     assert "'lora', 'full' or 'none'" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_the_papers_ablations_stand_in_one_table_of_paired_differences(cache: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()

@@ -181,6 +181,7 @@ TINY = {
 }
 
 
+@pytest.mark.slow
 def test_a_language_models_bound_holds_its_exact_figure(workshop: Workshop) -> None:
     panel = open_panel("market", {"persons": "40"})
     entry = workshop.registry.model("llm-lora")
