@@ -14,6 +14,15 @@ import numpy as np
 from harness.errors import RequestError, did_you_mean
 from harness.panel import Panel
 from harness.types import IntArray, StrArray
+from harness.weights import weighted
+
+
+def surveyed(panel: Panel, weights: str | None = None, strata: str | None = None, units: str | None = None) -> Panel:
+    """The panel as its survey has it: weighted by a column (``harness.weights``), and with how its persons were drawn.
+
+    RequestError as of ``weighted`` and ``designed``.
+    """
+    return designed(panel if weights is None else weighted(panel, weights), strata, units)
 
 
 def designed(panel: Panel, strata: str | None = None, units: str | None = None) -> Panel:

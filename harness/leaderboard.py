@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ import numpy as np
 from harness.confidence_set import confidence_set, ranks
 from harness.errors import RequestError
 from harness.inference import Resampled
-from harness.records import Head, Record, Store, is_submitted, slug
+from harness.records import Head, Record, Store, is_submitted, panel_folder
 from harness.rows import (
     MIX,
     OPTIONAL,
@@ -27,7 +27,7 @@ from harness.rows import (
     row_of,
 )
 from harness.types import FloatArray
-from harness.views import Views, frontier_of, views_of
+from harness.views import Views, views_of
 
 __all__ = ["MIX", "OPTIONAL", "Board", "Row", "boards", "boards_in", "boards_with", "can_be_part", "label"]
 
@@ -127,9 +127,8 @@ def _groups(records: Iterable[AnyRecord]) -> Iterator[tuple[str, list[AnyRecord]
         panel = record.configuration.panel
         groups[panel.name, panel.fingerprint, record.configuration.task].append(record)
         prints[panel.name].add(panel.fingerprint)
-    for (name, fingerprint, _), group in sorted(groups.items()):
-        alone = len(prints[name]) == 1
-        yield slug(name) if alone else f"{slug(name)}-{fingerprint[:8]}", group
+    for (name, _, _), group in sorted(groups.items()):
+        yield panel_folder(group[0].configuration.panel, alone=len(prints[name]) == 1), group
 
 
 def _newest(group: list[AnyRecord]) -> list[AnyRecord]:
@@ -159,7 +158,8 @@ def _board(group: list[Record], folder: str, superseded: int = 0) -> Board:
     head, panel = shown[0], shown[0].configuration.panel
     design = design_of(head)
     standings = _standings(shown)
-    ordered = [shown[i] for i in standings]
+    views = views_of([shown[i] for i in standings], smaller)
+    rows = (row_of(shown[i], standing, shown) for i, standing in standings.items())
     return Board(
         panel=panel.name,
         folder=folder,
@@ -173,10 +173,10 @@ def _board(group: list[Record], folder: str, superseded: int = 0) -> Board:
         outcomes=head.outcomes,
         persons=len(head.evidence.ids),
         transitions=sum(head.evidence.transitions),
-        rows=tuple(row_of(shown[i], standing, shown) for i, standing in standings.items()),
+        rows=tuple(replace(row, on_frontier=at in views.frontier) for at, row in enumerate(rows)),
         superseded=superseded + len(group) - len(newest),
         strata_alone=0 if design is None else design.lonely,
-        views=views_of(ordered, smaller),
+        views=views,
     )
 
 
@@ -202,7 +202,6 @@ def _standings(records: list[Record]) -> dict[int, Standing]:
     truth = _find(records, lambda r: r.knows_truth)
     regrets = None if truth is None else [-e for e in drawn.differences(truth)]
     places = _places(drawn, rivals)
-    frontier = [int(order[i]) for i in frontier_of([records[i] for i in order])]
     return {
         int(i): Standing(
             **places.get(int(i), {}),
@@ -210,7 +209,6 @@ def _standings(records: list[Record]) -> dict[int, Standing]:
             behind=None if not rivals or i == rivals[0] else behind[i],
             mcfadden_r2=None if null is None else _mcfadden_r2(sums[:, i], sums[:, null]),
             regret=None if regrets is None or i == truth else regrets[i],
-            on_frontier=int(i) in frontier,
         )
         for i in order
     }

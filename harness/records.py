@@ -185,6 +185,11 @@ def slug(text: str) -> str:
     return kept or "unnamed"
 
 
+def panel_folder(panel: PanelFacts, alone: bool) -> str:
+    """Where tables of a panel lie: its name, with how its fingerprint begins where another panel is called the same."""
+    return slug(panel.name) if alone else f"{slug(panel.name)}-{panel.fingerprint[:8]}"
+
+
 def now() -> datetime:
     """The present second, in UTC."""
     return datetime.now(UTC).replace(microsecond=0)

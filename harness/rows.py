@@ -125,7 +125,6 @@ class Standing:
     behind: Estimate | None
     mcfadden_r2: float | None
     regret: Estimate | None
-    on_frontier: bool
     rank: int | None = None
     tied: tuple[int, int] | None = None
     in_confidence_set: bool = False

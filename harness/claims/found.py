@@ -25,7 +25,7 @@ from harness.claims.paper import (
     is_of_base,
 )
 from harness.claims.verdict import Verdict, judge
-from harness.records import Configuration, Head, PanelFacts, Record, Store, is_submitted, slug
+from harness.records import Configuration, Head, PanelFacts, Record, Store, is_submitted, panel_folder, slug
 from harness.rows import label
 
 NO_RECORD = "no record of it"
@@ -77,14 +77,14 @@ def _compared(records: Iterable[AnyRecord]) -> Iterator[tuple[str, dict[Key, Any
         prints[panel.name].add(panel.fingerprint)
         if record.configuration.train_persons is None and not is_submitted(record):
             panels[panel.name, panel.fingerprint].append(record)
-    for (name, fingerprint), group in sorted(panels.items()):
+    for (name, _), group in sorted(panels.items()):
         newest = _newest(group)
         found = max(_candidates(newest), key=_completeness, default={})
         alone = len(found)
         if tuned := next((record for (arm, _), record in found.items() if arm == TUNED.name), None):
             found = {**_prior(newest, tuned.configuration.seed), **found}
         if len(found) > alone or any(arm != TUNED.name for arm, _ in found):
-            yield slug(name) if len(prints[name]) == 1 else f"{slug(name)}-{fingerprint[:8]}", found
+            yield panel_folder(group[0].configuration.panel, alone=len(prints[name]) == 1), found
 
 
 def _newest(records: Iterable[AnyRecord]) -> list[AnyRecord]:

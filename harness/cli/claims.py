@@ -28,7 +28,7 @@ from harness.cli.options import (
     WeightsOption,
 )
 from harness.cli.run import further_panels, read_resumes
-from harness.design import designed
+from harness.design import surveyed
 from harness.machine import cache_folder
 from harness.panel import Panel
 from harness.progress import PROGRESS, Progress
@@ -39,7 +39,7 @@ from harness.render import write
 from harness.rows import label
 from harness.runner import Workshop
 from harness.settings import Settings, pairs, parse
-from harness.weights import weighted, weighted_alike
+from harness.weights import weighted_alike
 
 NAMES = 3  # columns from the left: claim, verdict, what it is compared with
 SPARE = (
@@ -142,8 +142,7 @@ def _request(asked: Sequence[Claim], panels: _Panels, registry: Registry, progre
     stand_in = FURTHER.get(panels.data)
     with progress.bar(f"reading {panels.data}", None):
         panel = open_panel(panels.data, panels.settings.data, registry=registry)
-    panel = panel if panels.weights is None else weighted(panel, panels.weights)
-    panel = designed(panel, panels.strata, panels.units)
+    panel = surveyed(panel, panels.weights, panels.strata, panels.units)
     also: list[Panel] = []
     if any(arm.pools for arm in arms):
         also = further_panels(panels.also, panel, registry, progress)

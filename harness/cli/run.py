@@ -26,7 +26,7 @@ from harness.cli.options import (
     UnitsOption,
     WeightsOption,
 )
-from harness.design import designed
+from harness.design import surveyed
 from harness.errors import DataError, HarnessError, RequestError
 from harness.leaderboard import boards_with
 from harness.machine import cache_folder, resolve_device
@@ -40,7 +40,7 @@ from harness.run import Run
 from harness.runner import Workshop, execute, is_known, require_pooling, require_pretraining
 from harness.settings import Settings, pairs, parse, validate
 from harness.task import Task
-from harness.weights import weighted, weighted_alike
+from harness.weights import weighted_alike
 
 TasksOption = Annotated[list[str], typer.Option("--task", help="A task's name, or 'all'. Repeatable.")]
 ModelsOption = Annotated[list[str], typer.Option("--model", help="A model's name. Repeatable.")]
@@ -131,7 +131,7 @@ def run(
         panel = open_panel(
             data, request.settings.data, columns=pairs(column or []), occupations=occupations, registry=registry
         )
-    panel = designed(panel if weights is None else weighted(panel, weights), strata, units)
+    panel = surveyed(panel, weights, strata, units)
     resumes = read_resumes(pretrain, panel, registry, progress)
     panels = _Panels(panel, tuple(further_panels(train_also or [], panel, registry, progress)), resumes)
     tasks = at_risk(asked, panel, everything="all" in request.tasks)

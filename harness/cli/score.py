@@ -23,7 +23,7 @@ from harness.cli.options import (
     UnitsOption,
     WeightsOption,
 )
-from harness.design import designed
+from harness.design import surveyed
 from harness.errors import RequestError
 from harness.leaderboard import boards_with
 from harness.machine import cache_folder
@@ -34,7 +34,6 @@ from harness.registry import Registry
 from harness.runner import Workshop
 from harness.settings import Settings, pairs, parse
 from harness.submission import Submission, check, submitted
-from harness.weights import weighted
 
 FileColumnOption = Annotated[
     list[str] | None,
@@ -72,7 +71,7 @@ class _Read:
             panel = open_panel(
                 self.source, self.settings.data, columns=columns, occupations=self.occupations, registry=registry
             )
-        return designed(panel if self.weights is None else weighted(panel, self.weights), self.strata, self.units)
+        return surveyed(panel, self.weights, self.strata, self.units)
 
 
 def score(

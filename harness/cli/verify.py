@@ -15,7 +15,7 @@ from harness.cli import console
 from harness.cli.again import command, opened_by
 from harness.cli.board import records_folder
 from harness.cli.options import RECORDS, ColumnOption, JsonOption, OccupationsOption, RecordsOption
-from harness.design import designed
+from harness.design import surveyed
 from harness.errors import RequestError
 from harness.machine import cache_folder, resolve_device
 from harness.mixing import mix as mix_runs
@@ -29,7 +29,7 @@ from harness.settings import pairs
 from harness.submission import Submission, file_digest, submitted
 from harness.verify import Verification, borrow, contradictions, require_same, run_of, task_of
 from harness.verify import verify as compare
-from harness.weights import weighted, weighted_alike
+from harness.weights import weighted_alike
 
 MOST_LINES = 3  # of runs that a mix lacks
 Differing = Mapping[str, tuple[float | None, float | None]]
@@ -149,7 +149,7 @@ def _panel(facts: PanelFacts, sources: _Sources, bench: _Bench) -> Panel:
         panel = open_panel(
             source, settings, columns=sources.columns, occupations=sources.occupations, registry=bench.registry
         )
-    panel = designed(panel if how.weights is None else weighted(panel, how.weights), how.strata, how.units)
+    panel = surveyed(panel, how.weights, how.strata, how.units)
     require_same(panel, facts, f"--data {source}")
     return panel
 
