@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import ValidationError
 
+from harness import scoring
 from harness.entry import Entry
 from harness.errors import RequestError
 from harness.inference import Estimate, Resampled
@@ -154,7 +155,7 @@ def verify(record: Record, again: Record) -> Verification:
         sums[:, 1] = other.log_likelihood
     drawn = Resampled(sums, mine.counted, design_of(record))
     perplexity = drawn.perplexities()[0]
-    value = float(again.figures["perplexity"] or 0.0)
+    value = scoring.perplexity(again.arrays())
     negligible = NEGLIGIBLE * (log(perplexity.high) - log(perplexity.low)) / 2
     if not same:
         return Verification("does not reproduce", perplexity, value, None, negligible, differing, changed)

@@ -108,6 +108,9 @@ def test_leaderboard_regenerates_and_checks(harness: Command, ran: object) -> No
     stale = harness("leaderboard", "--check")
     assert stale.returncode == 1
     assert str(table.relative_to(harness.folder)) in stale.stderr
+    unknown = harness("leaderboard", "--format", "mdd")
+    assert (unknown.returncode, "did you mean 'md'" in unknown.stderr) == (2, True)
+    assert table.read_bytes() != tables[table]  # refused before anything is written
     table.write_bytes(tables[table])
 
 

@@ -59,15 +59,22 @@ def leaderboard(
             raise RunError(f"stale: {', '.join(map(str, stale))}; 'harness leaderboard' regenerates them")
         console.say(f"{len(tables)} tables and {len(every)} records agree")
         return
+    texts = [] if format is None else _texts(chosen, format, registry)  # before anything is written
     written = render.write(tables)
     if format is None:
         print_boards(chosen)
-    elif format == render.PAGE:
-        console.result(render.page(chosen))
-    else:
-        for board in chosen:
-            console.result(render.render(board, format, registry))
+    for text in texts:
+        console.result(text)
     console.say(f"{len(written)} of {len(tables)} tables changed in {folder}")
+
+
+def _texts(chosen: list[Board], format: str, registry: Registry) -> list[str]:
+    """The boards in this form, HTML as one page of all. RequestError for a form that nobody knows."""
+    from harness import render
+
+    if format == render.PAGE:
+        return [render.page(chosen)]
+    return [render.render(board, format, registry) for board in chosen]
 
 
 def _require_sound(records: Sequence[Record], metrics: Sequence[Metric]) -> None:
