@@ -196,6 +196,7 @@ def command(folder: Path, cache: Path, *more: str) -> list[str]:
     return [*harness, *sets, "--set", "data.persons=30", "--records", str(folder), "--json", *more]
 
 
+@pytest.mark.slow
 def test_a_killed_command_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     def run(cache: str, records: str) -> tuple[dict[str, Any], str]:
         environment = os.environ | {"HARNESS_CACHE": str(tmp_path / cache)}
