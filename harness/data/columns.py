@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from harness.types import BoolArray, FloatArray, IntArray
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class TextColumn:
 class NumberColumn:
     """A column that its file already declares to be numbers (parquet)."""
 
-    array: pa.Array
+    array: Any  # a pyarrow.Array; pyarrow ships no types
 
     @property
     def type(self) -> str:

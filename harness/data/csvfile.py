@@ -10,15 +10,12 @@ import re
 import zlib
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from harness.data.columns import Table, encode
 from harness.data.faults import Findings
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 # What decoding with "surrogateescape" leaves of a byte that is not UTF-8.
 STRAY = re.compile("[\udc80-\udcff]")
@@ -83,8 +80,8 @@ def read_csv(path: Path, findings: Findings) -> Table | None:
     return _table(path.name, table, findings, np.arange(2, rows + 2, dtype=np.int64), {})
 
 
-def _parse(data: bytes) -> pa.Table | None:
-    """The quick way; None where the file is not wholly regular."""
+def _parse(data: bytes) -> Any:
+    """The quick way, a pyarrow.Table; None where the file is not wholly regular."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -105,7 +102,7 @@ def _parse(data: bytes) -> pa.Table | None:
         return None
 
 
-def _table(file: str, table: pa.Table, findings: Findings, lines: np.ndarray, left_out: dict[str, int]) -> Table | None:
+def _table(file: str, table: Any, findings: Findings, lines: np.ndarray, left_out: dict[str, int]) -> Table | None:
     """Columns by name, each name once."""
     times = Counter(name.strip() for name in table.column_names)
     for name, count in times.items():

@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from harness.data.columns import TextColumn, encode
 from harness.errors import Fault, RequestError
 from harness.submission.layout import Layout, as_text, names_of
 from harness.types import FloatArray
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 BLOCK = 1 << 24  # bytes of a csv file that are parsed at a time
 BATCH = 1 << 19  # rows of a parquet file
@@ -88,7 +85,7 @@ def _csv_batches(layout: Layout, wanted: Sequence[str]) -> Iterator[Any]:
         )
 
 
-def _text(layout: Layout, batch: pa.RecordBatch, name: str) -> TextColumn:
+def _text(layout: Layout, batch: Any, name: str) -> TextColumn:
     import pyarrow as pa
 
     array = batch.column(name)
@@ -100,7 +97,7 @@ def _text(layout: Layout, batch: pa.RecordBatch, name: str) -> TextColumn:
         raise RequestError(layout.fault(f"is of type {array.type}: write text or numbers", column=name)) from error
 
 
-def _numbers(layout: Layout, batch: pa.RecordBatch, name: str) -> FloatArray:
+def _numbers(layout: Layout, batch: Any, name: str) -> FloatArray:
     import pyarrow as pa
 
     array = batch.column(name)

@@ -45,8 +45,7 @@ def build(params: FamilyParams, reader: Reader) -> Model:
     from harness.plugins.career.model import CareerModel
 
     alone = [CareerModel(params, reader) for _ in range(params.members)]
-    model: Model = alone[0] if len(alone) == 1 else Ensemble(alone)
-    return model
+    return alone[0] if len(alone) == 1 else Ensemble(alone)
 
 
 def _spec(name: str, summary: str, params: type[FamilyParams], reader: Reader, **more: Any) -> ModelSpec:

@@ -60,7 +60,7 @@ class CareerModel(Model):
         names = names_of(train, given_of(p, self.reader))
         require_levels(train, p.order)  # what is wrong with the request, before the minutes of pre-training
         base = self._base(context)
-        encoding = Encoding.fit(train, names, p.order, base and base.encoding)
+        encoding = Encoding.fit(train, names, p.order, None if base is None else base.encoding)
         with torch.random.fork_rng():
             torch.manual_seed(context.seed % 2**63)
             plan = replace(plan_of(p, self.reader), columns=encoding.width)

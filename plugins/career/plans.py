@@ -27,8 +27,8 @@ def plan_of(p: FamilyParams, reader: Reader) -> Plan:
             tied=p.tied,
             state_dropout=p.state_dropout,
         )
-    bag = {"width": p.width, "dropout": p.dropout} if isinstance(p, BagParams) else {}
-    return Plan(Shape(reader, **bag), HeadShape(p.two_stage, own_stay))
+    shape = Shape(reader, width=p.width, dropout=p.dropout) if isinstance(p, BagParams) else Shape(reader)
+    return Plan(shape, HeadShape(p.two_stage, own_stay))
 
 
 def given_of(p: FamilyParams, reader: Reader) -> Given:

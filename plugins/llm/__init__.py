@@ -195,8 +195,7 @@ def build(params: LlmParams) -> Model:
     from harness.plugins.llm.model import LoraModel
 
     alone = [LoraModel(params) for _ in range(params.members)]
-    model: Model = alone[0] if len(alone) == 1 else OpenEnsemble(alone)
-    return model
+    return alone[0] if len(alone) == 1 else OpenEnsemble(alone)
 
 
 @hookimpl

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from harness.plugins.llm.base import Base
+    from harness.plugins.llm.schedule import Schedule
     from harness.plugins.llm.score import Scorer
-    from harness.plugins.llm.tune import Schedule
 
 BASE, ADAPTER, FACTS = "base", "adapter", "llm.json"
 PROMPT = "prompt"  # in the facts' file, and there alone: token ids of careers, which no record is to publish
@@ -103,8 +103,7 @@ class LoraModel(OpenModel):
         p = self.params
         extend = p.extend_vocabulary or ("words" if p.base == "builtin" else "none")
         new = [] if extend == "none" else new_tokens(panels, extend == "titles", options_of(p))
-        added: int = extend_vocabulary(base.model, base.tokenizer, new, base.any_title)
-        return added
+        return extend_vocabulary(base.model, base.tokenizer, new, base.any_title)
 
     def _drawn_prompt(self, train: Panel, seed: int) -> IntArray:
         """int64 [p]: token ids of the careers that are shown before every other."""
@@ -135,7 +134,7 @@ class LoraModel(OpenModel):
         return add_adapters(model, Adapters(p.rank, p.alpha, p.dropout, embeddings), context.seed)
 
     def _schedule(self) -> Schedule:
-        from harness.plugins.llm.tune import Schedule
+        from harness.plugins.llm.schedule import Schedule
 
         p = self.params
         within, across = exchange_of(p)
@@ -164,12 +163,10 @@ class LoraModel(OpenModel):
 
         if self._scorer is None:
             self._scorer = Scorer(self._merged(), self._pad())
-        answer: FloatArray = self._scorer.log_prob(self._resumes(panel), transitions, states)
-        return answer
+        return self._scorer.log_prob(self._resumes(panel), transitions, states)
 
     def unseen(self, panel: Panel, transitions: IntArray) -> IntArray | None:
-        dropped: IntArray = self._resumes(panel).dropped(transitions)
-        return dropped
+        return self._resumes(panel).dropped(transitions)
 
     def within(self, panel: Panel, transitions: IntArray, states: IntArray) -> Within | None:
         from harness.plugins.llm.choice import whole_rows

@@ -86,7 +86,8 @@ class Scorer:
         if len(rest):
             build = _branch_jobs if self.branches_exact() else _naive_jobs
             jobs += build(windows, resumes.events, asked_row, asked_state, rest)
-        return np.minimum(self.run(jobs, len(asked)), 0.0)[where.reshape(states.shape)].astype(np.float32)
+        answers: FloatArray = np.minimum(self.run(jobs, len(asked)), 0.0)[where.reshape(states.shape)]
+        return answers.astype(np.float32)
 
     def branches_exact(self) -> bool:
         """Whether this model prices a branch as it prices the same tokens in a sequence of their own."""
@@ -151,8 +152,7 @@ class Scorer:
         places.view(-1)[torch.from_numpy(distinct)] = True
         with torch.inference_mode():
             logits = self._read(self.model, ids, places.to(device), **extra)  # [distinct places, V]
-        read: FloatArray = log_prob_of(logits, which, np.concatenate([job.read_token for job in batch]))
-        return read
+        return log_prob_of(logits, which, np.concatenate([job.read_token for job in batch]))
 
 
 def tree_mask(branch: torch.Tensor, sees: torch.Tensor) -> torch.Tensor:

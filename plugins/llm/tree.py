@@ -207,8 +207,7 @@ def log_prob_of(logits: torch.Tensor, place: IntArray, token: IntArray) -> Float
     at, wanted = (torch.from_numpy(x.astype(np.int64)).to(logits.device) for x in (place, token))
     with torch.inference_mode():
         total = torch.cat([some.float().logsumexp(dim=-1) for some in torch.split(logits, few)])
-        read: FloatArray = (logits[at, wanted].float() - total[at]).double().cpu().numpy()
-    return read
+        return (logits[at, wanted].float() - total[at]).double().cpu().numpy()
 
 
 def stored(layers: list[_Layer], row: IntArray, at: IntArray) -> list[Pair]:

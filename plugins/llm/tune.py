@@ -117,8 +117,7 @@ def tune(model: Any, data: tuple[Sequence[Resumes], Resumes], pad: int, schedule
 
 def _key(model: Any, of: Examples, valid: Resumes, schedule: Schedule, context: Context) -> str:
     how = (replace(schedule, checkpoint_seconds=0.0), context.seed, valid.panel.fingerprint())
-    key: str = training_key(model, of.tokens.ids, of.tokens.offsets, of.counts, *how)
-    return key
+    return training_key(model, of.tokens.ids, of.tokens.offsets, of.counts, *how)
 
 
 @contextmanager

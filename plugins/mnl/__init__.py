@@ -22,8 +22,7 @@ def build(params: MnlParams) -> Model:
     from harness.plugins.mnl.model import Mnl
     from harness.plugins.mnl.one import OneStage
 
-    model: Model = OneStage(params) if params.stages == "one" else Mnl(params)
-    return model
+    return OneStage(params) if params.stages == "one" else Mnl(params)
 
 
 @hookimpl

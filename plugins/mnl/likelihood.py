@@ -17,7 +17,7 @@ from harness.types import FloatArray, IntArray
 ROWS_AT_ONCE = 1_000  # of a Hessian: 20 MB for 2,500 coefficients
 
 
-class RidgeLogit(Logit):  # type: ignore[misc]
+class RidgeLogit(Logit):  # type: ignore[misc, no-any-unimported]
     """A Logit of y (0 or 1, int64 [n]) on X (float64 [n, d]).
 
     counts: float64 [n], what each observation counts for. ridge: float64 [d], the penalty of each coefficient.
@@ -57,7 +57,7 @@ class RidgeLogit(Logit):  # type: ignore[misc]
         return np.asarray(-(self.exog * (self.counts * p * (1 - p))[:, None]).T @ self.exog - np.diag(self.ridge))
 
 
-class RidgeMNLogit(MNLogit):  # type: ignore[misc]
+class RidgeMNLogit(MNLogit):  # type: ignore[misc, no-any-unimported]
     """A MNLogit of y (classes from 0, int64 [n]) on X (float64 [n, d]), the first class the reference.
 
     counts: float64 [n]. ridge: float64 [d], the penalty of each term: on the squared distances of its J coefficients,

@@ -46,8 +46,7 @@ class Linear:
 
     def described(self) -> list[dict[str, Any]]:
         """The terms, as JSON has them."""
-        described: list[dict[str, Any]] = to_json(self.terms)
-        return described
+        return to_json(self.terms)
 
     @classmethod
     def restored(cls, arrays: Mapping[str, Any], described: list[dict[str, Any]], prefix: str = "") -> Linear:

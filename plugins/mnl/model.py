@@ -148,7 +148,9 @@ class Mnl(Staged):
         self.attributes.save(folder / "attributes.npz")
         for step, features in self.pairs.items():
             features.save(folder / f"{step}.npz")
-        arrays = {f"{step} {name}": a for step, linear in self.linear.items() for name, a in linear.arrays().items()}
+        arrays: dict[str, Any] = {
+            f"{step} {name}": a for step, linear in self.linear.items() for name, a in linear.arrays().items()
+        }
         np.savez(folder / "coefficients.npz", weights=self.weights, present=self.present, status=self.status, **arrays)
         stored = {
             "chosen": self.chosen,

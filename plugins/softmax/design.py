@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from harness.features_contexts import Contexts
 from harness.panel import Occupations
 from harness.types import FloatArray, IntArray
 
+Part = Literal["staying", "states"]  # of the model: P(stay), and where those go who leave
 LAGS = ("origin", "previous")  # a column a state, a minor group and a major group each; of older ones recall says more
 NUMBERS = ("age", "year", "tenure", "group_tenure", "records_employed", "since_employed", "records_studying")
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from harness.logits import down_the_path
 from harness.model import Context, Table, take_states
 from harness.multinomial import Choices, Coefficients, Optimum, Problem, fit, log_rows
 from harness.panel import Panel
-from harness.plugins.softmax.design import Layout, indicators
+from harness.plugins.softmax.design import Layout, Part, indicators
 from harness.plugins.softmax.params import SoftmaxParams
 from harness.plugins.softmax.recall import pair_terms
 from harness.plugins.softmax.tables import described
@@ -28,7 +28,6 @@ PAIR_PENALTY = 1.0  # of weights that all states share: so much is seen of each 
 CELLS_AT_ONCE = 20_000_000  # (transition, state) cells of whole rows: 160 MB
 LEAST = -14.0  # ln P(leaving): a float32 P(stay) that is not yet one
 
-Part = Literal["staying", "states"]
 Found = tuple[float, Optimum]  # of a penalty
 
 
@@ -141,8 +140,7 @@ class Softmax(FromOrigin):
         return {"parameters_trained": trained, "chosen_on_validation": self.chosen}
 
     def explain(self) -> Sequence[Table]:
-        made: list[Table] = described(self.parts, self.layout, self.chosen)
-        return made
+        return described(self.parts, self.layout, self.chosen)
 
 
 def _ridge(zeros: Coefficients, penalty: float) -> Coefficients:

@@ -9,14 +9,14 @@ import numpy as np
 
 from harness.model import Table
 from harness.multinomial import Coefficients
-from harness.plugins.softmax.design import Layout
+from harness.plugins.softmax.design import Layout, Part
 from harness.plugins.softmax.recall import NAMES
 from harness.types import FloatArray
 
 RIDGE = "coefficients are held to zero by the ridge, so no standard errors are given"
 
 
-def described(parts: Mapping[str, Coefficients], layout: Layout, chosen: Mapping[str, Any]) -> list[Table]:
+def described(parts: Mapping[Part, Coefficients], layout: Layout, chosen: Mapping[str, Any]) -> list[Table]:
     """Staying, without its columns of single states and groups; the weights of what is known of a pair."""
     heading = ("term", "coefficient")
     made = []
