@@ -9,13 +9,13 @@ import pluggy
 if TYPE_CHECKING:
     import typer
 
-    from harness.data.spec import DatasetSpec
-    from harness.leaderboard import Board
-    from harness.model import ModelSpec
-    from harness.records import Record
-    from harness.run import Run
-    from harness.scoring import Metric
-    from harness.task import Task
+    from harness.boards.board import Board
+    from harness.model.contract import ModelSpec
+    from harness.model.dataset import DatasetSpec
+    from harness.model.task import Task
+    from harness.records.record import Record
+    from harness.runs.run import Run
+    from harness.stats.figures import Metric
 
 PROJECT = "harness"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -61,6 +61,6 @@ def harness_render(board: Board, format: str) -> str | None:
 def harness_cli(app: typer.Typer) -> None:
     """Add commands to the ``harness`` command.
 
-    A command's context holds the registry as ``obj``, and under ``harness.progress.PROGRESS`` in its ``meta`` the
-    ``Progress`` that long work tells how far it is.
+    A command's context holds the registry as ``obj``, and under ``harness.system.progress.PROGRESS`` in its ``meta``
+    the ``Progress`` that long work tells how far it is.
     """

@@ -10,12 +10,12 @@ from typing import TypeVar
 import pluggy
 
 from harness import hookspecs
-from harness.data.spec import DatasetSpec
-from harness.entry import Entry
 from harness.errors import HarnessError, RequestError, did_you_mean
-from harness.model import ModelSpec
-from harness.scoring import Metric
-from harness.task import Task
+from harness.model.contract import ModelSpec
+from harness.model.dataset import DatasetSpec
+from harness.model.task import Task
+from harness.stats.figures import Metric
+from harness.system.entry import Entry
 
 GROUP = "harness"
 NO_MODEL = "'mix' is no model but an ensemble of finished runs: 'harness mix --help' says how their records make one"

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from harness.frequencies import Destinations, Stays, entry_shares
+from harness.features.frequencies import Destinations, Stays, entry_shares
 from harness.hookspecs import hookimpl
 from harness.model import Context, Model, ModelSpec, Params
 from harness.panel import Panel

@@ -4,9 +4,9 @@ The states' statuses decide. A survey that cannot tell unemployment from being o
 both, and entering it counts as leaving. Education is a status of its own: entering it does not count.
 """
 
-from harness.events import LEAVING_LABOR_FORCE
 from harness.hookspecs import hookimpl
-from harness.task import Task
+from harness.model.events import LEAVING_LABOR_FORCE
+from harness.model.task import Task
 
 TASK = Task(
     name="lf_exit",

@@ -1,7 +1,7 @@
 """next_occ: which state comes next, among all of them."""
 
 from harness.hookspecs import hookimpl
-from harness.task import EachState, Task, every_transition
+from harness.model.task import EachState, Task, every_transition
 
 TASK = Task(
     name="next_occ",

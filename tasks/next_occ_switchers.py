@@ -3,8 +3,8 @@
 import numpy as np
 
 from harness.hookspecs import hookimpl
+from harness.model.task import EachState, Task
 from harness.panel import Panel
-from harness.task import EachState, Task
 from harness.types import BoolArray, IntArray
 
 

@@ -1,8 +1,8 @@
 """switch: does the person leave the present state."""
 
-from harness.events import LEAVING_STATE
 from harness.hookspecs import hookimpl
-from harness.task import Task
+from harness.model.events import LEAVING_STATE
+from harness.model.task import Task
 
 TASK = Task(
     name="switch",

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from toys import homeward, request, run_all
 
-from harness.card import Card, Here, card_of
-from harness.machine import cache_folder
-from harness.mixing import mix
-from harness.panel import Covariate, Panel
-from harness.records import Record, Store, figures
+from harness.boards.card import Card, Here, card_of
+from harness.boards.mix import mix
+from harness.panel.careers import Covariate, Panel
+from harness.records.record import Record, Store, figures
 from harness.registry import Registry
-from harness.runner import Workshop
+from harness.runs.execute import Workshop
+from harness.system.machine import cache_folder
 
 
 def homes() -> Panel:

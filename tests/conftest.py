@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.panel import Covariate, Occupations, Panel, Status
-from harness.records import Store
+from harness.panel.careers import Covariate, Occupations, Panel, Status
+from harness.records.record import Store
 from harness.registry import Registry, load_registry
-from harness.runner import Workshop
+from harness.runs.execute import Workshop
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
@@ -55,8 +55,8 @@ def toy_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from harness.data.sources import open_panel
-    from harness.plugins.llm.base import train_tokenizer
+    from harness.data.open import open_panel
+    from harness.plugins.llm.base.pretrain import train_tokenizer
 
     folder = tmp_path_factory.mktemp("toy")
     tokenizer = train_tokenizer(open_panel("market", {"persons": "40"}), 500, 2048)

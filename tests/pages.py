@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from math import exp
 
-from harness.inference import Estimate
-from harness.leaderboard import Board
-from harness.records import Measured
-from harness.rows import Row
-from harness.views import DETAILED, Bin, Curve, Level, Point, Reliability, Slice, Views
+from harness.boards.board import Board
+from harness.boards.rows import Row
+from harness.boards.views import DETAILED, Bin, Curve, Level, Point, Reliability, Slice, Views
+from harness.records.record import Measured
+from harness.stats.inference import Estimate
 
 HOSTILE = [
     "<script>alert(1)</script>",

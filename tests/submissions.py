@@ -11,10 +11,10 @@ import pytest
 from toys import MARGIN
 
 from harness.errors import RequestError
-from harness.panel import Panel
-from harness.records import Record
+from harness.panel.careers import Panel
+from harness.records.record import Record
 from harness.registry import Registry
-from harness.runner import Workshop
+from harness.runs.execute import Workshop
 from harness.submission import Submission, submitted
 
 CODES = ["29-1141", "43-9061", "UNEMP", "OUT"]

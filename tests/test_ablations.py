@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from toys import Frequencies, entry_of
 
-from harness.ablations import WHOLE, Request, chosen, lines, run_arms
 from harness.errors import RequestError
-from harness.model import Ablation
-from harness.panel import Panel
-from harness.progress import Silent
-from harness.runner import Workshop
+from harness.model.contract import Ablation
+from harness.panel.careers import Panel
+from harness.runs.ablations import WHOLE, Request, chosen, lines, run_arms
+from harness.runs.execute import Workshop
+from harness.system.progress import Silent
 
 ARMS = (
     Ablation("heavy", "weight of 9", {"weight": "9"}),

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from toys import request, run_all
 
-from harness.cli.again import command
-from harness.data.sources import open_panel
+from harness.cli.reproduce import command
+from harness.data.open import open_panel
 from harness.data.write import write_panel
-from harness.panel import Panel
+from harness.panel.careers import Panel
+from harness.panel.weights import weighted
 from harness.registry import Registry
-from harness.runner import Workshop
-from harness.weights import weighted
+from harness.runs.execute import Workshop
 
 
 def line_of(panel: Panel, registry: Registry, workshop: Workshop) -> list[str]:

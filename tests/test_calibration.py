@@ -10,14 +10,14 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.calibration import calibration
-from harness.contract import score
-from harness.evidence import freeze
-from harness.model import NoParams
-from harness.panel import Panel
+from harness.model.checked import score
+from harness.model.contract import NoParams
+from harness.model.task import Event
+from harness.panel.careers import Panel
+from harness.records.evidence import freeze
 from harness.registry import Registry
-from harness.scoring import GRID, METRICS, Evidence, Scores, gather
-from harness.task import Event
+from harness.stats.calibration import calibration
+from harness.stats.figures import GRID, METRICS, Evidence, Scores, gather
 
 
 def logit(p: float) -> float:

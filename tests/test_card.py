@@ -13,15 +13,15 @@ import pytest
 from cards import card, of_model, section, stocked
 from toys import request, run_all
 
-from harness import inference
-from harness.card import intervals
-from harness.comparing import apart
-from harness.leaderboard import boards
-from harness.model import NoParams
-from harness.panel import Panel
+from harness.boards.board import boards
+from harness.boards.card import intervals
+from harness.boards.compare import apart
+from harness.model.contract import NoParams
+from harness.panel.careers import Panel
 from harness.registry import Registry
-from harness.render.card import plain, render
-from harness.runner import Workshop
+from harness.render.card.page import plain, render
+from harness.runs.execute import Workshop
+from harness.stats import inference
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ from cards import card, homes, of_model, section, stocked
 from submissions import Scorer, long_file
 from toys import InProcess, request, run_all
 
-from harness.card import Here, card_of
+from harness.boards.card import Here, card_of
+from harness.boards.views import slices_of
 from harness.cli import console
-from harness.panel import Panel
+from harness.panel.careers import Panel
 from harness.registry import Registry
-from harness.render.card import plain, render
-from harness.runner import Workshop
-from harness.views import slices_of
+from harness.render.card.page import plain, render
+from harness.runs.execute import Workshop
 
 HOSTILE = "r|e`c*a[l]l <script>\n| x"
 
@@ -161,7 +161,7 @@ def test_on_a_terminal_it_is_laid_out(harness: InProcess, shelf: Workshop, monke
 
 @pytest.mark.survey
 def test_a_survey_on_a_page(harness: InProcess, registry: Registry, workshop: Workshop, nlsy97: Path) -> None:
-    from harness.data.sources import open_panel
+    from harness.data.open import open_panel
 
     entry = registry.model("markov")
     [record] = run_all(request(registry, open_panel(nlsy97), entry=entry, params=entry.item.params()), workshop)

@@ -13,11 +13,11 @@ import torch
 from pydantic import ValidationError
 
 from harness.errors import RequestError, RunError
-from harness.model import Context, Model
-from harness.panel import Covariate, Occupations, Panel, Status, split_by_hash
+from harness.model.contract import Context, Model
+from harness.model.params import validate
+from harness.panel.careers import Covariate, Occupations, Panel, Status, split_by_hash
 from harness.plugins.career.params import CareerParams
 from harness.registry import Registry
-from harness.settings import validate
 
 QUICK = {
     "epochs": "4",

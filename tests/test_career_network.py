@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.features import Design, Feature
-from harness.panel import Panel
+from harness.features.catalogue import Design, Feature
+from harness.panel.careers import Panel
 from harness.plugins.career.encoding import Column, Encoding
 from harness.plugins.career.features import names_of
 from harness.plugins.career.head import HeadShape, Start

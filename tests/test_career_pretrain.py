@@ -12,15 +12,15 @@ import torch
 
 from harness.data.market import MarketParams, load_market
 from harness.errors import RequestError
-from harness.model import Context, Model
-from harness.panel import Occupations, Panel
+from harness.model.contract import Context, Model
+from harness.model.params import validate
+from harness.panel.careers import Occupations, Panel
+from harness.panel.pooling import require_apart
 from harness.plugins.career import train as training
 from harness.plugins.career.encoding import Encoding
 from harness.plugins.career.pretrain import matched
-from harness.pooling import require_apart
 from harness.registry import Registry
-from harness.run import Run
-from harness.settings import validate
+from harness.runs.run import Run
 
 BRIEF = {
     "epochs": "3",

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from harness.errors import RequestError
-from harness.model import Context
-from harness.panel import Panel
+from harness.model.contract import Context
+from harness.model.params import validate
+from harness.panel.careers import Panel
 from harness.plugins.career.titles import title_vectors
 from harness.registry import Registry
-from harness.settings import validate
 
 TITLES = ["Registered nurses", "Licensed practical nurses", "Truck drivers", "Bus drivers", "in school"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.model import Context, Model
-from harness.panel import Panel
+from harness.model.contract import Context, Model
+from harness.model.params import validate
+from harness.panel.careers import Panel
 from harness.registry import Registry
-from harness.settings import validate
 
 QUICK = {
     "epochs": "2",

@@ -15,11 +15,11 @@ from harness.claims.found import Page, from_records
 from harness.claims.paper import CLAIMS, PRIOR, Claim
 from harness.claims.verdict import CONTRADICTED, SUPPORTED, UNCLEAR, UNTESTED, Found, judge
 from harness.errors import RequestError
-from harness.panel import Panel
-from harness.records import Record
+from harness.panel.careers import Panel
+from harness.records.record import Record
 from harness.registry import Registry
 from harness.render.claims import files
-from harness.runner import Workshop
+from harness.runs.execute import Workshop
 
 PERSONS = 400
 BY_NAME = {claim.name: claim for claim in CLAIMS}

@@ -23,10 +23,10 @@ from harness.claims.verdict import UNTESTED, Verdict, judge
 from harness.cli import console
 from harness.data.write import write_panel
 from harness.errors import RequestError, RunError
-from harness.model import Context
-from harness.panel import Panel
-from harness.runner import Workshop
-from harness.settings import Settings
+from harness.model.contract import Context
+from harness.model.params import Settings
+from harness.panel.careers import Panel
+from harness.runs.execute import Workshop
 
 
 class TalkerParams(Parameters):

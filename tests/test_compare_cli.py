@@ -12,15 +12,15 @@ import pytest
 from cards import homes
 from toys import InProcess, request, run_all
 
+from harness.boards.compare import apart, compare
+from harness.boards.transitions import differing
 from harness.cli import console
-from harness.comparing import apart, compare
-from harness.differing import differing
-from harness.machine import cache_folder
-from harness.panel import Panel
-from harness.probabilities import load, path_of
-from harness.records import Record, Store
+from harness.panel.careers import Panel
+from harness.records.predictions import load, path_of
+from harness.records.record import Record, Store
 from harness.registry import Registry
-from harness.runner import Workshop
+from harness.runs.execute import Workshop
+from harness.system.machine import cache_folder
 
 TITLE = "nurse [bold]at home[/bold] | <b>"
 

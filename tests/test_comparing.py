@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import Parameters, homeward, request, run_all
 
-from harness import inference
-from harness.comparing import apart, compare, holm, names_of, require_comparable
+from harness.boards.compare import apart, compare, holm, names_of, require_comparable
 from harness.errors import RequestError
-from harness.evidence import Part
-from harness.panel import Covariate, Panel
-from harness.records import Record, Store
+from harness.panel.careers import Covariate, Panel
+from harness.records.evidence import Part
+from harness.records.record import Record, Store
 from harness.registry import Registry
-from harness.runner import Workshop
+from harness.runs.execute import Workshop
+from harness.stats import inference
 
 WEIGHTS = (1.0, 20.0, 1_000_000.0)  # added to each count: the last one's probabilities are all but equal
 

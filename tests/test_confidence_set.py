@@ -8,9 +8,9 @@ from arch.bootstrap import MCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import confidence_set as module
-from harness.confidence_set import ConfidenceSet, confidence_set, ranks
-from harness.inference import Design, Resampled
+from harness.stats import confidence_set as module
+from harness.stats.confidence_set import ConfidenceSet, confidence_set, ranks
+from harness.stats.inference import Design, Resampled
 
 
 def drawn(mean: np.ndarray, transitions: np.ndarray | None = None, replicates: int = 1000) -> Resampled:

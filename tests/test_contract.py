@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from toys import EXPECTED, Frequencies, entry_of, request, run_all
 
+from harness.boards.board import boards
 from harness.errors import RunError
-from harness.leaderboard import boards
-from harness.model import Context
-from harness.panel import Panel
+from harness.model.contract import Context
+from harness.panel.careers import Panel
 from harness.registry import Registry
 from harness.render import render
-from harness.runner import Workshop
+from harness.runs.execute import Workshop
 from harness.types import FloatArray, IntArray
 
 
@@ -77,7 +77,7 @@ def test_what_a_model_had_no_room_for_is_counted_over_what_is_scored(
     size: int, registry: Registry, workshop: Workshop, four_persons: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """d has five records: its third and fourth transition miss one and two, which are two records; b misses none."""
-    monkeypatch.setattr("harness.contract.CHUNK_RECORDS", size)
+    monkeypatch.setattr("harness.model.checked.CHUNK_RECORDS", size)
     panel = replace(four_persons, split=np.array([0, 2, 1, 2]))
     run = request(registry, panel, "next_occ", "switch", "lf_exit", entry=entry_of(Forgetful))
     told = {record.configuration.task: record.facts for record in run_all(run, workshop)}

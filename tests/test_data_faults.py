@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.sources import check, open_panel
+from harness.data.open import check, open_panel
 from harness.errors import DataError
 
 OCCUPATIONS = """\

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from harness.data.sources import check, open_panel
+from harness.data.open import check, open_panel
 from harness.errors import DataError
 
 OCCUPATIONS = """\

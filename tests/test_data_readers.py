@@ -9,11 +9,11 @@ import pluggy
 import pytest
 
 from harness import hookspecs
-from harness.data.sources import check, open_panel
-from harness.data.spec import DatasetSpec
+from harness.data.open import check, open_panel
 from harness.errors import DataError, RequestError
 from harness.hookspecs import PROJECT, hookimpl
-from harness.panel import Status
+from harness.model.dataset import DatasetSpec
+from harness.panel.careers import Status
 from harness.registry import collect
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared/data"

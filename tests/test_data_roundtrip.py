@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.data.describe import describe
-from harness.data.sources import open_panel
+from harness.data.open import open_panel
 from harness.data.write import write_panel
 from harness.errors import RequestError
-from harness.panel import SPLITS, Covariate, Occupations, Panel, Status, split_by_hash
-from harness.records import Store
+from harness.panel.careers import SPLITS, Covariate, Occupations, Panel, Status, split_by_hash
+from harness.records.record import Store
 
 # Anything printable, quotes, commas and accents included, but no blanks around it: files do not keep those of codes.
 WORD = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=8)

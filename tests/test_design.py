@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from toys import InProcess, request, run_all
 
-from harness.design import designed
+from harness.boards.board import boards
 from harness.errors import RequestError
-from harness.leaderboard import boards
-from harness.panel import Covariate, Panel
+from harness.panel.careers import Covariate, Panel
+from harness.panel.survey_design import designed
 from harness.registry import Registry
-from harness.runner import Workshop
+from harness.runs.execute import Workshop
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import Parameters, request, run_all
 
-from harness.differing import Differing, differing
+from harness.boards.transitions import Differing, differing
 from harness.errors import RequestError
-from harness.panel import Panel
-from harness.probabilities import Said, load
+from harness.panel.careers import Panel
+from harness.records.predictions import Said, load
+from harness.records.slices import FIRST
 from harness.registry import Registry
-from harness.runner import Workshop
-from harness.slices import FIRST
+from harness.runs.execute import Workshop
 
 # Of the four persons: with three added to each training count (2, 3, 0, 1) in place of one, the margin is
 # (5, 6, 3, 4) / 18 in place of (3, 4, 1, 2) / 10. Test: d goes 0 -> 0 -> 3 -> 3 -> 1, in 2001, 2002, 2004 and 2005.

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from toys import InProcess
 
 from harness.errors import RequestError
-from harness.explain import brief, select, stages
-from harness.model import Table
-from harness.records import Record, Store
+from harness.model.contract import Table
+from harness.records.record import Record, Store
 from harness.render.estimates import cell
 from harness.render.latex import escaped, render
+from harness.runs.explain import brief, select, stages
 
 HARNESS = Path(sys.executable).parent / "harness"
 Said = tuple[int, str, str]

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import InProcess
 
-from harness import features
 from harness.errors import RequestError
-from harness.panel import Covariate, Occupations, Panel, Status
+from harness.features import catalogue as features
+from harness.panel.careers import Covariate, Occupations, Panel, Status
 from harness.types import BoolArray, IntArray
 
 OCCUPATIONS = Occupations(

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from toys import Frequencies, entry_of, request
 
-from harness import forecast_careers
 from harness.errors import RequestError, RunError
-from harness.forecast import Plan, plan, pooled, until
-from harness.forecast_careers import Forecast, Sampler, collect, forecast
-from harness.forecast_files import write_careers
-from harness.model import Context, Model, NoParams, take_states
-from harness.panel import Covariate, Occupations, Panel
-from harness.runner import Workshop
+from harness.forecast import sample as forecast_careers
+from harness.forecast.files import write_careers
+from harness.forecast.plan import Plan, plan, pooled, until
+from harness.forecast.sample import Forecast, Sampler, collect, forecast
+from harness.model.contract import Context, Model, NoParams, take_states
+from harness.panel.careers import Covariate, Occupations, Panel
+from harness.runs.execute import Workshop
 from harness.types import FloatArray, IntArray
 
 # P(next | origin) of four states; far from its own square, so that a chain that does not move on is found out.

@@ -14,16 +14,16 @@ import pytest
 from pyarrow import parquet
 from toys import InProcess
 
-from harness import forecast_careers
-from harness.contract import score
-from harness.data.sources import open_panel
-from harness.forecast import plan
-from harness.forecast_careers import forecast
-from harness.model import NoParams
-from harness.panel import Panel
-from harness.run import Run
-from harness.runner import Workshop, fitted
-from harness.settings import validate
+from harness.data.open import open_panel
+from harness.forecast import sample as forecast_careers
+from harness.forecast.plan import plan
+from harness.forecast.sample import forecast
+from harness.model.checked import score
+from harness.model.contract import NoParams
+from harness.model.params import validate
+from harness.panel.careers import Panel
+from harness.runs.execute import Workshop, fitted
+from harness.runs.run import Run
 
 HARNESS = str(Path(sys.executable).parent / "harness")
 SMALL = ["--data", "market", "--set", "data.persons=200", "--from", "2018"]

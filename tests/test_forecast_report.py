@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from harness.errors import RequestError
-from harness.forecast import Plan, plan
-from harness.forecast_careers import Forecast
-from harness.forecast_files import plain, require_writable
-from harness.forecast_report import Report
-from harness.panel import Occupations, Panel
+from harness.forecast.files import plain, require_writable
+from harness.forecast.plan import Plan, plan
+from harness.forecast.report import Report
+from harness.forecast.sample import Forecast
+from harness.panel.careers import Occupations, Panel
 from harness.render.forecast import Table, notes, tables
 from harness.types import FloatArray, IntArray
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from toys import homeward
 
-from harness.features_alternatives import Pairs
-from harness.model import Context
-from harness.panel import Panel
+from harness.estimation.samples import thinned
+from harness.features.pairs import Pairs
+from harness.model.contract import Context
+from harness.panel.careers import Panel
 from harness.plugins.gbm import harness_models
 from harness.plugins.gbm.model import Gbm
 from harness.plugins.gbm.params import GbmParams
 from harness.plugins.gbm.trees import Rows, splittable
-from harness.staged_samples import thinned
 
 pytest.importorskip("lightgbm")
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from toys import InProcess
 
-from harness.contract import score
 from harness.data.market import MarketParams, load_market
-from harness.ensemble import OutcomeEnsemble
 from harness.errors import RequestError
-from harness.events import LEAVING_LABOR_FORCE, LEAVING_STATE
-from harness.model import Context, OutcomeModel
-from harness.panel import Panel, Status
+from harness.model.checked import score
+from harness.model.contract import Context, OutcomeModel
+from harness.model.ensemble import OutcomeEnsemble
+from harness.model.events import LEAVING_LABOR_FORCE, LEAVING_STATE
+from harness.model.params import validate
+from harness.panel.careers import Panel, Status
 from harness.plugins.gbm.event import GbmEvent
 from harness.registry import Registry
-from harness.settings import validate
 
 pytest.importorskip("lightgbm")
 

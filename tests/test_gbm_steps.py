@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.data.market import MarketParams, load_market
-from harness.features import CATALOGUE, covariate_labels, known
-from harness.features_alternatives import Inputs
-from harness.model import Context, Model
-from harness.panel import SPLITS, Occupations, Panel, Status, split_by_hash
+from harness.features.catalogue import CATALOGUE, covariate_labels, known
+from harness.features.pairs import Inputs
+from harness.model.contract import Context, Model
+from harness.model.params import validate
+from harness.panel.careers import SPLITS, Occupations, Panel, Status, split_by_hash
 from harness.plugins.gbm.columns import NUMBERS, OF_ALTERNATIVES
 from harness.plugins.gbm.model import Gbm, gbm
 from harness.plugins.gbm.params import GbmParams
 from harness.registry import Registry
-from harness.settings import validate
 
 pytest.importorskip("lightgbm")
 FAMILY = ("gbm", "gbm-switch", "gbm-lf-exit")

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pages import HOSTILE, Page, board, estimate, hostile_board, row, truth, views
 
-from harness.leaderboard import Board
+from harness.boards.board import Board
 from harness.render import LARGEST_PAGE, html, of_boards
+from harness.render.boards.table import Column, columns
 from harness.render.html.board import coded, finding
 from harness.render.html.markup import Markup, element, escaped, identifier, join
 from harness.render.html.ranking import order
-from harness.render.table import Column, columns
 
 
 def seen(name: str) -> str:

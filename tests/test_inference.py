@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import inference
 from harness.errors import RequestError
-from harness.inference import Design
+from harness.stats import inference
+from harness.stats.inference import Design
 
 
 @pytest.fixture(scope="module")

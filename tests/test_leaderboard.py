@@ -14,19 +14,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import inference, render
+from harness import render
+from harness.boards.board import Board, boards
 from harness.cli import console
 from harness.cli.board import print_boards
 from harness.errors import RequestError
-from harness.leaderboard import Board, boards
-from harness.model import NoParams
-from harness.panel import Occupations, Panel, Status
-from harness.records import Record, Store, find_record, slug, to_text
+from harness.model.contract import NoParams
+from harness.panel.careers import Occupations, Panel, Status
+from harness.records.record import Record, Store, find_record, slug, to_text
 from harness.registry import Registry
-from harness.render.markdown import escape
-from harness.render.table import columns, perplexity_cell
-from harness.run import Run
-from harness.runner import Workshop, execute
+from harness.render.boards.markdown import escape
+from harness.render.boards.table import columns, perplexity_cell
+from harness.runs.execute import Workshop, execute
+from harness.runs.run import Run
+from harness.stats import inference
 
 
 @pytest.fixture

@@ -11,18 +11,18 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM
 
-from harness.data.sources import open_panel
+from harness.data.open import open_panel
 from harness.errors import RequestError
-from harness.model import Context
-from harness.panel import Panel
+from harness.model.contract import Context
+from harness.panel.careers import Panel
 from harness.plugins.llm import LlmParams, build
-from harness.plugins.llm.base import train_tokenizer
-from harness.plugins.llm.choice import whole_rows
-from harness.plugins.llm.loader import context_length, load_causal_lm
-from harness.plugins.llm.pruning import certified
-from harness.plugins.llm.score import Scorer
-from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.training.quiet import quiet
+from harness.plugins.llm.base.pretrain import train_tokenizer
+from harness.plugins.llm.scoring.branches import Scorer
+from harness.plugins.llm.scoring.certified import certified
+from harness.plugins.llm.scoring.choice_sets import whole_rows
+from harness.plugins.llm.text.loader import context_length, load_causal_lm
+from harness.plugins.llm.text.tokens import Resumes, encode_titles
+from harness.training.libraries import quiet
 
 SIZES: dict[str, Any] = {
     "hidden_size": 32,

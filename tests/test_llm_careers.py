@@ -11,17 +11,17 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from harness.contract import score, unseen
-from harness.model import Context
-from harness.panel import Panel
+from harness.model.checked import score, unseen
+from harness.model.contract import Context
+from harness.panel.careers import Panel
 from harness.plugins.llm import LlmParams, build, harness_models
-from harness.plugins.llm.text import written_resume
-from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import examples
-from harness.records import Store
+from harness.plugins.llm.text.resume import written_resume
+from harness.plugins.llm.text.tokens import Resumes, encode_titles
+from harness.plugins.llm.tuning.step import examples
+from harness.records.record import Store
 from harness.registry import load_registry
-from harness.run import Run
-from harness.runner import Workshop, execute
+from harness.runs.execute import Workshop, execute
+from harness.runs.run import Run
 
 
 class Plain:

@@ -10,13 +10,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.panel import Covariate, Occupations, Panel, Status
-from harness.plugins.llm import choice, pruning
-from harness.plugins.llm.base import train_tokenizer
-from harness.plugins.llm.choice import Limits, whole_rows
-from harness.plugins.llm.pruning import Certified, certified
-from harness.plugins.llm.tokens import Ragged, Resumes, encode_titles
-from harness.plugins.llm.trie import Chunks, Trie
+from harness.panel.careers import Covariate, Occupations, Panel, Status
+from harness.plugins.llm.base.pretrain import train_tokenizer
+from harness.plugins.llm.scoring import certified as pruning
+from harness.plugins.llm.scoring import choice_sets as choice
+from harness.plugins.llm.scoring.certified import Certified, certified
+from harness.plugins.llm.scoring.choice_sets import Limits, whole_rows
+from harness.plugins.llm.scoring.trie import Chunks, Trie
+from harness.plugins.llm.text.tokens import Ragged, Resumes, encode_titles
 
 TITLES = (
     "Nurses",

@@ -14,17 +14,17 @@ import pytest
 import torch
 import transformers
 
-from harness.data.sources import open_panel
-from harness.model import Context
-from harness.panel import Panel
-from harness.plugins.llm.base import train_tokenizer
-from harness.plugins.llm.dropout import draws_from_torch, dropout_by
-from harness.plugins.llm.head import reading
-from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import Step, examples
-from harness.plugins.llm.tune import Adapters, Fit, Schedule, add_adapters, tune
-from harness.training.draws import Draws
-from harness.training.quiet import quiet
+from harness.data.open import open_panel
+from harness.model.contract import Context
+from harness.panel.careers import Panel
+from harness.plugins.llm.base.pretrain import train_tokenizer
+from harness.plugins.llm.scoring.head import reading
+from harness.plugins.llm.text.tokens import Resumes, encode_titles
+from harness.plugins.llm.tuning.dropout import draws_from_torch, dropout_by
+from harness.plugins.llm.tuning.step import Step, examples
+from harness.plugins.llm.tuning.tune import Adapters, Fit, Schedule, add_adapters, tune
+from harness.training.dropout import Draws
+from harness.training.libraries import quiet
 from harness.training.step import adamw
 from harness.training.workers import workers
 

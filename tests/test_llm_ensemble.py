@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 from toys import SMALLEST
 
-from harness.data.sources import open_panel
-from harness.model import Context
-from harness.panel import Panel
+from harness.data.open import open_panel
+from harness.model.contract import Context
+from harness.panel.careers import Panel
 from harness.plugins.llm import LlmParams, build
 
 TINY: dict[str, Any] = SMALLEST | {"epochs": 2, "renormalise": "exact"}

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from toys import SMALLEST
 
-from harness.data.sources import open_panel
-from harness.model import Context
-from harness.panel import Occupations, Panel, Status
+from harness.data.open import open_panel
+from harness.model.contract import Context
+from harness.panel.careers import Occupations, Panel, Status
 from harness.plugins.llm import LlmParams, build
-from harness.plugins.llm.base import train_tokenizer
-from harness.plugins.llm.exchange import Careers
+from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.model import exchange_of
-from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import Examples, examples
+from harness.plugins.llm.text.tokens import Resumes, encode_titles
+from harness.plugins.llm.tuning.exchange import Careers
+from harness.plugins.llm.tuning.step import Examples, examples
 from harness.training.exchange import exchanged
 
 CODES = ("cook", "waiter", "baker", "nurse", "doctor", "dean", "school", "none")

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from harness.data.sources import open_panel
+from harness.data.open import open_panel
 from harness.errors import RequestError
-from harness.model import Context
-from harness.panel import Panel
+from harness.model.contract import Context
+from harness.panel.careers import Panel
 from harness.plugins.llm import LlmParams, build
 
 TINY: dict[str, Any] = {
@@ -93,7 +93,7 @@ def gpt2_folder(market: Panel, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A toy GPT-2 with random weights and a tokenizer of its own, as save_pretrained writes it."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from harness.plugins.llm.base import train_tokenizer
+    from harness.plugins.llm.base.pretrain import train_tokenizer
 
     folder = tmp_path_factory.mktemp("gpt2")
     tokenizer = train_tokenizer(market, 400, 256)
@@ -157,7 +157,7 @@ def test_what_is_saved_opens_with_peft_and_transformers_alone(fitted: Any, marke
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from harness.training.quiet import quiet
+    from harness.training.libraries import quiet
 
     fitted.save(tmp_path)
     with quiet():
@@ -166,7 +166,7 @@ def test_what_is_saved_opens_with_peft_and_transformers_alone(fitted: Any, marke
         tokenizer = AutoTokenizer.from_pretrained(tmp_path / "base")
     person = market.select(np.array([0]))
     year, title = person.year[0], person.occupations.titles[person.state[0]]
-    from harness.plugins.llm.text import resume_text
+    from harness.plugins.llm.text.resume import resume_text
 
     text = resume_text(person)
     history = text.headers.strings[text.headers.index[0]] + text.full_heads.strings[text.full_heads.index[0]]

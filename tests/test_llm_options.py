@@ -11,16 +11,16 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from harness.data.sources import open_panel
+from harness.data.open import open_panel
 from harness.errors import RequestError
-from harness.model import Context
-from harness.panel import Panel
+from harness.model.contract import Context
+from harness.panel.careers import Panel
 from harness.plugins.llm import LlmParams, build
-from harness.plugins.llm.audit import audit
-from harness.plugins.llm.base import train_tokenizer
-from harness.plugins.llm.text import TextOptions, resume_text
-from harness.plugins.llm.tokens import Resumes, encode, encode_titles
-from harness.plugins.llm.train import examples
+from harness.plugins.llm.base.pretrain import train_tokenizer
+from harness.plugins.llm.text.resume import TextOptions, resume_text
+from harness.plugins.llm.text.tokenizer_audit import audit
+from harness.plugins.llm.text.tokens import Resumes, encode, encode_titles
+from harness.plugins.llm.tuning.step import examples
 
 TINY: dict[str, Any] = {
     "pool": "market",

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from harness.cli import main
-from harness.data.sources import open_panel
+from harness.data.open import open_panel
 from harness.data.write import write_panel
-from harness.machine import cache_folder
-from harness.panel import Covariate, Occupations, Panel, Status
+from harness.panel.careers import Covariate, Occupations, Panel, Status
 from harness.plugins.llm import LlmParams, build
+from harness.system.machine import cache_folder
 
 TINY = {
     "pool": "school",

@@ -17,12 +17,12 @@ import pytest
 import torch
 from toys import SMALLEST
 
-from harness.data.sources import open_panel
-from harness.model import Context
-from harness.panel import Panel
+from harness.data.open import open_panel
+from harness.model.contract import Context
+from harness.panel.careers import Panel
 from harness.plugins.llm import LlmParams, build
-from harness.plugins.llm import base as base_module
-from harness.plugins.llm.train import Step
+from harness.plugins.llm.base import pretrain as base_module
+from harness.plugins.llm.tuning.step import Step
 
 TINY: dict[str, Any] = SMALLEST | {"epochs": 4, "min_gain": 0.0}
 Steps = Callable[[int | None], list[int]]

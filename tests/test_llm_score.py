@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from harness.panel import Covariate, Occupations, Panel, Status
-from harness.plugins.llm import score
-from harness.plugins.llm.base import train_tokenizer
-from harness.plugins.llm.score import Scorer
-from harness.plugins.llm.tokens import Resumes, encode_titles
+from harness.panel.careers import Covariate, Occupations, Panel, Status
+from harness.plugins.llm.base.pretrain import train_tokenizer
+from harness.plugins.llm.scoring import branches as score
+from harness.plugins.llm.scoring.branches import Scorer
+from harness.plugins.llm.text.tokens import Resumes, encode_titles
 from harness.tasks import lf_exit, next_occ, switch
 
 TITLES = (
@@ -100,7 +100,7 @@ def by_hand(model: Any, tokenizer: Any, panel: Panel, target: int, state: int, f
 
     first: the record at which the resume begins, the career's first if None.
     """
-    from harness.plugins.llm.text import resume_text
+    from harness.plugins.llm.text.resume import resume_text
 
     def ids(text: str) -> list[int]:
         return tokenizer(text, add_special_tokens=False)["input_ids"] if text else []

@@ -13,15 +13,15 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from harness.audit import CHECKS, audit
-from harness.data.sources import open_panel
+from harness.data.open import open_panel
 from harness.errors import RequestError
-from harness.model import Context
-from harness.panel import Panel
+from harness.model.audit import CHECKS, audit
+from harness.model.contract import Context
+from harness.model.params import validate
+from harness.panel.careers import Panel
 from harness.plugins.llm import LlmParams, build, harness_models
-from harness.plugins.llm.shots import drawn, written_prompt
-from harness.plugins.llm.text import TextOptions, written_resume
-from harness.settings import validate
+from harness.plugins.llm.text.prompt import drawn, written_prompt
+from harness.plugins.llm.text.resume import TextOptions, written_resume
 
 
 @pytest.fixture(scope="module")

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.data.sources import open_panel
+from harness.data.open import open_panel
 from harness.errors import RequestError
-from harness.panel import Covariate, Panel
-from harness.plugins.llm.base import train_tokenizer
-from harness.plugins.llm.symbols import disguised
-from harness.plugins.llm.text import resume_text
-from harness.plugins.llm.tokens import Resumes, encode_titles, new_tokens
+from harness.panel.careers import Covariate, Panel
+from harness.plugins.llm.base.pretrain import train_tokenizer
+from harness.plugins.llm.base.symbols import disguised
+from harness.plugins.llm.text.resume import resume_text
+from harness.plugins.llm.text.tokens import Resumes, encode_titles, new_tokens
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    from harness.data.sources import open_panel
+    from harness.data.open import open_panel
 
     return train_tokenizer(open_panel("market", {"persons": "50"}), 400, 1024)
 
@@ -124,7 +124,7 @@ def test_the_oldest_records_go_first_and_no_more_than_must(
 
 
 def one_long_career(education: list[int]) -> Panel:
-    from harness.panel import Occupations, Status
+    from harness.panel.careers import Occupations, Status
 
     titles = ("Retail cashiers", "Hotel cleaners", "Software developers and administrators of networks")
     occupations = Occupations(("1", "2", "3"), titles, ("a", "a", "b"), (Status.EMPLOYED,) * 3)

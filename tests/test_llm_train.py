@@ -12,18 +12,18 @@ import pytest
 import torch
 import transformers
 
-from harness.panel import Panel
-from harness.plugins.llm.base import train_tokenizer
-from harness.plugins.llm.compute import checkpointing, product_type
-from harness.plugins.llm.dropout import dropout_by
-from harness.plugins.llm.head import reading
-from harness.plugins.llm.packing import packed_attention, packs
-from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import Examples, Step, examples
-from harness.plugins.llm.tune import Adapters, add_adapters
-from harness.training.draws import Draws
+from harness.panel.careers import Panel
+from harness.plugins.llm.base.pretrain import train_tokenizer
+from harness.plugins.llm.scoring.head import reading
+from harness.plugins.llm.text.tokens import Resumes, encode_titles
+from harness.plugins.llm.tuning.dropout import dropout_by
+from harness.plugins.llm.tuning.packing import packed_attention, packs
+from harness.plugins.llm.tuning.precision import checkpointing, product_type
+from harness.plugins.llm.tuning.step import Examples, Step, examples
+from harness.plugins.llm.tuning.tune import Adapters, add_adapters
+from harness.training.dropout import Draws
+from harness.training.libraries import quiet
 from harness.training.order import batches
-from harness.training.quiet import quiet
 from harness.training.step import adamw
 from harness.training.workers import workers
 
@@ -41,7 +41,7 @@ CAPPED = {"final_logit_softcapping": 3.0, "query_pre_attn_scalar": 16}
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    from harness.data.sources import open_panel
+    from harness.data.open import open_panel
 
     return train_tokenizer(open_panel("market", {"persons": "20"}), 300, 256)
 

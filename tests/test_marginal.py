@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.model import Context
-from harness.panel import Occupations, Panel, Status
+from harness.model.contract import Context
+from harness.panel.careers import Occupations, Panel, Status
 from harness.plugins.marginal import Marginal, MarginalParams
 
 CAREERS = [[0, 0, 1], [1, 1], [0, 1, 0, 0], [0]]  # targets: 0 1 | 1 | 1 0 0 |; state 2 is never seen

@@ -20,8 +20,8 @@ from harness.data.market.population import joint
 from harness.data.market.skills import N_TYPES, TYPES, schooling
 from harness.data.market.titles import EDUCATION, N_JOBS, OUT, SCHOOL, UNEMPLOYED
 from harness.errors import RequestError
-from harness.model import NoParams
-from harness.panel import Covariate, Panel
+from harness.model.contract import NoParams
+from harness.panel.careers import Covariate, Panel
 from harness.plugins.oracle import Oracle
 
 NOT_AT_WORK = [UNEMPLOYED, OUT]

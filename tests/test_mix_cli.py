@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from toys import InProcess
 
-from harness.leaderboard import boards
-from harness.machine import cache_folder
-from harness.probabilities import load, path_of
-from harness.records import Record, Store
+from harness.boards.board import boards
+from harness.records.predictions import load, path_of
+from harness.records.record import Record, Store
+from harness.system.machine import cache_folder
 from harness.types import FloatArray
 
 HARNESS = str(Path(sys.executable).parent / "harness")

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from toys import Frequencies, Parameters, entry_of, request, run_all
 
+from harness.boards.board import boards
+from harness.boards.mix import mix
 from harness.errors import RequestError
-from harness.leaderboard import boards
-from harness.mixing import mix
-from harness.model import OutcomeModel
-from harness.panel import Panel
-from harness.probabilities import path_of
-from harness.records import Record, figures
+from harness.model.contract import OutcomeModel
+from harness.panel.careers import Panel
+from harness.panel.weights import weighted
+from harness.records.predictions import path_of
+from harness.records.record import Record, figures
 from harness.registry import Registry
-from harness.render.markdown import render
-from harness.runner import Workshop
+from harness.render.boards.markdown import render
+from harness.runs.execute import Workshop
 from harness.types import FloatArray, IntArray
-from harness.weights import weighted
 
 
 class Coin(OutcomeModel):

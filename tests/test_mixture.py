@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import mixture
 from harness.errors import RunError
-from harness.mixture import GAP, best_weights, log_mixture
+from harness.stats import mixture
+from harness.stats.mixture import GAP, best_weights, log_mixture
 from harness.types import FloatArray
 
 # Two models of a coin: P(heads) = 0.8 and 0.2. A mixture says 0.2 + 0.6 w, so the share f of heads asks for

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from harness.errors import RequestError, RunError
-from harness.features_alternatives import Pairs
-from harness.logits import Chosen, Scaling, conditional_covariance, conditional_logit, log_shares
+from harness.estimation.logits import Chosen, Scaling, conditional_covariance, conditional_logit, log_shares
+from harness.features.pairs import Pairs
+from harness.model.params import validate
 from harness.plugins.mnl import MnlParams, harness_models
-from harness.settings import validate
 from harness.types import BoolArray, FloatArray, IntArray
 
 pytest.importorskip("statsmodels")
@@ -245,7 +245,7 @@ def test_conditional_logit_of_many_alternatives_is_statsmodels_own() -> None:
 
 def test_a_choice_of_weight_two_is_the_same_choice_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs, label, Z = choices(100, 3)
-    monkeypatch.setattr("harness.logits.PAIRS_AT_ONCE", 40)  # in several parts
+    monkeypatch.setattr("harness.estimation.logits.PAIRS_AT_ONCE", 40)  # in several parts
     twice = Pairs(np.tile(pairs.row, 2), np.tile(pairs.alternative, 2), np.append(pairs.begin, pairs.begin + 300))
     one = conditional_logit(Chosen(pairs, label, Z, np.full(100, 2.0)), 1.0)
     other = conditional_logit(Chosen(twice, np.tile(label, 2), np.tile(Z, (2, 1)), np.ones(200)), 1.0)

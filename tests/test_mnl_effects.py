@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.data.sources import open_panel
-from harness.features import build
-from harness.features_contexts import Contexts
-from harness.model import Context, Table
+from harness.data.open import open_panel
+from harness.features.catalogue import build
+from harness.features.contexts import Contexts
+from harness.model.contract import Context, Table
 from harness.plugins.mnl import MnlParams, harness_models
 
 pytest.importorskip("statsmodels")
 from statsmodels.discrete.discrete_model import Logit
 
-from harness.logits import Scaling
+from harness.estimation.logits import Scaling
+from harness.estimation.samples import Sample, StayFeatures
 from harness.plugins.mnl.effects import Bands, marginal_effects
 from harness.plugins.mnl.linear import Linear, varying
 from harness.plugins.mnl.stay import bands_of
 from harness.plugins.mnl.terms import Factor, Known, Term
-from harness.staged_samples import Sample, StayFeatures
 
 
 def column(table: Table, heading: str) -> dict[str, Any]:

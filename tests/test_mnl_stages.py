@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.data.sources import open_panel
+from harness.data.open import open_panel
 from harness.errors import RequestError, RunError
-from harness.features import build
-from harness.model import Context, Model, Table
-from harness.panel import Covariate, Occupations, Panel, Status
+from harness.features.catalogue import build
+from harness.model.contract import Context, Model, Table
+from harness.panel.careers import Covariate, Occupations, Panel, Status
 from harness.plugins.mnl import MnlParams, harness_models
 from harness.types import FloatArray
 

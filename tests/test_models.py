@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.audit import CHECKS, Finding, audit
-from harness.contract import checked_log_prob, score
-from harness.data.sources import open_panel
+from harness.data.open import open_panel
 from harness.errors import RequestError
-from harness.model import Context, Model, ModelSpec
-from harness.panel import Panel
+from harness.model.audit import CHECKS, Finding, audit
+from harness.model.checked import checked_log_prob, score
+from harness.model.contract import Context, Model, ModelSpec
+from harness.model.task import Event
+from harness.panel.careers import Panel
 from harness.registry import Registry, load_registry
-from harness.task import Event
 
 # What makes the dear ones small. A model of a plugin that is installed here by chance is audited as it comes.
 BRIEF = {"epochs": 3, "fewest_steps": 20}

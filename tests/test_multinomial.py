@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import RunError
-from harness.multinomial import Choices, Coefficients, Problem, fit, log_rows
+from harness.estimation.multinomial import Choices, Coefficients, Problem, fit, log_rows
 from harness.types import FloatArray
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -128,7 +128,7 @@ def test_constants_alone_give_the_observed_shares_whatever_the_weights() -> None
 def test_single_precision_cells_do_not_change_the_optimum(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = drawn(5)
     exact = fit(problem, Coefficients.zeros(problem.choices), 1e-7)
-    monkeypatch.setattr("harness.multinomial.SINGLE_CELLS", 0)
+    monkeypatch.setattr("harness.estimation.multinomial.SINGLE_CELLS", 0)
     single = fit(problem, Coefficients.zeros(problem.choices), 1e-7)
     assert problem.precision is np.float32
     assert single.value == pytest.approx(exact.value, rel=1e-5)

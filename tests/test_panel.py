@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.panel import Covariate, Panel, split_by_hash
+from harness.panel.careers import Covariate, Panel, split_by_hash
 
 
 def test_transitions_are_the_records_with_one_before(four_persons: Panel) -> None:
@@ -99,7 +99,7 @@ def test_parts_are_disjoint_and_cover(four_persons: Panel) -> None:
 
 
 def _panel(lengths: list[int]) -> Panel:
-    from harness.panel import Occupations, Status
+    from harness.panel.careers import Occupations, Status
 
     n = sum(lengths)
     offsets = np.concatenate([[0], np.cumsum(lengths)])

@@ -12,14 +12,14 @@ import pytest
 from toys import Frequencies, Parameters, entry_of
 
 from harness import render
+from harness.boards.board import boards, label
 from harness.errors import RequestError
-from harness.leaderboard import boards, label
-from harness.panel import Occupations, Panel, Status
-from harness.pooling import pool, same_titles
-from harness.records import Record, Store, digest, to_text
+from harness.panel.careers import Occupations, Panel, Status
+from harness.panel.pooling import pool, same_titles
+from harness.records.record import Record, Store, digest, to_text
 from harness.registry import Registry
-from harness.run import Run
-from harness.runner import Workshop, execute
+from harness.runs.execute import Workshop, execute
+from harness.runs.run import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 

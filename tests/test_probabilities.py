@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from toys import EXPECTED, MARGIN, Frequencies, entry_of, request, run_all
 
-from harness import probabilities
 from harness.errors import RequestError, RunError
-from harness.panel import Panel
-from harness.probabilities import Said, load, path_of
-from harness.records import Record, Store
+from harness.model.task import LOG_SMALLEST_REST
+from harness.panel.careers import Panel
+from harness.records import predictions as probabilities
+from harness.records.predictions import Said, load, path_of
+from harness.records.record import Record, Store
 from harness.registry import Registry
-from harness.runner import Workshop
-from harness.task import LOG_SMALLEST_REST
+from harness.runs.execute import Workshop
 from harness.types import FloatArray, IntArray
 
 

@@ -11,7 +11,7 @@ import pytest
 from harness import hookspecs
 from harness.errors import HarnessError, RequestError
 from harness.hookspecs import hookimpl
-from harness.model import ModelSpec
+from harness.model.contract import ModelSpec
 from harness.registry import Registry, collect
 
 BUILT_IN = {"uniform", "marginal", "markov", "mnl", "gbm", "llm-lora", "oracle"}

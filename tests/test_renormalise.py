@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.data.sources import open_panel
-from harness.entry import Entry
+from harness.boards.board import boards
+from harness.data.open import open_panel
 from harness.errors import RunError
-from harness.leaderboard import boards
-from harness.model import Context, Model, ModelSpec, OpenModel, Params, Within, take_states
-from harness.panel import Panel
-from harness.records import Record, figures
-from harness.render.markdown import render
-from harness.run import Run
-from harness.runner import Workshop, execute
+from harness.model.contract import Context, Model, ModelSpec, OpenModel, Params, Within, take_states
+from harness.panel.careers import Panel
+from harness.records.record import Record, figures
+from harness.render.boards.markdown import render
+from harness.runs.execute import Workshop, execute
+from harness.runs.run import Run
+from harness.system.entry import Entry
 from harness.types import FloatArray, IntArray
 
 # The margin that a model would say if it knew the choice set; of each row it leaves 0.9 there.
@@ -79,7 +79,7 @@ def entry_of(build: Any) -> Entry[ModelSpec]:
     spec = ModelSpec(
         "leaky", "leaks", build, Asked, sums_to_one=False, whole_rows=False, scoring_params=("slack", "weigh")
     )
-    return Entry(spec, "tests", "1", "harness.task")
+    return Entry(spec, "tests", "1", "harness.model.task")
 
 
 def run(workshop: Workshop, panel: Panel, task: str, build: type[Model] = Leaky, **asked: Any) -> Record:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import resampling
 from harness.errors import RequestError
-from harness.resampling import SEED, Design, resample, resampled_sums
+from harness.stats import resampling
+from harness.stats.resampling import SEED, Design, resample, resampled_sums
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,12 @@ from toys import EXPECTED, Frequencies, Parameters, entry_of, request, run_all
 from harness import hookspecs
 from harness.errors import RequestError, RunError
 from harness.hookspecs import hookimpl
-from harness.model import Context, OutcomeModel
-from harness.panel import Panel
-from harness.records import Record, figures
+from harness.model.contract import Context, OutcomeModel
+from harness.panel.careers import Panel
+from harness.records.record import Record, figures
 from harness.registry import Registry, collect
-from harness.run import Run
-from harness.runner import Workshop
+from harness.runs.execute import Workshop
+from harness.runs.run import Run
 from harness.types import FloatArray, IntArray
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.scaffold import write_plugin
 from harness.errors import RequestError
-from harness.scaffold import write_plugin
 
 
 @pytest.fixture(scope="module")

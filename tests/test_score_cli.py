@@ -12,14 +12,14 @@ import pytest
 from submissions import CODES, YEARS, Rows, long_file, long_rows, written
 from toys import EXPECTED, MARGIN, InProcess
 
-from harness.card import Here, card_of
-from harness.cli.again import command
+from harness.boards.board import boards
+from harness.boards.card import Here, card_of
+from harness.cli.reproduce import command
 from harness.data.write import write_panel
-from harness.leaderboard import boards
-from harness.panel import Panel
-from harness.records import Record, Store
+from harness.panel.careers import Panel
+from harness.records.record import Record, Store
 from harness.registry import Registry
-from harness.render.card import render
+from harness.render.card.page import render
 
 HARNESS = str(Path(sys.executable).parent / "harness")
 

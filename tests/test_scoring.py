@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from harness import scoring
-from harness.evidence import EvidenceColumns, freeze
-from harness.scoring import Scores, gather
-from harness.task import Event
+from harness.model.task import Event
+from harness.records.evidence import EvidenceColumns, freeze
+from harness.stats import figures as scoring
+from harness.stats.figures import Scores, gather
 
 
 def binary(prob: np.ndarray, happened: np.ndarray, person: np.ndarray) -> scoring.Evidence:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.scratch import publishing, replacing, unfinished
+from harness.system.files import publishing, replacing, unfinished
 
 # Writes a file into the scratch folder, says so, and works until it is killed.
 WORKER = """

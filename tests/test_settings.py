@@ -6,9 +6,9 @@ import pytest
 from pydantic import Field
 
 from harness.errors import RequestError
-from harness.model import Params
+from harness.model.contract import Params
+from harness.model.params import pairs, parse, validate
 from harness.plugins.softmax.params import SoftmaxParams
-from harness.settings import pairs, parse, validate
 
 
 class Schema(Params):

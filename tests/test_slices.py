@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import EXPECTED, MARGIN, request, run_all
 
+from harness.boards.mix import mix
 from harness.cli import main
-from harness.evidence import add_up
-from harness.mixing import mix
-from harness.panel import Covariate, Panel
+from harness.panel.careers import Covariate, Panel
+from harness.records.evidence import add_up
+from harness.records.slices import GROUPS, Slicing, groups
 from harness.registry import Registry
-from harness.runner import Workshop
-from harness.scoring import Scores
-from harness.slices import GROUPS, Slicing, groups
+from harness.runs.execute import Workshop
+from harness.stats.figures import Scores
 
 
 def test_every_slice_of_four_transitions(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:

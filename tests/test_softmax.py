@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import homeward
 
-from harness.data.sources import open_panel
-from harness.features import build
-from harness.features_alternatives import Inputs
-from harness.features_contexts import Contexts
-from harness.model import Context
-from harness.panel import Panel
+from harness.data.open import open_panel
+from harness.features.catalogue import build
+from harness.features.contexts import Contexts
+from harness.features.pairs import Inputs
+from harness.model.contract import Context
+from harness.panel.careers import Panel
 from harness.plugins.softmax.design import Block, Layout
 from harness.plugins.softmax.model import Softmax
 from harness.plugins.softmax.params import SoftmaxParams

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from submissions import CODES, YEARS, Rows, Scorer, long_file, long_rows, written
 from toys import EXPECTED, MARGIN, Frequencies, entry_of, request, run_all
 
-from harness.contract import checked_log_prob, whole_rows
-from harness.data.sources import open_panel
+from harness.data.open import open_panel
 from harness.errors import HarnessError
-from harness.panel import Panel
-from harness.probabilities import covers_valid, load
-from harness.progress import Silent
-from harness.records import Store, figures
+from harness.model.checked import checked_log_prob, whole_rows
+from harness.panel.careers import Panel
+from harness.records.predictions import covers_valid, load
+from harness.records.record import Store, figures
 from harness.registry import Registry
-from harness.runner import Workshop, fitted
+from harness.runs.execute import Workshop, fitted
 from harness.submission import Submission, submitted
 from harness.submission import rows as rows_of_files
+from harness.system.progress import Silent
 
 
 @pytest.fixture

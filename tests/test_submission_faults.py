@@ -11,9 +11,9 @@ import pytest
 from submissions import CODES, YEARS, Rows, Scorer, long_file, long_rows, written
 from toys import EXPECTED, MARGIN
 
-from harness.panel import Panel
+from harness.panel.careers import Panel
 from harness.registry import Registry
-from harness.runner import Workshop
+from harness.runs.execute import Workshop
 
 
 @pytest.fixture

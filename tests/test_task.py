@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.panel import Panel, Status
+from harness.model.task import EachState, Event, Task, log_rest, log_sum
+from harness.panel.careers import Panel, Status
 from harness.registry import load_registry
-from harness.task import EachState, Event, Task, log_rest, log_sum
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def load_tasks() -> dict[str, Task]:
 
 def _panel() -> Panel:
     """Careers a, b and c of the hand-worked panel, with one more year for c."""
-    from harness.panel import Occupations
+    from harness.panel.careers import Occupations
 
     lengths = [3, 3, 3]
     return Panel(

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from toys import Frequencies, entry_of, request, run_all
 
-from harness.data.sources import open_panel
+from harness.data.open import open_panel
 from harness.errors import RequestError
-from harness.panel import Panel
-from harness.records import Record, Store, figures
+from harness.panel.careers import Panel
+from harness.records.record import Record, Store, figures
 from harness.registry import Registry
-from harness.runner import Workshop, execute
-from harness.verify import borrow, contradictions, require_same, run_of, task_of, verify
+from harness.runs.execute import Workshop, execute
+from harness.runs.verify import borrow, contradictions, require_same, run_of, task_of, verify
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,14 @@ import pytest
 from submissions import CODES, Rows, long_file, long_rows
 from toys import InProcess
 
-from harness.data.sources import open_panel
+from harness.boards.mix import mix
+from harness.data.open import open_panel
 from harness.data.write import write_panel
-from harness.mixing import mix
-from harness.panel import Panel
-from harness.records import Record, Store, figures
+from harness.panel.careers import Panel
+from harness.records.record import Record, Store, figures
 from harness.registry import Registry
-from harness.run import Run
-from harness.runner import Workshop, execute
+from harness.runs.execute import Workshop, execute
+from harness.runs.run import Run
 
 HARNESS = str(Path(sys.executable).parent / "harness")
 

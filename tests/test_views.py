@@ -19,21 +19,22 @@ from hypothesis import strategies as st
 from scipy import stats
 from toys import InProcess, run_all
 
-from harness.calibration import expected_error, reliability
+from harness.boards.board import Board, boards, boards_in
+from harness.boards.views import FEW, frontier_of, jackknifed
+from harness.cli.rebuild import boards_and_tables
 from harness.errors import RequestError
-from harness.leaderboard import Board, boards, boards_in
-from harness.panel import Panel
-from harness.records import Record
+from harness.panel.careers import Panel
+from harness.records.record import Record
 from harness.registry import Registry
-from harness.render import board_latex, files, page, render
-from harness.render import csv as csv_form
+from harness.render import files, page, render
+from harness.render.boards import csv_tables as csv_form
+from harness.render.boards import latex as board_latex
+from harness.render.boards.sections import sections
+from harness.render.boards.table import notes
 from harness.render.latex import escaped
-from harness.render.many import boards_and_tables
-from harness.render.sections import sections
-from harness.render.table import notes
-from harness.run import Run
-from harness.runner import Workshop
-from harness.views import FEW, frontier_of, jackknifed
+from harness.runs.execute import Workshop
+from harness.runs.run import Run
+from harness.stats.calibration import expected_error, reliability
 
 
 def test_a_jackknife_of_groups_of_one_is_the_usual_standard_error() -> None:
@@ -98,7 +99,7 @@ def test_a_cell_is_in_the_bin_of_its_middle() -> None:
 @pytest.fixture(scope="module")
 def made(registry: Registry, tmp_path_factory: pytest.TempPathFactory, market: Panel) -> tuple[list[Record], Workshop]:
     """Runs of three models on a part of the market, one of them on fewer training persons as well."""
-    from harness.records import Store
+    from harness.records.record import Store
 
     folder = tmp_path_factory.mktemp("views")
     workshop = Workshop(registry, Store(folder / "results"), folder / "cache")
@@ -297,7 +298,7 @@ def test_many_records_are_read_by_several_processes_to_the_same_bytes(
 ) -> None:
     store, registry = made[1].store, made[1].registry
     alone = boards_and_tables(store, tmp_path, registry)
-    monkeypatch.setattr("harness.render.many.LARGE", 1)
+    monkeypatch.setattr("harness.cli.rebuild.LARGE", 1)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     assert boards_and_tables(store, tmp_path, registry) == alone
     assert alone[1] == files(boards_in(store), tmp_path, registry)

@@ -12,23 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import run_all
 
-from harness import inference
-from harness.data.sources import open_panel
+from harness.data.open import open_panel
 from harness.errors import RequestError
-from harness.features import build
-from harness.features_contexts import Contexts
-from harness.frequencies import Strengths, entry_shares
-from harness.model import Context, Model
-from harness.panel import Covariate, Occupations, Panel, Status
+from harness.estimation.samples import PairCounts, Sample, StayFeatures
+from harness.features.catalogue import build
+from harness.features.contexts import Contexts
+from harness.features.frequencies import Strengths, entry_shares
+from harness.model.contract import Context, Model
+from harness.model.task import Event
+from harness.panel.careers import Covariate, Occupations, Panel, Status
+from harness.panel.weights import weighted, weighted_alike
 from harness.plugins.markov import Markov, MarkovParams
 from harness.registry import Registry
-from harness.run import Run
-from harness.runner import Workshop
-from harness.scoring import METRICS, Scores, gather
-from harness.staged_samples import PairCounts, Sample, StayFeatures
-from harness.task import Event
+from harness.runs.execute import Workshop
+from harness.runs.run import Run
+from harness.stats import inference
+from harness.stats.figures import METRICS, Scores, gather
 from harness.types import FloatArray, IntArray
-from harness.weights import weighted, weighted_alike
 
 
 def with_column(panel: Panel, values: Any, name: str = "w") -> Panel:

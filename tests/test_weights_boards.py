@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from toys import EXPECTED, Frequencies, entry_of, request, run_all
 
+from harness.boards.board import boards
 from harness.errors import RequestError
-from harness.leaderboard import boards
-from harness.panel import Panel
-from harness.records import Store, to_text
+from harness.panel.careers import Panel
+from harness.records.record import Store, to_text
 from harness.registry import Registry
-from harness.render.markdown import render
-from harness.runner import Workshop
-from harness.scoring import Evidence
+from harness.render.boards.markdown import render
+from harness.runs.execute import Workshop
+from harness.stats.figures import Evidence
 from harness.types import FloatArray, IntArray
 
 COMMITTED = Path(__file__).resolve().parents[1] / "leaderboards" / "results"

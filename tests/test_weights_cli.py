@@ -13,20 +13,20 @@ import pytest
 from toys import InProcess
 
 from harness.cli.run import further_panels, read_resumes
-from harness.data.sources import open_panel
+from harness.data.open import open_panel
 from harness.data.write import write_panel
-from harness.forecast import plan, pooled, until
-from harness.forecast_careers import forecast
-from harness.forecast_report import Report
-from harness.model import NoParams
-from harness.panel import Covariate, Panel
-from harness.progress import Silent
-from harness.records import Store
+from harness.forecast.plan import plan, pooled, until
+from harness.forecast.report import Report
+from harness.forecast.sample import forecast
+from harness.model.contract import NoParams
+from harness.panel.careers import Covariate, Panel
+from harness.panel.weights import weighted
+from harness.records.record import Store
 from harness.registry import Registry
 from harness.render.forecast import notes
-from harness.run import Run
-from harness.runner import Workshop
-from harness.weights import weighted
+from harness.runs.execute import Workshop
+from harness.runs.run import Run
+from harness.system.progress import Silent
 
 HARNESS = str(Path(sys.executable).parent / "harness")
 

@@ -15,14 +15,14 @@ import pytest
 from pydantic import Field
 
 from harness.cli import main
-from harness.entry import Entry
-from harness.model import Context, Model, ModelSpec, Params, take_states
-from harness.panel import Occupations, Panel, Status, split_by_hash
-from harness.pooling import same_titles
-from harness.records import Record
+from harness.model.contract import Context, Model, ModelSpec, Params, take_states
+from harness.panel.careers import Occupations, Panel, Status, split_by_hash
+from harness.panel.pooling import same_titles
+from harness.records.record import Record
 from harness.registry import Registry
-from harness.run import Run
-from harness.runner import Workshop, execute
+from harness.runs.execute import Workshop, execute
+from harness.runs.run import Run
+from harness.system.entry import Entry
 from harness.types import FloatArray, IntArray
 
 
@@ -66,7 +66,7 @@ class Frequencies(Model):
 
 def entry_of(build: Callable[[Any], Model], **changes: Any) -> Entry[ModelSpec]:
     spec = replace(ModelSpec("frequencies", "counts", build, params=Parameters), **changes)
-    return Entry(spec, "tests", "1", "harness.task")
+    return Entry(spec, "tests", "1", "harness.model.task")
 
 
 def request(

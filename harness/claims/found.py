@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from harness.boards.rows import label
 from harness.claims.paper import (
     CLAIMS,
     CODES,
@@ -25,8 +26,7 @@ from harness.claims.paper import (
     is_of_base,
 )
 from harness.claims.verdict import Verdict, judge
-from harness.records import Configuration, Head, PanelFacts, Record, Store, is_submitted, panel_folder, slug
-from harness.rows import label
+from harness.records.record import Configuration, Head, PanelFacts, Record, Store, is_submitted, panel_folder, slug
 
 NO_RECORD = "no record of it"
 Key = tuple[str, str]

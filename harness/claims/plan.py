@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 
-from harness import processes
 from harness.claims.paper import BUILTIN_BASE, CLAIMS, LANGUAGE_MODEL, LARGER, SHOTS, Arm, Claim, is_of_base
 from harness.errors import HarnessError, RequestError, did_you_mean
-from harness.machine import resolve_device
-from harness.panel import Panel
-from harness.records import Record
+from harness.model.params import Settings, validate
+from harness.model.task import Task
+from harness.panel.careers import Panel
+from harness.records.record import Record
 from harness.registry import Registry
-from harness.run import Run
-from harness.runner import Workshop, execute, is_known, why_empty
-from harness.settings import Settings, validate
-from harness.task import Task
+from harness.runs.execute import Workshop, execute, is_known, why_empty
+from harness.runs.run import Run
+from harness.system import processes
+from harness.system.machine import resolve_device
 
 BUILTIN_LARGER = 1.5  # times as many layers: a third more parameters, and all of it in twenty minutes on two cores
 

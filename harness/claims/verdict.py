@@ -14,11 +14,11 @@ from typing import Literal
 
 import numpy as np
 
+from harness.boards.rows import design_of, label
 from harness.claims.paper import Against, Arm, Claim
 from harness.errors import RequestError
-from harness.inference import Estimate, Resampled
-from harness.records import Record
-from harness.rows import design_of, label
+from harness.records.record import Record
+from harness.stats.inference import Estimate, Resampled
 
 LEVEL = 0.05
 SUPPORTED, CONTRADICTED, UNCLEAR, UNTESTED = "supported", "contradicted", "not supported here", "not tested"

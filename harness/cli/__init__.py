@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from harness import __version__, processes
+from harness import __version__
 from harness.cli import (
     ablate,
     board,
@@ -29,8 +29,9 @@ from harness.cli import (
     verify,
 )
 from harness.errors import HarnessError
-from harness.progress import PROGRESS
 from harness.registry import Registry, load_registry
+from harness.system import processes
+from harness.system.progress import PROGRESS
 
 INTERRUPTED = 130  # the exit status of what Ctrl-C ended
 GRACE = 5.0  # seconds

@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
-from harness import processes
 from harness.cli import console
 from harness.cli.options import RECORDS, DataOption, JsonOption, PretrainOption, RecordsOption, SetOption, WeightsOption
 from harness.cli.run import further_panels, read_resumes
-from harness.machine import cache_folder, resolve_device
-from harness.progress import PROGRESS, Progress
-from harness.records import Record, Store
+from harness.model.params import parse
+from harness.panel.weights import weighted
+from harness.records.record import Record, Store
 from harness.registry import Registry
-from harness.runner import Workshop, require_pretraining
-from harness.settings import parse
-from harness.weights import weighted
+from harness.runs.execute import Workshop, require_pretraining
+from harness.system import processes
+from harness.system.machine import cache_folder, resolve_device
+from harness.system.progress import PROGRESS, Progress
 
 
 def ablate(
@@ -41,8 +41,8 @@ def ablate(
 
     Every arm leaves a record; one that is there already is read.
     """
-    from harness import ablations
-    from harness.data.sources import open_panel
+    from harness.data.open import open_panel
+    from harness.runs import ablations
 
     registry: Registry = context.obj
     progress: Progress = context.meta[PROGRESS]

@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
+from harness.boards.board import Board
 from harness.cli import console
 from harness.cli.options import BOARDS, RECORDS, BoardsOption, RecordsOption
 from harness.errors import RequestError, RunError, did_you_mean
-from harness.evidence import add_up
-from harness.leaderboard import Board
-from harness.records import Record, Store, figures
+from harness.records.evidence import add_up
+from harness.records.record import Record, Store, figures
 from harness.registry import Registry
-from harness.scoring import Metric
+from harness.stats.figures import Metric
 
 NAMES = 2  # columns from the left, rank and model, without which a row says nothing
 # Columns that a narrow terminal has no room for, the first to be missed first; those that plugins add go before them.
@@ -42,8 +42,8 @@ def leaderboard(
     """
     from harness import render
     from harness.claims.found import in_store
+    from harness.cli.rebuild import boards_and_tables
     from harness.render import claims
-    from harness.render.many import boards_and_tables
 
     registry: Registry = context.obj
     store = records_folder(records)
@@ -102,8 +102,8 @@ def of_task_and_panel(made: list[Board], task: str | None, data: str | None) -> 
 
 def print_boards(chosen: Sequence[Board]) -> None:
     """Tables on a terminal, as wide as it allows; Markdown in a pipe."""
-    from harness.render import markdown
-    from harness.render.table import columns, notes
+    from harness.render.boards import markdown
+    from harness.render.boards.table import columns, notes
 
     for board in chosen:
         if not console.on_terminal():

@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from harness.card import Here, card_of
+from harness.boards.card import Here, card_of
+from harness.boards.rows import MIX
 from harness.cli import console
-from harness.cli.again import command, opened_by
 from harness.cli.board import records_folder
 from harness.cli.compare import named
 from harness.cli.options import RECORDS, JsonOption, RecordsOption
-from harness.records import Record, is_submitted, write_atomically
+from harness.cli.reproduce import command, opened_by
+from harness.records.record import Record, is_submitted, write_atomically
 from harness.registry import Registry
-from harness.rows import MIX
 
 
 def card(
@@ -31,7 +31,7 @@ def card(
     Everything is read from the record files of the folder, and from what is installed: what a model and a data set are.
     Markdown in a pipe and in a file; laid out on a terminal.
     """
-    from harness.render.card import plain, render
+    from harness.render.card.page import plain, render
 
     registry: Registry = context.obj
     store = records_folder(records)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness import processes
+from harness.boards.rows import label
 from harness.claims.found import in_store
 from harness.claims.paper import CLAIMS, FURTHER, LANGUAGE_MODEL, Claim
 from harness.claims.plan import Request, Step, carry_out, chosen, require_arms, steps
@@ -28,18 +28,18 @@ from harness.cli.options import (
     WeightsOption,
 )
 from harness.cli.run import further_panels, read_resumes
-from harness.design import surveyed
-from harness.machine import cache_folder
-from harness.panel import Panel
-from harness.progress import PROGRESS, Progress
-from harness.records import Record, Store
+from harness.model.params import Settings, pairs, parse
+from harness.panel.careers import Panel
+from harness.panel.survey_design import surveyed
+from harness.panel.weights import weighted_alike
+from harness.records.record import Record, Store
 from harness.registry import Registry
 from harness.render import claims as tables
 from harness.render import write
-from harness.rows import label
-from harness.runner import Workshop
-from harness.settings import Settings, pairs, parse
-from harness.weights import weighted_alike
+from harness.runs.execute import Workshop
+from harness.system import processes
+from harness.system.machine import cache_folder
+from harness.system.progress import PROGRESS, Progress
 
 NAMES = 3  # columns from the left: claim, verdict, what it is compared with
 SPARE = (
@@ -136,7 +136,7 @@ class _Panels:
 
 def _request(asked: Sequence[Claim], panels: _Panels, registry: Registry, progress: Progress) -> Request:
     """The panels read: those alone that an arm needs. The simulated market has further ones of its own."""
-    from harness.data.sources import open_panel
+    from harness.data.open import open_panel
 
     arms = [arm for claim in asked for arm in claim.arms()]
     stand_in = FURTHER.get(panels.data)

@@ -9,19 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.boards.compare import Apart, Compared, apart, names_of, without_slices
+from harness.boards.compare import compare as compare_runs
+from harness.boards.transitions import Differing, differing
 from harness.cli import console
-from harness.cli.again import command
 from harness.cli.board import records_folder
 from harness.cli.options import RECORDS, JsonOption, RecordsOption
-from harness.comparing import Apart, Compared, apart, names_of, without_slices
-from harness.comparing import compare as compare_runs
-from harness.differing import Differing, differing
+from harness.cli.reproduce import command
 from harness.errors import RequestError
-from harness.machine import cache_folder
-from harness.probabilities import Said, load, path_of
-from harness.records import Record, Store, find_record
+from harness.records.predictions import Said, load, path_of
+from harness.records.record import Record, Store, find_record
 from harness.registry import Registry
-from harness.render.sections import Section
+from harness.render.boards.sections import Section
+from harness.system.machine import cache_folder
 
 EVERY = "all"
 SPARE = ("of all", "95% interval", "age", "in total", "se", "persons", "run")  # columns, the first to be missed first

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from harness.progress import Bar
+from harness.system.progress import Bar
 
 FOLDED = 16  # characters at which a name is folded, where a line has no room for all of it
 BETWEEN = 3  # characters between columns

@@ -12,7 +12,7 @@ import typer
 
 from harness.cli import console
 from harness.cli.options import ColumnOption, JsonOption, OccupationsOption
-from harness.settings import pairs
+from harness.model.params import pairs
 
 if TYPE_CHECKING:
     from harness.data.describe import Description
@@ -55,7 +55,7 @@ def describe(
 ) -> None:
     """Count what is in a source: persons, years, states, transitions, splits, covariates."""
     from harness.data.describe import describe as describe_panel
-    from harness.data.sources import open_panel
+    from harness.data.open import open_panel
 
     with console.TerminalProgress().bar(f"reading {source}", None):
         panel = open_panel(source, _settings(settings), column or [], occupations, context.obj)
@@ -76,7 +76,7 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """List every fault of a source with file, line, column and value. Exit status 2 if there is an error."""
-    from harness.data.sources import check as check_source
+    from harness.data.open import check as check_source
 
     with console.TerminalProgress().bar(f"checking {source}", None):
         found = check_source(source, _settings(settings), column or [], occupations, context.obj)
@@ -115,7 +115,7 @@ def convert(
     as_json: JsonOption = False,
 ) -> None:
     """Write a source as a panel folder that reads back equal, or as CAREER files."""
-    from harness.data.sources import open_panel
+    from harness.data.open import open_panel
     from harness.data.write import write_panel
 
     with console.TerminalProgress().bar(f"converting {source}", None):

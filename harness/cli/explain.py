@@ -9,16 +9,16 @@ from typing import Annotated
 
 import typer
 
+from harness.boards.board import label
 from harness.cli import console
-from harness.cli.again import command
 from harness.cli.board import records_folder
 from harness.cli.options import RECORDS, JsonOption, RecordsOption
+from harness.cli.reproduce import command
 from harness.errors import RequestError
-from harness.leaderboard import label
-from harness.machine import cache_folder
-from harness.model import Table
-from harness.records import find_record, write_atomically
+from harness.model.contract import Table
+from harness.records.record import find_record, write_atomically
 from harness.registry import Registry
+from harness.system.machine import cache_folder
 
 WIDE = 110  # terminal columns below which a table leaves out its intervals
 INTERVAL = "95% "
@@ -46,7 +46,7 @@ def explain(
     The fit is read from this machine's cache. Stages with an equation for each of many outcomes are printed when
     --stage or --outcome asks for them.
     """
-    from harness.explain import Explainer, brief, select
+    from harness.runs.explain import Explainer, brief, select
 
     registry: Registry = context.obj
     record = find_record(records_folder(records).all(), run)

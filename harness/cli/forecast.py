@@ -21,20 +21,20 @@ from harness.cli.options import (
 )
 from harness.cli.run import AlsoOption, DeviceOption, ModelsOption, SeedOption, further_panels, read_resumes
 from harness.errors import HarnessError, RequestError
-from harness.machine import cache_folder, resolve_device
-from harness.panel import Panel
-from harness.progress import PROGRESS, Progress
-from harness.records import Store
+from harness.model.params import Settings, pairs, parse, validate
+from harness.panel.careers import Panel
+from harness.panel.weights import weighted
+from harness.records.record import Store
 from harness.registry import Registry
-from harness.run import Run
-from harness.runner import Workshop, require_pooling, require_pretraining
-from harness.settings import Settings, pairs, parse, validate
-from harness.weights import weighted
+from harness.runs.execute import Workshop, require_pooling, require_pretraining
+from harness.runs.run import Run
+from harness.system.machine import cache_folder, resolve_device
+from harness.system.progress import PROGRESS, Progress
 
 if TYPE_CHECKING:
-    from harness.forecast import Plan
-    from harness.forecast_careers import Forecast
-    from harness.forecast_report import Report
+    from harness.forecast.plan import Plan
+    from harness.forecast.report import Report
+    from harness.forecast.sample import Forecast
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,11 @@ def forecast(
     Models are fitted on the panel as it was known at the end of that year. Shares of statuses and occupations by year,
     and the likelihood of what happened. A fit is made once and kept; --force makes it again.
     """
-    from harness import forecast as forecasts
-    from harness.data.sources import open_panel
-    from harness.forecast_files import require_writable, write_careers
-    from harness.forecast_report import Report
+    from harness.data.open import open_panel
+    from harness.forecast.files import require_writable, write_careers
+    from harness.forecast.plan import plan as plan_forecast
+    from harness.forecast.plan import pooled
+    from harness.forecast.report import Report
 
     registry: Registry = context.obj
     progress: Progress = context.meta[PROGRESS]
@@ -92,11 +93,11 @@ def forecast(
     with progress.bar(f"reading {data}", None):
         given = request.settings.data
         panel = open_panel(data, given, columns=pairs(column or []), occupations=occupations, registry=registry)
-    plan = forecasts.plan(panel if weights is None else weighted(panel, weights), year, horizon, every)
+    plan = plan_forecast(panel if weights is None else weighted(panel, weights), year, horizon, every)
     further = further_panels(train_also or [], plan.panel, registry, progress)
-    also = [forecasts.pooled(other, plan.year) for other in further]
+    also = [pooled(other, plan.year) for other in further]
     resumes = read_resumes(pretrain, plan.panel, registry, progress)
-    resumes = None if resumes is None else forecasts.pooled(resumes, plan.year)
+    resumes = None if resumes is None else pooled(resumes, plan.year)
     workshop = Workshop(registry, Store(RECORDS), cache_folder(), progress, force)
     done, failed = _forecast_all(request, (plan, tuple(also), resumes), workshop)
     with progress.bar("comparing with what happened", None):
@@ -112,7 +113,7 @@ def forecast(
 
 def _check(request: _Request, registry: Registry, pools: bool, pretrains: bool) -> None:
     """Wrong names, before the minutes that data may take."""
-    from harness.forecast_careers import require_rows
+    from harness.forecast.sample import require_rows
 
     for name, values in request.settings.models.items():
         spec = registry.model(name).item
@@ -129,7 +130,7 @@ def _check(request: _Request, registry: Registry, pools: bool, pretrains: bool) 
 def _forecast_all(
     request: _Request, panels: tuple[Plan, tuple[Panel, ...], Panel | None], workshop: Workshop
 ) -> tuple[list[Forecast], list[str]]:
-    from harness.forecast_careers import forecast as forecast_one
+    from harness.forecast.sample import forecast as forecast_one
 
     plan, also, resumes = panels
     done: list[Forecast] = []
@@ -157,7 +158,7 @@ def _forecast_all(
 
 
 def _show(report: Report, as_json: bool) -> None:
-    from harness.forecast_files import plain
+    from harness.forecast.files import plain
     from harness.render.forecast import notes, tables
 
     if as_json:

@@ -9,18 +9,18 @@ from typing import Annotated
 
 import typer
 
-from harness import probabilities
+from harness.boards.board import Board, boards, boards_with, can_be_part, label
+from harness.boards.mix import mix as mix_runs
+from harness.boards.mix import without_valid
 from harness.cli import console
-from harness.cli.again import command
 from harness.cli.board import of_task_and_panel, print_boards, records_folder
 from harness.cli.options import RECORDS, JsonOption, RecordsOption
+from harness.cli.reproduce import command
 from harness.errors import HarnessError, RequestError
-from harness.leaderboard import Board, boards, boards_with, can_be_part, label
-from harness.machine import cache_folder
-from harness.mixing import mix as mix_runs
-from harness.mixing import without_valid
-from harness.records import Record, Store, figures, find_record
+from harness.records import predictions as probabilities
+from harness.records.record import Record, Store, figures, find_record
 from harness.registry import Registry
+from harness.system.machine import cache_folder
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import typer
 from harness.cli import console
 from harness.cli.options import DataOption, SetOption
 from harness.errors import RequestError, RunError
-from harness.machine import resolve_device
+from harness.model.params import parse, validate
 from harness.registry import Registry
-from harness.settings import parse, validate
+from harness.system.machine import resolve_device
 
 
 def audit(
@@ -27,8 +27,8 @@ def audit(
     """Fit a model and check what every model must satisfy; exit status 1 if something is wrong."""
     import numpy as np
 
-    from harness.audit import audit as checks
-    from harness.data.sources import open_panel
+    from harness.data.open import open_panel
+    from harness.model.audit import audit as checks
 
     registry: Registry = context.obj
     spec = registry.model(model).item
@@ -55,7 +55,7 @@ def new_plugin(
     parent: Annotated[Path, typer.Option("--in", help="Folder to write it below.")] = Path(),
 ) -> None:
     """Write a third-party plugin that installs, is found, runs, and passes its own test."""
-    from harness.scaffold import write_plugin
+    from harness.cli.scaffold import write_plugin
 
     folder = write_plugin(name, parent)
     console.result(f"{folder}: now 'pip install -e {folder}', then 'harness run --task next_occ --model {name}'")

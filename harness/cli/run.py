@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 
-from harness import processes
+from harness.boards.board import boards_with
 from harness.cli import console
-from harness.cli.asked import at_risk, tasks_of
 from harness.cli.board import print_boards
 from harness.cli.options import (
     RECORDS,
@@ -26,21 +25,22 @@ from harness.cli.options import (
     UnitsOption,
     WeightsOption,
 )
-from harness.design import surveyed
+from harness.cli.task_option import at_risk, tasks_of
 from harness.errors import DataError, HarnessError, RequestError
-from harness.leaderboard import boards_with
-from harness.machine import cache_folder, resolve_device
-from harness.model import ModelSpec
-from harness.panel import Panel
-from harness.pooling import pool, require_apart
-from harness.progress import Progress
-from harness.records import Record, Store
+from harness.model.contract import ModelSpec
+from harness.model.params import Settings, pairs, parse, validate
+from harness.model.task import Task
+from harness.panel.careers import Panel
+from harness.panel.pooling import pool, require_apart
+from harness.panel.survey_design import surveyed
+from harness.panel.weights import weighted_alike
+from harness.records.record import Record, Store
 from harness.registry import Registry
-from harness.run import Run
-from harness.runner import Workshop, execute, is_known, require_pooling, require_pretraining
-from harness.settings import Settings, pairs, parse, validate
-from harness.task import Task
-from harness.weights import weighted_alike
+from harness.runs.execute import Workshop, execute, is_known, require_pooling, require_pretraining
+from harness.runs.run import Run
+from harness.system import processes
+from harness.system.machine import cache_folder, resolve_device
+from harness.system.progress import Progress
 
 TasksOption = Annotated[list[str], typer.Option("--task", help="A task's name, or 'all'. Repeatable.")]
 ModelsOption = Annotated[list[str], typer.Option("--model", help="A model's name. Repeatable.")]
@@ -113,7 +113,7 @@ def run(
     Every finished task leaves a record file; a request that this machine has already run is not run again, unless
     --force.
     """
-    from harness.data.sources import open_panel
+    from harness.data.open import open_panel
 
     registry: Registry = context.obj
     given = parse(settings or [], dict.fromkeys(model))
@@ -151,7 +151,7 @@ def read_resumes(source: str | None, panel: Panel, registry: Registry, progress:
 
     DataError or RequestError, naming the option, where it cannot be learned from.
     """
-    from harness.data.sources import open_panel
+    from harness.data.open import open_panel
 
     if source is None:
         return None
@@ -171,7 +171,7 @@ def further_panels(sources: list[str], panel: Panel, registry: Registry, progres
 
     In an order that is not the command line's, so that one request has one id.
     """
-    from harness.data.sources import open_panel
+    from harness.data.open import open_panel
 
     found = []
     for source in sources:

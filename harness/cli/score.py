@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from harness.boards.board import boards_with
 from harness.cli import console
-from harness.cli.asked import at_risk, tasks_of
 from harness.cli.board import print_boards
 from harness.cli.options import (
     RECORDS,
@@ -23,17 +23,17 @@ from harness.cli.options import (
     UnitsOption,
     WeightsOption,
 )
-from harness.design import surveyed
+from harness.cli.task_option import at_risk, tasks_of
 from harness.errors import RequestError
-from harness.leaderboard import boards_with
-from harness.machine import cache_folder
-from harness.panel import Panel
-from harness.progress import Progress
-from harness.records import Record, Store
+from harness.model.params import Settings, pairs, parse
+from harness.panel.careers import Panel
+from harness.panel.survey_design import surveyed
+from harness.records.record import Record, Store
 from harness.registry import Registry
-from harness.runner import Workshop
-from harness.settings import Settings, pairs, parse
+from harness.runs.execute import Workshop
 from harness.submission import Submission, check, submitted
+from harness.system.machine import cache_folder
+from harness.system.progress import Progress
 
 FileColumnOption = Annotated[
     list[str] | None,
@@ -59,7 +59,7 @@ class _Read:
     units: str | None
 
     def panel(self, registry: Registry, progress: Progress) -> Panel:
-        from harness.data.sources import open_panel
+        from harness.data.open import open_panel
 
         columns = pairs(self.columns)
         if astray := [part for part in columns if part in ("state", "probability", "log_probability")]:

@@ -10,12 +10,12 @@ import typer
 
 from harness.cli import console
 from harness.cli.options import JsonOption
-from harness.data.spec import DatasetSpec
-from harness.entry import Entry
 from harness.errors import RequestError, did_you_mean
-from harness.features import known
-from harness.model import ModelSpec, Params
+from harness.features.catalogue import known
+from harness.model.contract import ModelSpec, Params
+from harness.model.dataset import DatasetSpec
 from harness.registry import NO_MODEL, Registry
+from harness.system.entry import Entry
 
 
 class Kind(StrEnum):
@@ -59,7 +59,7 @@ def list_all(
 
 
 def _list_features(data: str | None, registry: Registry, as_json: bool) -> None:
-    from harness.data.sources import open_panel
+    from harness.data.open import open_panel
 
     found = known(None if data is None else open_panel(data, registry=registry))
     if as_json:

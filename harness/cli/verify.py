@@ -10,26 +10,26 @@ from typing import Annotated, Any
 
 import typer
 
-from harness import probabilities
+from harness.boards.mix import mix as mix_runs
+from harness.boards.rows import MIX, label
 from harness.cli import console
-from harness.cli.again import command, opened_by
 from harness.cli.board import records_folder
 from harness.cli.options import RECORDS, ColumnOption, JsonOption, OccupationsOption, RecordsOption
-from harness.design import surveyed
+from harness.cli.reproduce import command, opened_by
 from harness.errors import RequestError
-from harness.machine import cache_folder, resolve_device
-from harness.mixing import mix as mix_runs
-from harness.panel import Panel
-from harness.progress import Progress
-from harness.records import PanelFacts, Record, Store, figures, find_record, is_submitted
+from harness.model.params import pairs
+from harness.panel.careers import Panel
+from harness.panel.survey_design import surveyed
+from harness.panel.weights import weighted_alike
+from harness.records import predictions as probabilities
+from harness.records.record import PanelFacts, Record, Store, figures, find_record, is_submitted
 from harness.registry import Registry
-from harness.rows import MIX, label
-from harness.runner import Workshop, execute
-from harness.settings import pairs
+from harness.runs.execute import Workshop, execute
+from harness.runs.verify import Verification, borrow, contradictions, require_same, run_of, task_of
+from harness.runs.verify import verify as compare
 from harness.submission import Submission, file_digest, submitted
-from harness.verify import Verification, borrow, contradictions, require_same, run_of, task_of
-from harness.verify import verify as compare
-from harness.weights import weighted_alike
+from harness.system.machine import cache_folder, resolve_device
+from harness.system.progress import Progress
 
 MOST_LINES = 3  # of runs that a mix lacks
 Differing = Mapping[str, tuple[float | None, float | None]]
@@ -138,7 +138,7 @@ def _again(record: Record, sources: _Sources, device: str, bench: _Bench) -> Rec
 
 def _panel(facts: PanelFacts, sources: _Sources, bench: _Bench) -> Panel:
     """The panel of a record, the very one. RequestError where it is not there, or is another."""
-    from harness.data.sources import open_panel
+    from harness.data.open import open_panel
 
     how = opened_by(facts, bench.registry)
     source = how.source if sources.data is None else sources.data
@@ -156,7 +156,7 @@ def _panel(facts: PanelFacts, sources: _Sources, bench: _Bench) -> Panel:
 
 def _learned(record: Record, panel: Panel, sources: _Sources, bench: _Bench) -> tuple[Panel, ...]:
     """The further panels that the model learned from, in the record's order."""
-    from harness.data.sources import open_panel
+    from harness.data.open import open_panel
 
     asked = record.configuration
     wanted = [("--train-also", facts) for facts in asked.train_also]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.data import checks
+from harness.data.checks import careers as checks
+from harness.data.checks.findings import Findings
 from harness.data.covariates import as_covariate, with_schema
-from harness.data.faults import Findings
-from harness.data.records import Records
-from harness.panel import Covariate, Occupations, Panel, split_by_hash
+from harness.data.tables.rows import Records
+from harness.panel.careers import Covariate, Occupations, Panel, split_by_hash
 from harness.types import BoolArray, IntArray
 
 

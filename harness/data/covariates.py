@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.columns import Column, NumberColumn, TextColumn
-from harness.data.faults import Findings
+from harness.data.checks.findings import Findings
+from harness.data.tables.columns import Column, NumberColumn, TextColumn
 from harness.errors import did_you_mean
-from harness.panel import Covariate
+from harness.panel.careers import Covariate
 from harness.types import BoolArray, FloatArray, IntArray
 
 SCHEMA_FILE = "columns.json"

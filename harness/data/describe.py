@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.panel import SPLITS, Panel, Status
+from harness.panel.careers import SPLITS, Panel, Status
 from harness.types import BoolArray, FloatArray, IntArray, StrArray
 
 

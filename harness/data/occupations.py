@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.data.columns import Table, TextColumn
-from harness.data.faults import Findings, hints
-from harness.data.files import read_file
+from harness.data.checks.findings import Findings, hints
+from harness.data.tables.columns import Table, TextColumn
+from harness.data.tables.files import read_file
 from harness.errors import did_you_mean
-from harness.panel import Occupations, Status
+from harness.panel.careers import Occupations, Status
 
 SOC = re.compile(r"(\d\d)-\d{4}(\.\d\d)?")
 SOC_START = re.compile(r"\d\d")

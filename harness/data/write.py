@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.data.career import JOB, OCCUPATIONS, YEAR
 from harness.data.covariates import SCHEMA_FILE
-from harness.data.sources import open_panel
+from harness.data.formats.career_files import JOB, OCCUPATIONS, YEAR
+from harness.data.open import open_panel
 from harness.errors import HarnessError, RequestError, RunError
-from harness.panel import SPLITS, Covariate, Panel
+from harness.panel.careers import SPLITS, Covariate, Panel
 from harness.types import StrArray
 
 Format = Literal["csv.gz", "csv", "parquet", "career"]

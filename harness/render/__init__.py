@@ -7,19 +7,20 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from harness.boards.board import Board
 from harness.errors import RequestError, did_you_mean
-from harness.leaderboard import Board
-from harness.records import write_atomically
+from harness.records.record import write_atomically
 from harness.registry import Registry
-from harness.render import board_latex, csv, json, markdown
+from harness.render.boards import csv_tables, json_tables, markdown
+from harness.render.boards import latex as board_latex
 
 FORMATS: dict[str, Callable[[Board], str]] = {
     "md": markdown.render,
     "tex": board_latex.render,
-    "csv": csv.render,
-    "json": json.render,
+    "csv": csv_tables.render,
+    "json": json_tables.render,
 }
-OF_CONTENT: dict[str, Callable[[dict[str, Any]], str]] = {"csv": csv.text, "json": json.text}
+OF_CONTENT: dict[str, Callable[[dict[str, Any]], str]] = {"csv": csv_tables.text, "json": json_tables.text}
 PAGE = "html"  # of all boards at once
 INDEX = "index.html"
 MOST_BOARDS = 40  # on one page
@@ -64,14 +65,14 @@ def of_board(board: Board, folder: Path, registry: Registry) -> dict[Path, str]:
     ``<folder>/<panel>/<task>.md``, ``.tex``, ``.csv``, ``.json``; ``<task>-slices.csv``, ``<task>-calibration.csv`` and
     ``<task>-curves.csv`` where there are such views.
     """
-    at, content = folder / board.folder, json.plain(board)  # once, for both forms that are made of it
+    at, content = folder / board.folder, json_tables.plain(board)  # once, for both forms that are made of it
     made = {}
     for format, own in FORMATS.items():
         text = _by_plugin(board, format, registry)
         if text is None:
             text = OF_CONTENT[format](content) if format in OF_CONTENT else own(board)
         made[at / f"{board.task}.{format}"] = text
-    return made | {at / f"{board.task}-{name}.csv": text for name, text in csv.views(board).items()}
+    return made | {at / f"{board.task}-{name}.csv": text for name, text in csv_tables.views(board).items()}
 
 
 def of_boards(boards: list[Board], folder: Path) -> dict[Path, str]:

@@ -11,9 +11,9 @@ from typing import Any
 from harness.claims.found import Page
 from harness.claims.paper import CITE
 from harness.claims.verdict import Comparison, Verdict
+from harness.render.boards.markdown import bullets, escape
+from harness.render.boards.table import NONE
 from harness.render.latex import HEAD, Printed, escaped, figure_cell, printed
-from harness.render.markdown import bullets, escape
-from harness.render.table import NONE
 
 HEADINGS = ("claim", "verdict", "against", "difference", "95% interval", "p", "adjusted p", "outcome")
 NUMBERS = (False, False, False, True, True, True, True, False)  # which are set to the right

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.comparing import Apart, Compared
-from harness.differing import Differing, Kind, Transition
-from harness.inference import Estimate
+from harness.boards.compare import Apart, Compared
+from harness.boards.transitions import Differing, Kind, Transition
+from harness.render.boards.sections import Section
+from harness.render.boards.table import NONE, with_error
 from harness.render.estimates import cell
-from harness.render.sections import Section
-from harness.render.table import NONE, with_error
+from harness.stats.inference import Estimate
 
 SHOWN = 12  # levels, where not one dimension is asked for
 MOVE = "transition"  # the dimension that tells who stayed

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from harness.forecast_report import Line, Period, Report, Shares
-from harness.inference import Estimate
-from harness.render.table import NONE, with_error
+from harness.forecast.report import Line, Period, Report, Shares
+from harness.render.boards.table import NONE, with_error
+from harness.stats.inference import Estimate
 
 TOP = 10  # states shown
 GAP = 3  # characters between two columns of a ruled table

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.model import Table
+from harness.model.contract import Table
 from harness.render.estimates import cell
 
 LONG = 40  # rows that fit on a page; a table of more runs over several

@@ -16,23 +16,23 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from harness import probabilities
-from harness.contract import score
+from harness.boards.rows import MIX
 from harness.errors import RequestError, RunError
-from harness.machine import Cost, measured, versions
-from harness.model import Context, Estimator, Model, ModelSpec, OutcomeModel, take_states
-from harness.panel import SPLITS, Panel
-from harness.probabilities import Said
-from harness.recording import Scored, record_of
-from harness.records import Configuration, Measured, Record, now
+from harness.model.checked import score
+from harness.model.contract import Context, Estimator, Model, ModelSpec, OutcomeModel, take_states
+from harness.model.task import Event, Task
+from harness.panel.careers import SPLITS, Panel
+from harness.records import predictions as probabilities
+from harness.records.predictions import Said
+from harness.records.record import Configuration, Measured, Record, now
+from harness.records.recording import Scored, record_of
 from harness.registry import Registry
-from harness.rows import MIX
-from harness.run import panel_facts
-from harness.runner import Workshop
+from harness.runs.execute import Workshop
+from harness.runs.run import panel_facts
 from harness.submission.answers import Answers, read_answers
 from harness.submission.layout import Layout, layout_of
 from harness.submission.places import Wanted
-from harness.task import Event, Task
+from harness.system.machine import Cost, measured, versions
 from harness.types import FloatArray, IntArray
 
 CODE = "submitted"  # in place of the version of the code that made the probabilities, which nobody here knows

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.contract import TOLERANCE
 from harness.errors import RequestError
-from harness.panel import Panel
-from harness.progress import Progress
+from harness.model.checked import TOLERANCE
+from harness.panel.careers import Panel
 from harness.submission.layout import Layout
 from harness.submission.places import Places, Wanted, where
 from harness.submission.reading import Reading
 from harness.submission.rows import batches
+from harness.system.progress import Progress
 from harness.types import FloatArray, IntArray
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from harness.data.checks import lost_zeros
+from harness.data.checks.careers import lost_zeros
 from harness.errors import Fault, RequestError, did_you_mean
 
 Kind = Literal["csv", "csv.gz", "parquet"]

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.panel import Panel
+from harness.panel.careers import Panel
 from harness.types import IntArray
 
 

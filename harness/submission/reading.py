@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.data.checks import lost_zeros, unknown_codes
-from harness.data.columns import TextColumn
-from harness.data.mapping import NUMBER_ID
+from harness.data.checks.careers import lost_zeros, unknown_codes
+from harness.data.tables.columns import TextColumn
+from harness.data.tables.mapping import NUMBER_ID
 from harness.errors import RequestError
-from harness.panel import SPLITS
+from harness.panel.careers import SPLITS
 from harness.submission.layout import Layout
 from harness.submission.places import Places, Wanted, where
 from harness.submission.rows import Batch

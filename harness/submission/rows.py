@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.columns import TextColumn, encode
+from harness.data.tables.columns import TextColumn, encode
 from harness.errors import Fault, RequestError
 from harness.submission.layout import Layout, as_text, names_of
 from harness.types import FloatArray

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from harness.errors import RequestError, RunError
-from harness.panel import SPLITS, Panel, Split
-from harness.scratch import replacing
+from harness.panel.careers import SPLITS, Panel, Split
+from harness.system.files import replacing
 from harness.types import IntArray
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from harness.progress import Progress
+from harness.system.progress import Progress
 from harness.training.distributed import ALONE, Together
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import processes
 from harness.errors import RunError
+from harness.system import processes
 from harness.types import IntArray
 
 if TYPE_CHECKING:
     import torch
 
-    from harness.model import Context
+    from harness.model.contract import Context
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.panel import Occupations, Panel, Status
+from harness.panel.careers import Occupations, Panel, Status
 from harness.types import IntArray
 
 PERSONS = 1024  # whose exchanges are drawn at a time: memory is this many times the states

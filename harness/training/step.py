@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from harness.training.distributed import ALONE, Together
-from harness.training.draws import Draws, seed_of
+from harness.training.dropout import Draws, seed_of
 from harness.types import IntArray
 
 if TYPE_CHECKING:

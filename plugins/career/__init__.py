@@ -41,7 +41,7 @@ CITE = "Vafa, Palikot, Du, Kanodia, Athey and Blei (2022), CAREER"
 
 def build(params: FamilyParams, reader: Reader) -> Model:
     """The model; torch loads when it is fitted or loaded."""
-    from harness.ensemble import Ensemble
+    from harness.model.ensemble import Ensemble
     from harness.plugins.career.model import CareerModel
 
     alone = [CareerModel(params, reader) for _ in range(params.members)]

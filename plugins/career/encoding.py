@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import RequestError, did_you_mean
-from harness.features import Design, build, covariate_labels
+from harness.features.catalogue import Design, build, covariate_labels
 from harness.panel import Panel
 from harness.types import FloatArray, IntArray
 

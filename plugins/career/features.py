@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.features import CATALOGUE, changes, covariate_labels
+from harness.features.catalogue import CATALOGUE, changes, covariate_labels
 from harness.panel import Panel
 
 Given = Literal["covariates", "terms", "history"]

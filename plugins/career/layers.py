@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - what everyone calls it
 
 from harness.plugins.career.tokens import Batch
-from harness.training.draws import Draws
+from harness.training.dropout import Draws
 
 Reader = Literal["transformer", "lstm", "bag", "regression"]
 

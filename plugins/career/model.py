@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.frequencies import entry_shares
+from harness.features.frequencies import entry_shares
 from harness.model import Context, Model, take_states
 from harness.panel import Panel
 from harness.plugins.career.features import names_of

@@ -18,7 +18,7 @@ from harness.plugins.career.layers import (
     sinusoids,
 )
 from harness.plugins.career.tokens import Batch
-from harness.training.draws import Draws
+from harness.training.dropout import Draws
 
 
 @dataclass(frozen=True)

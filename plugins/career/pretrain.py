@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.errors import RequestError
 from harness.panel import Occupations, Panel
+from harness.panel.pooling import same_titles
 from harness.plugins.career.encoding import Encoding
 from harness.plugins.career.features import Given, names_of
 from harness.plugins.career.files import read_network, write_network
@@ -20,9 +21,8 @@ from harness.plugins.career.network import Network, Plan
 from harness.plugins.career.start import start_of
 from harness.plugins.career.tokens import Tokens
 from harness.plugins.career.train import Careers, Fit, Schedule, train
-from harness.pooling import same_titles
-from harness.run import sources_digest
-from harness.scratch import publishing, unfinished
+from harness.runs.run import sources_digest
+from harness.system.files import publishing, unfinished
 from harness.types import IntArray
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.frequencies import Stays, count_states, shares, switch_records, switches
+from harness.features.frequencies import Stays, count_states, shares, switch_records, switches
 from harness.panel import Panel
 
 if TYPE_CHECKING:

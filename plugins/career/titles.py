@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import RequestError
-from harness.training.quiet import quiet
+from harness.training.libraries import quiet
 from harness.types import FloatArray
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.features import states_held
-from harness.features_history import Held, History
+from harness.features.catalogue import states_held
+from harness.features.history import Held, History
 from harness.panel import Panel
 from harness.types import FloatArray, IntArray
 

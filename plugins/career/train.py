@@ -14,8 +14,8 @@ from harness.errors import RunError
 from harness.plugins.career.tokens import AT_ONCE, Tokens
 from harness.training.average import Average
 from harness.training.checkpoint import Checkpoint, live_tensors, training_key
-from harness.training.course import Course
 from harness.training.exchange import exchanged
+from harness.training.state import Course
 from harness.training.step import Stepping, adamw, take_step
 from harness.training.workers import workers
 from harness.types import FloatArray
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.model import Context
     from harness.panel import Panel
     from harness.plugins.career.network import Network
-    from harness.progress import Bar
+    from harness.system.progress import Bar
     from harness.types import IntArray
 
 

@@ -20,9 +20,9 @@ forty others need not have its own sign.
 
 from __future__ import annotations
 
-from harness.events import LEAVING_LABOR_FORCE, LEAVING_STATE
 from harness.hookspecs import hookimpl
 from harness.model import ModelSpec
+from harness.model.events import LEAVING_LABOR_FORCE, LEAVING_STATE
 from harness.plugins.gbm.event import Question, gbm_event
 from harness.plugins.gbm.model import gbm
 from harness.plugins.gbm.params import GbmParams, TreeParams

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.features_alternatives import Inputs
-from harness.features_contexts import Contexts
-from harness.frequencies import Rates
+from harness.estimation.samples import Outcomes, StayFeatures, cross_fitted_stays
+from harness.features.contexts import Contexts
+from harness.features.frequencies import Rates
+from harness.features.pairs import Inputs
 from harness.plugins.gbm.params import TreeParams
 from harness.plugins.gbm.trees import Column, Rows, Trees, grow, threads
-from harness.staged_samples import Outcomes, StayFeatures, cross_fitted_stays
 from harness.types import FloatArray, IntArray
 
 START = 16.0  # prior of an origin's rate, transitions, where no validation transition decides

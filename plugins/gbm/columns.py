@@ -1,16 +1,16 @@
 """What the trees of destinations see: columns of a (transition, alternative) pair, by the names that people read.
 
 Numbers about the person are features of ``harness.features``, by their names there; the rest describes the alternative
-and is made by ``harness.features_alternatives``.
+and is made by ``harness.features.pairs``.
 """
 
 from __future__ import annotations
 
-from harness.features_alternatives import PairFeatures
-from harness.features_contexts import Contexts
+from harness.estimation.samples import Step
+from harness.features.contexts import Contexts
+from harness.features.pairs import PairFeatures
 from harness.plugins.gbm.params import GbmParams
 from harness.plugins.gbm.trees import Column
-from harness.staged_samples import Step
 
 # Numeric features that a pair is given beside its own columns; a panel has some of them.
 NUMBERS: dict[Step, tuple[str, ...]] = {

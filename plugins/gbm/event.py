@@ -18,19 +18,19 @@ from typing import Any
 
 import numpy as np
 
-from harness.ensemble import OutcomeEnsemble
 from harness.errors import RequestError
-from harness.events import Risk
-from harness.features import build
-from harness.features_alternatives import Inputs
-from harness.features_contexts import Contexts
-from harness.from_origin import require_states
+from harness.estimation.samples import Outcomes, coarse_groups, counting
+from harness.estimation.staged import LARGEST_LOG_ODDS
+from harness.estimation.transition_model import require_states
+from harness.features.catalogue import build
+from harness.features.contexts import Contexts
+from harness.features.pairs import Inputs
 from harness.model import Context, OutcomeModel, Table
+from harness.model.ensemble import OutcomeEnsemble
+from harness.model.events import Risk
 from harness.panel import Panel
 from harness.plugins.gbm.binary import Binary
 from harness.plugins.gbm.params import TreeParams
-from harness.staged import LARGEST_LOG_ODDS
-from harness.staged_samples import Outcomes, coarse_groups, counting
 from harness.types import FloatArray, IntArray
 
 

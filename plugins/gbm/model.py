@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from harness.ensemble import Ensemble
-from harness.features_alternatives import Inputs, PairFeatures, Pairs
-from harness.frequencies import Destinations
+from harness.estimation.samples import PairCounts, Sample, Step, thinned
+from harness.estimation.staged import Staged
+from harness.features.frequencies import Destinations
+from harness.features.pairs import Inputs, PairFeatures, Pairs
 from harness.model import Context, Model, Table
+from harness.model.ensemble import Ensemble
 from harness.plugins.gbm.binary import Binary
 from harness.plugins.gbm.columns import NUMBERS, columns
 from harness.plugins.gbm.params import GbmParams
 from harness.plugins.gbm.trees import Rows, Trees, grow, threads
-from harness.staged import Staged
-from harness.staged_samples import PairCounts, Sample, Step, thinned
 from harness.types import FloatArray
 
 STEPS: tuple[Step, ...] = ("group", "state")

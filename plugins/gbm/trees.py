@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.features_alternatives import Pairs
+from harness.features.pairs import Pairs
 from harness.model import Table
 from harness.plugins.gbm.params import TreeParams
 from harness.types import BoolArray, FloatArray

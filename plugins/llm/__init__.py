@@ -191,7 +191,7 @@ class LlmParams(Params):
 
 def build(params: LlmParams) -> Model:
     """The model; torch and transformers load when it is fitted or loaded."""
-    from harness.ensemble import OpenEnsemble
+    from harness.model.ensemble import OpenEnsemble
     from harness.plugins.llm.model import LoraModel
 
     alone = [LoraModel(params) for _ in range(params.members)]

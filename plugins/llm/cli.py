@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from harness.errors import RequestError
-from harness.machine import cache_folder, resolve_device
 from harness.model import Context
+from harness.model.params import parse, validate
 from harness.plugins.llm import LlmParams
-from harness.progress import PROGRESS, Progress
-from harness.settings import parse, validate
+from harness.system.machine import cache_folder, resolve_device
+from harness.system.progress import PROGRESS, Progress
 
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, as for llm-lora. Repeatable.")]
 
@@ -48,10 +48,10 @@ def command() -> typer.Typer:
         settings: SetOption = None,
     ) -> None:
         """Print a career as the model reads it."""
-        from harness.data.sources import open_panel
+        from harness.data.open import open_panel
         from harness.plugins.llm.model import options_of
-        from harness.plugins.llm.shots import drawn, written_prompt
-        from harness.plugins.llm.text import written_resume
+        from harness.plugins.llm.text.prompt import drawn, written_prompt
+        from harness.plugins.llm.text.resume import written_resume
 
         params = _params(settings)
         panel = open_panel(data)
@@ -72,8 +72,8 @@ def _params(settings: list[str] | None) -> LlmParams:
 
 def _pretrained(params: LlmParams, device: str, progress: Progress, force: bool) -> tuple[Path, float]:
     """(folder in the cache, seconds of training; 0 where it was there)."""
-    from harness.data.sources import open_panel
-    from harness.plugins.llm.base import base_folder, builtin_base, recipe_of
+    from harness.data.open import open_panel
+    from harness.plugins.llm.base.pretrain import base_folder, builtin_base, recipe_of
 
     recipe, cache = recipe_of(params), cache_folder()
     pool = open_panel(params.pool)

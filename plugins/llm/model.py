@@ -12,28 +12,28 @@ import numpy as np
 from harness.errors import RequestError
 from harness.model import Context, OpenModel, Within
 from harness.panel import Panel
+from harness.panel.pooling import same_titles
 from harness.plugins.llm import LlmParams
-from harness.plugins.llm.audit import audit
-from harness.plugins.llm.loader import (
+from harness.plugins.llm.text.loader import (
     context_length,
     extend_vocabulary,
     load_causal_lm,
     load_tokenizer,
     weights_of,
 )
-from harness.plugins.llm.shots import drawn, prompt_ids
-from harness.plugins.llm.text import TextOptions, resume_text
-from harness.plugins.llm.tokens import NOTHING, Resumes, encode_titles, new_tokens
-from harness.pooling import same_titles
-from harness.training.quiet import quiet
+from harness.plugins.llm.text.prompt import drawn, prompt_ids
+from harness.plugins.llm.text.resume import TextOptions, resume_text
+from harness.plugins.llm.text.tokenizer_audit import audit
+from harness.plugins.llm.text.tokens import NOTHING, Resumes, encode_titles, new_tokens
+from harness.training.libraries import quiet
 from harness.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from harness.plugins.llm.base import Base
-    from harness.plugins.llm.schedule import Schedule
-    from harness.plugins.llm.score import Scorer
+    from harness.plugins.llm.base.pretrain import Base
+    from harness.plugins.llm.scoring.branches import Scorer
+    from harness.plugins.llm.tuning.schedule import Schedule
 
 BASE, ADAPTER, FACTS = "base", "adapter", "llm.json"
 PROMPT = "prompt"  # in the facts' file, and there alone: token ids of careers, which no record is to publish
@@ -57,7 +57,7 @@ class LoraModel(OpenModel):
         self._is_merged = False
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        from harness.plugins.llm.tune import Fit, tune, validation_loss
+        from harness.plugins.llm.tuning.tune import Fit, tune, validation_loss
         from harness.training.distributed import together
 
         p, panels = self.params, (train, *context.also)
@@ -125,7 +125,7 @@ class LoraModel(OpenModel):
 
     def _prepared(self, model: Any, context: Context) -> Any:
         """The base with what is to be trained: adapters, every weight, or nothing."""
-        from harness.plugins.llm.tune import Adapters, add_adapters
+        from harness.plugins.llm.tuning.tune import Adapters, add_adapters
 
         p = self.params
         if p.tuning != "lora":
@@ -134,7 +134,7 @@ class LoraModel(OpenModel):
         return add_adapters(model, Adapters(p.rank, p.alpha, p.dropout, embeddings), context.seed)
 
     def _schedule(self) -> Schedule:
-        from harness.plugins.llm.schedule import Schedule
+        from harness.plugins.llm.tuning.schedule import Schedule
 
         p = self.params
         within, across = exchange_of(p)
@@ -159,7 +159,7 @@ class LoraModel(OpenModel):
         )
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-        from harness.plugins.llm.score import Scorer
+        from harness.plugins.llm.scoring.branches import Scorer
 
         if self._scorer is None:
             self._scorer = Scorer(self._merged(), self._pad())
@@ -169,8 +169,8 @@ class LoraModel(OpenModel):
         return self._resumes(panel).dropped(transitions)
 
     def within(self, panel: Panel, transitions: IntArray, states: IntArray) -> Within | None:
-        from harness.plugins.llm.choice import whole_rows
-        from harness.plugins.llm.pruning import certified
+        from harness.plugins.llm.scoring.certified import certified
+        from harness.plugins.llm.scoring.choice_sets import whole_rows
 
         if self.params.renormalise == "none":
             return None
@@ -233,13 +233,13 @@ class LoraModel(OpenModel):
         return self._model
 
     def _open_base(self, context: Context) -> Base:
-        from harness.plugins.llm.base import Base, builtin_base, recipe_of
+        from harness.plugins.llm.base.pretrain import Base, builtin_base, recipe_of
 
         if self.params.base != "builtin":
             name, subfolder = self.params.base, self.params.subfolder
             label = f"{name}/{subfolder}" if subfolder else name
             return Base(load_causal_lm(name, subfolder), load_tokenizer(name, subfolder), label)
-        from harness.data.sources import open_panel
+        from harness.data.open import open_panel
 
         return builtin_base(recipe_of(self.params), lambda: open_panel(self.params.pool), context)
 

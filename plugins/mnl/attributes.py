@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.features_alternatives import Inputs, PairFeatures, Pairs
-from harness.frequencies import Destinations, Strengths
+from harness.estimation.samples import SMALLEST, Sample
+from harness.features.frequencies import Destinations, Strengths
+from harness.features.pairs import Inputs, PairFeatures, Pairs
 from harness.panel import Occupations
-from harness.staged_samples import SMALLEST, Sample
 from harness.types import FloatArray, IntArray
 
 WORD = re.compile(r"[^\W\d_]{2,}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.logits import Scaling
+from harness.estimation.logits import Scaling
 from harness.model import Table
 from harness.types import FloatArray, IntArray
 
@@ -135,7 +135,9 @@ def natural(scaling: Scaling, coefficients: FloatArray, covariance: FloatArray |
 
 
 def why_no_errors(person: IntArray, coefficients: int) -> str:
-    """What ``harness.logits.clustered`` lacks for standard errors; empty where it has all. person: int64 [n]."""
+    """What ``harness.estimation.logits.clustered`` lacks for standard errors; empty where it has all. person: int64
+    [n].
+    """
     if len(np.unique(person)) < 2:
         return "they are clustered by person, and there is one person"
     if len(person) <= coefficients:

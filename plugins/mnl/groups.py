@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from harness.features import CATALOGUE
-from harness.features_alternatives import Inputs, PairFeatures
-from harness.features_contexts import Contexts
+from harness.estimation.samples import FOLDS, PairCounts, Sample
+from harness.features.catalogue import CATALOGUE
+from harness.features.contexts import Contexts
+from harness.features.pairs import Inputs, PairFeatures
 from harness.panel import Occupations
 from harness.plugins.mnl.estimates import Estimate
 from harness.plugins.mnl.linear import Linear, varying
 from harness.plugins.mnl.stay import Settings
 from harness.plugins.mnl.terms import Factor, Known, Term, level_terms, levels_of, matrix, number_terms, state_terms
-from harness.staged_samples import FOLDS, PairCounts, Sample
 from harness.types import FloatArray, IntArray
 
 # Numeric features of the destination's group, beside a panel's own numeric covariates.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.logits import Scaling
+from harness.estimation.logits import Scaling
 from harness.plugins.mnl.terms import Known, Term, distinct, from_json, matrix, to_json
 from harness.types import FloatArray, IntArray
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.features_alternatives import Inputs, PairFeatures, Pairs
-from harness.frequencies import Destinations, Stays, Strengths
-from harness.logits import log_shares
+from harness.estimation.logits import log_shares
+from harness.estimation.samples import PairCounts, Sample, StayFeatures, cross_fitted_stays
+from harness.estimation.staged import Staged
+from harness.features.frequencies import Destinations, Stays, Strengths
+from harness.features.pairs import Inputs, PairFeatures, Pairs
 from harness.model import Context, Table
 from harness.plugins.mnl import attributes, groups, stay
 from harness.plugins.mnl.attributes import Attributes
@@ -22,8 +24,6 @@ from harness.plugins.mnl.params import MnlParams
 from harness.plugins.mnl.states import fit_states
 from harness.plugins.mnl.stay import Sets, Settings, statuses
 from harness.plugins.mnl.terms import Known
-from harness.staged import Staged
-from harness.staged_samples import PairCounts, Sample, StayFeatures, cross_fitted_stays
 from harness.types import FloatArray, IntArray
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.logits import clustered
+from harness.estimation.logits import clustered
 from harness.plugins.mnl.estimates import Estimate, Sizes, log_null, natural, rows_of, why_no_errors
 from harness.plugins.mnl.likelihood import Ridge, RidgeMNLogit
 from harness.plugins.mnl.linear import Linear

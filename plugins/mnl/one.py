@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from harness.errors import RequestError, did_you_mean
-from harness.features import CATALOGUE
-from harness.features_alternatives import Inputs
-from harness.features_contexts import STATES, Contexts
-from harness.frequencies import JEFFREYS
-from harness.from_origin import FromOrigin
-from harness.logits import log_shares
+from harness.estimation.logits import log_shares
+from harness.estimation.samples import Sample
+from harness.estimation.transition_model import FromOrigin
+from harness.features.catalogue import CATALOGUE
+from harness.features.contexts import STATES, Contexts
+from harness.features.frequencies import JEFFREYS
+from harness.features.pairs import Inputs
 from harness.model import Context, Table, take_states
 from harness.panel import Panel
 from harness.plugins.mnl.estimates import Estimate
@@ -23,7 +24,6 @@ from harness.plugins.mnl.linear import Linear, varying
 from harness.plugins.mnl.params import MnlParams
 from harness.plugins.mnl.stay import statuses
 from harness.plugins.mnl.terms import Factor, Known, Term, level_terms, levels_of, matrix, number_terms, state_terms
-from harness.staged_samples import Sample
 from harness.types import FloatArray, IntArray
 
 TERMS = ("origin", "tenure", "age", "age squared", "year")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from harness.model import Params
-from harness.settings import listed
+from harness.model.params import listed
 
 
 class MnlParams(Params):

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from harness.errors import RunError
-from harness.logits import down_the_path, log_shares
-from harness.multinomial import Choices, Coefficients, Problem, fit
+from harness.estimation.logits import down_the_path, log_shares
+from harness.estimation.multinomial import Choices, Coefficients, Problem, fit
 from harness.plugins.mnl.likelihood import Ridge, RidgeLogit, RidgeMNLogit
 from harness.types import FloatArray, IntArray
 

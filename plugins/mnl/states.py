@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.features_alternatives import PairFeatures, Pairs
-from harness.logits import Chosen, conditional_covariance, conditional_logit
+from harness.estimation.logits import Chosen, conditional_covariance, conditional_logit
+from harness.estimation.samples import FOLDS, PairCounts, Sample, thinned
+from harness.features.pairs import PairFeatures, Pairs
 from harness.plugins.mnl.attributes import Attributes, columns, names
 from harness.plugins.mnl.estimates import Estimate, Sizes, rows_of, why_no_errors
-from harness.staged_samples import FOLDS, PairCounts, Sample, thinned
 from harness.types import FloatArray
 
 PENALTY = 1.0

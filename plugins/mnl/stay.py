@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.features_alternatives import Inputs
-from harness.features_contexts import Contexts
+from harness.estimation.samples import Sample, StayFeatures
+from harness.features.contexts import Contexts
+from harness.features.pairs import Inputs
 from harness.panel import Occupations, Status
 from harness.plugins.mnl.effects import Bands, marginal_effects
 from harness.plugins.mnl.estimates import Estimate, Sizes, log_null, natural, rows_of, why_no_errors
@@ -26,7 +27,6 @@ from harness.plugins.mnl.terms import (
     number_terms,
     state_terms,
 )
-from harness.staged_samples import Sample, StayFeatures
 from harness.types import FloatArray, IntArray
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.features_alternatives import Inputs
-from harness.features_contexts import Context, Contexts
+from harness.features.contexts import Context, Contexts
+from harness.features.pairs import Inputs
 from harness.types import FloatArray, IntArray
 
 AMONG = "stayers among "  # how what is given of a context's share of stayers is called; the context's name follows

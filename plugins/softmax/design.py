@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.features import CATALOGUE
-from harness.features_alternatives import Inputs
-from harness.features_contexts import Contexts
+from harness.features.catalogue import CATALOGUE
+from harness.features.contexts import Contexts
+from harness.features.pairs import Inputs
 from harness.panel import Occupations
 from harness.types import FloatArray, IntArray
 

@@ -10,18 +10,18 @@ from typing import Any, get_args
 
 import numpy as np
 
-from harness.features_alternatives import Inputs
-from harness.features_contexts import Contexts
-from harness.from_origin import FromOrigin
-from harness.logits import down_the_path
+from harness.estimation.logits import down_the_path
+from harness.estimation.multinomial import Choices, Coefficients, Optimum, Problem, fit, log_rows
+from harness.estimation.samples import Sample
+from harness.estimation.transition_model import FromOrigin
+from harness.features.contexts import Contexts
+from harness.features.pairs import Inputs
 from harness.model import Context, Table, take_states
-from harness.multinomial import Choices, Coefficients, Optimum, Problem, fit, log_rows
 from harness.panel import Panel
 from harness.plugins.softmax.design import Layout, Part, indicators
 from harness.plugins.softmax.params import SoftmaxParams
 from harness.plugins.softmax.recall import pair_terms
 from harness.plugins.softmax.tables import described
-from harness.staged_samples import Sample
 from harness.types import FloatArray, IntArray
 
 PAIR_PENALTY = 1.0  # of weights that all states share: so much is seen of each that it hardly matters

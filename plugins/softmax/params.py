@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from harness.model import Params
-from harness.settings import listed
+from harness.model.params import listed
 
 
 class SoftmaxParams(Params):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.features_alternatives import Inputs
+from harness.features.pairs import Inputs
 from harness.plugins.softmax.design import indicators
 from harness.types import FloatArray, IntArray
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.estimation.multinomial import Coefficients
 from harness.model import Table
-from harness.multinomial import Coefficients
 from harness.plugins.softmax.design import Layout, Part
 from harness.plugins.softmax.recall import NAMES
 from harness.types import FloatArray

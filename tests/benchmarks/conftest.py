@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 import torch
 
-from harness.data.sources import open_panel
-from harness.panel import Panel
-from harness.plugins.llm.text import resume_text
-from harness.plugins.llm.tokens import Resumes, encode_titles
+from harness.data.open import open_panel
+from harness.panel.careers import Panel
+from harness.plugins.llm.text.resume import resume_text
+from harness.plugins.llm.text.tokens import Resumes, encode_titles
 
 CAREERS, TRANSITIONS, CONTEXT, PAD, THREADS = 5, 4, 2048, 0, 2  # transitions of each career
 Ask = Callable[[], np.ndarray]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from harness.records import Record, Store, to_text
+from harness.records.record import Record, Store, to_text
 
 pytestmark = pytest.mark.slow
 

@@ -21,8 +21,8 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
 
-from harness.data.sources import open_panel
-from harness.panel import Panel
+from harness.data.open import open_panel
+from harness.panel.careers import Panel
 from harness.plugins.career.encoding import Encoding
 from harness.plugins.career.features import names_of
 from harness.plugins.career.head import HeadShape
@@ -180,7 +180,7 @@ def test_training_is_quicker_than_with_padded_batches(
 
 def test_a_whole_split_is_scored_in_one_pass(train: Panel, benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     """Transitions per second, whole rows; the peer asks for every transition with a pass of its own."""
-    from harness.model import Context
+    from harness.model.contract import Context
 
     model = CareerModel(CareerParams(epochs=1, fewest_steps=1), "transformer")
     model.fit(train, train.select(np.arange(50)), Context(0, tmp_path, tmp_path))
@@ -206,7 +206,7 @@ def test_a_whole_split_is_scored_in_one_pass(train: Panel, benchmark: BenchmarkF
 @pytest.mark.survey
 def test_a_survey_is_fitted_in_minutes(survey: Panel, benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     """The NLSY97 with the preset for surveys; 8.23 is what the best single prototype on this split had."""
-    from harness.model import Context
+    from harness.model.contract import Context
 
     model = CareerModel(CareerParams(), "transformer")
     parts = survey.part("train"), survey.part("valid")

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from harness import features
-from harness.panel import Occupations, Panel, Status, split_by_hash
+from harness.features import catalogue as features
+from harness.panel.careers import Occupations, Panel, Status, split_by_hash
 
 pytestmark = pytest.mark.slow
 

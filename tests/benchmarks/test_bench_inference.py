@@ -15,9 +15,9 @@ from arch.bootstrap import IIDBootstrap
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import stats
 
-from harness import confidence_set as module
-from harness.confidence_set import confidence_set, ranks
-from harness.inference import REPLICATES, Design, Resampled
+from harness.stats import confidence_set as module
+from harness.stats.confidence_set import confidence_set, ranks
+from harness.stats.inference import REPLICATES, Design, Resampled
 
 pytestmark = pytest.mark.slow
 

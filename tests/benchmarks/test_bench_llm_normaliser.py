@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from harness.model import Context
-from harness.panel import Panel
-from harness.plugins.llm.base import Recipe, pretrain
-from harness.plugins.llm.choice import whole_rows
-from harness.plugins.llm.pruning import Certified, certified
-from harness.plugins.llm.tokens import Resumes, encode_titles, new_tokens
-from harness.plugins.llm.trie import Trie
+from harness.model.contract import Context
+from harness.panel.careers import Panel
+from harness.plugins.llm.base.pretrain import Recipe, pretrain
+from harness.plugins.llm.scoring.certified import Certified, certified
+from harness.plugins.llm.scoring.choice_sets import whole_rows
+from harness.plugins.llm.scoring.trie import Trie
+from harness.plugins.llm.text.tokens import Resumes, encode_titles, new_tokens
 
 pytestmark = [pytest.mark.slow, pytest.mark.survey]
 PAD, CONTEXT, PERSONS, SAMPLE = 0, 2048, 64, 64

@@ -13,9 +13,9 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from harness.plugins.llm.choice import whole_rows
-from harness.plugins.llm.pruning import certified
-from harness.plugins.llm.score import Scorer
+from harness.plugins.llm.scoring.branches import Scorer
+from harness.plugins.llm.scoring.certified import certified
+from harness.plugins.llm.scoring.choice_sets import whole_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.survey]
 PAD, ROUNDS, PEER_BATCHES = 0, 3, (4, 32)

@@ -18,16 +18,16 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from harness.data.sources import open_panel
-from harness.panel import Panel
-from harness.plugins.llm.base import train_tokenizer
-from harness.plugins.llm.head import read_everywhere, reading
-from harness.plugins.llm.packing import packed_attention
-from harness.plugins.llm.tokens import Resumes, encode_titles
-from harness.plugins.llm.train import IGNORED, Examples, Step, examples
-from harness.plugins.llm.tune import Adapters, add_adapters
+from harness.data.open import open_panel
+from harness.panel.careers import Panel
+from harness.plugins.llm.base.pretrain import train_tokenizer
+from harness.plugins.llm.scoring.head import read_everywhere, reading
+from harness.plugins.llm.text.tokens import Resumes, encode_titles
+from harness.plugins.llm.tuning.packing import packed_attention
+from harness.plugins.llm.tuning.step import IGNORED, Examples, Step, examples
+from harness.plugins.llm.tuning.tune import Adapters, add_adapters
+from harness.training.libraries import quiet
 from harness.training.order import batches
-from harness.training.quiet import quiet
 from harness.training.step import adamw
 from harness.training.workers import workers
 

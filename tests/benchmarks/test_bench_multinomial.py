@@ -18,13 +18,13 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import sparse
 
-from harness import features
-from harness.features_contexts import Contexts
-from harness.multinomial import Choices, Coefficients, Problem, fit
-from harness.panel import Panel
+from harness.estimation.multinomial import Choices, Coefficients, Problem, fit
+from harness.estimation.samples import Sample
+from harness.features import catalogue as features
+from harness.features.contexts import Contexts
+from harness.panel.careers import Panel
 from harness.plugins.mnl.solve import Labelled, fit_ridge, problem
 from harness.plugins.softmax.design import Layout
-from harness.staged_samples import Sample
 from harness.types import FloatArray, IntArray
 
 pytestmark = pytest.mark.slow

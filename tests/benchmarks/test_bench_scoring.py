@@ -16,9 +16,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import stats
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
-from harness import inference, scoring
-from harness.scoring import Scores, gather
-from harness.task import Event
+from harness.model.task import Event
+from harness.stats import figures as scoring
+from harness.stats import inference
+from harness.stats.figures import Scores, gather
 
 pytestmark = pytest.mark.slow
 TRANSITIONS, PERSONS, MODELS, REPLICATES = 1_000_000, 100_000, 7, 200

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.contract import score
 from harness.data.market.simulate import draw_panel
-from harness.inference import Estimate, Resampled
-from harness.model import Context
-from harness.panel import Panel
+from harness.model.checked import score
+from harness.model.contract import Context
+from harness.model.task import Task
+from harness.panel.careers import Panel
 from harness.registry import load_registry
-from harness.scoring import gather
-from harness.task import Task
+from harness.stats.figures import gather
+from harness.stats.inference import Estimate, Resampled
 
 pytestmark = pytest.mark.slow
 

@@ -8,10 +8,10 @@ import numpy as np
 from pydantic import Field
 
 from harness.data.market.simulate import draw_panel
-from harness.data.spec import DatasetSpec
 from harness.hookspecs import hookimpl
-from harness.model import Params
-from harness.panel import SPLITS, Panel
+from harness.model.contract import Params
+from harness.model.dataset import DatasetSpec
+from harness.panel.careers import SPLITS, Panel
 
 
 class MarketParams(Params):

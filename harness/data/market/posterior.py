@@ -23,7 +23,7 @@ from harness.data.market.population import joint
 from harness.data.market.skills import ETHNICITIES, GENDERS, N_CLASSES, N_TYPES, OLDEST, REGIONS, schooling
 from harness.data.market.titles import EDUCATION, N_JOBS, SCHOOL, occupations
 from harness.errors import RequestError
-from harness.panel import Panel
+from harness.panel.careers import Panel
 from harness.types import BoolArray, FloatArray, IntArray
 
 BLOCK = 1024  # persons at a time

@@ -12,7 +12,7 @@ from harness.data.market.history import History, Now, visible_utility
 from harness.data.market.population import POPULATIONS, Population, joint
 from harness.data.market.skills import ETHNICITIES, GENDERS, N_TYPES, REGIONS, schooling
 from harness.data.market.titles import EDUCATION, N_JOBS, SCHOOL, occupations
-from harness.panel import Covariate, Panel, split_by_hash
+from harness.panel.careers import Covariate, Panel, split_by_hash
 from harness.types import FloatArray, IntArray
 
 LONGEST = 30  # records of a career at most

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.leaderboard import Board, Row
+from harness.boards.board import Board, Row
+from harness.render.boards.table import CODE, notes
 from harness.render.html.charts import cost, learning
 from harness.render.html.forest import forest, perplexity_text
 from harness.render.html.markup import Markup, element, join, name
 from harness.render.html.ranking import ranking
 from harness.render.html.reliability import reliability
 from harness.render.html.slices import slices
-from harness.render.table import CODE, notes
 
 NAMED = 6  # models named in a sentence, before "and 12 more"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 
-from harness.leaderboard import Board, Row
+from harness.boards.board import Board, Row
+from harness.boards.views import Curve
+from harness.render.boards.table import NONE
 from harness.render.html.figures import numbers
 from harness.render.html.forest import marks, near, perplexity_text, within
 from harness.render.html.markup import Markup, element, join, name
 from harness.render.html.scales import Scale, around
 from harness.render.html.svg import Frame, apart, px, shortened
-from harness.render.table import NONE
-from harness.views import Curve
 
 CURVES = 8  # as many as eyes and the palette can tell from one another
 LEAST_SECONDS = 0.01  # what is measured: a logarithmic axis has no place for zero

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from math import isfinite, log
 from statistics import median
 
-from harness.inference import Estimate
-from harness.leaderboard import Board, Row
+from harness.boards.board import Board, Row
+from harness.render.boards.table import NONE, resampled
 from harness.render.html.figures import numbers
 from harness.render.html.markup import Markup, element, join
 from harness.render.html.scales import Scale, around, labelled
 from harness.render.html.svg import minus, percent, picture, signed
-from harness.render.table import NONE, resampled
+from harness.stats.inference import Estimate
 
 DRAWN = 24  # rows of a figure with a line each
 PITCH = 26  # pixels from one line to the next; the style sheet's rows of labels have the same

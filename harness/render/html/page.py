@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from importlib import resources
 from itertools import groupby
 
-from harness.leaderboard import Board
+from harness.boards.board import Board
+from harness.render.boards.table import NONE
 from harness.render.html.board import section
 from harness.render.html.figures import scroller
 from harness.render.html.forest import best_of, perplexity_text
 from harness.render.html.markup import Markup, element, identifier, join, unique
-from harness.render.table import NONE
 
 TITLE = "Harness leaderboards"
 LEDE = "Models of a worker’s next occupation, side by side on one split with one likelihood."

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf, isnan
 
-from harness.leaderboard import Board, Row
+from harness.boards.board import Board, Row
+from harness.render.boards.table import NONE, Column, columns
 from harness.render.html.figures import scroller
 from harness.render.html.forest import marks
 from harness.render.html.markup import Markup, element, join
 from harness.render.html.svg import minus
-from harness.render.table import NONE, Column, columns
 
 MODEL = 1  # the place of the column that names the row
 

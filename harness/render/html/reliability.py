@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.leaderboard import Board, Row
+from harness.boards.board import Board, Row
+from harness.boards.views import Bin, Reliability
+from harness.render.boards.table import NONE
 from harness.render.html.figures import numbers
 from harness.render.html.markup import Markup, element
 from harness.render.html.scales import Scale
 from harness.render.html.svg import Frame, px, signed
-from harness.render.table import NONE
-from harness.views import Bin, Reliability
 
 DRAWN = 12
 SIZE = 168.0

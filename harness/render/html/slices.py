@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from harness.inference import Estimate
-from harness.leaderboard import Board
+from harness.boards.board import Board
+from harness.boards.views import FEW, Level, Slice
+from harness.render.boards.table import NONE
 from harness.render.html.figures import scroller
 from harness.render.html.markup import Markup, element, identifier, name, unique
-from harness.render.table import NONE
-from harness.views import FEW, Level, Slice
+from harness.stats.inference import Estimate
 
 STEPS = (0.01, 0.03, 0.1, 0.3)  # nats per transition from which a tint is one step deeper
 

@@ -1,0 +1,243 @@
+"""From record files to ranked rows. Everything here is computed from the records' evidence, nothing from a model."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from harness.boards.rows import (
+    MIX,
+    OPTIONAL,
+    Row,
+    Standing,
+    can_be_part,
+    design_of,
+    is_competitor,
+    is_of_board,
+    label,
+    row_of,
+)
+from harness.boards.views import Views, views_of
+from harness.errors import RequestError
+from harness.records.record import Head, Record, Store, is_submitted, panel_folder
+from harness.stats.confidence_set import confidence_set, ranks
+from harness.stats.inference import Resampled
+from harness.types import FloatArray
+
+__all__ = ["MIX", "OPTIONAL", "Board", "Row", "boards", "boards_in", "boards_with", "can_be_part", "label"]
+
+AnyRecord = TypeVar("AnyRecord", bound=Head)
+NULL_MODEL = "marginal"  # the constants-only model that McFadden's R2 is measured against
+
+
+@dataclass(frozen=True)
+class Board:
+    """One panel and one task, best model first.
+
+    superseded: how many records answer a question that a newer record here answers, and are not shown. strata_alone:
+    how many strata of a survey's design have a single unit, and are drawn from together.
+    """
+
+    panel: str
+    folder: str
+    fingerprint: str
+    source: Mapping[str, Any]
+    panel_persons: int
+    panel_records: int
+    states: int
+    task: str
+    task_version: int
+    outcomes: str
+    persons: int
+    transitions: int
+    rows: tuple[Row, ...]
+    superseded: int = 0
+    strata_alone: int = 0
+    views: Views = field(default_factory=Views)
+
+    @property
+    def weights(self) -> str | None:
+        """The column whose values transitions count for, in every figure; None where each counts one."""
+        return self.source.get("weights")
+
+
+def boards(records: Iterable[Record]) -> list[Board]:
+    """Every board that the records make, by panel and task.
+
+    Records are on one board when panel contents, task, and task version agree; where several answer the same question
+    (same model, parameters and seed; of what was submitted, the same name) the newest stands, as does the newest mix of
+    all of a board's rows. RequestError where two records that claim the same panel and task disagree on who is at risk.
+    """
+    return [_board(group, folder) for folder, group in _groups(records)]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A board before its records are read.
+
+    key: its panel's fingerprint and its task. paths: the files of what it shows. superseded: how many others there are.
+    """
+
+    key: tuple[str, str]
+    folder: str
+    store: Store
+    paths: tuple[Path, ...]
+    superseded: int
+
+    def made(self) -> Board:
+        """RequestError where a file is no record, or records disagree on who is at risk."""
+        return _board([self.store.read(path) for path in self.paths], self.folder, self.superseded)
+
+
+def planned(store: Store) -> list[Planned]:
+    """The boards of a folder of records; of those that no board will show, no more is read than that takes."""
+    paths = store.paths()
+    heads = [store.head(path) for path in paths]
+    path_of = {id(head): path for head, path in zip(heads, paths, strict=True)}
+    plans = []
+    for folder, group in _groups(heads):
+        asked, shown = group[0].configuration, _newest(group)
+        files = tuple(path_of[id(head)] for head in shown)
+        key = asked.panel.fingerprint, asked.task
+        plans.append(Planned(key, folder, store, files, len(group) - len(shown)))
+    return plans
+
+
+def boards_in(store: Store) -> list[Board]:
+    """As ``boards`` of all records of a folder, of which those that no board shows are not read whole."""
+    return [plan.made() for plan in planned(store)]
+
+
+def boards_with(records: Iterable[Head], store: Store) -> list[Board]:
+    """The boards that these records stand on, with all else that the folder has of them."""
+    theirs = {(record.configuration.panel.fingerprint, record.configuration.task) for record in records}
+    return [plan.made() for plan in planned(store) if plan.key in theirs]
+
+
+def _groups(records: Iterable[AnyRecord]) -> Iterator[tuple[str, list[AnyRecord]]]:
+    """The folder and the records of each board, by panel and task."""
+    groups: dict[tuple[str, str, str], list[AnyRecord]] = defaultdict(list)
+    prints: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        panel = record.configuration.panel
+        groups[panel.name, panel.fingerprint, record.configuration.task].append(record)
+        prints[panel.name].add(panel.fingerprint)
+    for (name, _, _), group in sorted(groups.items()):
+        yield panel_folder(group[0].configuration.panel, alone=len(prints[name]) == 1), group
+
+
+def _newest(group: list[AnyRecord]) -> list[AnyRecord]:
+    """Those of the task's last version that no newer record answers the same question as."""
+    version = max(record.configuration.task_version for record in group)
+    newest: dict[str, AnyRecord] = {}
+    for record in sorted(group, key=lambda r: (r.measured.finished, r.id)):
+        if record.configuration.task_version == version:
+            newest[_question(record)] = record
+    return list(newest.values())
+
+
+def _question(record: AnyRecord) -> str:
+    """Of the records that share it the newest stands. Of what was submitted it is the name: a file is mended."""
+    if is_of_board(record):
+        return MIX
+    return f"submitted as {record.configuration.model}" if is_submitted(record) else record.configuration.key()
+
+
+def _board(group: list[Record], folder: str, superseded: int = 0) -> Board:
+    """superseded: how many records were left out of the group already."""
+    newest = _newest(group)
+    smaller = [record for record in newest if record.configuration.train_persons is not None]
+    whole = [record for record in newest if record.configuration.train_persons is None]
+    shown = sorted(whole or smaller, key=lambda r: r.id)
+    _require_same_transitions([*shown, *smaller])
+    head, panel = shown[0], shown[0].configuration.panel
+    design = design_of(head)
+    standings = _standings(shown)
+    views = views_of([shown[i] for i in standings], smaller)
+    rows = (row_of(shown[i], standing, shown) for i, standing in standings.items())
+    return Board(
+        panel=panel.name,
+        folder=folder,
+        fingerprint=panel.fingerprint,
+        source=panel.source,
+        panel_persons=panel.persons,
+        panel_records=panel.records,
+        states=panel.states,
+        task=head.configuration.task,
+        task_version=head.configuration.task_version,
+        outcomes=head.outcomes,
+        persons=len(head.evidence.ids),
+        transitions=sum(head.evidence.transitions),
+        rows=tuple(replace(row, on_frontier=at in views.frontier) for at, row in enumerate(rows)),
+        superseded=superseded + len(group) - len(newest),
+        strata_alone=0 if design is None else design.lonely,
+        views=views,
+    )
+
+
+def _require_same_transitions(records: list[Record]) -> None:
+    first = records[0]
+    for other in records[1:]:
+        if not other.evidence.same_transitions(first.evidence):
+            raise RequestError(
+                f"records {first.id} and {other.id} claim task '{first.configuration.task}' on the same panel, but do "
+                "not count the same transitions at risk: one of the files was edited; run it again with --force"
+            )
+
+
+def _standings(records: list[Record]) -> dict[int, Standing]:
+    """Where each record stands, by its position among these, best first: all from one set of draws."""
+    sums = np.column_stack([record.evidence.log_likelihood for record in records]).astype(np.float64)
+    drawn = Resampled(sums, records[0].evidence.counted, design_of(records[0]))
+    perplexities = drawn.perplexities()
+    order = np.argsort(-drawn.mean, kind="stable")
+    rivals = [int(i) for i in order if is_competitor(records[i])]
+    behind = drawn.differences(rivals[0]) if rivals else []
+    null = _find(records, lambda r: r.configuration.model == NULL_MODEL)
+    truth = _find(records, lambda r: r.knows_truth)
+    regrets = None if truth is None else [-e for e in drawn.differences(truth)]
+    places = _places(drawn, rivals)
+    return {
+        int(i): Standing(
+            **places.get(int(i), {}),
+            perplexity=perplexities[i],
+            behind=None if not rivals or i == rivals[0] else behind[i],
+            mcfadden_r2=None if null is None else _mcfadden_r2(sums[:, i], sums[:, null]),
+            regret=None if regrets is None or i == truth else regrets[i],
+        )
+        for i in order
+    }
+
+
+def _places(drawn: Resampled, rivals: list[int]) -> dict[int, dict[str, Any]]:
+    """Rank, ties and the model confidence set of the models that compete, best first; empty where none does."""
+    if not rivals:
+        return {}
+    among = drawn.only(rivals)
+    best = confidence_set(among)
+    tied = ranks(among, best)
+    return {
+        i: {
+            "rank": place,
+            "tied": tied[place - 1],
+            "in_confidence_set": bool(best.members[place - 1]),
+            "confidence_p": float(best.p[place - 1]),
+        }
+        for place, i in enumerate(rivals, start=1)
+    }
+
+
+def _mcfadden_r2(model: FloatArray, null: FloatArray) -> float | None:
+    """From persons' log-likelihoods; None where the null model is certain of all, as of where the movers go to between
+    two states: there is nothing to be a share of.
+    """
+    return 1 - float(model.sum() / null.sum()) if null.any() else None
+
+
+def _find(records: list[Record], wanted: Any) -> int | None:
+    return next((i for i, record in enumerate(records) if wanted(record)), None)

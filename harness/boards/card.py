@@ -1,0 +1,237 @@
+"""A run on one page: what was run, its figures and its place, for whom it holds, and what to know before citing it.
+
+In the spirit of Mitchell et al. (2019, "Model Cards for Model Reporting", FAT* '19): figures by group beside those of
+all, each with its error, and the limits on the same page. Everything is read from record files and from what the
+registry says of the model and the data set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.boards.board import Board, Row, boards
+from harness.boards.compare import Apart, apart
+from harness.boards.rows import MIX, design_of, is_competitor, label, with_newer
+from harness.boards.views import Curve, Reliability, Slice, reliability_of, slices_of
+from harness.model.contract import ModelSpec
+from harness.model.dataset import DatasetSpec
+from harness.records.record import Head, Record, Store, is_submitted
+from harness.runs.run import code_version
+from harness.stats import inference
+from harness.stats.inference import Estimate, Resampled
+from harness.system.entry import Entry
+from harness.types import FloatArray
+
+MEANS = ("top_1", "top_5", "brier")  # figures that are means of what the evidence has by person
+
+
+@dataclass(frozen=True)
+class Here:
+    """What this machine knows of a run, beside its record.
+
+    model: None where it is not installed, and of what was not run by a model of the registry. dataset: None of a panel
+    that was read from files. command: the line that makes the record again.
+    """
+
+    model: Entry[ModelSpec] | None
+    dataset: DatasetSpec | None
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run stands among those of its task and panel.
+
+    row: its line on the board; None where it has none, and why_not then says why. of: how many models are ranked there.
+    best, best_record: the model in front, among those that compete. confidence_set: labels of those that cannot be told
+    from it at 95%, itself included. behind: log-likelihood per transition less that of
+    the best, in nats, paired; None of the best itself, and where the two are not of one version of the task or do not
+    count the same transitions.
+    """
+
+    row: Row | None
+    of: int
+    best: str | None
+    best_record: str | None
+    confidence_set: tuple[str, ...]
+    behind: Estimate | None
+    why_not: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The same fit on another task, or scored otherwise. row: its line on its board, None where it has none."""
+
+    record: str
+    task: str
+    label: str
+    perplexity: Estimate
+    row: Row | None
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """All that a page says. figures: key -> value; intervals: of those figures that have one, by key.
+
+    slices: perplexity in each. behind, regret: how far the run is from the best model, and from the truth, in each, as
+    ``harness.boards.compare.apart`` says it; empty of these themselves, and where there is none. code_is_here: whether
+    the code of the run is the code of this machine; None where that is not known.
+    """
+
+    record: Record
+    label: str
+    here: Here
+    place: Place
+    figures: Mapping[str, float | None]
+    intervals: Mapping[str, Estimate]
+    elsewhere: tuple[Elsewhere, ...]
+    reliability: Reliability | None
+    slices: tuple[Slice, ...]
+    behind: tuple[Apart, ...]
+    regret: tuple[Apart, ...]
+    curve: Curve | None
+    code_is_here: bool | None
+
+
+def card_of(record: Record, store: Store, here: Here) -> Card:
+    """The card of a record, among all records of the folder. RequestError where one of these is damaged."""
+    shelf = _Shelf(store, record)
+    board = shelf.board(record.configuration.task)
+    best = _best(board, shelf)
+    place = _place(record, board, best)
+    truth = next((shelf.records[row.record] for row in board.rows if row.knows_truth), None)
+    named = label(record, sizes=False)
+    return Card(
+        record=record,
+        label=label(record),
+        here=here,
+        place=place,
+        figures=with_newer(record),
+        intervals=intervals(record),
+        elsewhere=_elsewhere(record, shelf, () if here.model is None else here.model.item.scoring_params),
+        reliability=reliability_of(record),
+        slices=slices_of([record]),
+        behind=() if best is None or place.behind is None else apart(best, record),
+        regret=() if truth is None or record.knows_truth or not _same_version(record, board) else apart(truth, record),
+        curve=next((curve for curve in board.views.curves if curve.label == named), None),
+        code_is_here=_is_here(record, here),
+    )
+
+
+class _Shelf:
+    """The records of one panel, read whole where they are looked at."""
+
+    def __init__(self, store: Store, record: Record) -> None:
+        panel = record.configuration.panel
+        self._store = store
+        self._heads = [
+            (path, head)
+            for path, head in ((path, store.head(path)) for path in store.paths())
+            if (head.configuration.panel.name, head.configuration.panel.fingerprint) == (panel.name, panel.fingerprint)
+        ]
+        self._boards: dict[str, Board] = {}
+        self.records: dict[str, Record] = {}
+
+    @property
+    def heads(self) -> list[Head]:
+        return [head for _, head in self._heads]
+
+    def board(self, task: str) -> Board:
+        if task not in self._boards:
+            records = [self._store.read(path) for path, head in self._heads if head.configuration.task == task]
+            self.records |= {record.id: record for record in records}
+            [self._boards[task]] = boards(records)
+        return self._boards[task]
+
+
+def intervals(record: Record) -> dict[str, Estimate]:
+    """Of perplexity, log loss, top-1, top-5 and Brier score: person-clustered, as boards have perplexity's.
+
+    The other figures are no functions of sums by person, and have none. Empty where a single unit has transitions.
+    """
+    evidence = record.arrays(*MEANS)
+    columns: dict[str, FloatArray] = {"log_likelihood": np.asarray(evidence.log_likelihood, dtype=np.float64)}
+    for key in MEANS:
+        values = getattr(evidence, key)
+        if values is not None:
+            columns[key] = np.asarray(values, dtype=np.float64)
+    drawn = Resampled(np.column_stack(list(columns.values())), record.evidence.counted, design_of(record))
+    if drawn.units < 2:
+        return {}
+    of = dict(zip(columns, inference.estimates(drawn.mean, drawn.means), strict=True))
+    log_loss = -of.pop("log_likelihood")
+    made = {"perplexity": drawn.perplexities()[0], **of}
+    if "brier" in of:
+        made["log_loss"] = log_loss
+    return made
+
+
+def _best(board: Board, shelf: _Shelf) -> Record | None:
+    """The record of the model in front; None where none competes."""
+    first = next((row for row in board.rows if row.rank == 1), None)
+    return None if first is None else shelf.records[first.record]
+
+
+def _place(record: Record, board: Board, best: Record | None) -> Place:
+    row = next((row for row in board.rows if row.record == record.id), None)
+    behind = None if row is None else row.behind
+    if (
+        row is None
+        and _same_version(record, board)
+        and best is not None
+        and best.evidence.same_transitions(record.evidence)
+    ):
+        sums = np.array(record.evidence.log_likelihood), np.array(best.evidence.log_likelihood)
+        [behind] = inference.differences(sums[0][:, None], sums[1], record.evidence.counted, design=design_of(record))
+    return Place(
+        row=row,
+        of=sum(other.rank is not None for other in board.rows),
+        best=None if best is None else label(best),
+        best_record=None if best is None else best.id,
+        confidence_set=tuple(other.label for other in board.rows if other.in_confidence_set),
+        behind=behind,
+        why_not=None if row is not None else _why_not(record, board),
+    )
+
+
+def _same_version(record: Record, board: Board) -> bool:
+    """Whether its figures compare with the board's."""
+    return record.configuration.task_version == board.task_version
+
+
+def _why_not(record: Record, board: Board) -> str:
+    asked = record.configuration
+    if not _same_version(record, board):
+        return f"it is of version {asked.task_version} of the task, and the board of version {board.task_version}"
+    if asked.train_persons is not None:
+        return "it was fitted on some of the training persons, and is a point of a learning curve"
+    return "a newer record answers the same question"
+
+
+def _elsewhere(record: Record, shelf: _Shelf, scoring_params: Sequence[str]) -> tuple[Elsewhere, ...]:
+    """Nothing of what was not fitted here: a mix, a submission."""
+    if record.configuration.model == MIX or is_submitted(record):
+        return ()
+    fit = record.configuration.fit_id(scoring_params)
+    found = []
+    for head in shelf.heads:
+        if head.id == record.id or head.configuration.fit_id(scoring_params) != fit:
+            continue
+        board = shelf.board(head.configuration.task)
+        other = shelf.records[head.id]
+        sums = np.array(other.evidence.log_likelihood)
+        level = inference.perplexity(sums, other.evidence.counted, design=design_of(other))
+        row = next((row for row in board.rows if row.record == head.id), None)
+        ranked = sum(one.rank is not None for one in board.rows)
+        found.append(Elsewhere(head.id, head.configuration.task, label(other), level, row, ranked))
+    return tuple(sorted(found, key=lambda other: (other.task, other.label, other.record)))
+
+
+def _is_here(record: Record, here: Here) -> bool | None:
+    if here.model is None or not (is_competitor(record) or record.knows_truth) or is_submitted(record):
+        return None
+    return record.configuration.code == code_version(here.model)

@@ -1,0 +1,182 @@
+"""What a board says of one record: its label, its line, and whether it may be part of an ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from harness.records.record import Head, Mass, Measured, Record, figures, is_submitted
+from harness.stats.figures import METRICS
+from harness.stats.inference import Design, Estimate
+
+MIX = "mix"  # what the records of ensembles of finished runs call their model
+LARGE = 0.01  # the weight from which a part of an ensemble is named
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model's line.
+
+    rank: among the models that compete: not the truth, nor an ensemble of finished runs. label: the model and the
+    parameters it was run with where they differ from the defaults. perplexity: with its person-clustered standard
+    error. mcfadden_r2: 1 - log-likelihood / that of ``marginal``. regret: log-likelihood of the true probabilities less
+    the model's, in nats per transition, paired on persons. tied: the first and last rank that it cannot be told from
+    (``harness.stats.confidence_set.ranks``). in_confidence_set: whether it is among those that cannot be told from the
+    best model at 95%; confidence_p: its p-value there. behind: log-likelihood per transition less that of the best
+    model, in nats, paired on persons, p_adjusted for all rows at once. submitted: whether its probabilities were made
+    elsewhere. on_frontier: whether no row here is both better and quicker to fit and score. train_also: further panels
+    that the model was trained on, each with how its fingerprint begins. pretrained_on: so, what it learned from before.
+    records_unseen, transitions_cut_short: what of the scored careers the model had no room for (``contract.unseen``).
+    fitted_without_weights: whether the panel has weights, and the fit did not use them. mix_of: of an ensemble, its
+    parts and their weights over 1%. mix_superseded: how many of its parts a newer record stands before. mix_without:
+    the rows that a mix of the board could have had and does not. None: not defined here.
+    """
+
+    rank: int | None
+    record: str
+    model: str
+    label: str
+    base: str | None
+    figures: Mapping[str, float | None]
+    perplexity: Estimate
+    mcfadden_r2: float | None
+    regret: Estimate | None
+    mass: Mass | None
+    sums_to_one: bool
+    knows_truth: bool
+    parameters_trained: int | None
+    seed: int
+    code: str
+    measured: Measured
+    tied: tuple[int, int] | None
+    in_confidence_set: bool
+    confidence_p: float | None
+    behind: Estimate | None
+    submitted: bool = False
+    on_frontier: bool = False
+    train_also: str | None = None
+    pretrained_on: str | None = None
+    records_unseen: int | None = None
+    transitions_cut_short: int | None = None
+    fitted_without_weights: bool | None = None
+    mix_of: str | None = None
+    mix_superseded: int | None = None
+    mix_without: str | None = None
+
+
+# Fields of a row that are left out of tables where nothing is to be said, so that older tables stay as they are.
+OPTIONAL = (
+    "train_also",
+    "pretrained_on",
+    "records_unseen",
+    "transitions_cut_short",
+    "fitted_without_weights",
+    "mix_of",
+    "mix_superseded",
+    "mix_without",
+)
+
+
+def can_be_part(record: Record) -> bool:
+    """Whether the record is of a run that an ensemble can be made of: no ensemble itself, and not told the truth."""
+    return is_competitor(record)
+
+
+def is_of_board(record: Head) -> bool:
+    """Whether the record is a mix of all the rows that its board had."""
+    return record.configuration.model == MIX and record.configuration.parameters.get("of") == "board"
+
+
+def is_competitor(record: Record) -> bool:
+    """Whether the record is of a model that others are ranked against."""
+    return record.configuration.model != MIX and not record.knows_truth
+
+
+def design_of(record: Record) -> Design | None:
+    """How the record's persons were drawn; None where each was drawn alone."""
+    evidence = record.evidence
+    if evidence.units is None and evidence.strata is None:
+        return None
+    units = evidence.units if evidence.units is not None else list(range(len(evidence.ids)))
+    return Design.of(units, evidence.strata)
+
+
+def label(record: Record, sizes: bool = True) -> str:
+    """The model, and in brackets what it was asked for beyond the defaults, the seed and further panels included.
+
+    sizes: also how many training persons, where not all.
+    """
+    asked = record.configuration
+    changed = dict(asked.changed)
+    if asked.seed:
+        changed["seed"] = asked.seed
+    parts = [f"{k}={v}" for k, v in sorted(changed.items())] + [f"train also {p.name}" for p in asked.train_also]
+    parts += [f"{asked.train_persons:,} training persons"] if sizes and asked.train_persons else []
+    parts += [f"pretrained on {asked.pretrain.name}"] if asked.pretrain else []
+    return f"{asked.model} ({', '.join(parts)})" if parts else asked.model
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a row has of its place among the others: fields of ``Row``."""
+
+    perplexity: Estimate
+    behind: Estimate | None
+    mcfadden_r2: float | None
+    regret: Estimate | None
+    rank: int | None = None
+    tied: tuple[int, int] | None = None
+    in_confidence_set: bool = False
+    confidence_p: float | None = None
+
+
+def row_of(record: Record, standing: Standing, shown: Sequence[Record]) -> Row:
+    """The record's line. shown: all records on its board, whose parts a mix may be of."""
+    asked = record.configuration
+    return Row(
+        **{field.name: getattr(standing, field.name) for field in fields(Standing)},
+        record=record.id,
+        model=asked.model,
+        label=label(record),
+        base=record.facts.get("base"),
+        figures=with_newer(record),
+        mass=record.mass,
+        sums_to_one=record.sums_to_one,
+        knows_truth=record.knows_truth,
+        parameters_trained=record.facts.get("parameters_trained"),
+        seed=asked.seed,
+        code=asked.code,
+        measured=record.measured,
+        submitted=is_submitted(record),
+        fitted_without_weights=record.facts.get("fitted_without_weights"),
+        records_unseen=record.facts.get("records_unseen"),
+        transitions_cut_short=record.facts.get("transitions_cut_short"),
+        train_also=", ".join(f"{p.name} {p.fingerprint[:12]}" for p in asked.train_also) or None,
+        pretrained_on=f"{asked.pretrain.name} {asked.pretrain.fingerprint[:12]}" if asked.pretrain else None,
+        **_of_mix(record, shown),
+    )
+
+
+def with_newer(record: Record) -> dict[str, float | None]:
+    """A record's figures, and those that it is older than, from its evidence."""
+    if all(metric.key in record.figures for metric in METRICS):
+        return record.figures
+    newer = {key: value for key, value in figures(record).items() if key not in record.figures and value is not None}
+    return record.figures | newer
+
+
+def _of_mix(record: Record, shown: Sequence[Record]) -> dict[str, Any]:
+    """What a row says of an ensemble; nothing of any other record. shown: the records on its board."""
+    if record.configuration.model != MIX:
+        return {}
+    weights, names = record.facts["weights"], record.facts["parts"]
+    large = sorted((run for run in weights if weights[run] >= LARGE), key=lambda run: (-weights[run], run))
+    told = ", ".join(f"{names[run]} {weights[run]:.2f}" for run in large)
+    small = len(weights) - len(large)
+    without = [label(other) for other in shown if can_be_part(other) and other.id not in weights]
+    return {
+        "mix_of": told + (f"; {small} more of less than {LARGE:.0%}" if small else ""),
+        "mix_superseded": len(set(weights) - {other.id for other in shown}) or None,
+        "mix_without": ", ".join(sorted(without)) or None if is_of_board(record) else None,
+    }

@@ -1,0 +1,50 @@
+"""What --task asks for, and which of it a panel can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.cli import console
+from harness.errors import RequestError, did_you_mean
+from harness.model.params import Settings
+from harness.model.task import Task
+from harness.panel.careers import Panel
+from harness.registry import Registry
+from harness.runs.execute import why_empty
+
+
+def tasks_of(asked: Sequence[str], settings: Settings, registry: Registry) -> list[Task]:
+    """The tasks of --task, 'all' among them, with first records where task.entry says so. RequestError otherwise."""
+    names = list(registry.tasks) if "all" in asked else list(dict.fromkeys(asked))
+    tasks = [registry.task(name) for name in names]
+    for name, value in settings.task.items():
+        if name != "entry":
+            raise RequestError(f"a task has no parameter '{name}'; {did_you_mean(name, ['entry'])}")
+        if value.lower() not in ("true", "false"):
+            raise RequestError(f"task.entry={value}: write true or false")
+        if value.lower() == "true":
+            tasks = [_with_entry(task, "all" in asked) for task in tasks]
+    return tasks
+
+
+def _with_entry(task: Task, everything: bool) -> Task:
+    if everything and not task.allows_entry:
+        return task
+    try:
+        return task.with_entry(True)
+    except ValueError as error:
+        raise RequestError(f"task.entry=true: {error}") from error
+
+
+def at_risk(tasks: list[Task], panel: Panel, everything: bool) -> list[Task]:
+    """The tasks that somebody is at risk of. An empty one is passed over when all are asked for, an error by name."""
+    kept = []
+    for task in tasks:
+        empty = why_empty(task, panel)
+        if empty is None:
+            kept.append(task)
+        elif everything:
+            console.say(f"passed over: {empty}")
+        else:
+            raise RequestError(empty)
+    return kept

@@ -1,0 +1,1 @@
+"""Every fault of a source, told with its place."""

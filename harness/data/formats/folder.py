@@ -1,0 +1,55 @@
+"""Reads a panel folder: ``careers.csv[.gz]`` or ``careers.parquet``, ``occupations.csv``, perhaps ``columns.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from harness.data.assemble import assemble
+from harness.data.checks.findings import Findings
+from harness.data.covariates import SCHEMA_FILE, read_schema
+from harness.data.occupations import read_occupations
+from harness.data.tables.files import read_file
+from harness.data.tables.mapping import parts_of, records_of
+from harness.errors import did_you_mean
+from harness.panel.careers import Panel
+
+CAREERS = ("careers.csv", "careers.csv.gz", "careers.parquet")
+OCCUPATIONS = "occupations.csv"
+
+
+def is_panel_folder(path: Path) -> bool:
+    return path.is_dir() and any((path / name).exists() for name in (*CAREERS, OCCUPATIONS))
+
+
+def read_folder(path: Path, mapping: Mapping[str, str], occupations: Path | None, findings: Findings) -> Panel | None:
+    """The panel of a folder, named after the folder; None after errors, which are in ``findings``.
+
+    mapping: part -> column, for careers whose columns have other names. occupations: a table to use in place of the
+    folder's own.
+    """
+    present = [name for name in CAREERS if (path / name).exists()]
+    table_path = occupations or path / OCCUPATIONS
+    schema = read_schema(path / SCHEMA_FILE, findings)
+    states, left_out = None, dict[str, int]()
+    if table_path.exists():
+        states, left_out = read_occupations(table_path, findings)
+    else:
+        findings.error(table_path.name, "is missing: the panel needs a table code,title,soc,status beside its careers")
+    if len(present) != 1:
+        right = "keep one" if present else f"the careers must be there as {', '.join(CAREERS[:-1])} or {CAREERS[-1]}"
+        findings.error(path.resolve().name, f"holds {' and '.join(present) or 'no careers'}: {right}")
+        return None
+    table = read_file(path / present[0], findings)
+    if table is None:
+        return None
+    parts = parts_of(table, mapping, ["split"], findings)
+    for column in schema:
+        if column not in table.columns:
+            message = f"{table.file} has no such column; {did_you_mean(column, table.columns)}"
+            findings.error(SCHEMA_FILE, message, column=column)
+    records = records_of(path.resolve().name, "folder", table, parts)
+    if records is None:
+        return None
+    return assemble(replace(records, schema=schema, left_out={**table.left_out, **left_out}), states, findings)

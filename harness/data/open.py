@@ -1,0 +1,139 @@
+"""Opens careers of every origin: a data set by its name, or files by their path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.data.checks.findings import Findings
+from harness.data.checks.remarks import remark
+from harness.data.formats.career_files import is_career_folder, read_career
+from harness.data.formats.folder import is_panel_folder, read_folder
+from harness.data.formats.single_file import read_single_file
+from harness.data.tables.mapping import check_parts, parse_mapping
+from harness.errors import Fault, RequestError, did_you_mean
+from harness.model.params import validate
+from harness.panel.careers import Panel
+
+if TYPE_CHECKING:
+    from harness.model.dataset import DatasetSpec
+    from harness.registry import Registry
+
+FILE_ENDINGS = (".csv", ".csv.gz", ".parquet")
+Columns = Mapping[str, str] | Iterable[str]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found in a source. panel: None where errors stopped the reading."""
+
+    errors: list[Fault]
+    notes: list[Fault]
+    panel: Panel | None
+
+
+def open_panel(
+    source: str | Path,
+    settings: Mapping[str, Any] | None = None,
+    columns: Columns = (),
+    occupations: str | Path | None = None,
+    registry: Registry | None = None,
+) -> Panel:
+    """The panel that a registered name or a path stands for.
+
+    source: a data set's name; or a panel folder, a folder of CAREER files, or one csv, csv.gz or parquet file. Where a
+    name and a path are the same, the name wins: write './name' for the path. settings: parameters of a named data set.
+    columns: part -> column, or 'part=column' pairs, for files whose columns have other names (parts: person, year,
+    occupation; title, group, status, split). occupations: a table of the states, for files without one.
+
+    Raises RequestError for a request that makes no sense, and DataError with every fault of a faulty source.
+    """
+    findings = Findings()
+    panel = _read(source, settings or {}, _mapping(columns), _path(occupations), registry, findings)
+    findings.raise_errors()
+    if panel is None:  # a reader that returns nothing has said why
+        raise AssertionError(f"{source}: no panel, and no fault told")
+    return panel
+
+
+def check(
+    source: str | Path,
+    settings: Mapping[str, Any] | None = None,
+    columns: Columns = (),
+    occupations: str | Path | None = None,
+    registry: Registry | None = None,
+) -> Check:
+    """All that is wrong with a source (errors), and all that is worth a look (notes); arguments as ``open_panel``."""
+    findings = Findings(wants_notes=True)
+    panel = _read(source, settings or {}, _mapping(columns), _path(occupations), registry, findings)
+    if panel is not None:
+        remark(panel, findings)
+    found = findings.in_order()
+    return Check(found.errors, found.notes, panel)
+
+
+def _mapping(columns: Columns) -> dict[str, str]:
+    mapping = dict(columns) if isinstance(columns, Mapping) else parse_mapping(columns)
+    check_parts(mapping)
+    return mapping
+
+
+def _path(occupations: str | Path | None) -> Path | None:
+    if occupations is not None and not Path(occupations).is_file():
+        raise RequestError(f"--occupations {occupations}: there is no such file")
+    return None if occupations is None else Path(occupations)
+
+
+def _read(
+    source: str | Path,
+    settings: Mapping[str, Any],
+    mapping: Mapping[str, str],
+    occupations: Path | None,
+    registry: Registry | None,
+    findings: Findings,
+) -> Panel | None:
+    names = {} if isinstance(source, Path) else _datasets(registry)
+    if source in names:
+        if mapping or occupations:
+            raise RequestError(f"'{source}' is a data set by name: --column and --occupations are for files")
+        return _load(names[str(source)], settings)
+    path = Path(source)
+    if settings and path.exists():
+        raise RequestError(f"--set data.{next(iter(settings))}: {source} is read from files, which have no parameters")
+    if is_career_folder(path):
+        if mapping:
+            raise RequestError(f"{source} holds CAREER files, which have no columns: --column is for tables")
+        return read_career(path, occupations, findings)
+    if is_panel_folder(path):
+        return read_folder(path, mapping, occupations, findings)
+    if path.is_file() and path.name.endswith(FILE_ENDINGS):
+        return read_single_file(path, mapping, occupations, findings)
+    raise RequestError(_no_source(source, path, names))
+
+
+def _datasets(registry: Registry | None) -> dict[str, DatasetSpec]:
+    if registry is None:
+        from harness.registry import load_registry
+
+        registry = load_registry()
+    return {name: entry.item for name, entry in registry.datasets.items()}
+
+
+def _load(spec: DatasetSpec, settings: Mapping[str, Any]) -> Panel:
+    if missing := spec.missing():
+        line = spec.install or f"pip install {' '.join(missing)}"
+        raise RequestError(f"data set '{spec.name}' needs {', '.join(missing)}, which is not installed: {line}")
+    params = validate(spec.params, {name: str(value) for name, value in settings.items()}, spec.name)
+    return spec.load(params)
+
+
+def _no_source(source: str | Path, path: Path, names: Iterable[str]) -> str:
+    if path.is_file():
+        return f"{source}: careers are read from {', '.join(FILE_ENDINGS)} files, or from a folder"
+    if path.is_dir():
+        return f"{source}: the folder holds neither careers.csv (or .csv.gz, .parquet) nor train.job"
+    if isinstance(source, Path):
+        return f"{source}: there is no such file or folder"
+    return f"'{source}' is no data set, and there is no such file or folder; {did_you_mean(str(source), names)}"

@@ -1,0 +1,185 @@
+"""Reads csv: fast where the file is sound, and line by line where it is not, to say what is wrong and where."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.data.checks.findings import Findings
+from harness.data.tables.columns import Table, encode
+
+# What decoding with "surrogateescape" leaves of a byte that is not UTF-8.
+STRAY = re.compile("[\udc80-\udcff]")
+
+
+def read_bytes(path: Path, findings: Findings) -> bytes | None:
+    """The content of a file, unpacked where its name ends in .gz; None where it cannot be read, which is an error."""
+    try:
+        packed = path.read_bytes()
+    except OSError as error:
+        findings.error(path.name, f"cannot be read: {error.strerror}")
+        return None
+    data = _unpack(path.name, packed, findings) if path.suffix == ".gz" else packed
+    if data is None:
+        return None
+    if path.suffix != ".gz" and data[:2] == b"\x1f\x8b":
+        findings.error(path.name, "is gzip inside: name it .csv.gz")
+    elif data[:4] == b"PAR1":
+        findings.error(path.name, "is parquet inside: name it .parquet")
+    elif data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in data[:1000]:
+        findings.error(path.name, "is not UTF-8 text (UTF-16, or not text at all): save it as UTF-8")
+    elif not data.strip():
+        findings.error(path.name, "is empty")
+    else:
+        return data
+    return None
+
+
+def _unpack(file: str, packed: bytes, findings: Findings) -> bytes | None:
+    stream = zlib.decompressobj(wbits=31)
+    if packed[:2] != b"\x1f\x8b":
+        findings.error(file, "is not gzip inside: name it without .gz, or pack it")
+        return None
+    try:
+        return gzip.decompress(packed)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        whole = 0
+        with contextlib.suppress(zlib.error):
+            whole = stream.decompress(packed).count(b"\n")
+        kind = "is truncated" if isinstance(error, EOFError) else "is corrupt"
+        readable = f"; {whole} lines could be read" if whole else ""
+        findings.error(file, f"the gzip {kind}{readable}: copy or download it again", line=whole + 1 if whole else None)
+        return None
+
+
+def read_csv(path: Path, findings: Findings) -> Table | None:
+    """All columns of a csv or csv.gz file as text; None where there is nothing to go on with.
+
+    Rows with too many or too few entries, stray bytes and repeated column names are errors; blank lines and columns
+    without a name are left out and counted.
+    """
+    data = read_bytes(path, findings)
+    if data is None:
+        return None
+    table = _parse(data)
+    if table is None:
+        return _read_slowly(path.name, data, findings)
+    lines = data.count(b"\n") + (not data.endswith(b"\n"))
+    if lines != table.num_rows + 1:  # blank lines, or line breaks inside quotes: only a scan can count
+        return _read_slowly(path.name, data, findings)
+    rows = table.num_rows
+    return _table(path.name, table, findings, np.arange(2, rows + 2, dtype=np.int64), {})
+
+
+def _parse(data: bytes) -> Any:
+    """The quick way, a pyarrow.Table; None where the file is not wholly regular."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    coded = pa.dictionary(pa.int32(), pa.string())
+    try:
+        first = data[: data.find(b"\n") + 1 or len(data)].decode("utf-8-sig")
+        names = next(csv.reader([first]), [])
+        table = arrow_csv.read_csv(
+            pa.BufferReader(data),
+            read_options=arrow_csv.ReadOptions(block_size=1 << 24),
+            parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, coded), strings_can_be_null=False
+            ),
+        )
+        return table if table.column_names == names else None
+    except (pa.ArrowInvalid, UnicodeDecodeError, csv.Error):
+        return None
+
+
+def _table(file: str, table: Any, findings: Findings, lines: np.ndarray, left_out: dict[str, int]) -> Table | None:
+    """Columns by name, each name once."""
+    times = Counter(name.strip() for name in table.column_names)
+    for name, count in times.items():
+        if name and count > 1:
+            findings.error(file, f"{count} columns have this name: give each its own", line=1, column=name)
+    if times[""]:
+        left_out = {**left_out, f"columns of {file} without a name": times[""]}
+    columns = {}
+    for position, name in enumerate(table.column_names):
+        if name.strip() and name.strip() not in columns:
+            columns[name.strip()] = encode(table.column(position))
+    if not table.num_rows:
+        findings.error(file, "has column names and no rows", line=1)
+        return None
+    return Table(file, columns, table.num_rows, lines, left_out=left_out)
+
+
+def _read_slowly(file: str, data: bytes, findings: Findings) -> Table | None:
+    """Every row with its line; errors for stray bytes, ragged rows and a quote that never closes."""
+    import pyarrow as pa
+
+    text = data.decode("utf-8-sig", "surrogateescape")
+    rows, lines, blank = _rows(file, text, findings)
+    header, rows, lines = rows[0], rows[1:], lines[1:]
+    if STRAY.search(text):
+        _tell_stray_bytes(file, [header, *rows], [1, *lines], findings)
+    whole = [len(row) == len(header) for row in rows]
+    for row, line, sound in zip(rows, lines, whole, strict=True):
+        if not sound:
+            findings.error(file, f"the row has {len(row)} entries, the header {len(header)}", line=line)
+    kept = [row for row, sound in zip(rows, whole, strict=True) if sound]
+    arrays = [pa.array([row[i] for row in kept], pa.string()) for i in range(len(header))]
+    left_out = {f"blank lines of {file}": blank} if blank else {}
+    numbers = np.array([line for line, sound in zip(lines, whole, strict=True) if sound], dtype=np.int64)
+    return _table(file, pa.Table.from_arrays(arrays, names=header), findings, numbers, left_out)
+
+
+def _rows(file: str, text: str, findings: Findings) -> tuple[list[list[str]], list[int], int]:
+    """Rows, the line each begins on, and how many blank lines were passed over."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    blank, begins = 0, 1
+    limit = csv.field_size_limit(max(len(text), 1))
+    try:
+        for row in reader:
+            if row:
+                rows.append(row)
+                lines.append(begins)
+            else:
+                blank += 1
+            begins = reader.line_num + 1
+    finally:
+        csv.field_size_limit(limit)
+    if text.count('"') % 2:
+        findings.error(file, "a quote opens in this row and never closes", line=lines[-1])
+        if len(rows) > 1:  # all that follows the quote is in its row: no row of the table, nor a value to be shown
+            rows.pop()
+            lines.pop()
+    return rows, lines, blank
+
+
+def _tell_stray_bytes(file: str, rows: list[list[str]], lines: list[int], findings: Findings) -> None:
+    """An error for every entry with a byte that is not UTF-8; the entry is read as Latin-1 from here on."""
+    header = rows[0]
+    for row, line in zip(rows, lines, strict=True):
+        for position, entry in enumerate(row):
+            stray = STRAY.search(entry)
+            if stray is None:
+                continue
+            raw = entry.encode("utf-8", "surrogateescape")
+            row[position] = raw.decode("latin-1")
+            findings.error(
+                file,
+                f"byte 0x{ord(stray[0]) - 0xDC00:02x} is not UTF-8 (in Latin-1 the entry reads {row[position]!r}): "
+                "save the whole file as UTF-8",
+                line=line,
+                column=header[position] if position < len(header) else None,
+                value=raw.decode("utf-8", "replace"),
+            )

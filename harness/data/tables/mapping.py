@@ -1,0 +1,97 @@
+"""Which column of a file plays which part."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from harness.data.checks.findings import Findings
+from harness.data.tables.columns import Table, TextColumn
+from harness.data.tables.rows import Records
+from harness.errors import RequestError, did_you_mean
+
+REQUIRED = ("person", "year", "occupation")
+OPTIONAL = ("title", "group", "status", "split")
+NUMBER_ID = re.compile(r"[+-]?\d+(\.0+)?")
+
+
+def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
+    """``person=ID`` and its like, from the command line: part -> column. RequestError for what is no such pair."""
+    mapping: dict[str, str] = {}
+    for pair in pairs:
+        part, equals, column = pair.partition("=")
+        if not equals:
+            raise RequestError(f"--column {pair}: write part=column, as --column person=ID")
+        mapping[part.strip()] = column.strip()
+    return mapping
+
+
+def check_parts(mapping: Mapping[str, str]) -> None:
+    """RequestError where a mapping names a part that does not exist, or one column for two parts."""
+    for part in mapping:
+        if part not in REQUIRED + OPTIONAL:
+            raise RequestError(f"--column {part}=: no such part; {did_you_mean(part, REQUIRED + OPTIONAL)}")
+    taken: dict[str, str] = {}
+    for part, column in mapping.items():
+        if column and column in taken:
+            raise RequestError(f"--column: '{column}' cannot be both {taken[column]} and {part}")
+        taken[column] = part
+
+
+def parts_of(table: Table, mapping: Mapping[str, str], optional: Iterable[str], findings: Findings) -> dict[str, str]:
+    """Part -> column, for every part that the table has. A part not mapped is the column of its own name.
+
+    A required column that is missing, or a mapped one, is an error. An optional part mapped to nothing
+    (``status=``) is not taken, and its column is a covariate like any other.
+    """
+    parts: dict[str, str] = {}
+    for part in (*REQUIRED, *optional):
+        column = mapping.get(part, part)
+        if column in table.columns:
+            parts[part] = column
+        elif part in REQUIRED or mapping.get(part):
+            findings.error(table.file, _missing(part, table), line=table.header_line, column=column)
+    return parts
+
+
+def _missing(part: str, table: Table) -> str:
+    names = list(table.columns)
+    if len(names) == 1 and (mark := next((m for m in ";\t|" if m in names[0]), None)):
+        return f"there is no such column; the file seems to be separated by {mark!r}: write it with commas"
+    way = "" if part == "split" else f"; name it so, or say --column {part}=NAME"
+    return f"there is no such column; {did_you_mean(part, names)}{way}"
+
+
+def person_ids(column: TextColumn) -> TextColumn:
+    """Ids as text: where every one is a whole number, '3.0' is '3' (pandas writes it so beside a blank)."""
+    column = column.stripped()
+    if all(NUMBER_ID.fullmatch(value) or not value for value in column.distinct):
+        return column.change(lambda value: value.partition(".")[0])
+    return column
+
+
+def records_of(name: str, reader: str, table: Table, parts: Mapping[str, str]) -> Records | None:
+    """The records of a table; columns that play no part are covariates. None where a required part is missing.
+
+    ``title``, ``group`` and ``status`` say something of the state itself, so they are never covariates.
+    """
+    if any(part not in parts for part in REQUIRED):
+        return None
+    text = {part: table.columns[column].text().stripped() for part, column in parts.items()}
+
+    def place(row: int, part: str) -> tuple[str, int | None, str]:
+        return table.file, int(table.lines[row]), parts.get(part, part)
+
+    return Records(
+        name=name,
+        person=person_ids(text["person"]),
+        year=text["year"],
+        occupation=text["occupation"],
+        split=text.get("split"),
+        covariates={column: values for column, values in table.columns.items() if column not in parts.values()},
+        place=place,
+        header_line=table.header_line,
+        code_type=table.columns[parts["occupation"]].type,
+        source={"reader": reader, "file": table.file},
+        left_out=table.left_out,
+    )

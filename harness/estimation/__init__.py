@@ -1,0 +1,1 @@
+"""What several models are estimated with: logits, a sparse multinomial, models in three steps."""

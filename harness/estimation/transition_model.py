@@ -1,0 +1,57 @@
+"""Models of transitions: what they know of states, and what they say of records that no transition leads to."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from harness.errors import RequestError
+from harness.features.catalogue import build
+from harness.features.contexts import Contexts
+from harness.features.frequencies import entry_shares
+from harness.features.pairs import Inputs
+from harness.model.contract import Model
+from harness.panel.careers import Panel
+from harness.types import FloatArray, IntArray
+
+
+def require_states(panel: Panel, codes: tuple[str, ...]) -> None:
+    """RequestError where a panel's states are not those that a model was fitted on."""
+    if panel.occupations.codes != codes:
+        raise RequestError(f"panel '{panel.name}' has other states than the panel this model was fitted on")
+
+
+class FromOrigin(Model):
+    """Base of models that price a transition from what is known at its origin.
+
+    A career's first record has no origin: the state that it is in is as likely as it is frequent among first records.
+    codes: the states. contexts: as fitted on training transitions. entry_log: float64 [K], ln P(state of a first
+    record). Subclasses keep all three.
+    """
+
+    def __init__(self) -> None:
+        self.codes: tuple[str, ...] = ()
+        self.contexts = Contexts((), ())
+        self.entry_log: FloatArray = np.zeros(0)
+
+    def begin(self, train: Panel) -> None:
+        """What a fit does first."""
+        self.codes, self.entry_log = train.occupations.codes, np.log(entry_shares(train))
+        self.contexts = Contexts.fit(build(train, train.transitions), train.n_states)
+
+    @abstractmethod
+    def log_prob_from(self, inputs: Inputs, states: IntArray) -> FloatArray:
+        """float [n, m], as ``log_prob``, of transitions that have an origin; there are two states or more."""
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        require_states(panel, self.codes)
+        out = np.zeros(states.shape, dtype=np.float32)
+        if panel.n_states == 1:
+            return out
+        is_entry = panel.origin(transitions) < 0
+        out[is_entry] = self.entry_log[states[is_entry]]
+        later = np.flatnonzero(~is_entry)
+        if len(later):
+            out[later] = self.log_prob_from(Inputs.of(panel, transitions[later], self.contexts), states[later])
+        return np.minimum(out, 0.0)

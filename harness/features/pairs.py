@@ -1,0 +1,245 @@
+"""Features of (transition, alternative) pairs: what a history says of each place a person might go next.
+
+The alternatives are major groups, or states. An *affinity* is ln P(alternative | context) - ln P(alternative) among
+those who switched in training, smoothed: how much more often than others people of this context go there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.features.catalogue import Design, Held, History, build, states_held
+from harness.features.contexts import Contexts
+from harness.features.frequencies import posterior_mean, shares
+from harness.panel.careers import Panel
+from harness.types import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """q (transition, alternative) pairs in choice sets: int64 [q] each; begin: int64, where each choice set begins."""
+
+    row: IntArray
+    alternative: IntArray
+    begin: IntArray
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def choice(self) -> IntArray:
+        """int64 [q]: the choice set of each pair."""
+        return np.repeat(np.arange(len(self.begin)), np.diff(np.append(self.begin, len(self))))
+
+    def keep(self, kept: BoolArray) -> Pairs:
+        """Some of the pairs (bool [q]); a choice set that loses all of its pairs is gone."""
+        choice = self.choice[kept]
+        begin = np.flatnonzero(np.concatenate([[True], choice[1:] != choice[:-1]])[: len(choice)])
+        return Pairs(self.row[kept], self.alternative[kept], begin)
+
+    def log_softmax(self, scores: FloatArray) -> FloatArray:
+        """float64 [q]: log-probabilities that sum to one over each choice set."""
+        if not len(self):
+            return np.zeros(0)
+        length = np.diff(np.append(self.begin, len(self)))
+        centred = scores - np.repeat(np.maximum.reduceat(scores, self.begin), length)
+        total = np.add.reduceat(np.exp(centred), self.begin)
+        return np.asarray(centred - np.repeat(np.log(total), length), dtype=np.float64)
+
+
+def open_groups(group: IntArray) -> BoolArray:
+    """bool [K, G]: the groups with a state other than the origin."""
+    size = np.bincount(group)
+    is_open = np.ones((len(group), len(size)), dtype=bool)
+    is_open[np.arange(len(group)), group] = size[group] > 1
+    return is_open
+
+
+def group_pairs(origin: IntArray, open_groups: BoolArray) -> Pairs:
+    """Every transition against every major group that is open to its origin; open_groups: bool [K, G]."""
+    row, alternative = np.nonzero(open_groups[origin])
+    length = open_groups[origin].sum(axis=1)
+    return Pairs(row, alternative, np.cumsum(length) - length)
+
+
+def state_pairs(row: IntArray, chosen_group: IntArray, group: IntArray) -> Pairs:
+    """One choice set for each (transition, major group) asked for: the states of that group, in order.
+
+    row, chosen_group: int64 [s]. group: int64 [K]. The origin is among the states of its own group.
+    """
+    members = np.argsort(group, kind="stable")
+    size = np.bincount(group)
+    length = size[chosen_group]
+    begin = np.cumsum(length) - length
+    first = (np.cumsum(size) - size)[chosen_group]
+    alternative = members[np.arange(length.sum()) + np.repeat(first - begin, length)]
+    return Pairs(np.repeat(row, length), alternative, begin)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is known of n transitions. codes: int64 [n] a context. numbers: float64 [n, d]. held: states held before."""
+
+    codes: Mapping[str, IntArray]
+    numbers: FloatArray
+    held: Held
+
+    @classmethod
+    def of(cls, panel: Panel, transitions: IntArray, contexts: Contexts, design: Design | None = None) -> Inputs:
+        design = design or build(panel, transitions)
+        held = states_held(panel, transitions, History(panel))
+        return cls(contexts.encode(design), contexts.number_matrix(design), held)
+
+    @property
+    def origin(self) -> IntArray:
+        """int64 [n]"""
+        return self.codes["origin"]
+
+    def __len__(self) -> int:
+        return len(self.origin)
+
+    def take(self, rows: IntArray) -> Inputs:
+        """Those of some transitions: int64, rising."""
+        place = np.full(len(self) + 1, -1, dtype=np.int64)
+        place[rows] = np.arange(len(rows))
+        h = self.held
+        kept = place[h.row] >= 0
+        held = Held(place[h.row[kept]], h.state[kept], h.records[kept], h.spells[kept], h.since[kept])
+        return Inputs({name: code[rows] for name, code in self.codes.items()}, self.numbers[rows], held)
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How states make up alternatives. of_state: int64 [K], each state's alternative. group: int64 [K], major groups.
+
+    strength: switches that a prior is worth. numbers: positions of the numeric features that pairs are given.
+    """
+
+    n_alternatives: int
+    of_state: IntArray
+    group: IntArray
+    strength: float
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Affinities:
+    """tables: one a context, float32 [size + 1, A], the last row for a missing context. log_margin: float64 [A]."""
+
+    tables: Mapping[str, FloatArray]
+    log_margin: FloatArray
+
+    @classmethod
+    def count(
+        cls,
+        contexts: Contexts,
+        codes: Mapping[str, IntArray],
+        chosen: IntArray,
+        scheme: Scheme,
+        weight: FloatArray,
+    ) -> Affinities:
+        """codes: int64 [n] by context. chosen: int64 [n], the alternative that was taken. weight: float64 [n], what
+        each of them counts for.
+
+        A state's counts lean on those of its major group, and these, as other contexts' do, on the margin.
+        """
+        n = scheme.n_alternatives
+        margin = shares(np.bincount(chosen, weights=weight, minlength=n))
+        tables = {}
+        for context in contexts.contexts:
+            code = codes[context.name]
+            known = code >= 0
+            flat = np.bincount(code[known] * n + chosen[known], weights=weight[known], minlength=context.size * n)
+            counts = flat.reshape(context.size, n)
+            prior = margin
+            if context.kind == "state":
+                by_group = np.zeros((int(scheme.group.max()) + 1, n))
+                np.add.at(by_group, scheme.group, counts)
+                prior = posterior_mean(by_group, margin, scheme.strength)[scheme.group]
+            ratio = np.log(posterior_mean(counts, prior, scheme.strength) / margin)
+            tables[context.name] = np.vstack([ratio, np.zeros(n)]).astype(np.float32)
+        return cls(tables, np.log(margin))
+
+
+@dataclass(frozen=True)
+class PairFeatures:
+    """Turns pairs into columns. base: float32 [K, A], ln P(alternative | origin, a switch) of smoothed frequencies.
+
+    stay_rate: float64 [A], how often those who are there stay.
+    """
+
+    scheme: Scheme
+    affinities: Affinities
+    base: FloatArray
+    stay_rate: FloatArray
+
+    def names(self, numbers: Sequence[str]) -> list[str]:
+        fixed = ["held_records", "held_spells", "held_since", "log_margin", "base", "stay_rate", "same", "alternative"]
+        return [*self.affinities.tables, *fixed, *(numbers[i] for i in self.scheme.numbers)]
+
+    def offset(self, inputs: Inputs, pairs: Pairs) -> FloatArray:
+        """float64 [q]: the smoothed frequencies' own log-probability."""
+        return self.base[inputs.origin[pairs.row], pairs.alternative].astype(np.float64)
+
+    def matrix(self, inputs: Inputs, pairs: Pairs) -> FloatArray:
+        """float32 [q, number of names]."""
+        row, alternative = pairs.row, pairs.alternative
+        tables = self.affinities.tables
+        fixed = len(tables)
+        X = np.empty((len(pairs), fixed + 8 + len(self.scheme.numbers)), dtype=np.float32)
+        for j, (name, table) in enumerate(tables.items()):
+            X[:, j] = table[inputs.codes[name][row], alternative]
+        X[:, fixed : fixed + 3] = self._held(inputs, pairs)
+        X[:, fixed + 3] = self.affinities.log_margin[alternative]
+        X[:, fixed + 4] = self.offset(inputs, pairs)
+        X[:, fixed + 5] = self.stay_rate[alternative]
+        X[:, fixed + 6] = self.scheme.of_state[inputs.origin][row] == alternative
+        X[:, fixed + 7] = alternative
+        for j, position in enumerate(self.scheme.numbers):
+            X[:, fixed + 8 + j] = inputs.numbers[row, position]
+        return X
+
+    def _held(self, inputs: Inputs, pairs: Pairs) -> FloatArray:
+        """float64 [q, 3]: records spent in the alternative, times it was taken up, years since (NaN: never there)."""
+        n, held = self.scheme.n_alternatives, inputs.held
+        key, place = np.unique(held.row * n + self.scheme.of_state[held.state], return_inverse=True)
+        known = np.zeros((len(key) + 1, 3))  # the last row: never held
+        np.add.at(known[:, 0], place, held.records)
+        np.add.at(known[:, 1], place, held.spells)
+        known[:, 2] = np.inf
+        np.minimum.at(known[:, 2], place, held.since)
+        known[np.isinf(known[:, 2]), 2] = np.nan
+        asked = pairs.row * n + pairs.alternative
+        found = np.searchsorted(key, asked)
+        hit = np.append(key, -1)[found] == asked
+        return known[np.where(hit, found, len(key))]
+
+    def save(self, file: Path) -> None:
+        """As one .npz of arrays."""
+        tables: dict[str, Any] = {f"table {name}": table for name, table in self.affinities.tables.items()}
+        scheme = self.scheme
+        np.savez(
+            file,
+            of_state=scheme.of_state,
+            group=scheme.group,
+            numbers=np.array(scheme.numbers, dtype=np.int64),
+            shape=np.array([scheme.n_alternatives, scheme.strength]),
+            log_margin=self.affinities.log_margin,
+            base=self.base,
+            stay_rate=self.stay_rate,
+            **tables,
+        )
+
+    @classmethod
+    def load(cls, file: Path) -> PairFeatures:
+        with np.load(file, allow_pickle=False) as stored:
+            tables = {name[len("table ") :]: stored[name] for name in stored.files if name.startswith("table ")}
+            n, strength = stored["shape"].tolist()
+            numbers = tuple(stored["numbers"].tolist())
+            scheme = Scheme(int(n), stored["of_state"], stored["group"], strength, numbers)
+            return cls(scheme, Affinities(tables, stored["log_margin"]), stored["base"], stored["stay_rate"])

@@ -1,0 +1,7 @@
+"""Careers sampled past a year, and how far they are from what happened."""
+
+from __future__ import annotations
+
+from harness.forecast.plan import Plan, pooled, until
+
+__all__ = ["Plan", "pooled", "until"]

@@ -1,0 +1,33 @@
+"""What a plugin says of a data set before it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from harness.model.contract import NoParams, Params, missing_modules
+from harness.panel.careers import Panel
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A data set that can be named: ``load`` takes an instance of ``params`` and returns the panel.
+
+    cite, license: where it comes from and on what terms. needs, install: as for a model. simulated: its generator is
+    known, so ``oracle`` can be scored on it.
+    """
+
+    name: str
+    summary: str
+    load: Callable[[Any], Panel]
+    params: type[Params] = NoParams
+    cite: str = ""
+    license: str = ""
+    needs: tuple[str, ...] = ()
+    install: str = ""
+    simulated: bool = False
+
+    def missing(self) -> tuple[str, ...]:
+        """The needed modules that are not installed; nothing is imported to find out."""
+        return missing_modules(self.needs)

@@ -1,0 +1,19 @@
+"""Careers as flat columns, the occupations that they are in, and what each record counts for."""
+
+from __future__ import annotations
+
+from harness.panel.careers import SPLITS, Covariate, Occupations, Panel, Split, Status, split_by_hash
+from harness.panel.pooling import pool, require_apart, same_titles
+
+__all__ = [
+    "SPLITS",
+    "Covariate",
+    "Occupations",
+    "Panel",
+    "Split",
+    "Status",
+    "pool",
+    "require_apart",
+    "same_titles",
+    "split_by_hash",
+]

@@ -1,0 +1,94 @@
+"""From the scores of a test split to a record: evidence, slices and figures, wherever the probabilities came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from harness.model.task import Task
+from harness.panel.careers import Panel
+from harness.records.evidence import freeze
+from harness.records.record import Configuration, Mass, Measured, Record, figures
+from harness.records.slices import Slicing
+from harness.stats.figures import Evidence, Metric, Scores, gather
+from harness.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One task's scores, and all that a record says beside them.
+
+    panel: the whole panel whose test split was scored. scores: of its transitions at risk, in the panel's order.
+    sums_to_one, knows_truth: as ``ModelSpec`` has them (``simulated_only``). facts: JSON-able.
+    """
+
+    configuration: Configuration
+    task: Task
+    panel: Panel
+    scores: Scores
+    measured: Measured
+    facts: Mapping[str, Any]
+    sums_to_one: bool = True
+    knows_truth: bool = False
+    mass: Mass | None = None
+
+
+def record_of(scored: Scored, further: Iterable[Metric] = ()) -> Record:
+    """The record; figures are computed from the evidence as the record keeps it. further: metrics of plugins."""
+    test = scored.panel.part("test")
+    evidence = _drawn(gather(scored.scores, test.persons.tolist()), test)
+    transitions = scored.task.transitions(test)
+    record = Record(
+        id=scored.configuration.id(),
+        configuration=scored.configuration,
+        outcomes=scored.task.outcomes,
+        sums_to_one=scored.sums_to_one,
+        knows_truth=scored.knows_truth,
+        facts=dict(scored.facts),
+        figures={},
+        mass=scored.mass,
+        measured=scored.measured,
+        evidence=freeze(evidence),
+        slices=Slicing.of(scored.panel, test, transitions).parts(scored.scores),
+    )
+    return record.model_copy(update={"figures": figures(record, further)})
+
+
+def _drawn(evidence: Evidence, test: Panel) -> Evidence:
+    """The evidence with how its persons were drawn, where the panel knows, in numbers that mean nothing elsewhere."""
+    if test.units is None and test.strata is None:
+        return evidence
+    place = {person: i for i, person in enumerate(test.persons.tolist())}
+    here = np.array([place[person] for person in evidence.ids], dtype=np.int64)
+
+    def numbered(of: IntArray | None) -> IntArray | None:
+        return None if of is None else np.unique(of[here], return_inverse=True)[1].astype(np.int64)
+
+    return replace(evidence, units=numbered(test.units), strata=numbered(test.strata))
+
+
+def mass_of(totals: FloatArray, weight: FloatArray | None, tolerance: float | None = None) -> Mass:
+    """What a record says of the sums of rows, float64 [s], that may be less than one.
+
+    weight: float64 [s], what their transitions count for. tolerance: where all rows were weighed, to how many nats.
+    """
+    share = np.ones(len(totals)) if weight is None or not weight.any() else weight
+    share = share / share.sum()
+
+    def mean(values: FloatArray) -> tuple[float, float]:
+        n, level = len(values), float((share * values).sum())
+        error = float(np.sqrt(n / (n - 1) * ((share * (values - level)) ** 2).sum())) if n > 1 else 0.0
+        return round(level, 6), round(error, 6)
+
+    (level, error), (log_level, log_error) = mean(totals), mean(np.log(totals))
+    return Mass(
+        mean=level,
+        standard_error=error,
+        transitions=len(totals),
+        log_mean=log_level,
+        log_error=log_error,
+        tolerance=None if tolerance is None else float(f"{tolerance:.3g}"),
+    )

@@ -1,0 +1,1 @@
+"""Boards in each form: Markdown, LaTeX, csv, JSON."""

@@ -1,0 +1,33 @@
+"""A board as LaTeX with booktabs: its ranking, and what stands beside it, a table each."""
+
+from __future__ import annotations
+
+from harness.boards.board import Board
+from harness.render.boards.sections import Section, sections
+from harness.render.boards.table import columns, notes
+from harness.render.latex import HEAD, Printed, escaped, figure_cell, printed
+
+# What a page has no room for: the other forms have it.
+LEFT_OUT = {"log-likelihood", "McFadden R²", "by the chain rule", "renormalised", "mass", "calibration error"}
+
+
+def render(board: Board) -> str:
+    """The ranking, best first, and tables of slices, calibration, learning curves and cost."""
+    shown = [column for column in columns(board, costs=False) if column.heading not in LEFT_OUT]
+    said = [f"{board.transitions:,} transitions at risk of {board.persons:,} persons; {board.states} states"]
+    ranking = Printed(
+        f"{board.panel}: {board.task}",
+        [column.heading for column in shown],
+        [[figure_cell(c.cell(row)) if c.number else escaped(c.cell(row)) for c in shown] for row in board.rows],
+        [*said, *(note.replace("`", "") for note in notes(board))],
+        tuple(i for i, column in enumerate(shown) if not column.number),
+    )
+    made = [ranking, *(_section(board, section) for section in sections(board))]
+    return HEAD + "".join("\n" + printed(table) for table in made)
+
+
+def _section(board: Board, section: Section) -> Printed:
+    text = range(section.text)
+    rows = [[escaped(cell) if i in text else figure_cell(cell) for i, cell in enumerate(row)] for row in section.rows]
+    title = f"{board.panel}: {board.task}. {section.title}"
+    return Printed(title, section.headings, rows, section.notes, tuple(text))

@@ -1,0 +1,281 @@
+"""The columns of a board, once, for every form that shows them to a person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import exp
+
+from harness.boards.board import Board, Row
+from harness.stats.inference import Estimate
+
+NONE = "–"
+CODE = re.compile(r"`([\w.-]+)`")  # in a note: what is set as code; all else of it is text, whoever named it
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading, the cell of a row, whether cells are numbers (set to the right), and what they are sorted by."""
+
+    heading: str
+    cell: Callable[[Row], str]
+    number: bool = True
+    key: Callable[[Row], float | str | None] | None = None
+
+
+def number(value: float | None, digits: int) -> str:
+    return NONE if value is None else f"{value:.{digits}f}"
+
+
+def with_error(estimate: Estimate | None, digits: int) -> str:
+    if estimate is None:
+        return NONE
+    return f"{estimate.value:.{digits}f} ± {estimate.standard_error:.{digits}f}"
+
+
+def rank_cell(row: Row) -> str:
+    """The ranks that a model cannot be told from: '1-3'."""
+    if row.tied is None:
+        return NONE
+    first, last = row.tied
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def label_cell(row: Row) -> str:
+    return f"{row.label} [submitted]" if row.submitted else row.label
+
+
+def p_cell(row: Row) -> str:
+    """The p-value of being as good as the best model, adjusted for all rows at once."""
+    p = None if row.behind is None else row.behind.p_adjusted
+    return NONE if p is None else f"{p:.4f}" if p >= 0.001 else "< 0.001"
+
+
+def perplexity_cell(row: Row) -> str:
+    """Two decimals, and one more where perplexity is near its floor of one."""
+    digits = 2 if row.perplexity.value >= 3 else 4
+    return with_error(row.perplexity, digits)
+
+
+def open_cell(row: Row) -> str:
+    """Perplexity of what a model said that may leave the choice set, before rows were renormalised."""
+    if row.sums_to_one:
+        return NONE
+    value = row.figures.get("perplexity_open") or row.perplexity.value
+    return number(value, 2 if value >= 3 else 4)
+
+
+def closed_cell(row: Row) -> str:
+    """The same after it: known where every row was weighed, else estimated from the sample that was."""
+    mass, value = row.mass, row.perplexity.value
+    if row.sums_to_one or mass is None or (mass.tolerance is None and mass.log_mean is None):
+        return NONE
+    if mass.tolerance is None and mass.log_mean is not None and mass.log_error is not None:
+        value *= exp(mass.log_mean)
+        return f"≈ {value:.2f} ± {value * mass.log_error:.2f}"
+    return number(value, 2 if value >= 3 else 4)
+
+
+def mass_cell(row: Row) -> str:
+    if row.sums_to_one:
+        return "1"
+    return NONE if row.mass is None else f"{row.mass.mean:.3f} ± {row.mass.standard_error:.3f}"
+
+
+def _figure(heading: str, key: str, digits: int) -> Column:
+    return Column(heading, lambda row: number(row.figures.get(key), digits), key=lambda row: row.figures.get(key))
+
+
+TITLES = {
+    "top_1": "top-1",
+    "top_5": "top-5",
+    "auc": "AUC",
+    "log_loss": "log loss",
+    "brier": "Brier",
+    "calibration_slope": "calibration slope",
+    "calibration_error": "calibration error",
+}
+NO_COLUMN = {"log_likelihood", "perplexity", "perplexity_open", "calibration_intercept"}
+
+
+def columns(board: Board, costs: bool = True) -> list[Column]:
+    """Those that at least one row can fill; costs: with what each run took."""
+    rows = board.rows
+    chosen = [
+        Column("#", rank_cell, key=lambda r: r.rank),
+        Column("model", label_cell, number=False, key=lambda r: r.label),
+        Column("perplexity", perplexity_cell, key=lambda r: r.perplexity.value),
+        *_open_columns(board),
+    ]
+    if any(r.behind is not None for r in rows):
+        chosen.append(Column("behind, nats", lambda r: with_error(r.behind, 4), key=lambda r: _value(r.behind)))
+        chosen.append(Column("p", p_cell, key=lambda r: None if r.behind is None else r.behind.p_adjusted))
+    chosen.append(_figure("log-likelihood", "log_likelihood", 1))
+    if any(r.mcfadden_r2 is not None for r in rows):
+        chosen.append(Column("McFadden R²", lambda r: number(r.mcfadden_r2, 4), key=lambda r: r.mcfadden_r2))
+    if any(r.regret is not None for r in rows):
+        chosen.append(Column("regret, nats", lambda r: with_error(r.regret, 4), key=lambda r: _value(r.regret)))
+    for key in [*TITLES, *sorted({key for row in rows for key in row.figures} - NO_COLUMN - set(TITLES))]:
+        if any(r.figures.get(key) is not None for r in rows):
+            chosen.append(_figure(TITLES.get(key, key), key, 4))
+    if any(not r.sums_to_one for r in rows):
+        chosen.append(Column("mass", mass_cell, key=lambda r: None if r.mass is None else r.mass.mean))
+    return [*chosen, *_cost_columns()] if costs else chosen
+
+
+def _value(estimate: Estimate | None) -> float | None:
+    return None if estimate is None else estimate.value
+
+
+def _open_columns(board: Board) -> list[Column]:
+    """Of a board with models that may leave the choice set."""
+    if all(r.sums_to_one for r in board.rows):
+        return []
+    before = Column(
+        "by the chain rule", open_cell, key=lambda r: None if r.sums_to_one else r.figures.get("perplexity")
+    )
+    return [before, Column("renormalised", closed_cell)]
+
+
+def _fit_seconds(row: Row) -> float | None:
+    """None of what was fitted elsewhere, or as the parts of an ensemble were."""
+    return None if row.submitted or row.mix_of is not None else row.measured.fit_seconds
+
+
+def _cost_columns() -> list[Column]:
+    return [
+        Column("fit, s", lambda r: number(_fit_seconds(r), 1), key=_fit_seconds),
+        Column("score, s", lambda r: number(r.measured.score_seconds, 1), key=lambda r: r.measured.score_seconds),
+        Column("peak, MB", lambda r: number(r.measured.peak_memory_mb, 0), key=lambda r: r.measured.peak_memory_mb),
+        Column(
+            "parameters trained",
+            lambda r: NONE if r.parameters_trained is None else f"{r.parameters_trained:,}",
+            key=lambda r: r.parameters_trained,
+        ),
+        Column("device", lambda r: r.measured.device, number=False, key=lambda r: r.measured.device),
+    ]
+
+
+def _treatment(row: Row) -> str:
+    """Whether a row's figures are those of rows that sum to one."""
+    if row.mix_of is not None:
+        return f"{row.label}: of what its parts said, some of which may leave probability outside the choice set."
+    if row.mass is None or row.mass.tolerance is None:
+        return (
+            f"{row.label}: ranked by the chain rule; what renormalising would make of it is estimated from the "
+            "transitions that were weighed, ± the standard error of that sample."
+        )
+    return (
+        f"{row.label}: renormalised over the choice set at every transition, the sum of each row known to within "
+        f"{row.mass.tolerance:.1g} nats and taken at its upper bound; 'by the chain rule': the perplexity before that."
+    )
+
+
+def _of_weights(board: Board) -> str:
+    return (
+        f"Weighted by `{board.weights}`, divided by its mean over all records of the panel: every figure counts a "
+        "transition for the weight of its later record; one of weight zero is left out. Transitions and persons are "
+        "counted as they are."
+    )
+
+
+def notes(board: Board) -> list[str]:
+    """What a reader must know to read the table rightly, a sentence each."""
+    rows = board.rows
+    lines = [] if board.weights is None else [_of_weights(board)]
+    per = "transitions" if board.weights is None else "sum of weights"
+    lines.append(f"perplexity: exp(-log-likelihood / {per}), ± its standard error, {resampled(board)}.")
+    lines += _of_ranks(board)
+    if any(r.mcfadden_r2 is not None for r in rows):
+        lines.append("McFadden R²: 1 - log-likelihood / that of `marginal`.")
+    if any(r.regret is not None for r in rows):
+        lines.append(
+            "regret: how far below the true probabilities (`oracle`), in nats per transition, paired on persons."
+        )
+    if any(r.figures.get("auc") is not None for r in rows):
+        lines.append("AUC: of the event, on probabilities rounded to 1/10,000.")
+    if any(r.figures.get("calibration_slope") is not None for r in rows):
+        of = board.views.event or "the event"
+        lines.append(
+            f"calibration slope: of a logit regression of {of} on the log-odds of its probability; one where "
+            "probabilities are as far apart as they should be, below one where they are too far. calibration error: "
+            "mean distance between probability and share, in ten bins of equal mass."
+        )
+    if any(not r.sums_to_one for r in rows):
+        lines.append(
+            "mass: mean probability that a model leaves inside the choice set, ± its standard error over the "
+            "transitions that were weighed; the rest it spends on what is no outcome."
+        )
+        lines += [_treatment(row) for row in rows if not row.sums_to_one]
+    for row in rows:
+        lines += _of_row(row)
+    if board.superseded:
+        plural = "records stand" if board.superseded > 1 else "record stands"
+        lines.append(f"{board.superseded} older {plural} behind a newer one for the same request and is not shown.")
+    return lines
+
+
+def resampled(board: Board) -> str:
+    """What the intervals resample."""
+    units, strata = board.source.get("units"), board.source.get("strata")
+    what = "persons resampled" if units is None else f"sampling units (`{units}`) resampled"
+    if strata is not None:
+        what += f" within strata (`{strata}`)"
+        if board.strata_alone:
+            what += f", {board.strata_alone} strata of a single unit together"
+    return what
+
+
+def _of_ranks(board: Board) -> Iterator[str]:
+    """How rows are ranked, and which of them cannot be told from the best."""
+    if all(row.behind is None for row in board.rows):
+        return
+    best = [row.label for row in board.rows if row.in_confidence_set]
+    if best:
+        yield (
+            "#: ranks that the model cannot be told from: those of the first model confidence set (Hansen, Lunde and "
+            "Nason 2011) at 95% share the first ranks, those of the set without them the next. In the first: "
+            f"{', '.join(best)}."
+        )
+    yield (
+        "behind: log-likelihood per transition less that of the best model, ± its standard error, paired; p: of no "
+        "difference, adjusted for all rows at once (Romano and Wolf 2005)."
+    )
+
+
+def _of_row(row: Row) -> Iterator[str]:
+    """What was done for a row that the table has no column for."""
+    yield from _of_mix(row)
+    if row.submitted:
+        yield (
+            f"{row.label}: submitted: its probabilities were made elsewhere; 'harness verify {row.record} --file FILE' "
+            "scores the file again."
+        )
+    if row.fitted_without_weights:
+        yield f"{row.label}: fitted without the weights, each record counting one."
+    if row.base:
+        yield f"{row.label}: base {row.base}."
+    if row.pretrained_on:
+        yield f"{row.label}: pre-trained on another panel: {row.pretrained_on}."
+    if row.train_also:
+        yield f"{row.label}: trained on the training careers of further panels as well: {row.train_also}."
+    if row.records_unseen:
+        yield (
+            f"{row.label}: had no room for {row.records_unseen:,} records, the oldest of their careers, at "
+            f"{row.transitions_cut_short:,} of the transitions."
+        )
+
+
+def _of_mix(row: Row) -> Iterator[str]:
+    if row.mix_of is None:
+        return
+    yield (
+        f"{row.label}: no model but the headroom: a weighted mean of what finished runs said, its weights chosen on "
+        f"the validation split ({row.mix_of}). What its parts took is not counted."
+    )
+    if row.mix_superseded:
+        plural = "parts have" if row.mix_superseded > 1 else "part has"
+        yield f"{row.label}: {row.mix_superseded} {plural} a newer record by now; 'harness mix' makes it again."
+    if row.mix_without:
+        yield f"{row.label}: made without {row.mix_without}."

@@ -1,0 +1,115 @@
+"""What the fit behind a record estimated, as the model's own tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import RequestError, did_you_mean
+from harness.model.checked import named
+from harness.model.contract import Estimator, ModelSpec, Table
+from harness.records.record import Record, is_submitted
+from harness.registry import Registry
+from harness.runs.run import code_version, fit_name
+
+MANY = 3  # tables of a stage, one an outcome, above which they are printed on request alone
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """Where explanations come from: plugins, the cache of fits, and how to say which line makes a record again."""
+
+    registry: Registry
+    cache: Path
+
+    def tables(self, record: Record, again: str) -> list[Table]:
+        """Every table of the record's model, read from the fit that this machine's cache holds.
+
+        again: the line that makes the record, for errors. RequestError where the model explains nothing, where the
+        code that made the fit is not the code that is here, and where the fit is not in the cache.
+        """
+        spec = self._spec(record, again)
+        model = spec.build(spec.params(**record.configuration.parameters))
+        folder = self.cache / "fits" / fit_name(record.configuration, spec)
+        if not folder.exists():
+            raise RequestError(f"the fit of {record.id} is not in this machine's cache, {self.cache}; make it: {again}")
+        with named(spec.name, "load"):
+            model.load(folder / "model")
+        with named(spec.name, "explain"):
+            tables = list(model.explain())
+        if not tables:
+            raise RequestError(f"{record.id}: this fit of '{spec.name}' had nothing to estimate: too few transitions")
+        return tables
+
+    def _spec(self, record: Record, again: str) -> ModelSpec:
+        """The record's model, whose code is that of the record's fit and whose libraries are here."""
+        asked = record.configuration
+        if is_submitted(record):
+            raise RequestError(f"{record.id} ('{asked.model}') was submitted: there is no fit here to explain")
+        if asked.model not in self.registry.models:
+            raise RequestError(f"{record.id} is of '{asked.model}', no model that is installed; {self._able()}")
+        entry = self.registry.model(asked.model)
+        if missing := entry.item.missing():
+            needs = f"model '{asked.model}' needs {', '.join(missing)}, which is not installed"
+            raise RequestError(f"{needs}: {entry.item.install}")
+        if not _explains(entry.item.build(entry.item.params())):
+            raise RequestError(f"model '{asked.model}' does not say what it estimated; {self._able()}")
+        here = code_version(entry)
+        if asked.code != here:
+            raise RequestError(
+                f"{record.id} was made by other code ({asked.code}; here is {here}), whose fits are not read; to have "
+                f"it with this code: {again}"
+            )
+        return entry.item
+
+    def _able(self) -> str:
+        """Which models do explain, found out by building each with its defaults; nothing is fitted."""
+        specs = [entry.item for entry in self.registry.models.values() if not entry.item.missing()]
+        able = sorted(spec.name for spec in specs if _explains(spec.build(spec.params())))
+        return f"models that explain: {', '.join(able) or 'none is installed'}"
+
+
+def _explains(model: Estimator) -> bool:
+    return type(model).explain is not Estimator.explain
+
+
+def stages(tables: Sequence[Table]) -> dict[str, list[Table]]:
+    """Tables by the stage they are of, in order; a table of none by its title."""
+    found: dict[str, list[Table]] = {}
+    for table in tables:
+        found.setdefault(table.stage or table.title, []).append(table)
+    return found
+
+
+def select(tables: Sequence[Table], stage: str | None, outcome: str | None) -> list[Table]:
+    """The tables of a stage, and of an outcome, named whole or by its first word. RequestError where there is none."""
+    by_stage = stages(tables)
+    if stage is not None and stage not in by_stage:
+        raise RequestError(f"--stage {stage}: there is no such stage; {did_you_mean(stage, by_stage)}")
+    chosen = list(tables) if stage is None else by_stage[stage]
+    if outcome is None:
+        return chosen
+    named_so = [t for t in chosen if t.outcome and outcome in (t.outcome, t.outcome.split(" ")[0])]
+    if not named_so:
+        names = sorted({t.outcome for t in chosen if t.outcome})
+        hint = did_you_mean(outcome, names) if names else "what is asked for has no equations by outcome"
+        raise RequestError(f"--outcome {outcome}: there is no equation of it (a reference category has none); {hint}")
+    return named_so
+
+
+def brief(tables: Sequence[Table]) -> tuple[list[Table], list[str]]:
+    """The tables without those of stages that have one for each of many outcomes, and a line on each such stage."""
+    shown: list[Table] = []
+    lines = []
+    for stage, own in stages(tables).items():
+        equations = [table.outcome for table in own if table.outcome]
+        if len(equations) <= MANY:
+            shown += own
+            continue
+        shown += [table for table in own if not table.outcome]
+        lines.append(
+            f"stage '{stage}' has an equation for each of {len(equations)} outcomes: --stage {stage} prints them all, "
+            f"--outcome NAME one of {', '.join(equations)}"
+        )
+    return shown, lines

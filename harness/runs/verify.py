@@ -1,0 +1,214 @@
+"""Whether a record says what its configuration gives when it is run once more, from the start.
+
+A figure's interval says what another sample of persons could have shown. Two runs of one configuration meet the same
+persons, so that noise cancels between them, and their paired difference is known far better than either level: to lie
+within the record's interval is little, and to be told apart on the same persons is possible long before that. So both
+are asked, and a difference that is real but tiny beside the interval counts as none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from math import log
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import ValidationError
+
+from harness.boards.rows import design_of
+from harness.errors import RequestError
+from harness.model.contract import ModelSpec
+from harness.model.task import Task
+from harness.panel.careers import Panel
+from harness.records.record import PanelFacts, Record, figures
+from harness.registry import Registry
+from harness.runs.run import Run
+from harness.stats import figures as scoring
+from harness.stats.figures import Metric
+from harness.stats.inference import Estimate, Resampled
+from harness.system.entry import Entry
+
+# Of half the record's interval: an interval whose centre is off by so much still covers in 94.5 of 100 surveys, not 95.
+NEGLIGIBLE = 0.1
+
+OF_RUNS = ("fits", "probabilities", "unfinished")  # folders of a cache
+
+Verdict = Literal["identical", "reproduces", "within its interval", "does not reproduce"]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A record beside the same configuration run again.
+
+    verdict:
+        'identical': the same figures and evidence, to the last digit that records keep.
+        'reproduces': the new perplexity lies in the record's 95% interval, and on the same persons the two runs cannot
+        be told apart: the 95% interval of their paired difference holds zero, or the difference is at most
+        ``NEGLIGIBLE`` of half the record's interval (of ln perplexity).
+        'within its interval': the first of the two alone. The level stands; a rank that rests on less than the
+        difference does not.
+        'does not reproduce': neither, or the two do not count the same transitions.
+    perplexity: the record's. again: the new one. difference: log-likelihood per transition of the new run less the
+    record's, in nats, paired on persons; above zero, the new run is better. None where they count other transitions.
+    figures: those that differ, key -> (record's, new). changed: what else is other than it was, as ``circumstances``.
+    """
+
+    verdict: Verdict
+    perplexity: Estimate
+    again: float
+    difference: Estimate | None
+    negligible: float
+    figures: Mapping[str, tuple[float | None, float | None]]
+    changed: Mapping[str, tuple[str, str]]
+
+    @property
+    def holds(self) -> bool:
+        return self.verdict != "does not reproduce"
+
+
+def contradictions(record: Record, further: Collection[Metric] = ()) -> dict[str, tuple[float | None, float | None]]:
+    """The figures of a record that are not what its own evidence gives: key -> (said, computed).
+
+    further: metrics of plugins; figures of plugins that are not installed here cannot be computed and are passed over.
+    """
+    computed = figures(record, further)
+    return {
+        key: (value, computed[key])
+        for key, value in record.figures.items()
+        if key in computed and computed[key] != value
+    }
+
+
+def run_of(record: Record, registry: Registry, panel: Panel, device: str, learned: tuple[Panel, ...] = ()) -> Run:
+    """The request that a record answers, to be run by the code that is here.
+
+    learned: the panels of ``train_also``, and last that of ``pretrain`` where there is one. RequestError where this
+    code knows no such model, parameter, task or version of it.
+    """
+    asked = record.configuration
+    entry = registry.model(asked.model)
+    resumes = learned[len(asked.train_also)] if asked.pretrain else None
+    return Run(
+        model=entry,
+        params=_params(entry, asked.parameters),
+        tasks=(task_of(record, registry),),
+        panel=panel,
+        seed=asked.seed,
+        device=device,
+        train_also=learned[: len(asked.train_also)],
+        resumes=resumes,
+        train_persons=asked.train_persons,
+    )
+
+
+def _params(entry: Entry[ModelSpec], parameters: Mapping[str, Any]) -> Any:
+    try:
+        return entry.item.params.model_validate(dict(parameters))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RequestError(
+            f"the record's parameters are not those of '{entry.item.name}' as it is here ({where}: {first['msg']}): "
+            f"verify it with the version that made it"
+        ) from error
+
+
+def task_of(record: Record, registry: Registry) -> Task:
+    """The task of a record. RequestError where it has another version here, whose figures do not compare."""
+    asked = record.configuration
+    name = asked.task.removesuffix("-entry")
+    task = registry.task(name).with_entry(name != asked.task)
+    if task.version != asked.task_version:
+        raise RequestError(
+            f"the record is of version {asked.task_version} of task '{task.key}', and this is version {task.version}: "
+            "their figures do not compare"
+        )
+    return task
+
+
+def require_same(panel: Panel, facts: PanelFacts, option: str) -> None:
+    """RequestError, saying what differs, where a panel is not the one that a record is of."""
+    if panel.fingerprint() == facts.fingerprint:
+        return
+    sizes = {
+        "persons": (panel.n_persons, facts.persons),
+        "records": (panel.n_records, facts.records),
+        "states": (panel.n_states, facts.states),
+    }
+    other = [f"{here:,} {what} in place of {there:,}" for what, (here, there) in sizes.items() if here != there]
+    raise RequestError(
+        f"{option}: '{panel.name}' ({panel.fingerprint()[:12]}) is not the panel of the record, '{facts.name}' "
+        f"({facts.fingerprint[:12]}): {', '.join(other) or 'as many persons, records and states, but other contents'}"
+    )
+
+
+def verify(record: Record, again: Record) -> Verification:
+    """What the two say of one another. again: the record of the same request, made now."""
+    mine, other = record.evidence, again.evidence
+    differing = _differing(record, again)
+    changed = circumstances(record, again)
+    sums = np.column_stack([mine.log_likelihood, mine.log_likelihood]).astype(np.float64)
+    same = mine.same_transitions(other)
+    if same:
+        sums[:, 1] = other.log_likelihood
+    drawn = Resampled(sums, mine.counted, design_of(record))
+    perplexity = drawn.perplexities()[0]
+    value = scoring.perplexity(again.arrays())
+    negligible = NEGLIGIBLE * (log(perplexity.high) - log(perplexity.low)) / 2
+    if not same:
+        return Verification("does not reproduce", perplexity, value, None, negligible, differing, changed)
+    difference = drawn.differences(0)[1]
+    verdict: Verdict = "does not reproduce"
+    if not differing and _same_evidence(record, again):
+        verdict = "identical"
+    elif perplexity.low <= value <= perplexity.high:
+        told_apart = difference.low > 0 or difference.high < 0
+        verdict = "within its interval" if told_apart and abs(difference.value) > negligible else "reproduces"
+    return Verification(verdict, perplexity, value, difference, negligible, differing, changed)
+
+
+def borrow(cache: Path, scratch: Path) -> None:
+    """A cache that has nothing of the other's runs, and all that is the same for everyone, such as pre-trained bases.
+
+    These are linked, one by one, and whatever else is made comes to lie in the new cache alone.
+    """
+    scratch.mkdir(parents=True)
+    for kept in sorted(cache.glob("*")) if cache.is_dir() else ():
+        if kept.name in OF_RUNS or kept.name.startswith("."):
+            continue
+        if not kept.is_dir():
+            (scratch / kept.name).symlink_to(kept.resolve())
+            continue
+        (scratch / kept.name).mkdir()
+        for one in kept.glob("[!.]*"):
+            (scratch / kept.name / one.name).symlink_to(one.resolve(), target_is_directory=one.is_dir())
+
+
+def _differing(record: Record, again: Record) -> dict[str, tuple[float | None, float | None]]:
+    """The figures that the record has, and the other otherwise; of what it lacks, its evidence may be too old."""
+    pairs = {key: (value, again.figures.get(key)) for key, value in record.figures.items() if value is not None}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _same_evidence(record: Record, again: Record) -> bool:
+    """Whether all that the record holds of evidence is in the other; one that is older may hold less."""
+    mine, other = record.evidence.model_dump(), again.evidence.model_dump()
+    if any(other.get(name) != values for name, values in mine.items() if values is not None):
+        return False
+    return record.slices is None or record.slices == again.slices
+
+
+def circumstances(record: Record, again: Record) -> dict[str, tuple[str, str]]:
+    """What could explain a difference, and is other than it was: code, device, machine, versions of libraries."""
+    was, now = record.measured, again.measured
+    pairs = {
+        "code": (record.configuration.code, again.configuration.code),
+        "device": (was.device, now.device),
+        "platform": (was.platform, now.platform),
+        "cpu_count": (str(was.cpu_count), str(now.cpu_count)),
+    }
+    for name in sorted({*was.versions, *now.versions}):
+        pairs[name] = (was.versions.get(name, "not said"), now.versions.get(name, "not said"))
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

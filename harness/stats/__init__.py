@@ -1,0 +1,1 @@
+"""Figures, calibration, resampling, inference, confidence sets and mixtures: arrays in, numbers out."""

@@ -1,0 +1,1 @@
+"""Files, machine, processes and progress: what a program needs that knows nothing of careers."""

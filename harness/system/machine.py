@@ -1,0 +1,102 @@
+"""What a run costs and what it ran on: seconds, peak memory, device, versions, and where caches live."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import RequestError
+from harness.system import processes
+
+DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+
+
+@dataclass
+class Cost:
+    """Wall-clock seconds and the process's peak resident memory in MB, filled in when the measured block ends."""
+
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+
+
+@contextmanager
+def measured() -> Iterator[Cost]:
+    """Measure a block. Where the system cannot reset the peak (not Linux), it is the process's peak so far."""
+    cost = Cost()
+    _reset_peak()
+    start = time.perf_counter()
+    try:
+        yield cost
+    finally:
+        cost.seconds = time.perf_counter() - start
+        cost.peak_memory_mb = _peak_mb()
+
+
+def _reset_peak() -> None:
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return
+
+
+def _peak_mb() -> float:
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return float(line.split()[1]) / 1024
+    except OSError:
+        pass
+    scale = 1024**2 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+
+
+def resolve_device(asked: str, needs: Iterable[str]) -> str:
+    """The device a model runs on. 'auto': a GPU where the model uses torch and there is one, else 'cpu'.
+
+    Of several processes, each has the GPU of its own number on its machine, unless one is asked for by number.
+    """
+    if "torch" not in needs:
+        return "cpu"
+    import torch
+
+    if asked == "auto":
+        if os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true":  # accelerate launch --cpu
+            return "cpu"
+        if not torch.cuda.is_available():
+            return "mps" if torch.backends.mps.is_available() else "cpu"
+        asked = "cuda"
+    if asked == "cuda" and processes.count() > 1:
+        asked = f"cuda:{processes.local_rank()}"
+    try:
+        torch.empty(0, device=asked)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise RequestError(f"device '{asked}' cannot be used ({reason}); use auto, cpu, cuda, cuda:N or mps") from error
+    return asked
+
+
+def versions(needs: Iterable[str]) -> dict[str, str]:
+    """Python's version and those of numpy and of the modules a model needs."""
+    found = {"python": platform.python_version()}
+    for module in sorted({"numpy", *needs}):
+        try:
+            found[module] = importlib.metadata.version(DISTRIBUTIONS.get(module, module))
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def cache_folder() -> Path:
+    """Where what is expensive and repeatable is kept: HARNESS_CACHE, else the user's cache folder."""
+    if chosen := os.environ.get("HARNESS_CACHE"):
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "labor-harness"

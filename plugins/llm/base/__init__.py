@@ -1,0 +1,1 @@
+"""The base that is pre-trained here, where none is named."""

@@ -1,0 +1,1 @@
+"""How the probability of a title is read."""

@@ -1,0 +1,258 @@
+"""ln P(title | history) by the chain rule, over the title's tokens and the delimiter that ends it.
+
+The observed titles of a whole career are read from one teacher-forced pass. Any other title is a branch: its tokens are
+appended to the same sequence, take up the position right after the line head they answer, and see the career up to
+that head and themselves, nothing else (tree attention: Cai et al. 2024, Medusa, section 2.3). A career, its branches
+and all, thus costs one forward pass instead of one for every choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.plugins.llm.scoring.head import reading
+from harness.plugins.llm.scoring.reader import log_prob_of
+from harness.plugins.llm.text.tokens import Ragged, Resumes, Windows, ranges
+from harness.training.workers import workers
+from harness.types import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.plugins.llm.scoring.head import Reading
+
+# The most tokens a forward pass takes, padding included: on a CPU as many as its caches hold, elsewhere what is right
+# for a vocabulary of 4,096; fewer for a larger one, so that the logits stay near 128 MiB.
+CPU_TOKENS, BATCH_TOKENS = 512, 4096
+BATCH_LOGITS = BATCH_TOKENS * 4096
+# The most branch tokens in a sequence: the attention of a sequence grows with its square, while a shorter one repeats
+# the career more often.
+BRANCH_TOKENS = 512
+BRANCH_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Job:
+    """One sequence to run, of length L, and what to read from it, r tokens.
+
+    position: of each token in the text. branch: which branch it belongs to, -1 for the career. sees: the last career
+    token that it may attend to. read_at, read_token, read_out: the logits to read, the token whose log-probability is
+    wanted there, and the output that it adds to.
+    """
+
+    ids: IntArray
+    position: IntArray
+    branch: IntArray
+    sees: IntArray
+    read_at: IntArray
+    read_token: IntArray
+    read_out: IntArray
+
+    @property
+    def has_branches(self) -> bool:
+        return bool(self.branch[-1] >= 0)
+
+
+class Scorer:
+    """Log-probabilities of titles under one causal language model.
+
+    model: a transformers or peft causal language model in evaluation mode. pad: any token id. Models that do not follow
+    a four-dimensional attention mask exactly (tried once, on made-up tokens) are asked one choice at a time.
+    """
+
+    def __init__(self, model: Any, pad: int) -> None:
+        self.model = model
+        self.pad = pad
+        self._branches_exact: bool | None = None
+        self._read: Reading | None = None
+
+    def log_prob(self, resumes: Resumes, targets: IntArray, states: IntArray) -> FloatArray:
+        """float32 [n, m]: ln P(title of states[i, j], delimiter | history of targets[i]).
+
+        targets: int64 [n], target records of ``resumes.panel``, in any order. states: int64 [n, m].
+        """
+        distinct, row = np.unique(targets, return_inverse=True)
+        k = resumes.panel.n_states
+        asked, where = np.unique(row.reshape(-1, 1) * k + states, return_inverse=True)
+        asked_row, asked_state = asked // k, asked % k
+        observed = resumes.panel.state[distinct[asked_row]] == asked_state
+        windows = resumes.windows(distinct)
+        jobs = list(_observed_jobs(windows, resumes.events, asked_row, asked_state, np.flatnonzero(observed)))
+        rest = np.flatnonzero(~observed)
+        if len(rest):
+            build = _branch_jobs if self.branches_exact() else _naive_jobs
+            jobs += build(windows, resumes.events, asked_row, asked_state, rest)
+        answers: FloatArray = np.minimum(self.run(jobs, len(asked)), 0.0)[where.reshape(states.shape)]
+        return answers.astype(np.float32)
+
+    def branches_exact(self) -> bool:
+        """Whether this model prices a branch as it prices the same tokens in a sequence of their own."""
+        if self._branches_exact is None:
+            self._branches_exact = self._try_branches()
+        return self._branches_exact
+
+    def _try_branches(self) -> bool:
+        limit = min(int(self.model.get_input_embeddings().weight.shape[0]), 1000)
+        career = np.arange(1, 13) * 37 % limit
+        windows = Windows(Ragged(career, np.array([0, 12])), np.array([0, 1]), np.zeros(2, np.int64), np.array([4, 9]))
+        events = Ragged(np.arange(3, 11) * 53 % limit, np.array([0, 3, 8]))
+        ask = (np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.arange(4))
+        naive = self.run(_naive_jobs(windows, events, *ask), 4)
+        try:
+            branched = self.run(_branch_jobs(windows, events, *ask), 4)
+        except (TypeError, ValueError, IndexError, RuntimeError):
+            return False  # an architecture that takes no such mask, or no positions
+        return bool(np.abs(branched - naive).max() < BRANCH_TOLERANCE)
+
+    def run(self, jobs: list[Job], outputs: int) -> FloatArray:
+        """float64 [outputs]: sums of the log-probabilities of the tokens that the jobs read."""
+        result = np.zeros(outputs, dtype=np.float64)
+        weight = self.model.get_input_embeddings().weight
+        most = CPU_TOKENS if weight.device.type == "cpu" else BATCH_TOKENS
+        limit = max(1, min(most, BATCH_LOGITS // int(weight.shape[0])))
+        batches = list(_batches(jobs, limit))
+        if self._read is None:
+            self._read = reading(self.model)
+        with workers(weight.device.type) as (pool, _):
+            for batch, log_prob in zip(batches, pool.map(self._forward, batches), strict=True):
+                out = np.concatenate([job.read_out for job in batch])
+                result += np.bincount(out, weights=log_prob, minlength=outputs)
+        return result
+
+    def _forward(self, batch: list[Job]) -> FloatArray:
+        """float64 [reads of the batch]: the log-probability of each token that is read, in the order of the jobs."""
+        import torch
+
+        assert self._read is not None
+        length = max(len(job.ids) for job in batch)
+        device = self.model.get_input_embeddings().weight.device
+
+        def stack(rows: list[IntArray], fill: int) -> torch.Tensor:
+            table = np.full((len(rows), length), fill, dtype=np.int64)
+            for i, row in enumerate(rows):
+                table[i, : len(row)] = row
+            return torch.from_numpy(table).to(device)
+
+        extra: dict[str, torch.Tensor] = {}
+        if batch[0].has_branches:
+            extra["attention_mask"] = tree_mask(
+                stack([job.branch for job in batch], -1), stack([job.sees for job in batch], -1)
+            )
+            extra["position_ids"] = stack([job.position for job in batch], 0)
+        # Without a mask, attention is causal, and what follows a token (padding above all) cannot reach it.
+        ids = stack([job.ids for job in batch], self.pad)
+        row = np.repeat(np.arange(len(batch)), [len(job.read_at) for job in batch])
+        place = row * length + np.concatenate([job.read_at for job in batch])
+        distinct, which = np.unique(place, return_inverse=True)  # branches of a head are all read there
+        places = torch.zeros(ids.shape, dtype=torch.bool)
+        places.view(-1)[torch.from_numpy(distinct)] = True
+        with torch.inference_mode():
+            logits = self._read(self.model, ids, places.to(device), **extra)  # [distinct places, V]
+        return log_prob_of(logits, which, np.concatenate([job.read_token for job in batch]))
+
+
+def tree_mask(branch: torch.Tensor, sees: torch.Tensor) -> torch.Tensor:
+    """float32 [B, 1, L, L] to add to attention scores: 0 where a token (row) may attend to another (column).
+
+    branch, sees: int64 [B, L], as in ``Job``; padding has -1 in both. Additive, because eager attention takes a boolean
+    mask without complaint and wrongly.
+    """
+    import torch
+
+    place = torch.arange(branch.shape[1], device=branch.device)
+    career = (branch < 0)[:, None, :] & (place[None, None, :] <= sees[:, :, None])  # [B, L, L]
+    same = (branch[:, :, None] == branch[:, None, :]) & (branch >= 0)[:, :, None]
+    allowed = (
+        career
+        | (same & (place[None, :] <= place[:, None]))
+        | torch.eye(len(place), dtype=torch.bool)[None].to(branch.device)
+    )
+    mask = torch.zeros(allowed.shape, dtype=torch.float32, device=branch.device)
+    return mask.masked_fill_(~allowed, torch.finfo(torch.float32).min)[:, None]
+
+
+def _observed_jobs(
+    windows: Windows, events: Ragged, row: IntArray, state: IntArray, outputs: IntArray
+) -> Iterator[Job]:
+    """Whole windows, read at the titles that they hold. outputs: int64 [o], which (row, state) pairs are those."""
+    for window, chosen in _by_window(windows, row, outputs):
+        ids = windows.tokens[window]
+        event = events.gather(state[chosen])
+        at = ranges(windows.at[row[chosen]], event.lengths)
+        place = np.arange(len(ids))
+        career = np.full(len(ids), -1, dtype=np.int64)
+        yield Job(ids, place, career, place, at, event.ids, np.repeat(chosen, event.lengths))
+
+
+def _branch_jobs(windows: Windows, events: Ragged, row: IntArray, state: IntArray, outputs: IntArray) -> list[Job]:
+    """Windows with branches behind them, as many as fit the limit; a window may need several sequences."""
+    jobs = []
+    for window, chosen in _by_window(windows, row, outputs):
+        career = windows.tokens[window]
+        limit = max(BRANCH_TOKENS, len(career))
+        part = (np.cumsum(events.lengths[state[chosen]] - 1) - 1) // limit
+        for some in np.split(chosen, np.flatnonzero(np.diff(part)) + 1):
+            jobs.append(_with_branches(career, windows.at[row[some]], events.gather(state[some]), some))
+    return jobs
+
+
+def _with_branches(career: IntArray, at: IntArray, event: Ragged, outputs: IntArray) -> Job:
+    """The career up to the last line head asked about, and a branch for each event: all its tokens but the last."""
+    career = career[: at.max() + 1]
+    inputs = event.lengths - 1
+    start = len(career) + np.cumsum(inputs) - inputs  # of each branch
+    own = ranges(event.offsets[:-1], inputs)
+    place = np.arange(len(career))
+    # The first token of an event is read at the line head, the others inside the branch.
+    first = event.offsets[:-1]
+    read_at = ranges(start - 1, event.lengths)
+    read_at[first] = at
+    return Job(
+        ids=np.concatenate([career, event.ids[own]]),
+        position=np.concatenate([place, ranges(at + 1, inputs)]),
+        branch=np.concatenate([np.full(len(career), -1), np.repeat(np.arange(len(at)), inputs)]),
+        sees=np.concatenate([place, np.repeat(at, inputs)]),
+        read_at=read_at,
+        read_token=event.ids,
+        read_out=np.repeat(outputs, event.lengths),
+    )
+
+
+def _naive_jobs(windows: Windows, events: Ragged, row: IntArray, state: IntArray, outputs: IntArray) -> list[Job]:
+    """A sequence of its own for every choice: the history, and the event."""
+    jobs = []
+    for output in outputs.tolist():
+        at, event = int(windows.at[row[output]]), events[int(state[output])]
+        history = windows.tokens[int(windows.window[row[output]])][: at + 1]
+        ids = np.concatenate([history, event[:-1]])
+        place = np.arange(len(ids))
+        read_out = np.full(len(event), output)
+        jobs.append(Job(ids, place, np.full(len(ids), -1), place, at + np.arange(len(event)), event, read_out))
+    return jobs
+
+
+def _by_window(windows: Windows, row: IntArray, outputs: IntArray) -> Iterator[tuple[int, IntArray]]:
+    """Each window and its outputs, in the order of their targets."""
+    if not len(outputs):
+        return
+    window = windows.window[row[outputs]]
+    order = np.lexsort((row[outputs], window))
+    for group in np.split(order, np.flatnonzero(np.diff(window[order])) + 1):
+        yield int(window[group[0]]), outputs[group]
+
+
+def _batches(jobs: list[Job], limit: int) -> Iterator[list[Job]]:
+    """Jobs of one kind and of similar length, as many as fit ``limit`` tokens, padding included."""
+    for kind in (False, True):
+        batch: list[Job] = []
+        for job in sorted((job for job in jobs if job.has_branches is kind), key=lambda job: len(job.ids)):
+            if batch and (len(batch) + 1) * len(job.ids) > limit:
+                yield batch
+                batch = []
+            batch.append(job)
+        if batch:
+            yield batch

@@ -1,0 +1,248 @@
+"""Best-first search of a token trie behind many targets: what ``pruning`` does, level by level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.plugins.llm.scoring.choice_sets import Limits
+from harness.plugins.llm.scoring.reader import Careers, Reader, Rows, Store, stored
+from harness.plugins.llm.scoring.trie import Trie
+from harness.plugins.llm.text.tokens import Resumes
+from harness.types import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from harness.plugins.llm.scoring.reader import Pair
+
+
+@dataclass
+class Frontier:
+    """Nodes that mass has reached and that have not been read, f of them.
+
+    target, node: int64 [f]. log_mass: float64 [f], ln P(tokens down to the node | history). must: bool [f], whether a
+    state asked about lies below. path: int64 [f, d], slots of its ancestors' keys and values from the line head down,
+    -1 from its own depth on.
+    """
+
+    target: IntArray
+    node: IntArray
+    log_mass: FloatArray
+    must: BoolArray
+    path: IntArray
+
+    def __len__(self) -> int:
+        return len(self.node)
+
+    def take(self, which: IntArray | BoolArray) -> Frontier:
+        return Frontier(*(column[which] for column in vars(self).values()))
+
+    @classmethod
+    def joined(cls, parts: list[Frontier]) -> Frontier:
+        columns = zip(*(vars(part).values() for part in parts), strict=True)
+        return cls(*(np.concatenate(column) for column in columns))
+
+
+@dataclass
+class Found:
+    """What a group of n targets has found: ln P of titles, float64 [n, K], their sum, the mass left, nodes read."""
+
+    rows: FloatArray
+    found: FloatArray
+    left: FloatArray
+    read: IntArray
+
+
+@dataclass(frozen=True)
+class Search:
+    """Best-first search of one trie behind many targets. slack: most mass left out, as a share of the mass found."""
+
+    reader: Reader
+    trie: Trie
+    resumes: Resumes
+    limits: Limits
+    slack: float
+
+    def run(self, targets: IntArray, asked: IntArray) -> Found:
+        """targets: int64 [n], repeats allowed. asked: int64 [n, m]."""
+        windows = self.resumes.windows(targets)
+        careers, roots = [], np.empty((len(targets), int(self.trie.last[0] - self.trie.first[0])))
+        top, _ = self.trie.children(np.array([0]))
+        for window in range(len(windows.tokens)):
+            of_window = np.flatnonzero(windows.window == window)
+            career, logits = self.reader.career(windows.tokens[window], windows.at[of_window])
+            place, token = np.repeat(np.arange(len(of_window)), len(top)), np.tile(self.trie.token[top], len(of_window))
+            roots[of_window] = self.reader.log_prob(logits, place, token).reshape(len(of_window), -1)
+            careers.append(career)
+        state = _State(self, targets, _needed(self.trie, asked))
+        target = np.repeat(np.arange(len(targets)), len(top))
+        path = np.full((len(target), int(self.trie.depth.max())), -1, dtype=np.int64)
+        state.reach(Frontier(target, np.tile(top, len(targets)), roots.ravel(), np.zeros(len(target), bool), path))
+        chosen = state.choose()
+        if len(targets) > 1 and self._worst(state.frontier.take(chosen), careers) > self.limits.store_bytes:
+            del state, careers
+            half = len(targets) // 2
+            return _joined(self.run(targets[:half], asked[:half]), self.run(targets[half:], asked[half:]))
+        behind = Behind(Careers.stacked(careers), windows.window, windows.at)
+        while chosen.any():
+            state.read(behind, chosen)
+            chosen = state.choose()
+        return state.result()
+
+    def _worst(self, chosen: Frontier, careers: list[Careers]) -> int:
+        """Bytes of keys and values if all that lies below these nodes were read."""
+        layers = careers[0].layers
+        node = sum(int(table.shape[1] * table.shape[3]) * table.element_size() for pair in layers for table in pair)
+        return int(self.trie.inner_below[chosen.node].sum() * node)
+
+
+@dataclass(frozen=True)
+class Behind:
+    """Where the targets of a group stand. window, at: int64 [n], the career of each and the place of its line head."""
+
+    careers: Careers
+    window: IntArray
+    at: IntArray
+
+
+class _State:
+    """The search of one group of targets."""
+
+    def __init__(self, search: Search, targets: IntArray, needed: BoolArray) -> None:
+        self.trie, self.reader, self.limits, self.slack = search.trie, search.reader, search.limits, search.slack
+        n, depth = len(targets), int(self.trie.depth.max())
+        self.needed = needed
+        self.rows = np.full((n, len(self.trie.leaf)), -np.inf)
+        self.found = np.zeros(n)
+        self.nodes_read = np.zeros(n, dtype=np.int64)
+        self.rounds = 0
+        self.store = Store()
+        none = np.zeros(0, dtype=np.int64)
+        self.frontier = Frontier(none, none, np.zeros(0), np.zeros(0, dtype=bool), np.zeros((0, depth), dtype=np.int64))
+
+    def reach(self, new: Frontier) -> None:
+        """Titles that end here are found; the other nodes join the frontier."""
+        leaf = self.trie.is_leaf[new.node]
+        self.rows[new.target[leaf], self.trie.state[new.node[leaf]]] = new.log_mass[leaf]
+        self.found += np.bincount(new.target[leaf], np.exp(new.log_mass[leaf]), minlength=len(self.found))
+        inner = new.take(~leaf)
+        inner.must = self.needed[inner.target, inner.node]
+        self.frontier = Frontier.joined([self.frontier, inner])
+
+    def choose(self) -> BoolArray:
+        """bool [f]: the frontier's nodes to read next, all but the lightest that the slack may still hold."""
+        frontier, n = self.frontier, len(self.found)
+        mass = np.exp(frontier.log_mass)
+        total = np.bincount(frontier.target, mass, minlength=n)
+        # Until titles are found, expect half of the mass to arrive. Early levels leave part of the slack to later ones:
+        # a heavy node set aside would else have to be taken up again when many light ones need its room.
+        expected = np.maximum(self.found, 0.5 * (self.found + total))
+        done = total <= self.slack * self.found
+        budget = np.where(done, np.inf, self.slack * expected * min(0.9, 0.3 + 0.1 * self.rounds))
+        order = np.lexsort((mass, frontier.target))
+        sums = np.cumsum(mass[order])
+        count = np.bincount(frontier.target, minlength=n)
+        before = np.concatenate([[0.0], sums])[np.cumsum(count) - count]
+        lightest_up_to = np.empty(len(order))
+        lightest_up_to[order] = sums - np.repeat(before, count)
+        return np.asarray(frontier.must | (lightest_up_to > budget[frontier.target]), dtype=bool)
+
+    def read(self, behind: Behind, chosen: BoolArray) -> None:
+        """Read these nodes of the frontier; their children take their place."""
+        nodes, self.frontier = self.frontier.take(chosen), self.frontier.take(~chosen)
+        career = behind.window[nodes.target]
+        nodes = nodes.take(np.lexsort((behind.at[nodes.target], career)))
+        career = np.sort(career)
+        kept: list[list[Pair]] = []
+        below: list[Frontier] = []  # joined at the end: the frontier holds hundreds of nodes a target
+        first = int(self.store.layers[0][0].shape[0]) if self.store.layers else 0
+        for batch in self._batches(career):
+            below.append(self._read_batch(behind, nodes, batch, kept, first))
+            first += sum(map(len, batch))
+        self.reach(Frontier.joined(below))
+        self.store.add(kept)
+        self.nodes_read += np.bincount(nodes.target, minlength=len(self.found))
+        self.rounds += 1
+        used, slot = np.unique(self.frontier.path, return_inverse=True)
+        gap = int(len(used) > 0 and used[0] < 0)  # -1, where a path has ended
+        self.frontier.path = slot.reshape(self.frontier.path.shape) - gap
+        self.store.keep(used[gap:])
+
+    def _batches(self, career: IntArray) -> list[list[IntArray]]:
+        """Forward passes, each a list of rows, each row the places (int [q]) of nodes behind one career."""
+        rows: list[IntArray] = []
+        for places in np.split(np.arange(len(career)), np.flatnonzero(np.diff(career)) + 1):
+            rows += np.array_split(places, -(-len(places) // self.limits.row_of_search))
+        rows.sort(key=len)
+        batches: list[list[IntArray]] = [[]]
+        for row in rows:
+            if batches[-1] and len(batches[-1]) + 1 > self.limits.rows(len(row), self.reader.vocabulary):
+                batches.append([])
+            batches[-1].append(row)
+        return batches
+
+    def _read_batch(
+        self, behind: Behind, nodes: Frontier, batch: list[IntArray], kept: list[list[Pair]], first: int
+    ) -> Frontier:
+        """What lies right below these nodes."""
+        rows = self._rows(behind, nodes, batch)
+        logits, layers = self.reader.nodes(rows, behind.careers, self.store)
+        places = np.concatenate(batch)
+        row = np.repeat(np.arange(len(batch)), [len(some) for some in batch])
+        at = np.concatenate([np.arange(len(some)) for some in batch])
+        kept.append(stored(layers, row, at))
+        read = nodes.take(places)
+        child, parent = self.trie.children(read.node)
+        log_prob = self.reader.log_prob(logits, (row * rows.token.shape[1] + at)[parent], self.trie.token[child])
+        below = read.take(parent)
+        below.path[np.arange(len(child)), self.trie.depth[read.node][parent] - 1] = first + parent
+        return Frontier(below.target, child, below.log_mass + log_prob, below.must, below.path)
+
+    def _rows(self, behind: Behind, nodes: Frontier, batch: list[IntArray]) -> Rows:
+        width = max(len(row) for row in batch)
+        places = np.stack([np.pad(row, (0, width - len(row)), mode="edge") for row in batch])  # [R, q]
+        target, node = nodes.target[places], nodes.node[places]
+        past = [np.unique(nodes.path[row]) for row in batch]
+        past = [slots[slots >= 0] for slots in past]
+        length = max(len(slots) for slots in past)
+        table = np.stack([np.pad(slots, (0, length - len(slots)), constant_values=-1) for slots in past])  # [R, a]
+        path = nodes.path[places]  # [R, q, d]
+        sees = np.zeros((*places.shape, length), dtype=bool)
+        for depth in range(path.shape[2]):
+            above = path[:, :, depth]
+            sees |= (above[:, :, None] == table[:, None, :]) & (above >= 0)[:, :, None]
+        return Rows(
+            career=behind.window[target[:, 0]],
+            token=self.trie.token[node],
+            position=behind.at[target] + self.trie.depth[node],
+            visible=behind.at[target] + 1,
+            sees=np.broadcast_to(np.eye(width, dtype=bool), (len(batch), width, width)),
+            past=np.maximum(table, 0),
+            past_sees=sees,
+        )
+
+    def result(self) -> Found:
+        mass = np.exp(self.frontier.log_mass)
+        left: FloatArray = np.bincount(self.frontier.target, mass, minlength=len(self.found)).astype(np.float64)
+        return Found(np.minimum(self.rows, 0.0), self.found, left, self.nodes_read)
+
+
+def _needed(trie: Trie, asked: IntArray) -> BoolArray:
+    """bool [n, M]: the nodes on the way to the states that each target asks about."""
+    needed = np.zeros((len(asked), trie.n_nodes), dtype=bool)
+    row = np.repeat(np.arange(len(asked)), asked.shape[1])
+    node = trie.leaf[asked.ravel()]
+    while len(node):
+        needed[row, node] = True
+        row, node = row[trie.parent[node] >= 0], trie.parent[node][trie.parent[node] >= 0]
+    return needed
+
+
+def _joined(one: Found, other: Found) -> Found:
+    return Found(
+        np.concatenate([one.rows, other.rows]),
+        np.concatenate([one.found, other.found]),
+        np.concatenate([one.left, other.left]),
+        np.concatenate([one.read, other.read]),
+    )

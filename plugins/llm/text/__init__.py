@@ -1,0 +1,1 @@
+"""Careers as text and as tokens."""

@@ -1,0 +1,267 @@
+"""Resumes as token ids: pieces tokenised one by one, laid out in windows that fit the model's context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.errors import RequestError
+from harness.panel import Occupations, Panel
+from harness.plugins.llm.text.resume import DELIMITER, END, EVERYTHING, TextOptions, resume_text, titles
+from harness.types import BoolArray, IntArray
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Token ids of many pieces, one after another: piece i is ``ids[offsets[i]:offsets[i + 1]]``."""
+
+    ids: IntArray
+    offsets: IntArray
+
+    @property
+    def lengths(self) -> IntArray:
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, i: int) -> IntArray:
+        return self.ids[self.offsets[i] : self.offsets[i + 1]]
+
+    def gather(self, pieces: IntArray) -> Ragged:
+        """The pieces of these numbers (int [n]), in that order, repeats allowed."""
+        lengths = self.lengths[pieces]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        positions = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][pieces] - offsets[:-1], lengths)
+        return Ragged(self.ids[positions], offsets)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Ragged]) -> Ragged:
+        """The pieces of one after those of the other."""
+        lengths = np.concatenate([part.lengths for part in parts])
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return cls(np.concatenate([part.ids for part in parts]), offsets)
+
+    @classmethod
+    def of(cls, pieces: Sequence[Sequence[int]]) -> Ragged:
+        offsets = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]).astype(np.int64)
+        ids = np.fromiter((i for piece in pieces for i in piece), dtype=np.int64, count=offsets[-1])
+        return cls(ids, offsets)
+
+
+NOTHING: IntArray = np.zeros(0, dtype=np.int64)
+
+
+def ranges(start: IntArray, length: IntArray) -> IntArray:
+    """start[0], start[0] + 1, ... (length[0] of them), then those of the next, in one array."""
+    shift = np.repeat(start - (np.cumsum(length) - length), length)
+    return np.asarray(shift + np.arange(length.sum()), dtype=np.int64)
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, strings: Sequence[str]) -> list[list[int]]:
+    """Each string's ids as they stand inside a text, without any special token; the empty string has none.
+
+    A tokenizer that puts a blank before whatever it is given (Llama 2, Mistral) is given a character more, and that
+    character's ids are taken away again.
+    """
+    if not strings:
+        return []
+    lead = ":" if _adds_blank(tokenizer) else ""
+    head = _ids(tokenizer, [lead])[0] if lead else []
+    rows = _ids(tokenizer, [lead + text for text in strings])
+    if any(row[: len(head)] != head for row in rows):
+        rows = [head + row for row in _ids(tokenizer, strings)]  # what follows merges with the lead: it stands alone
+    return [row[len(head) :] if text else [] for row, text in zip(rows, strings, strict=True)]
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, strings: Sequence[str]) -> list[list[int]]:
+    ids = tokenizer(list(strings), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+    return [[int(i) for i in row] for row in ids]
+
+
+def _adds_blank(tokenizer: PreTrainedTokenizerBase) -> bool:
+    return str(tokenizer.convert_ids_to_tokens(_ids(tokenizer, ["a"])[0])[0]).startswith("\u2581")  # its blank
+
+
+def encode_titles(
+    tokenizer: PreTrainedTokenizerBase, occupations: Occupations, options: TextOptions = EVERYTHING
+) -> Ragged:
+    """Each state's event [K]: the ids of its title and of the delimiter that ends it.
+
+    RequestError where two titles become the same ids, or one event begins another: their probabilities would not be
+    those of two different outcomes.
+    """
+    texts = titles(occupations, options)
+    end = encode(tokenizer, [DELIMITER])[0]
+    rows = encode(tokenizer, texts)
+    order = sorted(range(len(rows)), key=lambda k: rows[k] + end)
+    # In dictionary order whatever begins a sequence stands right before it.
+    for one, other in pairwise(order):
+        first, second = rows[one] + end, rows[other] + end
+        if second[: len(first)] == first:
+            codes, kind = occupations.codes, type(tokenizer).__name__
+            raise RequestError(
+                f"the language model cannot tell the states '{codes[one]}' and '{codes[other]}' apart: their titles "
+                f"{occupations.titles[one]!r} and {occupations.titles[other]!r} become the same tokens ({kind}); "
+                "give them titles that differ in more than blanks, or choose another base"
+            )
+    return Ragged.of([row + end for row in rows])
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Token sequences, one a window on a career, with the targets that each is to predict.
+
+    tokens: W sequences. target: int64 [n], the target records; window: int64 [n], where each is predicted; at: int64
+    [n], position of the last token of the target's line head there: what stands after it is the title.
+    """
+
+    tokens: Ragged
+    target: IntArray
+    window: IntArray
+    at: IntArray
+
+
+class Resumes:
+    """The tokenised resumes of one panel.
+
+    context: the most tokens a sequence may have. A target whose history is longer loses its oldest records, as few as
+    let the header, the rest of the history, the target's line head and the longest title fit; how many depends on
+    nothing but the history. options: what of a career is written; no target sees more than ``options.history`` records.
+    prefix: token ids [p] that every sequence begins with, after the token that begins a text; they count as well.
+    """
+
+    def __init__(
+        self,
+        panel: Panel,
+        tokenizer: PreTrainedTokenizerBase,
+        events: Ragged,
+        context: int,
+        options: TextOptions = EVERYTHING,
+        prefix: IntArray = NOTHING,
+    ) -> None:
+        text = resume_text(panel, options)
+        self._history = panel.n_records if options.history is None else options.history
+        start = [] if tokenizer.bos_token_id is None else [int(tokenizer.bos_token_id)]
+        self.start, self.prefix = len(start), prefix
+        start += prefix.tolist()
+        headers = [start + row for row in encode(tokenizer, text.headers.strings)]
+        heads, full_heads = (encode(tokenizer, t.strings) for t in (text.heads, text.full_heads))
+        self._pieces = Ragged.of([*headers, *heads, *full_heads, *events_of(events), *encode(tokenizer, [END])])
+        self.panel = panel
+        self.events = events
+        self.context = context
+        shift = len(headers)
+        self._header = text.headers.index[panel.person]  # [N], of each record's person
+        self._head = shift + text.heads.index
+        self._full_head = shift + len(heads) + text.full_heads.index
+        self._event = shift + len(heads) + len(full_heads) + panel.state.astype(np.int64)
+        self._end = len(self._pieces) - 1
+
+    def with_states(self, state: IntArray) -> Resumes:
+        """The resumes of the same persons with other states: int [N]."""
+        other = copy(self)
+        other.panel = replace(self.panel, state=state)
+        other._event = self._event + state.astype(np.int64) - self.panel.state
+        return other
+
+    def first_records(self, targets: IntArray) -> IntArray:
+        """int64 [n]: the oldest record that each target's window keeps; the target itself where none fits."""
+        length = self._pieces.lengths
+        line = length[self._head] + length[self._event]
+        before = np.concatenate([[0], np.cumsum(line)])  # tokens of all lines before each record, short heads
+        entry = self.panel.offsets[:-1][self.panel.person[targets]]
+        # What a window that begins at a record saves, against one that begins at record 0 of the panel.
+        saved = before[:-1] - (length[self._full_head] - length[self._head])
+        need = length[self._header[targets]] + before[targets] + length[self._head[targets]] + self.events.lengths.max()
+        first = entry.astype(np.int64)
+        for i in np.flatnonzero(need - saved[entry] > self.context):
+            fits = np.flatnonzero(need[i] - saved[entry[i] : targets[i] + 1] <= self.context)
+            if not len(fits):
+                raise RequestError(self._no_room())
+            first[i] = entry[i] + fits[0]
+        return np.maximum(first, targets - self._history)
+
+    def _no_room(self) -> str:
+        needs = "a resume's header, one line head and the longest title"
+        more = f"the model's context of {self.context}: choose a base, or max_context, with more"
+        if not len(self.prefix):
+            return f"{needs} need more tokens than {more}"
+        return (
+            f"{needs} and the careers shown before it, {len(self.prefix)} tokens, need more than {more}, or fewer shots"
+        )
+
+    def windows(self, targets: IntArray, end: bool = False) -> Windows:
+        """The sequences that predict these target records (int64 [n], increasing), titles of the targets included.
+
+        Targets that see their whole career so far share one sequence a person. end: write the end line after careers
+        that are complete.
+        """
+        first = self.first_records(targets)
+        shortened = first > self.panel.offsets[:-1][self.panel.person[targets]]
+        # One window for a person's unshortened targets, one for every other target.
+        key = np.where(shortened, self.panel.n_persons + np.arange(len(targets)), self.panel.person[targets])
+        _, leader, window = np.unique(key, return_index=True, return_inverse=True)
+        window = window.reshape(-1)
+        last = np.zeros(len(leader), dtype=np.int64)
+        np.maximum.at(last, window, targets)
+        complete = last + 1 == self.panel.offsets[1:][self.panel.person[last]] if end else np.zeros(len(last), bool)
+        return self._lay_out(targets, window, (first[leader], last), complete)
+
+    def _lay_out(
+        self, targets: IntArray, window: IntArray, span: tuple[IntArray, IntArray], complete: BoolArray
+    ) -> Windows:
+        first, last = span
+        lines = last - first + 1
+        # Pieces of a window: header, then head and event of every line, then the end line where there is one.
+        count = 1 + 2 * lines + complete
+        start = np.concatenate([[0], np.cumsum(count)])
+        pieces = np.full(start[-1], self._end, dtype=np.int64)
+        pieces[start[:-1]] = self._header[first]
+        line_start = np.cumsum(lines) - lines
+        records = np.arange(lines.sum()) + np.repeat(first - line_start, lines)
+        slot = np.repeat(start[:-1] + 1 - 2 * line_start, lines) + 2 * np.arange(lines.sum())
+        pieces[slot] = self._head[records]
+        pieces[start[:-1] + 1] = self._full_head[first]
+        pieces[slot + 1] = self._event[records]
+        laid = self._pieces.gather(pieces)
+        tokens = Ragged(laid.ids, laid.offsets[start])
+        line_of_target = line_start[window] + targets - first[window]
+        at = laid.offsets[slot[line_of_target] + 1] - 1 - tokens.offsets[window]
+        return Windows(tokens, targets, window, at)
+
+    def dropped(self, targets: IntArray) -> IntArray:
+        """int64 [n]: how many records of each target's history do not fit the context."""
+        wanted = np.maximum(self.panel.entries[self.panel.person[targets]], targets - self._history)
+        return np.asarray(self.first_records(targets) - wanted, dtype=np.int64)
+
+    def records_dropped(self) -> int:
+        """How many records the last prediction of their career could not see, for want of context."""
+        return int(self.dropped(self.panel.offsets[1:].astype(np.int64) - 1).sum())
+
+
+def events_of(events: Ragged) -> list[list[int]]:
+    return [piece.tolist() for piece in np.split(events.ids, events.offsets[1:-1])]
+
+
+def new_tokens(panels: Sequence[Panel], whole_titles: bool, options: TextOptions = EVERYTHING) -> list[str]:
+    """Every blank-delimited word of the panels' resumes as a token would have it, its blank included, sorted.
+
+    whole_titles: every state's whole title in the place of its words; it is then one token wherever it stands, as in a
+    model of codes.
+    """
+    found: set[str] = set()
+    for text in (resume_text(panel, options) for panel in panels):
+        found |= set(text.titles) if whole_titles else set()
+        for string in (*text.headers.strings, *text.full_heads.strings, *(() if whole_titles else text.titles)):
+            for i, word in enumerate(string.removesuffix(DELIMITER).split(" ")):
+                found.add(f" {word}" if i else word)
+    return sorted(found - {"", " "})
