@@ -1,0 +1,187 @@
+"""The code that a result depends on: the import closure of modules, as syntax trees.
+
+A file counts as its syntax tree without docstrings, comments, type-checking blocks and import statements, and without
+its name. So a comment, a moved module or another layout of lines is the same code, and a changed constant is not. No
+file is imported to be read, and no list of files is kept by hand.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+PLUMBING = "harness.system"  # this package knows nothing of careers: no figure depends on it
+IMPORTS = (ast.Import, ast.ImportFrom)
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+UNSAID = {"kind", "type_comment"}  # how a constant was written, and a comment
+
+
+@cache
+def digest(*modules: str) -> str:
+    """64 hexadecimal digits of SHA-256 over the import closure of the modules, whatever their files are called.
+
+    It is read from disk once a process and then stays, as the code that the process has loaded does.
+    """
+    return hashlib.sha256("".join(sorted(closure(*modules).values())).encode()).hexdigest()
+
+
+def closure(*modules: str) -> dict[str, str]:
+    """Digest of every module that these import, directly or not, and of themselves: name -> hexadecimal digits.
+
+    Imports inside functions count. Followed are modules of the packages that the given ones lie in, and of ``harness``
+    but for ``harness.system``. Of a package that only hands on names, those asked for are followed to where they are
+    defined.
+    """
+    packages = {name.split(".")[0] for name in modules} | {"harness"}
+    found: dict[str, str] = {}
+    seen: set[tuple[str, str | None]] = set()
+    waiting: list[tuple[str, str | None]] = [(name, None) for name in modules]
+    while waiting:
+        asked = waiting.pop()
+        module, name = asked
+        if asked in seen or module.split(".")[0] not in packages or _is_plumbing(module):
+            continue
+        seen.add(asked)
+        source = _source(module)
+        if source is None:
+            continue
+        if name is not None and source.hands_on and name in source.origins:
+            waiting.append(source.origins[name])
+            continue
+        if module not in found:
+            found[module] = source.digest
+            waiting += source.imports
+    return found
+
+
+@dataclass(frozen=True)
+class Source:
+    """One module as its closure needs it.
+
+    imports: (module, name) of every import; the name is None where the whole module is meant. origins: the same by the
+    name that the import binds. hands_on: the file defines nothing itself, and only gives names of others.
+    """
+
+    digest: str
+    imports: tuple[tuple[str, str | None], ...]
+    origins: dict[str, tuple[str, str | None]]
+    hands_on: bool
+
+
+@cache
+def _source(module: str) -> Source | None:
+    """None where there is no Python file of that name."""
+    path = file_of(module)
+    if path is None:
+        return None
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    reader = _Reader()
+    tree = ast.parse(path.read_bytes(), str(path))
+    reader.read(tree)
+    origins = dict(bound for node in reader.imports for bound in _origins(node, package))
+    return Source(
+        digest=hashlib.sha256("\0".join(reader.words).encode()).hexdigest(),
+        imports=tuple(origin for node in reader.imports for _, origin in _origins(node, package)),
+        origins=origins,
+        hands_on=all(isinstance(node, IMPORTS) or _is_docstring(node) or _is_all(node) for node in tree.body),
+    )
+
+
+@cache
+def file_of(module: str) -> Path | None:
+    """The Python file of a module, found by its package's folder; None where there is none."""
+    top, *parts = module.split(".")
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    folders = [Path(place) for place in spec.submodule_search_locations or ()]
+    path = Path(spec.origin) if spec.origin else None
+    for depth, part in enumerate(parts, start=1):
+        packages = [folder / part for folder in folders if (folder / part / "__init__.py").is_file()]
+        files = [folder / f"{part}.py" for folder in folders if (folder / f"{part}.py").is_file()]
+        path = packages[0] / "__init__.py" if packages else files[0] if files else None
+        folders = packages
+        if path is None:  # installed elsewhere than beside its parent
+            loaded = sys.modules.get(".".join([top, *parts[:depth]]))
+            origin = getattr(loaded, "__file__", None)
+            if origin is None:
+                return None
+            path, folders = Path(origin), [Path(place) for place in getattr(loaded, "__path__", ())]
+    return path if path is not None and path.suffix == ".py" else None
+
+
+def _is_plumbing(module: str) -> bool:
+    return module == PLUMBING or module.startswith(f"{PLUMBING}.")
+
+
+def _is_for_checkers(node: ast.If) -> bool:
+    test = node.test
+    return (test.id if isinstance(test, ast.Name) else getattr(test, "attr", None)) == "TYPE_CHECKING"
+
+
+def _is_all(node: ast.stmt) -> bool:
+    """The node only lists the names that a package hands on."""
+    return isinstance(node, ast.Assign) and [getattr(target, "id", None) for target in node.targets] == ["__all__"]
+
+
+def _origins(node: ast.AST, package: str) -> Iterator[tuple[str, tuple[str, str | None]]]:
+    """The name that each import of a statement binds, and the (module, name) that it stands for."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield alias.asname or alias.name, (alias.name, None)
+    elif isinstance(node, ast.ImportFrom):
+        parts = package.split(".")[: 1 - node.level or None] if node.level else []
+        module = ".".join([*parts, *([node.module] if node.module else [])])
+        for alias in node.names:
+            inner = f"{module}.{alias.name}"
+            yield alias.asname or alias.name, (inner, None) if file_of(inner) else (module, alias.name)
+
+
+class _Reader:
+    """Writes a tree as words, the same in every version of Python, and finds its imports on the way."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.imports: list[ast.Import | ast.ImportFrom] = []
+
+    def read(self, node: ast.AST) -> None:
+        """Append the words of a node; empty fields are not said."""
+        words = self.words
+        words.append(type(node).__name__)
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if type(value) is list:
+                if not value:
+                    continue
+                words.append(name)
+                start = 1 if name == "body" and isinstance(node, DOCUMENTED) and _is_docstring(value[0]) else 0
+                for item in value[start:]:
+                    self._read_item(item)
+            elif isinstance(value, ast.AST):
+                if name != "ctx":
+                    words.append(name)
+                    self._read_item(value)
+            elif (value is not None or type(node) is ast.Constant) and name not in UNSAID:
+                words += (name, repr(value))
+        words.append(".")
+
+    def _read_item(self, item: object) -> None:
+        if isinstance(item, IMPORTS):
+            self.imports.append(item)
+        elif not isinstance(item, ast.AST):
+            self.words.append(repr(item))
+        elif not isinstance(item, ast.If) or not _is_for_checkers(item):
+            self.read(item)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
