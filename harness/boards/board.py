@@ -10,26 +10,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from harness.boards.rows import (
-    MIX,
-    OPTIONAL,
-    Row,
-    Standing,
-    can_be_part,
-    design_of,
-    is_competitor,
-    is_of_board,
-    label,
-    row_of,
-)
+from harness.boards.rows import Row, Standing, row_of
 from harness.boards.views import Views, views_of
 from harness.errors import RequestError
-from harness.records.record import Head, Record, Store, is_submitted, panel_folder
+from harness.records.kinds import MIX, is_mix_of_board, is_ranked, is_submitted, survey_design_of
+from harness.records.record import Head, Record
+from harness.records.store import Store, panel_folder
 from harness.stats.confidence_set import confidence_set, ranks
 from harness.stats.inference import Resampled
 from harness.types import FloatArray
 
-__all__ = ["MIX", "OPTIONAL", "Board", "Row", "boards", "boards_in", "boards_with", "can_be_part", "label"]
+__all__ = ["Board", "Row", "boards", "boards_in", "boards_with"]
 
 AnyRecord = TypeVar("AnyRecord", bound=Head)
 NULL_MODEL = "marginal"  # the constants-only model that McFadden's R2 is measured against
@@ -143,7 +134,7 @@ def _newest(group: list[AnyRecord]) -> list[AnyRecord]:
 
 def _question(record: AnyRecord) -> str:
     """Of the records that share it the newest stands. Of what was submitted it is the name: a file is mended."""
-    if is_of_board(record):
+    if is_mix_of_board(record):
         return MIX
     return f"submitted as {record.configuration.model}" if is_submitted(record) else record.configuration.key()
 
@@ -156,7 +147,7 @@ def _board(group: list[Record], folder: str, superseded: int = 0) -> Board:
     shown = sorted(whole or smaller, key=lambda r: r.id)
     _require_same_transitions([*shown, *smaller])
     head, panel = shown[0], shown[0].configuration.panel
-    design = design_of(head)
+    design = survey_design_of(head)
     standings = _standings(shown)
     views = views_of([shown[i] for i in standings], smaller)
     rows = (row_of(shown[i], standing, shown) for i, standing in standings.items())
@@ -193,10 +184,10 @@ def _require_same_transitions(records: list[Record]) -> None:
 def _standings(records: list[Record]) -> dict[int, Standing]:
     """Where each record stands, by its position among these, best first: all from one set of draws."""
     sums = np.column_stack([record.evidence.log_likelihood for record in records]).astype(np.float64)
-    drawn = Resampled(sums, records[0].evidence.counted, design_of(records[0]))
+    drawn = Resampled(sums, records[0].evidence.counted, survey_design_of(records[0]))
     perplexities = drawn.perplexities()
     order = np.argsort(-drawn.mean, kind="stable")
-    rivals = [int(i) for i in order if is_competitor(records[i])]
+    rivals = [int(i) for i in order if is_ranked(records[i])]
     behind = drawn.differences(rivals[0]) if rivals else []
     null = _find(records, lambda r: r.configuration.model == NULL_MODEL)
     truth = _find(records, lambda r: r.knows_truth)

@@ -14,11 +14,13 @@ import numpy as np
 
 from harness.boards.board import Board, Row, boards
 from harness.boards.compare import Apart, apart
-from harness.boards.rows import MIX, design_of, is_competitor, label, with_newer
+from harness.boards.rows import with_newer
 from harness.boards.views import Curve, Reliability, Slice, reliability_of, slices_of
 from harness.model.contract import ModelSpec
 from harness.model.dataset import DatasetSpec
-from harness.records.record import Head, Record, Store, is_submitted
+from harness.records.kinds import MIX, is_ranked, is_submitted, label, survey_design_of
+from harness.records.record import Head, Record
+from harness.records.store import Store
 from harness.runs.run import code_version
 from harness.stats import inference
 from harness.stats.inference import Estimate, Resampled
@@ -159,7 +161,7 @@ def intervals(record: Record) -> dict[str, Estimate]:
         values = getattr(evidence, key)
         if values is not None:
             columns[key] = np.asarray(values, dtype=np.float64)
-    drawn = Resampled(np.column_stack(list(columns.values())), record.evidence.counted, design_of(record))
+    drawn = Resampled(np.column_stack(list(columns.values())), record.evidence.counted, survey_design_of(record))
     if drawn.units < 2:
         return {}
     of = dict(zip(columns, inference.estimates(drawn.mean, drawn.means), strict=True))
@@ -186,7 +188,9 @@ def _place(record: Record, board: Board, best: Record | None) -> Place:
         and best.evidence.same_transitions(record.evidence)
     ):
         sums = np.array(record.evidence.log_likelihood), np.array(best.evidence.log_likelihood)
-        [behind] = inference.differences(sums[0][:, None], sums[1], record.evidence.counted, design=design_of(record))
+        [behind] = inference.differences(
+            sums[0][:, None], sums[1], record.evidence.counted, design=survey_design_of(record)
+        )
     return Place(
         row=row,
         of=sum(other.rank is not None for other in board.rows),
@@ -224,7 +228,7 @@ def _elsewhere(record: Record, shelf: _Shelf, scoring_params: Sequence[str]) -> 
         board = shelf.board(head.configuration.task)
         other = shelf.records[head.id]
         sums = np.array(other.evidence.log_likelihood)
-        level = inference.perplexity(sums, other.evidence.counted, design=design_of(other))
+        level = inference.perplexity(sums, other.evidence.counted, design=survey_design_of(other))
         row = next((row for row in board.rows if row.record == head.id), None)
         ranked = sum(one.rank is not None for one in board.rows)
         found.append(Elsewhere(head.id, head.configuration.task, label(other), level, row, ranked))
@@ -232,6 +236,6 @@ def _elsewhere(record: Record, shelf: _Shelf, scoring_params: Sequence[str]) -> 
 
 
 def _is_here(record: Record, here: Here) -> bool | None:
-    if here.model is None or not (is_competitor(record) or record.knows_truth) or is_submitted(record):
+    if here.model is None or not (is_ranked(record) or record.knows_truth) or is_submitted(record):
         return None
     return record.configuration.code == code_version(here.model)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.boards.rows import design_of, is_competitor, label
 from harness.boards.views import FEW, jackknifed
 from harness.errors import RequestError, did_you_mean
 from harness.records.evidence import Part
+from harness.records.kinds import is_ranked, label, survey_design_of
 from harness.records.record import Record
 from harness.stats.confidence_set import confidence_set, ranks
 from harness.stats.inference import Estimate, Resampled
@@ -103,14 +103,14 @@ def compare(records: Sequence[Record]) -> tuple[Compared, ...]:
     """The runs in the order given, all on one set of draws. RequestError as ``require_comparable``."""
     require_comparable(records)
     sums = np.column_stack([record.evidence.log_likelihood for record in records]).astype(np.float64)
-    drawn = Resampled(sums, records[0].evidence.counted, design_of(records[0]))
+    drawn = Resampled(sums, records[0].evidence.counted, survey_design_of(records[0]))
     rows = [
         Compared(record.id, name, perplexity, None if i == 0 else difference)
         for i, (record, name, perplexity, difference) in enumerate(
             zip(records, names_of(records), drawn.perplexities(), drawn.differences(0), strict=True)
         )
     ]
-    competing = [i for i, record in enumerate(records) if is_competitor(record)]
+    competing = [i for i, record in enumerate(records) if is_ranked(record)]
     if len(records) < 3 or len(competing) < 2:
         return tuple(rows)
     among = drawn.only(competing)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.boards.board import MIX, can_be_part, label
 from harness.errors import RequestError
 from harness.records import predictions as probabilities
+from harness.records.kinds import MIX, is_ranked, label
 from harness.records.predictions import Said
 from harness.records.record import Configuration, Measured, Record, now
 from harness.stats.mixture import Weights, best_weights, log_mixture
@@ -106,7 +106,7 @@ def _require_mixable(parts: Sequence[Record]) -> None:
     first = parts[0].configuration
     for record in parts:
         asked = record.configuration
-        if not can_be_part(record):
+        if not is_ranked(record):
             why = (
                 "is a mix: name its runs instead" if asked.model == MIX else "is told the truth, and so would a mix be"
             )

@@ -1,4 +1,4 @@
-"""What a board says of one record: its label, its line, and whether it may be part of an ensemble."""
+"""A board's line on one record: its figures, its place among the others, and what was unusual about its run."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from harness.records.record import Head, Mass, Measured, Record, figures, is_submitted
+from harness.records.kinds import MIX, is_mix_of_board, is_ranked, is_submitted, label
+from harness.records.record import Mass, Measured, Record, figures
 from harness.stats.figures import METRICS
-from harness.stats.inference import Design, Estimate
+from harness.stats.inference import Estimate
 
-MIX = "mix"  # what the records of ensembles of finished runs call their model
 LARGE = 0.01  # the weight from which a part of an ensemble is named
 
 
@@ -66,7 +66,7 @@ class Row:
 
 
 # Fields of a row that are left out of tables where nothing is to be said, so that older tables stay as they are.
-OPTIONAL = (
+OPTIONAL_FIELDS = (
     "train_also",
     "pretrained_on",
     "records_unseen",
@@ -76,45 +76,6 @@ OPTIONAL = (
     "mix_superseded",
     "mix_without",
 )
-
-
-def can_be_part(record: Record) -> bool:
-    """Whether the record is of a run that an ensemble can be made of: no ensemble itself, and not told the truth."""
-    return is_competitor(record)
-
-
-def is_of_board(record: Head) -> bool:
-    """Whether the record is a mix of all the rows that its board had."""
-    return record.configuration.model == MIX and record.configuration.parameters.get("of") == "board"
-
-
-def is_competitor(record: Record) -> bool:
-    """Whether the record is of a model that others are ranked against."""
-    return record.configuration.model != MIX and not record.knows_truth
-
-
-def design_of(record: Record) -> Design | None:
-    """How the record's persons were drawn; None where each was drawn alone."""
-    evidence = record.evidence
-    if evidence.units is None and evidence.strata is None:
-        return None
-    units = evidence.units if evidence.units is not None else list(range(len(evidence.ids)))
-    return Design.of(units, evidence.strata)
-
-
-def label(record: Record, sizes: bool = True) -> str:
-    """The model, and in brackets what it was asked for beyond the defaults, the seed and further panels included.
-
-    sizes: also how many training persons, where not all.
-    """
-    asked = record.configuration
-    changed = dict(asked.changed)
-    if asked.seed:
-        changed["seed"] = asked.seed
-    parts = [f"{k}={v}" for k, v in sorted(changed.items())] + [f"train also {p.name}" for p in asked.train_also]
-    parts += [f"{asked.train_persons:,} training persons"] if sizes and asked.train_persons else []
-    parts += [f"pretrained on {asked.pretrain.name}"] if asked.pretrain else []
-    return f"{asked.model} ({', '.join(parts)})" if parts else asked.model
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +135,9 @@ def _of_mix(record: Record, shown: Sequence[Record]) -> dict[str, Any]:
     large = sorted((run for run in weights if weights[run] >= LARGE), key=lambda run: (-weights[run], run))
     told = ", ".join(f"{names[run]} {weights[run]:.2f}" for run in large)
     small = len(weights) - len(large)
-    without = [label(other) for other in shown if can_be_part(other) and other.id not in weights]
+    without = [label(other) for other in shown if is_ranked(other) and other.id not in weights]
     return {
         "mix_of": told + (f"; {small} more of less than {LARGE:.0%}" if small else ""),
         "mix_superseded": len(set(weights) - {other.id for other in shown}) or None,
-        "mix_without": ", ".join(sorted(without)) or None if is_of_board(record) else None,
+        "mix_without": ", ".join(sorted(without)) or None if is_mix_of_board(record) else None,
     }

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.boards.rows import design_of, is_competitor, label, with_newer
-from harness.records.record import Record, is_submitted
+from harness.boards.rows import with_newer
+from harness.records.kinds import is_ranked, is_submitted, label, survey_design_of
+from harness.records.record import Record
 from harness.stats import inference
 from harness.stats.calibration import reliability
 from harness.stats.figures import calibration_table
@@ -142,7 +143,7 @@ def reference_of(rows: Sequence[Record]) -> int | None:
     None where no row has slices.
     """
     have = [i for i, record in enumerate(rows) if record.slices is not None]
-    return next((i for i in have if is_competitor(rows[i])), next(iter(have), None))
+    return next((i for i in have if is_ranked(rows[i])), next(iter(have), None))
 
 
 def _level(rows: Sequence[Record], reference: int, dimension: str, name: str) -> Level:
@@ -220,14 +221,14 @@ def curves_of(rows: Sequence[Record], smaller: Sequence[Record]) -> tuple[Curve,
 def _point(record: Record) -> Point | None:
     evidence = record.evidence
     sums = np.array(evidence.log_likelihood)
-    level = inference.perplexity(sums, evidence.counted, design=design_of(record))
+    level = inference.perplexity(sums, evidence.counted, design=survey_design_of(record))
     persons = record.configuration.train_persons or record.facts.get("train_persons")
     return None if persons is None else Point(int(persons), record.id, level)
 
 
 def _seconds(record: Record) -> float | None:
     """What the fit and the scores took here; None of what was made from finished runs, elsewhere, or from the truth."""
-    if not is_competitor(record) or is_submitted(record):
+    if not is_ranked(record) or is_submitted(record):
         return None
     return record.measured.fit_seconds + record.measured.score_seconds
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from harness.boards.rows import label
 from harness.claims.paper import (
     CLAIMS,
     CODES,
@@ -26,7 +25,9 @@ from harness.claims.paper import (
     is_of_base,
 )
 from harness.claims.verdict import Verdict, judge
-from harness.records.record import Configuration, Head, PanelFacts, Record, Store, is_submitted, panel_folder, slug
+from harness.records.kinds import is_submitted, label
+from harness.records.record import Configuration, Head, PanelFacts, Record
+from harness.records.store import Store, panel_folder, slug
 
 NO_RECORD = "no record of it"
 Key = tuple[str, str]

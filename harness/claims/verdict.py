@@ -14,9 +14,9 @@ from typing import Literal
 
 import numpy as np
 
-from harness.boards.rows import design_of, label
 from harness.claims.paper import Against, Arm, Claim
 from harness.errors import RequestError
+from harness.records.kinds import label, survey_design_of
 from harness.records.record import Record
 from harness.stats.inference import Estimate, Resampled
 
@@ -127,7 +127,7 @@ def _differences(ours: Record, theirs: Sequence[Record]) -> list[Estimate]:
                 "not count the same transitions at risk: one of the files was edited; run it again with --force"
             )
     sums = np.column_stack([record.evidence.log_likelihood for record in (ours, *theirs)]).astype(np.float64)
-    return [-behind for behind in Resampled(sums, ours.evidence.counted, design_of(ours)).differences(0)[1:]]
+    return [-behind for behind in Resampled(sums, ours.evidence.counted, survey_design_of(ours)).differences(0)[1:]]
 
 
 def _outcome(gap: Estimate) -> Outcome:

@@ -11,7 +11,8 @@ from harness.cli.options import RECORDS, DataOption, JsonOption, PretrainOption,
 from harness.cli.run import further_panels, read_resumes
 from harness.model.params import parse
 from harness.panel.weights import weighted
-from harness.records.record import Record, Store
+from harness.records.record import Record
+from harness.records.store import Store
 from harness.registry import Registry
 from harness.runs.execute import Workshop, require_pretraining
 from harness.system import processes

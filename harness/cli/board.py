@@ -13,7 +13,8 @@ from harness.cli import console
 from harness.cli.options import BOARDS, RECORDS, BoardsOption, RecordsOption
 from harness.errors import RequestError, RunError, did_you_mean
 from harness.records.evidence import add_up
-from harness.records.record import Record, Store, figures
+from harness.records.record import Record, figures
+from harness.records.store import Store
 from harness.registry import Registry
 from harness.stats.figures import Metric
 

@@ -9,14 +9,15 @@ from typing import Annotated
 import typer
 
 from harness.boards.card import Here, card_of
-from harness.boards.rows import MIX
 from harness.cli import console
 from harness.cli.board import records_folder
 from harness.cli.compare import named
 from harness.cli.options import RECORDS, JsonOption, RecordsOption
 from harness.cli.reproduce import command, opened_by
-from harness.records.record import Record, is_submitted, write_atomically
+from harness.records.kinds import MIX, is_submitted
+from harness.records.record import Record
 from harness.registry import Registry
+from harness.system.files import write_atomically
 
 
 def card(

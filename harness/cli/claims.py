@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.boards.rows import label
 from harness.claims.found import in_store
 from harness.claims.paper import CLAIMS, FURTHER, LANGUAGE_MODEL, Claim
 from harness.claims.plan import Request, Step, carry_out, chosen, require_arms, steps
@@ -32,7 +31,9 @@ from harness.model.params import Settings, pairs, parse
 from harness.panel.careers import Panel
 from harness.panel.survey_design import surveyed
 from harness.panel.weights import weighted_alike
-from harness.records.record import Record, Store
+from harness.records.kinds import label
+from harness.records.record import Record
+from harness.records.store import Store
 from harness.registry import Registry
 from harness.render import claims as tables
 from harness.render import write

@@ -18,7 +18,8 @@ from harness.cli.options import RECORDS, JsonOption, RecordsOption
 from harness.cli.reproduce import command
 from harness.errors import RequestError
 from harness.records.predictions import Said, load, path_of
-from harness.records.record import Record, Store, find_record
+from harness.records.record import Record
+from harness.records.store import Store, find_record
 from harness.registry import Registry
 from harness.render.boards.sections import Section
 from harness.system.machine import cache_folder

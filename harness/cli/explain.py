@@ -9,15 +9,16 @@ from typing import Annotated
 
 import typer
 
-from harness.boards.board import label
 from harness.cli import console
 from harness.cli.board import records_folder
 from harness.cli.options import RECORDS, JsonOption, RecordsOption
 from harness.cli.reproduce import command
 from harness.errors import RequestError
 from harness.model.contract import Table
-from harness.records.record import find_record, write_atomically
+from harness.records.kinds import label
+from harness.records.store import find_record
 from harness.registry import Registry
+from harness.system.files import write_atomically
 from harness.system.machine import cache_folder
 
 WIDE = 110  # terminal columns below which a table leaves out its intervals

@@ -24,7 +24,7 @@ from harness.errors import HarnessError, RequestError
 from harness.model.params import Settings, pairs, parse, validate
 from harness.panel.careers import Panel
 from harness.panel.weights import weighted
-from harness.records.record import Store
+from harness.records.store import Store
 from harness.registry import Registry
 from harness.runs.execute import Workshop, require_pooling, require_pretraining
 from harness.runs.run import Run
@@ -141,7 +141,7 @@ def _forecast_all(
         tasks = (workshop.registry.task("next_occ"),)
         try:
             device = resolve_device(request.device, entry.item.needs)
-            learned = resumes if entry.item.pretrains else None
+            learned = resumes if entry.item.pretrainable else None
             run = Run(entry, params, tasks, plan.known, request.seed, device, also, learned)
             done.append(forecast_one(run, plan, request.samples, workshop))
             console.say(f"{name}: fit {done[-1].fit_seconds:.1f} s, sampling {done[-1].sample_seconds:.1f} s")

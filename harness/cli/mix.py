@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from harness.boards.board import Board, boards, boards_with, can_be_part, label
+from harness.boards.board import Board, boards, boards_with
 from harness.boards.mix import mix as mix_runs
 from harness.boards.mix import without_valid
 from harness.cli import console
@@ -18,7 +18,9 @@ from harness.cli.options import RECORDS, JsonOption, RecordsOption
 from harness.cli.reproduce import command
 from harness.errors import HarnessError, RequestError
 from harness.records import predictions as probabilities
-from harness.records.record import Record, Store, figures, find_record
+from harness.records.kinds import is_ranked, label
+from harness.records.record import Record, figures
+from harness.records.store import Store, find_record
 from harness.registry import Registry
 from harness.system.machine import cache_folder
 
@@ -86,7 +88,7 @@ def mix(
 def _named(runs: Sequence[str], every: Sequence[Record], bench: _Bench) -> list[Record]:
     chosen = [find_record(every, run) for run in runs]
     for record in chosen:
-        if can_be_part(record) and not _is_here(record, bench):
+        if is_ranked(record) and not _is_here(record, bench):
             raise RequestError(
                 f"what {record.id} ({label(record)}) said of each transition is not on this machine: "
                 f"{bench.command(record)}"
@@ -107,7 +109,7 @@ def _of_boards(chosen: Sequence[Board], every: Sequence[Record], bench: _Bench) 
     for board in chosen:
         parts = []
         for record in (known[row.record] for row in board.rows):
-            if not can_be_part(record):
+            if not is_ranked(record):
                 continue
             if _is_here(record, bench) and not probabilities.covers_valid(bench.cache, record):
                 console.say(f"left out of the mix of {board.task} on {board.panel}: {without_valid(record)}")

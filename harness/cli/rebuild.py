@@ -17,7 +17,7 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 
 from harness.boards.board import Board, Planned, planned
-from harness.records.record import Store
+from harness.records.store import Store
 from harness.registry import Registry, load_registry
 from harness.render import INDEX, MOST_BOARDS, of_board, of_boards, of_panel, overview
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.boards.rows import MIX
 from harness.panel.survey_design import drawn
-from harness.records.record import PanelFacts, Record, is_submitted
+from harness.records.kinds import MIX, is_submitted
+from harness.records.record import PanelFacts, Record
 from harness.registry import Registry
 
 FILES = ("folder", "file", "career")  # readers of files, whose names may be those of data sets

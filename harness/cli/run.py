@@ -34,7 +34,8 @@ from harness.panel.careers import Panel
 from harness.panel.pooling import pool, require_apart
 from harness.panel.survey_design import surveyed
 from harness.panel.weights import weighted_alike
-from harness.records.record import Record, Store
+from harness.records.record import Record
+from harness.records.store import Store
 from harness.registry import Registry
 from harness.runs.execute import Workshop, execute, is_known, require_pooling, require_pretraining
 from harness.runs.run import Run
@@ -202,7 +203,7 @@ def _run_all(
 
 def _is_shared(name: str, workshop: Workshop) -> bool:
     """Whether other processes may wait for this one in the model's fit; they are ended when this one fails."""
-    return processes.count() > 1 and workshop.registry.model(name).item.parallel
+    return processes.count() > 1 and workshop.registry.model(name).item.distributed
 
 
 def _run_of(
@@ -212,20 +213,20 @@ def _run_of(
     entry = workshop.registry.model(name)
     params = validate(entry.item.params, request.settings.models[name], name)
     device = resolve_device(request.device, entry.item.needs)
-    resumes = panels.resumes if entry.item.pretrains else None
+    resumes = panels.resumes if entry.item.pretrainable else None
     asked = _its_own(entry.item, tasks) if "all" in request.tasks else tasks
     return Run(entry, params, tuple(asked), panels.scored, request.seed, device, panels.also, resumes, size)
 
 
 def _its_own(spec: ModelSpec, tasks: Sequence[Task]) -> Sequence[Task]:
     """Of all tasks, those that the model can answer. One that predicts a single task's event passes over the others."""
-    own = [task for task in tasks if spec.predicts in (None, task.name)]
+    own = [task for task in tasks if spec.only_task in (None, task.name)]
     if not own:
         raise RequestError(
-            f"model '{spec.name}' predicts the outcome of task '{spec.predicts}' alone, which is empty here"
+            f"model '{spec.name}' predicts the outcome of task '{spec.only_task}' alone, which is empty here"
         )
     if others := [task.key for task in tasks if task not in own]:
-        console.say(f"passed over: model '{spec.name}' predicts task '{spec.predicts}' alone, not {', '.join(others)}")
+        console.say(f"passed over: model '{spec.name}' predicts task '{spec.only_task}' alone, not {', '.join(others)}")
     return own
 
 

@@ -28,7 +28,8 @@ from harness.errors import RequestError
 from harness.model.params import Settings, pairs, parse
 from harness.panel.careers import Panel
 from harness.panel.survey_design import surveyed
-from harness.records.record import Record, Store
+from harness.records.record import Record
+from harness.records.store import Store
 from harness.registry import Registry
 from harness.runs.execute import Workshop
 from harness.submission import Submission, check, submitted

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 
 from harness.boards.mix import mix as mix_runs
-from harness.boards.rows import MIX, label
 from harness.cli import console
 from harness.cli.board import records_folder
 from harness.cli.options import RECORDS, ColumnOption, JsonOption, OccupationsOption, RecordsOption
@@ -22,7 +21,9 @@ from harness.panel.careers import Panel
 from harness.panel.survey_design import surveyed
 from harness.panel.weights import weighted_alike
 from harness.records import predictions as probabilities
-from harness.records.record import PanelFacts, Record, Store, figures, find_record, is_submitted
+from harness.records.kinds import MIX, is_submitted, label
+from harness.records.record import PanelFacts, Record, figures
+from harness.records.store import Store, find_record
 from harness.registry import Registry
 from harness.runs.execute import Workshop, execute
 from harness.runs.verify import Verification, borrow, contradictions, require_same, run_of, task_of

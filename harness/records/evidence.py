@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 from harness.stats.figures import DECIMALS, Evidence
 from harness.types import FloatArray, IntArray
 
-OPTIONAL = ("weight", "likeliest_cells", "likeliest_right", "likeliest_wrong", "units", "strata")
+OPTIONAL_COLUMNS = ("weight", "likeliest_cells", "likeliest_right", "likeliest_wrong", "units", "strata")
 
 
 class Closed(BaseModel):
@@ -43,9 +43,9 @@ class EvidenceColumns(Closed):
     strata: list[int] | None = None
 
     @model_serializer(mode="wrap")
-    def _without_what_is_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _drop_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = write(self)
-        for name in OPTIONAL:
+        for name in OPTIONAL_COLUMNS:
             if written[name] is None:
                 del written[name]
         return written

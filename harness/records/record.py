@@ -1,26 +1,21 @@
-"""Record files: what a run leaves behind, and all that leaderboards are computed from."""
+"""The schema of a record file: the request, its figures and cost, and the evidence that boards are computed from."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from harness.errors import RequestError, RunError
 from harness.records.evidence import Closed, EvidenceColumns, Slices
 from harness.stats.figures import METRICS, Evidence, Metric
-from harness.system.files import replacing
 
-Known = TypeVar("Known", bound="Head")
 SCHEMA_VERSION: Literal[1] = 1
-OPTIONAL = ("train_also", "pretrain", "train_persons")  # of a configuration
+OPTIONAL_REQUESTS = ("train_also", "pretrain", "train_persons")  # of a configuration
 
 
 class PanelFacts(Closed):
@@ -56,9 +51,9 @@ class Configuration(Closed):
     train_persons: int | None = None
 
     @model_serializer(mode="wrap")
-    def _without_what_is_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _drop_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = write(self)
-        for name in OPTIONAL:  # what was not asked for is not said: older records read the same
+        for name in OPTIONAL_REQUESTS:  # what was not asked for is not said: older records read the same
             if not getattr(self, name):
                 written.pop(name, None)
         return written
@@ -78,7 +73,7 @@ class Configuration(Closed):
         return digest({name: value for name, value in asked.items() if not name.startswith("task")})
 
     def _asked(self) -> dict[str, Any]:
-        asked = self.model_dump(exclude={"panel", "changed", "code", *OPTIONAL})
+        asked = self.model_dump(exclude={"panel", "changed", "code", *OPTIONAL_REQUESTS})
         if self.train_also:
             asked["train_also"] = [panel.fingerprint for panel in self.train_also]
         if self.pretrain:
@@ -145,7 +140,7 @@ class Record(Head):
     slices: Slices | None = None
 
     @model_serializer(mode="wrap")
-    def _without_slices(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _drop_missing_slices(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = write(self)
         if self.slices is None:
             written.pop("slices", None)
@@ -162,11 +157,6 @@ class Record(Head):
         return Evidence(ids=tuple(self.evidence.ids), **arrays)
 
 
-def is_submitted(record: Head) -> bool:
-    """Whether the record's probabilities were made elsewhere, and read from a file."""
-    return bool(record.facts.get("submitted"))
-
-
 def figures(record: Record, further: Iterable[Metric] = ()) -> dict[str, float | None]:
     """Every metric of a record, computed from the evidence as the record keeps it, to ten significant digits."""
     evidence = record.arrays()
@@ -180,123 +170,6 @@ def digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def slug(text: str) -> str:
-    """A name as a file name: letters, digits, '.', '_' and '-', never empty and never hidden."""
-    kept = "".join(c if c.isalnum() or c in "._-" else "-" for c in text).strip(".-")
-    return kept or "unnamed"
-
-
-def panel_folder(panel: PanelFacts, alone: bool) -> str:
-    """Where tables of a panel lie: its name, with how its fingerprint begins where another panel is called the same."""
-    return slug(panel.name) if alone else f"{slug(panel.name)}-{panel.fingerprint[:8]}"
-
-
 def now() -> datetime:
     """The present second, in UTC."""
     return datetime.now(UTC).replace(microsecond=0)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a whole file or nothing: a crash leaves the old file. RunError where the folder cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as draft, draft.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
-
-
-class Store:
-    """A folder of record files, one folder a panel: ``<folder>/<panel>/<task>-<model>-<id>.json``."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def path(self, configuration: Configuration) -> Path:
-        name = f"{configuration.task}-{slug(configuration.model)}-{configuration.id()}.json"
-        return self.folder / slug(configuration.panel.name) / name
-
-    def find(self, configuration: Configuration) -> Record | None:
-        """The record of an identical request, or None."""
-        path = self.path(configuration)
-        return self.read(path) if path.exists() else None
-
-    def write(self, record: Record) -> Path:
-        path = self.path(record.configuration)
-        write_atomically(path, to_text(record))
-        return path
-
-    def read(self, path: Path) -> Record:
-        """RequestError where the file is no record, was edited, or has a schema this version does not know."""
-        return _checked(path, Record, _bytes(path))
-
-    def head(self, path: Path) -> Head:
-        """As ``read``, of all but the evidence, which may be damaged still: in a tenth of the time.
-
-        A file that was laid out by other hands is read whole.
-        """
-        content = _bytes(path)
-        before, found, _ = content.partition(b',\n  "evidence": ')
-        return _checked(path, Head, before + b"}") if found else self.read(path)
-
-    def paths(self) -> list[Path]:
-        """The record files, in order."""
-        return sorted(self.folder.glob("*/*.json"))
-
-    def all(self) -> list[Record]:
-        """Every record in the folder, in the order of their paths."""
-        return [self.read(path) for path in self.paths()]
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RequestError(f"{path}: not a record file ({error.strerror})") from error
-
-
-def _checked(path: Path, kind: type[Known], content: bytes) -> Known:
-    """The content as what it should be. RequestError, naming the path and the first thing that is wrong, otherwise."""
-    try:
-        record = kind.model_validate_json(content)
-    except ValidationError as error:
-        raise RequestError(f"{path}: {_what_is_wrong(content, error)}") from error
-    if record.id != record.configuration.id():
-        raise RequestError(f"{path}: id {record.id} is not that of its configuration, {record.configuration.id()}")
-    return record
-
-
-def _what_is_wrong(content: bytes, error: ValidationError) -> str:
-    try:
-        plain = json.loads(content)
-    except ValueError as broken:
-        return f"not a record file ({broken})"
-    version = plain.get("schema_version") if isinstance(plain, dict) else None
-    if version != SCHEMA_VERSION:
-        return f"record schema {version!r}; this version of harness reads {SCHEMA_VERSION}"
-    first = error.errors()[0]
-    return f"not a valid record: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-
-
-def find_record(records: Iterable[Record], prefix: str) -> Record:
-    """The one record whose id begins so. RequestError where there is none, or more than one."""
-    matches = [record for record in records if record.id.startswith(prefix)]
-    if len(matches) != 1:
-        what = "no record's id begins" if not matches else f"{len(matches)} records' ids begin"
-        raise RequestError(f"{what} with '{prefix}'; the boards' json lists the ids")
-    return matches[0]
-
-
-def to_text(record: Record) -> str:
-    """JSON with a line for every entry and every list on one line, so that a difference can be read."""
-    return _lines(record.model_dump(mode="json"), "") + "\n"
-
-
-def _lines(value: object, indent: str) -> str:
-    if not isinstance(value, dict) or not value:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    inner = indent + "  "
-    entries = [f"{inner}{json.dumps(key)}: {_lines(item, inner)}" for key, item in value.items()]
-    return "{\n" + ",\n".join(entries) + f"\n{indent}}}"

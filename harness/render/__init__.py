@@ -9,10 +9,10 @@ from typing import Any
 
 from harness.boards.board import Board
 from harness.errors import RequestError, did_you_mean
-from harness.records.record import write_atomically
 from harness.registry import Registry
 from harness.render.boards import csv_tables, json_tables, markdown
 from harness.render.boards import latex as board_latex
+from harness.system.files import write_atomically
 
 FORMATS: dict[str, Callable[[Board], str]] = {
     "md": markdown.render,

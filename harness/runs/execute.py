@@ -23,8 +23,9 @@ from harness.panel.careers import Panel
 from harness.panel.pooling import pool, require_apart
 from harness.records import predictions as probabilities
 from harness.records.predictions import Said
-from harness.records.record import Measured, Record, Store, now
+from harness.records.record import Measured, Record, now
 from harness.records.recording import Scored, mass_of, record_of
+from harness.records.store import Store
 from harness.registry import Registry
 from harness.runs.run import Run
 from harness.stats.figures import Scores
@@ -74,7 +75,7 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
     if processes.is_main():
         workshop.registry.manager.hook.harness_run_started(run=run)
     fitted: Fitted | None = None
-    if spec.parallel and processes.count() > 1 and processes.told_by_main(_needs_fit(run, workshop)):
+    if spec.distributed and processes.count() > 1 and processes.told_by_main(_needs_fit(run, workshop)):
         if not processes.is_main():
             _help_fit(run, workshop)
         else:
@@ -106,11 +107,11 @@ def _require_panels(run: Run, registry: Registry) -> None:
 
 
 def _require_fit_for(spec: ModelSpec, task: Task, panel: Panel) -> None:
-    if spec.predicts not in (None, task.name):
+    if spec.only_task not in (None, task.name):
         raise RequestError(
-            f"model '{spec.name}' predicts the outcome of task '{spec.predicts}' alone, not '{task.key}'"
+            f"model '{spec.name}' predicts the outcome of task '{spec.only_task}' alone, not '{task.key}'"
         )
-    if task.entry and not spec.entry:
+    if task.entry and not spec.first_records:
         raise RequestError(f"model '{spec.name}' cannot predict a career's first record: leave out task.entry")
     if empty := why_empty(task, panel):
         raise RequestError(empty)
@@ -118,8 +119,8 @@ def _require_fit_for(spec: ModelSpec, task: Task, panel: Panel) -> None:
 
 def require_pooling(spec: ModelSpec, registry: Registry) -> None:
     """RequestError, naming the models that can, where a model cannot be trained on several panels."""
-    if not spec.pools:
-        able = sorted(entry.item.name for entry in registry.models.values() if entry.item.pools)
+    if not spec.multi_panel:
+        able = sorted(entry.item.name for entry in registry.models.values() if entry.item.multi_panel)
         raise RequestError(
             f"model '{spec.name}' is trained on one panel alone: leave out --train-also, or ask for a model that pools "
             f"panels ({', '.join(able) or 'none is installed'})"
@@ -128,8 +129,8 @@ def require_pooling(spec: ModelSpec, registry: Registry) -> None:
 
 def require_pretraining(specs: Sequence[ModelSpec], registry: Registry) -> None:
     """RequestError, naming the models that can, where none of these can be pre-trained."""
-    if not any(spec.pretrains for spec in specs):
-        able = sorted(entry.item.name for entry in registry.models.values() if entry.item.pretrains)
+    if not any(spec.pretrainable for spec in specs):
+        able = sorted(entry.item.name for entry in registry.models.values() if entry.item.pretrainable)
         raise RequestError(
             f"--pretrain: {' and '.join(spec.name for spec in specs)} cannot be pre-trained; ask for a model that can "
             f"({', '.join(able) or 'none is installed'})"
@@ -279,4 +280,4 @@ def _keep_said(run: Run, task: Task, fitted: Fitted, workshop: Workshop, done: t
 
 def _without_weights(spec: ModelSpec, test: Panel) -> dict[str, bool]:
     """A fact for the record of a weighted panel: that the fit did not use its weights."""
-    return {} if test.weight is None or spec.weighs else {"fitted_without_weights": True}
+    return {} if test.weight is None or spec.uses_weights else {"fitted_without_weights": True}

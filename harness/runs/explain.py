@@ -9,7 +9,8 @@ from pathlib import Path
 from harness.errors import RequestError, did_you_mean
 from harness.model.checked import named
 from harness.model.contract import Estimator, ModelSpec, Table
-from harness.records.record import Record, is_submitted
+from harness.records.kinds import is_submitted
+from harness.records.record import Record
 from harness.registry import Registry
 from harness.runs.run import code_version, fit_name
 

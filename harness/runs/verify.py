@@ -17,11 +17,11 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import ValidationError
 
-from harness.boards.rows import design_of
 from harness.errors import RequestError
 from harness.model.contract import ModelSpec
 from harness.model.task import Task
 from harness.panel.careers import Panel
+from harness.records.kinds import survey_design_of
 from harness.records.record import PanelFacts, Record, figures
 from harness.registry import Registry
 from harness.runs.run import Run
@@ -153,7 +153,7 @@ def verify(record: Record, again: Record) -> Verification:
     same = mine.same_transitions(other)
     if same:
         sums[:, 1] = other.log_likelihood
-    drawn = Resampled(sums, mine.counted, design_of(record))
+    drawn = Resampled(sums, mine.counted, survey_design_of(record))
     perplexity = drawn.perplexities()[0]
     value = scoring.perplexity(again.arrays())
     negligible = NEGLIGIBLE * (log(perplexity.high) - log(perplexity.low)) / 2

@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.errors import RequestError
-from harness.stats.resampling import REPLICATES, SEED, Design, resample, resampled_sums
+from harness.stats.resampling import REPLICATES, SEED, SurveyDesign, resample, resampled_sums
 from harness.types import FloatArray, IntArray
 
 __all__ = [
     "REPLICATES",
     "SEED",
-    "Design",
     "Estimate",
     "Resampled",
+    "SurveyDesign",
     "differences",
     "estimates",
     "perplexities",
@@ -70,7 +70,7 @@ class Resampled:
         self,
         log_likelihood: FloatArray,
         transitions: Counts,
-        design: Design | None = None,
+        design: SurveyDesign | None = None,
         replicates: int = REPLICATES,
     ) -> None:
         observed, drawn = resample(np.column_stack([log_likelihood, transitions]), replicates, design=design)
@@ -162,14 +162,14 @@ class Resampled:
 
 
 def perplexity(
-    log_likelihood: FloatArray, transitions: Counts, replicates: int = REPLICATES, design: Design | None = None
+    log_likelihood: FloatArray, transitions: Counts, replicates: int = REPLICATES, design: SurveyDesign | None = None
 ) -> Estimate:
     """Perplexity per transition with its person-clustered standard error: log_likelihood [P], as ``Resampled``."""
     return perplexities(log_likelihood[:, None], transitions, replicates, design)[0]
 
 
 def perplexities(
-    log_likelihood: FloatArray, transitions: Counts, replicates: int = REPLICATES, design: Design | None = None
+    log_likelihood: FloatArray, transitions: Counts, replicates: int = REPLICATES, design: SurveyDesign | None = None
 ) -> list[Estimate]:
     """As ``perplexity`` for M models at once on the same draws: log_likelihood is float64 [P, M]."""
     return Resampled(log_likelihood, transitions, design, replicates).perplexities()
@@ -180,7 +180,7 @@ def differences(
     reference: FloatArray,
     transitions: Counts,
     replicates: int = REPLICATES,
-    design: Design | None = None,
+    design: SurveyDesign | None = None,
 ) -> list[Estimate]:
     """Mean log-likelihood of each of M models less the reference's, in nats per transition, paired on persons.
 

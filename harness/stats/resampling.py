@@ -31,7 +31,7 @@ FINEST = 300  # columns are never scaled by more than 2^300: below that lies no 
 
 
 @dataclass(frozen=True, eq=False)
-class Design:
+class SurveyDesign:
     """How a survey drew its persons, as far as its standard errors need it.
 
     unit: int64 [P], the primary sampling unit of each person, 0 to U - 1. stratum: int64 [U], the stratum of each unit;
@@ -52,7 +52,7 @@ class Design:
             )
 
     @classmethod
-    def of(cls, unit: Sequence[Hashable], stratum: Sequence[Hashable] | None = None) -> Design:
+    def of(cls, unit: Sequence[Hashable], stratum: Sequence[Hashable] | None = None) -> SurveyDesign:
         """From labels of each person's unit and stratum, [P] each.
 
         Units are told apart within a stratum, as surveys number them: unit 1 of stratum A is not unit 1 of stratum B.
@@ -143,7 +143,7 @@ class Draw:
 
 
 def resampled_sums(
-    columns: FloatArray, replicates: int = REPLICATES, seed: int = SEED, design: Design | None = None
+    columns: FloatArray, replicates: int = REPLICATES, seed: int = SEED, design: SurveyDesign | None = None
 ) -> FloatArray:
     """float64 [replicates, c]: the sums of the columns [P, c] in every replicate; exact sums of rounded columns.
 
@@ -154,7 +154,7 @@ def resampled_sums(
 
 
 def resample(
-    columns: FloatArray, replicates: int = REPLICATES, seed: int = SEED, design: Design | None = None
+    columns: FloatArray, replicates: int = REPLICATES, seed: int = SEED, design: SurveyDesign | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """The sums of the columns [P, c] as observed, float64 [c], and in every replicate, float64 [replicates, c].
 
@@ -177,7 +177,7 @@ def resample(
     return observed, _products(draw, whole, replicates, seed) / scale
 
 
-def _require_unit_of_each(design: Design, persons: int) -> None:
+def _require_unit_of_each(design: SurveyDesign, persons: int) -> None:
     if len(design.unit) != persons:
         raise RequestError(f"the design has the sampling units of {len(design.unit)} persons, and there are {persons}")
 

@@ -16,13 +16,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from harness.boards.rows import MIX
 from harness.errors import RequestError, RunError
 from harness.model.checked import score
 from harness.model.contract import Context, Estimator, Model, ModelSpec, OutcomeModel, take_states
 from harness.model.task import Event, Task
 from harness.panel.careers import SPLITS, Panel
 from harness.records import predictions as probabilities
+from harness.records.kinds import MIX
 from harness.records.predictions import Said
 from harness.records.record import Configuration, Measured, Record, now
 from harness.records.recording import Scored, record_of
@@ -199,4 +199,4 @@ def _model(task: Task, answers: Answers) -> Estimator:
 def _spec(name: str, task: Task, answers: Answers) -> ModelSpec:
     """As contracts are checked by; nothing of it is registered."""
     predicts = task.name if answers.is_event else None
-    return ModelSpec(name, "probabilities that were submitted", lambda _: _model(task, answers), predicts=predicts)
+    return ModelSpec(name, "probabilities that were submitted", lambda _: _model(task, answers), only_task=only_task)

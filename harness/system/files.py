@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.errors import RunError
+
 LOCK, SPENT, FILES = "lock", "spent.json", "files"
 FORGOTTEN = 30 * 24 * 3600.0  # seconds after which nobody is thought to come back to what was left
 
@@ -120,6 +122,18 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file or nothing: a crash leaves the old file. RunError where the folder cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as draft, draft.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
 
 
 @contextmanager

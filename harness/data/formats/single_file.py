@@ -13,7 +13,7 @@ from harness.data.checks.findings import Findings
 from harness.data.occupations import bad_statuses, major_group, read_occupations
 from harness.data.tables.columns import TextColumn
 from harness.data.tables.files import read_file
-from harness.data.tables.mapping import OPTIONAL, parts_of, records_of
+from harness.data.tables.mapping import OPTIONAL_PARTS, parts_of, records_of
 from harness.data.tables.rows import Records
 from harness.panel.careers import Occupations, Panel, Status
 from harness.types import IntArray
@@ -34,7 +34,7 @@ def read_single_file(
     states, left_out = read_occupations(occupations, findings) if occupations else (None, dict[str, int]())
     if table is None:
         return None
-    parts = parts_of(table, mapping, OPTIONAL, findings)
+    parts = parts_of(table, mapping, OPTIONAL_PARTS, findings)
     records = records_of(path.name.partition(".")[0], "file", table, parts)
     if records is None:
         return None

@@ -11,7 +11,7 @@ from harness.data.tables.rows import Records
 from harness.errors import RequestError, did_you_mean
 
 REQUIRED = ("person", "year", "occupation")
-OPTIONAL = ("title", "group", "status", "split")
+OPTIONAL_PARTS = ("title", "group", "status", "split")
 NUMBER_ID = re.compile(r"[+-]?\d+(\.0+)?")
 
 
@@ -29,8 +29,8 @@ def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
 def check_parts(mapping: Mapping[str, str]) -> None:
     """RequestError where a mapping names a part that does not exist, or one column for two parts."""
     for part in mapping:
-        if part not in REQUIRED + OPTIONAL:
-            raise RequestError(f"--column {part}=: no such part; {did_you_mean(part, REQUIRED + OPTIONAL)}")
+        if part not in REQUIRED + OPTIONAL_PARTS:
+            raise RequestError(f"--column {part}=: no such part; {did_you_mean(part, REQUIRED + OPTIONAL_PARTS)}")
     taken: dict[str, str] = {}
     for part, column in mapping.items():
         if column and column in taken:

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from harness.boards.board import OPTIONAL, Board
+from harness.boards.board import Board
+from harness.boards.rows import OPTIONAL_FIELDS
 from harness.boards.views import Views
 from harness.stats.inference import Estimate
 
@@ -23,7 +24,7 @@ def plain(board: Board) -> dict[str, Any]:
     """
     made = {field.name: _plain(getattr(board, field.name), DIGITS) for field in fields(board) if field.name != "views"}
     for row in made["rows"]:
-        for name in OPTIONAL:
+        for name in OPTIONAL_FIELDS:
             if row[name] is None:
                 del row[name]
     if board.views != Views():

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.boards.card import Card
-from harness.boards.rows import MIX
 from harness.boards.views import FEW
-from harness.records.record import is_submitted
+from harness.records.kinds import MIX, is_submitted
 
 
 def limits(card: Card) -> list[str]:

@@ -10,9 +10,9 @@ from pydantic_core import to_jsonable_python
 
 from harness.boards.card import Card
 from harness.boards.compare import Apart
-from harness.boards.rows import MIX
 from harness.boards.views import Level, Slice
-from harness.records.record import Configuration, PanelFacts, is_submitted
+from harness.records.kinds import MIX, is_submitted
+from harness.records.record import Configuration, PanelFacts
 from harness.render.boards.markdown import bullets, escape, pipes
 from harness.render.boards.table import rank_cell
 from harness.render.card import figures as card_figures

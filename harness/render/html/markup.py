@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from harness.records.record import slug
+from harness.records.store import slug
 
 # Controls that no name needs and that a page must not obey: C0 and C1, overrides and isolates of the text's direction
 # (which would turn what stands behind the name as well), halves of surrogate pairs, and what is no character at all.

@@ -1,0 +1,50 @@
+"""The kind of thing that a record is of: a model, the truth, an ensemble of finished runs, or a submitted file."""
+
+from __future__ import annotations
+
+from harness.records.record import Head, Record
+from harness.stats.resampling import SurveyDesign
+
+MIX = "mix"  # what the records of ensembles of finished runs call their model
+
+
+def is_submitted(record: Head) -> bool:
+    """True where the record's probabilities were made elsewhere, and read from a file."""
+    return bool(record.facts.get("submitted"))
+
+
+def is_mix_of_board(record: Head) -> bool:
+    """True of a mix of all the rows that its board had."""
+    return record.configuration.model == MIX and record.configuration.parameters.get("of") == "board"
+
+
+def is_ranked(record: Head) -> bool:
+    """True of a model that others are ranked against, and that an ensemble can be made of.
+
+    False of an ensemble of finished runs, and of a model that was told the truth.
+    """
+    return record.configuration.model != MIX and not record.knows_truth
+
+
+def survey_design_of(record: Record) -> SurveyDesign | None:
+    """The survey design that the record's persons were drawn by; None where each was drawn alone."""
+    evidence = record.evidence
+    if evidence.units is None and evidence.strata is None:
+        return None
+    units = evidence.units if evidence.units is not None else list(range(len(evidence.ids)))
+    return SurveyDesign.of(units, evidence.strata)
+
+
+def label(record: Head, sizes: bool = True) -> str:
+    """The model, and in brackets the parameters that are not defaults, the seed and further panels included.
+
+    sizes: also how many training persons, where not all.
+    """
+    asked = record.configuration
+    changed = dict(asked.changed)
+    if asked.seed:
+        changed["seed"] = asked.seed
+    parts = [f"{k}={v}" for k, v in sorted(changed.items())] + [f"train also {p.name}" for p in asked.train_also]
+    parts += [f"{asked.train_persons:,} training persons"] if sizes and asked.train_persons else []
+    parts += [f"pretrained on {asked.pretrain.name}"] if asked.pretrain else []
+    return f"{asked.model} ({', '.join(parts)})" if parts else asked.model

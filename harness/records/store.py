@@ -1,0 +1,121 @@
+"""Record files on disk: where each lies, how it is written and read, and what is wrong with one that cannot be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from harness.errors import RequestError
+from harness.records.record import SCHEMA_VERSION, Configuration, Head, PanelFacts, Record
+from harness.system.files import write_atomically
+
+AnyHead = TypeVar("AnyHead", bound=Head)
+
+
+def slug(text: str) -> str:
+    """A name as a file name: letters, digits, '.', '_' and '-', never empty and never hidden."""
+    kept = "".join(c if c.isalnum() or c in "._-" else "-" for c in text).strip(".-")
+    return kept or "unnamed"
+
+
+def panel_folder(panel: PanelFacts, alone: bool) -> str:
+    """Where tables of a panel lie: its name, with how its fingerprint begins where another panel is called the same."""
+    return slug(panel.name) if alone else f"{slug(panel.name)}-{panel.fingerprint[:8]}"
+
+
+class Store:
+    """A folder of record files, one folder a panel: ``<folder>/<panel>/<task>-<model>-<id>.json``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, configuration: Configuration) -> Path:
+        name = f"{configuration.task}-{slug(configuration.model)}-{configuration.id()}.json"
+        return self.folder / slug(configuration.panel.name) / name
+
+    def find(self, configuration: Configuration) -> Record | None:
+        """The record of an identical request, or None."""
+        path = self.path(configuration)
+        return self.read(path) if path.exists() else None
+
+    def write(self, record: Record) -> Path:
+        path = self.path(record.configuration)
+        write_atomically(path, to_text(record))
+        return path
+
+    def read(self, path: Path) -> Record:
+        """RequestError where the file is no record, was edited, or has a schema this version does not know."""
+        return _checked(path, Record, _bytes(path))
+
+    def head(self, path: Path) -> Head:
+        """As ``read``, of all but the evidence, which may be damaged still: in a tenth of the time.
+
+        A file that was laid out by other hands is read whole.
+        """
+        content = _bytes(path)
+        before, found, _ = content.partition(b',\n  "evidence": ')
+        return _checked(path, Head, before + b"}") if found else self.read(path)
+
+    def paths(self) -> list[Path]:
+        """The record files, in order."""
+        return sorted(self.folder.glob("*/*.json"))
+
+    def all(self) -> list[Record]:
+        """Every record in the folder, in the order of their paths."""
+        return [self.read(path) for path in self.paths()]
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RequestError(f"{path}: not a record file ({error.strerror})") from error
+
+
+def _checked(path: Path, kind: type[AnyHead], content: bytes) -> AnyHead:
+    """The content as what it should be. RequestError, naming the path and the first thing that is wrong, otherwise."""
+    try:
+        record = kind.model_validate_json(content)
+    except ValidationError as error:
+        raise RequestError(f"{path}: {_what_is_wrong(content, error)}") from error
+    if record.id != record.configuration.id():
+        raise RequestError(f"{path}: id {record.id} is not that of its configuration, {record.configuration.id()}")
+    return record
+
+
+def _what_is_wrong(content: bytes, error: ValidationError) -> str:
+    try:
+        plain = json.loads(content)
+    except ValueError as broken:
+        return f"not a record file ({broken})"
+    version = plain.get("schema_version") if isinstance(plain, dict) else None
+    if version != SCHEMA_VERSION:
+        return f"record schema {version!r}; this version of harness reads {SCHEMA_VERSION}"
+    first = error.errors()[0]
+    return f"not a valid record: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+
+
+def find_record(records: Iterable[Record], prefix: str) -> Record:
+    """The one record whose id begins so. RequestError where there is none, or more than one."""
+    matches = [record for record in records if record.id.startswith(prefix)]
+    if len(matches) != 1:
+        what = "no record's id begins" if not matches else f"{len(matches)} records' ids begin"
+        raise RequestError(f"{what} with '{prefix}'; the boards' json lists the ids")
+    return matches[0]
+
+
+def to_text(record: Record) -> str:
+    """JSON with a line for every entry and every list on one line, so that a difference can be read."""
+    return _lines(record.model_dump(mode="json"), "") + "\n"
+
+
+def _lines(value: object, indent: str) -> str:
+    if not isinstance(value, dict) or not value:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    inner = indent + "  "
+    entries = [f"{inner}{json.dumps(key)}: {_lines(item, inner)}" for key, item in value.items()]
+    return "{\n" + ",\n".join(entries) + f"\n{indent}}}"
