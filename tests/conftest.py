@@ -7,22 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.paths import SURVEY
 
 from harness.panel.careers import Covariate, Occupations, Panel, Status
-from harness.records.record import Store
+from harness.records.store import Store
 from harness.registry import Registry, load_registry
 from harness.runs.execute import Workshop
-
-SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
 def nlsy97() -> Path:
     """The folder of real careers, where the machine has it."""
-    folder = SHARED / "nlsy97"
-    if not folder.is_dir():
+    if not SURVEY.is_dir():
         pytest.skip("the survey extract is not on this machine")
-    return folder
+    return SURVEY
 
 
 @pytest.fixture(scope="session", autouse=True)

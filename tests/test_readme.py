@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
+from helpers.paths import ROOT
 from typer.testing import CliRunner
 
 from harness.cli import build_app
 from harness.registry import load_registry
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.paths import SURVEY
 
 from harness.data.open import open_panel
 from harness.panel.careers import Panel
@@ -171,10 +172,9 @@ def meter() -> Meter:
 
 @pytest.fixture(scope="session")
 def survey() -> Panel:
-    folder = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "nlsy97"
-    if not folder.is_dir():
+    if not SURVEY.is_dir():
         pytest.skip("the survey extract is not on this machine")
-    return open_panel(str(folder))
+    return open_panel(SURVEY)
 
 
 @pytest.fixture(scope="module")

@@ -10,21 +10,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.paths import RESULTS
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from harness.records.record import Record, Store, to_text
+from harness.records.record import Record
+from harness.records.store import Store, to_text
 
 pytestmark = pytest.mark.slow
 
-RESULTS = Path(__file__).resolve().parents[2] / "leaderboards" / "results" / "market"
 PANELS, MODELS, VERSIONS = 25, 20, 5
 TASKS = ("next_occ", "switch", "lf_exit", "next_occ_switchers")
 
 
 def copies() -> Iterator[Record]:
     """The committed records of market, as if twenty models had been run on 25 panels by five versions of the code."""
-    store = Store(RESULTS.parent)
-    every = [store.read(path) for path in sorted(RESULTS.glob("*.json"))]
+    store = Store(RESULTS)
+    every = [store.read(path) for path in sorted((RESULTS / "market").glob("*.json"))]
     kept = [r for r in every if r.configuration.model != "mix" and r.configuration.train_persons is None]
     for panel in range(PANELS):
         for task in TASKS:

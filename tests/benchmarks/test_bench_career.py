@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.paths import SURVEY
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
 
@@ -88,8 +89,7 @@ class Plain(nn.Module):
 
 @pytest.fixture(scope="module")
 def train() -> Panel:
-    folder = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "nlsy97"
-    panel = open_panel(str(folder) if folder.is_dir() else "market").part("train")
+    panel = open_panel(SURVEY if SURVEY.is_dir() else "market").part("train")
     return panel.select(np.sort(np.random.default_rng(0).choice(panel.n_persons, CAREERS, replace=False)))
 
 

@@ -17,7 +17,7 @@ from scipy import stats
 
 from harness.stats import confidence_set as module
 from harness.stats.confidence_set import confidence_set, ranks
-from harness.stats.inference import REPLICATES, Design, Resampled
+from harness.stats.inference import REPLICATES, Resampled, SurveyDesign
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,7 @@ def by_person(scored: Scored) -> np.ndarray:
     return np.column_stack([*sums, np.bincount(person, minlength=PERSONS)])
 
 
-def ours(scored: Scored, design: Design | None = None) -> np.ndarray:
+def ours(scored: Scored, design: SurveyDesign | None = None) -> np.ndarray:
     columns = by_person(scored)
     drawn = Resampled(columns[:, :-1], columns[:, -1], design)
     drawn.differences(0)
@@ -98,7 +98,7 @@ def test_a_million_transitions(benchmark: BenchmarkFixture, scored: Scored, mete
 
 def test_units_in_strata_take_no_longer(scored: Scored, meter: Any) -> None:
     """Each person a unit of a hundred strata, so that there is as much to draw."""
-    strata = Design(np.arange(PERSONS), np.arange(PERSONS) % 100)
+    strata = SurveyDesign(np.arange(PERSONS), np.arange(PERSONS) % 100)
     costs = meter.in_turns({"none": (lambda: ours(scored), 1), "strata": (lambda: ours(scored, strata), 1)}, 3)
     meter.say(f"\nwithout strata {costs['none'].cpu:.2f} s of processor, in a hundred strata {costs['strata'].cpu:.2f}")
     assert costs["strata"].cpu < 1.6 * costs["none"].cpu

@@ -1,0 +1,294 @@
+"""Records and boards: what round-trips, what is refused, what regenerates byte for byte."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import render
+from harness.boards.board import Board, boards
+from harness.cli import console
+from harness.cli.board import print_boards
+from harness.errors import RequestError
+from harness.model.contract import NoParams
+from harness.panel.careers import Occupations, Panel, Status
+from harness.records.record import Record
+from harness.records.store import Store, find_record, slug, to_text
+from harness.registry import Registry
+from harness.render.boards.markdown import escape
+from harness.render.boards.table import columns, perplexity_cell
+from harness.runs.execute import Workshop, execute
+from harness.runs.run import Run
+from harness.stats import inference
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "results")
+
+
+@pytest.fixture
+def records(registry: Registry, store: Store, tmp_path: Path, four_persons: Panel) -> list[Record]:
+    """uniform and marginal on every task of a panel whose test split has three persons."""
+    panel = replace(four_persons, split=np.array([0, 2, 2, 2]))
+    workshop = Workshop(registry, store, tmp_path / "cache")
+    made = []
+    for name in ("uniform", "marginal"):
+        entry = registry.model(name)
+        run = Run(entry, entry.item.params(), tuple(registry.task(task) for task in registry.tasks), panel)
+        made += list(execute(run, workshop))
+    return made
+
+
+def test_round_trip(store: Store, records: list[Record]) -> None:
+    assert sorted(store.all(), key=lambda r: r.id) == sorted(records, key=lambda r: r.id)
+    for record in records:
+        path = store.path(record.configuration)
+        assert to_text(store.read(path)) == path.read_text()
+
+
+def test_a_board_ranks_and_refers_to_marginal(records: list[Record]) -> None:
+    made = {board.task: board for board in boards(records)}
+    assert set(made) == {"next_occ", "switch", "lf_exit", "next_occ_switchers"}
+    rows = made["next_occ"].rows
+    assert [row.rank for row in rows] == [1, 2]
+    assert rows[0].perplexity.value < rows[1].perplexity.value
+    by_model = {row.model: row for row in rows}
+    assert by_model["uniform"].perplexity.value == pytest.approx(4, rel=1e-5)
+    assert by_model["marginal"].mcfadden_r2 == 0
+    sums = {
+        r.configuration.model: sum(r.evidence.log_likelihood) for r in records if r.configuration.task == "next_occ"
+    }
+    assert by_model["uniform"].mcfadden_r2 == pytest.approx(1 - sums["uniform"] / sums["marginal"])
+
+
+def test_no_r2_where_movers_have_one_place_to_go_to(registry: Registry, store: Store, tmp_path: Path) -> None:
+    """Between two states whoever leaves one goes to the other, and ln P is 0 for every model."""
+    codes, persons = ("a", "b"), np.array(["p", "q", "r"])
+    panel = Panel(
+        name="two",
+        persons=persons,
+        offsets=np.array([0, 3, 6, 9]),
+        year=np.tile([2000, 2001, 2002], 3).astype(np.int32),
+        state=np.array([0, 1, 1, 1, 1, 0, 0, 1, 0], dtype=np.int32),
+        occupations=Occupations(codes, codes, codes, (Status.EMPLOYED,) * 2),
+        split=np.array([0, 1, 2]),
+    )
+    entry, task = registry.model("marginal"), registry.task("next_occ_switchers")
+    run = Run(entry, entry.item.params(), (task,), panel)
+    made = list(execute(run, Workshop(registry, store, tmp_path / "cache")))
+    [board] = boards(made)
+    assert [(row.perplexity.value, row.mcfadden_r2) for row in board.rows] == [(1.0, None)]
+    assert "McFadden" not in render.render(board, "md", registry)
+    assert json.loads(render.render(board, "json", registry))["rows"][0]["mcfadden_r2"] is None
+
+
+def test_regret_is_to_the_model_that_knows_the_truth(records: list[Record]) -> None:
+    of_task = [r for r in records if r.configuration.task == "next_occ"]
+    truth = next(r for r in of_task if r.configuration.model == "marginal")
+    known = [r.model_copy(update={"knows_truth": r is truth}) for r in of_task]
+    [board] = boards(known)
+    regret = {row.model: row.regret for row in board.rows}
+    other = next(r for r in of_task if r is not truth)
+    n = sum(truth.evidence.transitions)
+    expected = (sum(truth.evidence.log_likelihood) - sum(other.evidence.log_likelihood)) / n
+    assert regret["marginal"] is None
+    assert regret["uniform"] is not None
+    assert regret["uniform"].value == pytest.approx(expected)
+
+
+def test_standard_errors_come_from_the_evidence(records: list[Record]) -> None:
+    for board in boards(records):
+        for row in board.rows:
+            record = find_record(records, row.record)
+            evidence = record.arrays()
+            alone = inference.perplexity(evidence.log_likelihood, evidence.transitions)
+            assert row.perplexity.standard_error == pytest.approx(alone.standard_error)
+
+
+def test_the_newest_record_of_a_request_stands(records: list[Record]) -> None:
+    old = records[0]
+    later = old.measured.model_copy(update={"finished": old.measured.finished + timedelta(days=1)})
+    code = old.configuration.model_copy(update={"code": "labor-harness 9 000000000000"})
+    newer = old.model_copy(update={"id": code.id(), "configuration": code, "measured": later})
+    board = next(b for b in boards([*records, newer]) if b.task == old.configuration.task)
+    shown = [row.record for row in board.rows]
+    assert newer.id in shown
+    assert old.id not in shown
+    assert board.superseded == 1
+
+
+def test_entry_boards_are_their_own(registry: Registry, store: Store, tmp_path: Path, four_persons: Panel) -> None:
+    run = Run(registry.model("uniform"), NoParams(), (registry.task("next_occ"),), four_persons)
+    with_entry = replace(run, tasks=(registry.task("next_occ").with_entry(True),))
+    workshop = Workshop(registry, store, tmp_path / "cache")
+    made = boards([*execute(run, workshop), *execute(with_entry, workshop)])
+    assert {board.task: board.transitions for board in made} == {"next_occ": 4, "next_occ-entry": 5}
+
+
+def test_panels_that_share_a_name_get_folders_of_their_own(
+    registry: Registry, store: Store, tmp_path: Path, four_persons: Panel
+) -> None:
+    other = four_persons.select(np.array([3, 0, 1]))
+    workshop = Workshop(registry, store, tmp_path / "cache")
+    made = []
+    for panel in (four_persons, other):
+        made += list(execute(Run(registry.model("uniform"), NoParams(), (registry.task("next_occ"),), panel), workshop))
+    folders = {board.folder for board in boards(made)}
+    assert folders == {f"four-persons-{p.fingerprint()[:8]}" for p in (four_persons, other)}
+
+
+def test_regeneration_is_byte_identical(
+    registry: Registry, store: Store, records: list[Record], tmp_path: Path
+) -> None:
+    tables = render.files(boards(store.all()), tmp_path / "boards", registry)
+    names = {str(path.relative_to(tmp_path / "boards")) for path in tables}
+    forms = {f"four-persons/{task}.{form}" for task in registry.tasks for form in ("md", "tex", "csv", "json")}
+    assert names >= forms | {"index.html", "four-persons/switch-calibration.csv"}
+    assert "four-persons/switch-curves.csv" not in names
+    assert sorted(render.write(tables)) == sorted(tables)
+    again = render.files(boards(reversed(store.all())), tmp_path / "boards", registry)
+    assert render.stale(again) == []
+    assert render.write(again) == []
+    some = next(iter(again))
+    some.write_text(some.read_text() + " ")
+    assert render.stale(again) == [some]
+
+
+def test_json_and_csv_say_the_same(registry: Registry, records: list[Record]) -> None:
+    board = boards(records)[0]
+    rows = json.loads(render.render(board, "json", registry))["rows"]
+    lines = list(csv.DictReader(io.StringIO(render.render(board, "csv", registry))))
+    for row, line in zip(rows, lines, strict=True):
+        assert line["model"] == row["model"]
+        assert float(line["perplexity.value"]) == row["perplexity"]["value"]
+        assert float(line["figures.log_likelihood"]) == row["figures"]["log_likelihood"]
+        assert [int(line["tied.first"]), int(line["tied.last"])] == row["tied"]
+        assert float(line["behind.value"] or 0) == (row["behind"] or {"value": 0})["value"]
+    assert not {"tied", "behind", "measured"} & set(lines[0])
+
+
+@pytest.mark.parametrize("width", [60, 80, 400])
+def test_a_terminal_shows_whole_columns_and_words(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
+) -> None:
+    """Columns go before a cell is cut, those of cost first, and ranks, models and perplexities never."""
+    monkeypatch.setattr(console, "on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    [board] = [board for board in boards(records) if board.task == "switch"]
+    print_boards([board])
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= width
+    heading = next(line for line in out.splitlines() if " model " in line)
+    assert all(word in heading.split() for word in ("#", "model", "perplexity"))
+    for row in board.rows:
+        assert any(f" {row.model} " in line and perplexity_cell(row) in line for line in out.splitlines())
+    assert ("device" in heading, "No room for:" in out) == (width == 400, width < 400)
+    assert ("calibration slope:" in out) is ("calibration slope" in heading)
+
+
+def test_names_are_escaped(records: list[Record], registry: Registry) -> None:
+    board = boards(records)[0]
+    hostile = replace(board, rows=(replace(board.rows[0], label="a|b <script>*x*</script>\n| c"),))
+    text = render.render(hostile, "md", registry)
+    ranking = text.split("\n\n")[2].splitlines()
+    assert len(ranking) == 3
+    assert len({line.replace("\\|", "").count("|") for line in ranking}) == 1
+    assert "<script>" not in text
+    told = replace(board.rows[0], label=hostile.rows[0].label, in_confidence_set=True, submitted=True, base="<b>[x](y)")
+    noted = render.render(replace(board, rows=(told, board.rows[1])), "md", registry)
+    assert r"a\|b &lt;script&gt;\*x\*&lt;/script&gt; \| c: submitted" in noted
+    assert re.search(r"<|(?<!\\)[\[\]*]", noted) is None
+    assert escape("[x](y)") == "\\[x\\](y)"
+
+
+def test_what_was_not_fitted_here_has_no_seconds_of_it(records: list[Record]) -> None:
+    board = boards(records)[0]
+    row = board.rows[0]
+    [fit] = [column for column in columns(board) if column.heading == "fit, s"]
+    assert (fit.cell(row), fit.cell(replace(row, submitted=True))) == (f"{row.measured.fit_seconds:.1f}", "–")
+    assert fit.key is not None
+    assert fit.key(replace(row, mix_of="a 0.6, b 0.4")) is None
+
+
+def test_an_unknown_format_is_answered(records: list[Record], registry: Registry) -> None:
+    with pytest.raises(RequestError, match="did you mean 'md'"):
+        render.render(boards(records)[0], "mdd", registry)
+
+
+def test_a_plugin_may_render(records: list[Record]) -> None:
+    import pluggy
+
+    from harness import hookspecs
+    from harness.registry import collect
+
+    class Shouting:
+        @hookspecs.hookimpl
+        def harness_render(self, board: Board, format: str) -> str | None:
+            return board.task.upper() if format == "loud" else None
+
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(Shouting(), name="shouting")
+    board = boards(records)[0]
+    assert render.render(board, "loud", collect(manager)) == board.task.upper()
+    assert render.render(board, "md", collect(manager)).startswith("# four-persons")
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda text: text[:-20], "not a record file"),
+        (lambda text: text.replace('"schema_version": 1', '"schema_version": 2'), "record schema 2"),
+        (lambda text: text.replace('"seed": 0', '"seed": 1'), "is not that of its configuration"),
+        (lambda text: text.replace('"device"', '"devise"'), "not a valid record: measured.device: Field required"),
+        (lambda text: "[]", "record schema None"),
+    ],
+)
+def test_a_file_that_is_no_record_is_named(edit: object, message: str, store: Store, records: list[Record]) -> None:
+    path = store.path(records[0].configuration)
+    path.write_text(edit(path.read_text()))  # type: ignore[operator]
+    with pytest.raises(RequestError, match=message) as caught:
+        store.all()
+    assert str(path) in str(caught.value)
+
+
+def test_records_that_count_other_transitions_do_not_share_a_board(records: list[Record]) -> None:
+    evidence = records[0].evidence.model_copy(update={"transitions": [9, 9, 9]})
+    with pytest.raises(RequestError, match="do not count the same transitions"):
+        boards([records[0].model_copy(update={"evidence": evidence}), *records[1:]])
+
+
+@pytest.mark.parametrize("drawn", [{"units": [1, 2, 2]}, {"strata": [0, 0, 1]}, {"weight": [1.0, 2.0, 1.0]}])
+def test_records_of_persons_drawn_otherwise_do_not_share_a_board(records: list[Record], drawn: dict[str, Any]) -> None:
+    first, other = (record for record in records if record.configuration.task == "next_occ")
+    edited = other.model_copy(update={"evidence": other.evidence.model_copy(update=drawn)})
+    with pytest.raises(RequestError, match="do not count the same transitions"):
+        boards([first, edited])
+
+
+def test_a_failed_write_leaves_the_old_file(
+    store: Store, records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store.path(records[0].configuration)
+    before = path.read_text()
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        store.write(records[0])
+    assert path.read_text() == before
+    assert [p.name for p in path.parent.iterdir() if p.name.startswith(".")] == []
+
+
+def test_slug_is_a_safe_file_name() -> None:
+    assert slug("../../etc/passwd") == "etc-passwd"
+    assert slug("NLSY 97 (men)") == "NLSY-97--men"
+    assert slug("..") == "unnamed"

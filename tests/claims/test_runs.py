@@ -1,0 +1,296 @@
+"""``harness claims``: its runs are ordinary ones, one that fails costs no other, and the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from helpers.toys import SMALLEST, Frequencies, InProcess, Parameters, entry_of
+from pydantic import Field
+
+from harness.claims.found import from_records, in_store
+from harness.claims.paper import CLAIMS, PRIOR
+from harness.claims.plan import Request, carry_out, chosen, require_arms, steps
+from harness.claims.verdict import UNTESTED, Verdict, judge
+from harness.cli import console
+from harness.data.write import write_panel
+from harness.errors import RequestError, RunError
+from harness.model.contract import Context
+from harness.model.params import Settings
+from harness.panel.careers import Panel
+from harness.runs.execute import Workshop
+
+
+class TalkerParams(Parameters):
+    """The parameters of a language model that claims know, and a weight."""
+
+    base: str = "builtin"
+    base_layers: int = Field(default=1, ge=1)
+    titles: Literal["words", "codes"] = "words"
+    tuning: Literal["lora", "none"] = "lora"
+    shots: int = 0
+
+
+class Talker(Frequencies):
+    """Frequencies; off the shelf and with codes it has seen less, with examples and more layers more."""
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        super().fit(train, valid, context)
+        p = self.params
+        assert isinstance(p, TalkerParams)
+        flat = 0.9 * (p.tuning == "none") - 0.2 * (p.shots > 0) + 0.5 * (p.titles == "codes")
+        self.margin = (1 - flat) * self.margin + flat / len(self.margin)
+
+    def facts(self) -> dict[str, Any]:
+        assert isinstance(self.params, TalkerParams)
+        return {"parameters": 100 * self.params.base_layers}
+
+
+class Broken(Frequencies):
+    """A model whose fit fails, until it is told otherwise."""
+
+    error: BaseException | None = None
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        if self.error is not None:
+            raise self.error
+        super().fit(train, valid, context)
+
+
+@pytest.fixture
+def toys(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    """A workshop whose models are toys under the names that the claims know: all fit at once."""
+    models = {arm.model: entry_of(Frequencies, name=arm.model, pretrains=arm.model == "career") for arm in PRIOR}
+    models["career"] = entry_of(Broken, name="career", pretrains=True)
+    for event, task in (("gbm-switch", "switch"), ("gbm-lf-exit", "lf_exit")):
+        models[event] = entry_of(Frequencies, name=event, predicts=task, needs=("no_such_library",), install="get it")
+    models["llm-lora"] = entry_of(Talker, name="llm-lora", params=TalkerParams, pools=True)
+    monkeypatch.setattr(Broken, "error", None)
+    return replace(workshop, registry=replace(workshop.registry, models=models))
+
+
+def other_panel(four_persons: Panel) -> Panel:
+    return replace(four_persons, name="other", persons=np.array(["e", "f", "g", "h"]), year=four_persons.year + 100)
+
+
+def verdicts(asked: Request, workshop: Workshop, *names: str) -> dict[str, Verdict]:
+    some = chosen(names)
+    found = {(step.arm.name, task): r for step, task, r in carry_out(steps(some, asked, workshop), workshop)}
+    return {claim.name: judge(claim, found) for claim in some}
+
+
+def test_runs_are_ordinary_and_verdicts_those_of_their_records(toys: Workshop, four_persons: Panel) -> None:
+    """Test person d: 0 -> 0 -> 3 -> 3 -> 1. Margins: 3 4 1 2 of 10 tuned on a and b; 5 7 1 3 of 16 with the others."""
+    asked = Request(four_persons, also=(other_panel(four_persons),), resumes=other_panel(four_persons))
+    made = verdicts(asked, toys)
+    seen = [0, 3, 3, 1]
+    tuned = np.array([3, 4, 1, 2]) / 10
+    margins = {
+        "untuned": 0.1 * tuned + 0.9 / 4,
+        "shots": 0.3 * tuned + 0.7 / 4,
+        "codes": 0.5 * tuned + 0.5 / 4,
+    }
+    for claim, arm in (("fine-tuning", "untuned"), ("fine-tuning", "shots"), ("words", "codes")):
+        [comparison] = [c for c in made[claim].comparisons if c.arm == arm]
+        expected = (np.log(tuned[seen]) - np.log(margins[arm][seen])).mean()
+        assert comparison.difference is not None
+        assert comparison.difference.value == pytest.approx(expected, abs=1e-5)
+    pooled = np.array([5, 7, 1, 3]) / 16
+    [larger, alone] = made["more-data"].comparisons
+    assert larger.difference is not None
+    assert alone.difference is not None
+    expected = (np.log(pooled[seen]) - np.log(tuned[seen])).mean()
+    assert larger.difference.value == pytest.approx(expected, abs=1e-5)
+    assert alone.difference.value == larger.difference.value  # a larger toy is no better
+    [page] = from_records(toys.store.all())
+    assert in_store(toys.store) == [page]
+    told = [(v.claim, v.verdict, [c.difference for c in v.comparisons]) for v in page.verdicts]
+    assert told == [(v.claim, v.verdict, [c.difference for c in v.comparisons]) for v in made.values()]
+    assert [s.known for s in steps(chosen([]), asked, toys) if s.run is not None] == [True] * 15
+
+
+def test_a_missing_library_is_told_and_costs_no_other(toys: Workshop, four_persons: Panel) -> None:
+    made = verdicts(Request(four_persons), toys, "switching", "words", "more-data")
+    [event] = [c for c in made["switching"].comparisons if c.arm == "gbm-switch"]
+    assert event.missing == "model 'gbm-switch' needs no_such_library, which is not installed: get it"
+    assert made["more-data"].verdict == UNTESTED
+    assert "--train-also" in made["more-data"].reason
+    [resumes] = [c for c in made["switching"].comparisons if c.arm == "career-pretrained"]
+    assert resumes.missing is not None
+    assert "--pretrain" in resumes.missing
+    assert made["words"].comparisons[0].outcome != "not run"
+
+
+def test_a_run_that_fails_leaves_its_claims_untested(
+    toys: Workshop, four_persons: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Broken, "error", RunError("out of memory"))
+    made = verdicts(Request(four_persons, resumes=other_panel(four_persons)), toys, "switching")
+    comparisons = {c.arm: c for c in made["switching"].comparisons}
+    assert comparisons["career"].missing is not None
+    assert "out of memory" in comparisons["career"].missing
+    assert comparisons["markov"].record is not None
+
+
+def test_what_was_interrupted_goes_on(toys: Workshop, four_persons: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Request(four_persons, resumes=other_panel(four_persons))
+    monkeypatch.setattr(Broken, "error", KeyboardInterrupt())
+    monkeypatch.setattr(Frequencies, "fits", 0)
+    with pytest.raises(KeyboardInterrupt):
+        verdicts(asked, toys, "next-occupation")
+    before = {record.id for record in toys.store.all()}
+    assert len(before) == Frequencies.fits == 6  # the prior models before CAREER
+    monkeypatch.setattr(Broken, "error", None)
+    made = verdicts(asked, toys, "next-occupation")
+    assert before < {record.id for record in toys.store.all()}
+    assert Frequencies.fits == 7  # and the boosted trees after it; none was fitted twice
+    assert {c.outcome for c in made["next-occupation"].comparisons if c.decides} == {"not told apart"}
+
+
+def test_a_task_of_which_nobody_is_at_risk_is_not_tested(toys: Workshop, four_persons: Panel) -> None:
+    never_at_work = replace(four_persons, state=np.where(np.arange(13) < 8, four_persons.state, 3))
+    made = verdicts(Request(never_at_work), toys, "next-occupation", "labor-force")
+    assert made["labor-force"].verdict == UNTESTED
+    assert "none of its test transitions is at risk" in made["labor-force"].reason
+    assert {c.arm for c in made["next-occupation"].comparisons if c.outcome == "not run"} == {"career-pretrained"}
+
+
+def test_the_larger_base_is_named_or_has_half_as_many_layers_again(toys: Workshop, four_persons: Panel) -> None:
+    def larger(**changes: Any) -> Any:
+        [step] = [
+            s for s in steps(chosen(["more-data"]), Request(four_persons, **changes), toys) if s.arm.name == "larger"
+        ]
+        return step
+
+    assert larger().run.params.base_layers == 2
+    assert larger(settings={"llm-lora": {"base_layers": "3"}}).run.params.base_layers == 5
+    assert larger(larger={"base": "ORG/LARGE"}).run.params.base == "ORG/LARGE"
+    named = larger(settings={"llm-lora": {"base": "ORG/SMALL"}})
+    assert named.run is None
+    assert "--larger" in named.why_not["next_occ"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "larger", "message"),
+    [
+        ({"tuning": "none"}, {}, "claims compare the model with and without"),
+        ({"titles": "codes"}, {}, "claims compare"),
+        ({"shots": "2"}, {}, "claims compare"),
+        ({}, {"weight": "2"}, "it changes the base"),
+        ({"weihgt": "2"}, {}, "did you mean 'weight'"),
+        ({}, {"base_layers": "0"}, "base_layers=0"),
+    ],
+)
+def test_settings_that_unmake_the_arms_are_refused(
+    toys: Workshop, settings: dict[str, str], larger: dict[str, str], message: str
+) -> None:
+    with pytest.raises(RequestError, match=message):
+        require_arms(Settings({"llm-lora": settings}), larger, toys.registry)
+
+
+def test_settings_of_prior_models_and_tasks_are_checked_before_any_run(toys: Workshop) -> None:
+    require_arms(Settings({"mnl": {"weight": "2"}}), {}, toys.registry)
+    with pytest.raises(RequestError, match="'mnl' has no parameter 'wait'"):
+        require_arms(Settings({"mnl": {"wait": "2"}}), {}, toys.registry)
+    with pytest.raises(RequestError, match=r"task\.entry"):
+        require_arms(Settings(task={"entry": "true"}), {}, toys.registry)
+
+
+def test_a_device_that_cannot_be_used_stops_all(toys: Workshop, four_persons: Panel) -> None:
+    models = {**toys.registry.models, "mnl": entry_of(Frequencies, name="mnl", needs=("torch",))}
+    elsewhere = replace(toys, registry=replace(toys.registry, models=models))
+    with pytest.raises(RequestError, match="device 'cuda:99' cannot be used"):
+        steps(chosen(["switching"]), Request(four_persons, device="cuda:99"), elsewhere)
+
+
+def test_a_claim_by_a_wrong_name() -> None:
+    with pytest.raises(RequestError, match="did you mean 'words'"):
+        chosen(["word"])
+
+
+def crowd(panel: Panel, times: int) -> Panel:
+    """The same careers, each of so many persons."""
+    persons = np.array([f"{person}{i}" for i in range(times) for person in panel.persons])
+    return replace(panel.select(np.tile(np.arange(panel.n_persons), times)), persons=persons)
+
+
+def test_the_command_runs_writes_and_reads_again(
+    four_persons: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = InProcess("claims", monkeypatch, capsys)
+    write_panel(crowd(four_persons, 10), tmp_path / "crowd", "csv")
+    tiny = SMALLEST | {"epochs": 1, "pool": tmp_path / "crowd"}
+    places = ["--records", str(tmp_path / "results"), "--boards", str(tmp_path / "boards")]
+    asked = ["--data", str(tmp_path / "crowd"), "--claim", "words", "--claim", "fine-tuning", "--shots", "1", *places]
+    asked += [word for name, value in tiny.items() for word in ("--set", f"llm-lora.{name}={value}")]
+    status, out, _ = call(*asked, "--plan", "--json")
+    assert status == 0
+    assert [(step["arm"], step["known"]) for step in json.loads(out)] == [
+        ("tuned", False),
+        ("untuned", False),
+        ("shots", False),
+        ("codes", False),
+    ]
+    assert not (tmp_path / "results").exists()
+    status, out, told = call(*asked, "--json")
+    assert status == 0, told
+    tuning, words = json.loads(out)
+    assert (tuning["claim"], words["claim"]) == ("fine-tuning", "words")
+    [page] = (tmp_path / "boards").iterdir()
+    text, content = (page / "claims.md").read_text(), json.loads((page / "claims.json").read_text())
+    assert [one for one in content["claims"] if one["claim"] in ("fine-tuning", "words")] == [tuning, words]
+    assert f"## words: {words['verdict']}" in text
+    assert f"{words['comparisons'][0]['difference']['value']:+.4f}" in text
+    (page / "claims.tex").unlink()
+    status, _, told = InProcess("leaderboard", monkeypatch, capsys)(*places)
+    assert status == 0, told
+    assert (page / "claims.tex").exists()
+    assert (page / "claims.md").read_text() == text
+    monkeypatch.setattr(console, "on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    status, again, told = call(*asked)
+    assert status == 0
+    assert max(map(len, again.splitlines())) <= 80
+    heading = next(line.split() for line in again.splitlines() if "against" in line)
+    assert {"claim", "against", "difference", "outcome"} <= set(heading)
+    assert "interval" not in heading
+    assert "no table written" in told
+    assert f"{words['comparisons'][0]['difference']['value']:+.4f}" in again
+    status, out, told = call(*asked, "--shots", "999", "--json")
+    assert status == 1
+    [alone, shots] = json.loads(out)[0]["comparisons"]
+    assert (alone["outcome"], shots["outcome"]) == (tuning["comparisons"][0]["outcome"], "not run")
+    assert "has 20 persons to show" in shots["missing"]
+    status, _, told = call(*asked, "--claim", "word")
+    assert (status, told.strip()) == (2, "error: no claim is called 'word'; did you mean 'words'?")
+
+
+def test_the_installed_command_says_what_it_would_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "harness", "claims", "--set", "data.persons=20", "--claim", "words", "--plan"]
+    done = subprocess.run([*command, "--json", "--records", str(tmp_path)], capture_output=True, text=True, check=True)
+    [tuned, codes] = json.loads(done.stdout)
+    assert (tuned["arm"], tuned["changed"]) == ("tuned", {})
+    assert (codes["arm"], codes["changed"], codes["tasks"]) == ("codes", {"titles": "codes"}, ["next_occ"])
+
+
+@pytest.mark.slow
+def test_all_claims_on_the_market_within_twenty_minutes(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "harness", "claims", "--json"]
+    places = ["--records", str(tmp_path / "results"), "--boards", str(tmp_path / "boards")]
+    environment = {**os.environ, "HARNESS_CACHE": str(tmp_path / "cache")}
+    started = time.monotonic()
+    done = subprocess.run([*command, *places], capture_output=True, text=True, check=True, env=environment)
+    assert time.monotonic() - started < 20 * 60
+    made = json.loads(done.stdout)
+    assert [one["claim"] for one in made] == [claim.name for claim in CLAIMS]
+    assert UNTESTED not in {one["verdict"] for one in made}
+    [page] = (tmp_path / "boards").glob("*/claims.json")
+    assert json.loads(page.read_text())["claims"] == made

@@ -1,0 +1,1 @@
+"""Models, panels, pages and places that several tests share."""

@@ -1,0 +1,216 @@
+"""What a run said of each transition: that it is kept, whole, with the record, and believed only where it adds up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import log
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.toys import EXPECTED, MARGIN, Frequencies, entry_of, run_all, run_on
+
+from harness.errors import RequestError, RunError
+from harness.model.task import LOG_SMALLEST_REST
+from harness.panel.careers import Panel
+from harness.records import predictions as probabilities
+from harness.records.predictions import Said, load, path_of
+from harness.records.record import Record
+from harness.records.store import Store
+from harness.registry import Registry
+from harness.runs.execute import Workshop
+from harness.types import FloatArray, IntArray
+
+
+@pytest.fixture
+def record(registry: Registry, workshop: Workshop, four_persons: Panel) -> Record:
+    [made] = run_all(run_on(registry, four_persons), workshop)
+    return made
+
+
+def changed(workshop: Workshop, record: Record, **arrays: object) -> None:
+    """The record's file with other arrays in it; None takes one out."""
+    path = path_of(workshop.cache, record.id)
+    with np.load(path) as file:
+        content = {name: file[name] for name in file.files} | arrays
+    np.savez(path, **{name: np.asarray(values) for name, values in content.items() if values is not None})
+
+
+def test_every_transition_of_both_splits(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    by_task = {r.configuration.task: r for r in run_all(run_on(registry, four_persons, *EXPECTED), workshop)}
+    said = load(workshop.cache, by_task["next_occ"])
+    # d: nurse, nurse 2001, out 2002, out 2004, clerk 2005; c: unemployed, clerk 2001
+    assert said["test"].ids[said["test"].person].tolist() == ["d"] * 4
+    assert said["test"].year.tolist() == [2001, 2002, 2004, 2005]
+    assert said["test"].log_prob == pytest.approx(np.log([MARGIN[0], MARGIN[3], MARGIN[3], MARGIN[1]]))
+    assert said["test"].happened is None
+    assert (said["valid"].ids.tolist(), said["valid"].year.tolist()) == (["c"], [2001])
+    assert said["valid"].log_prob == pytest.approx([log(MARGIN[1])])
+    switch = load(workshop.cache, by_task["switch"])["test"]
+    assert switch.happened is not None
+    assert switch.happened.tolist() == [False, True, False, True]
+    assert switch.log_event == pytest.approx(np.log([0.7, 0.7, 0.8, 0.8]))
+    assert switch.log_prob == pytest.approx(np.log([0.3, 0.7, 0.2, 0.8]))
+    given_switch = load(workshop.cache, by_task["next_occ_switchers"])
+    assert given_switch["test"].log_prob == pytest.approx(np.log([0.2 / 0.7, 0.4 / 0.8]))
+    assert given_switch["valid"].log_prob == pytest.approx([log(0.4 / 0.9)])
+    for task, record in by_task.items():
+        assert load(workshop.cache, record)["test"].log_prob.sum() == pytest.approx(EXPECTED[task], abs=1e-5)
+
+
+def test_nothing_of_a_person_lies_beside_the_records(workshop: Workshop, record: Record) -> None:
+    assert path_of(workshop.cache, record.id).is_file()
+    assert [path.name for path in workshop.store.folder.rglob("*") if path.is_file()] == [
+        workshop.store.path(record.configuration).name
+    ]
+
+
+def test_weights_are_kept_beside_what_was_said(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    weight = np.ones(13)
+    weight[9:] = [2.0, 0.5, 0.0, 1.5]
+    [record] = run_all(run_on(registry, replace(four_persons, weight=weight)), workshop)
+    said = load(workshop.cache, record)["test"]
+    assert said.weight is not None
+    assert said.weight.tolist() == [2.0, 0.5, 0.0, 1.5]
+    assert said.log_prob == pytest.approx(np.log([0.3, 0.2, 0.2, 0.4]))
+    assert said.evidence().log_likelihood == record.evidence.log_likelihood
+    assert said.counts().sum() == 4
+
+
+def test_first_records_where_the_task_asks_for_them(
+    registry: Registry, workshop: Workshop, four_persons: Panel
+) -> None:
+    task = registry.task("next_occ").with_entry(True)
+    [record] = run_all(replace(run_on(registry, four_persons), tasks=(task,)), workshop)
+    assert load(workshop.cache, record)["valid"].year.tolist() == [2000, 2001]
+
+
+def test_a_validation_split_where_nobody_is_at_risk(
+    registry: Registry, workshop: Workshop, four_persons: Panel
+) -> None:
+    state = four_persons.state.copy()
+    state[6:8] = 3  # c is out of the labor force throughout
+    for panel in (replace(four_persons, state=state), four_persons.select(np.array([0, 1, 3]))):
+        [record] = run_all(run_on(registry, panel, "lf_exit"), workshop)
+        said = load(workshop.cache, record)
+        assert len(said["valid"].person) == len(said["valid"].log_prob) == 0
+        assert len(said["test"].person) == 2
+
+
+def test_the_validation_split_is_asked_for_what_happened_alone(
+    registry: Registry, workshop: Workshop, four_persons: Panel
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    class Listening(Frequencies):
+        def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+            asked.append((str(panel.persons[0]), states.shape[1]))
+            return super().log_prob(panel, transitions, states)
+
+    run_all(run_on(registry, four_persons, entry=entry_of(Listening)), workshop)
+    assert asked == [("d", 4), ("c", 1)]
+
+
+def test_scoring_the_validation_split_is_not_the_runs_time(
+    registry: Registry, workshop: Workshop, four_persons: Panel
+) -> None:
+    class SlowOnValidation(Frequencies):
+        def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+            if panel.persons[0] == "c":
+                import time
+
+                time.sleep(0.5)
+            return super().log_prob(panel, transitions, states)
+
+    [record] = run_all(run_on(registry, four_persons, entry=entry_of(SlowOnValidation)), workshop)
+    assert record.measured.score_seconds < 0.4
+
+
+def test_a_record_is_not_written_before_what_it_rests_on(
+    registry: Registry, workshop: Workshop, four_persons: Panel
+) -> None:
+    (workshop.cache).mkdir()
+    (workshop.cache / "probabilities").touch()  # a file where the folder should be
+    with pytest.raises(RunError, match=r"cannot be written .*HARNESS_CACHE names another folder"):
+        run_all(run_on(registry, four_persons), workshop)
+    assert workshop.store.all() == []
+
+
+def test_a_record_whose_probabilities_are_gone_is_scored_again_from_its_fit(
+    registry: Registry, workshop: Workshop, four_persons: Panel, record: Record
+) -> None:
+    path, fits = path_of(workshop.cache, record.id), Frequencies.fits
+    path.unlink()
+    [again] = run_all(run_on(registry, four_persons), workshop)
+    assert path.exists()
+    assert Frequencies.fits == fits
+    assert (again.id, again.evidence) == (record.id, record.evidence)
+    told = path.stat().st_mtime_ns
+    run_all(run_on(registry, four_persons), workshop)
+    assert path.stat().st_mtime_ns == told  # and is there now, so that the record is read
+
+
+def test_a_record_without_its_fit_is_read_as_before(
+    registry: Registry, workshop: Workshop, four_persons: Panel, record: Record, tmp_path: Path
+) -> None:
+    elsewhere = replace(workshop, cache=tmp_path / "empty")
+    fits = Frequencies.fits
+    assert run_all(run_on(registry, four_persons), elsewhere) == [record]
+    assert Frequencies.fits == fits
+
+
+def test_what_is_not_here_or_damaged_is_refused(workshop: Workshop, record: Record, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=f"what run {record.id} said of each transition is not on this machine"):
+        load(tmp_path, record)
+    path = path_of(workshop.cache, record.id)
+    whole = path.read_bytes()
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    for content in (b"", b"nonsense", whole[: len(whole) // 2], (tmp_path / "one.npy").read_bytes()):
+        path.write_bytes(content)
+        with pytest.raises(RequestError, match=r"damaged .*remove it and run it again"):
+            load(workshop.cache, record)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"about": None}, "damaged"),
+        ({"about": "[]"}, "says it is of"),
+        ({"test.log_prob": None}, "no log_prob of the test split"),
+        ({"valid.year": np.zeros(3)}, "columns of the valid split do not fit one another"),
+        ({"test.person": np.array([0, 0, 0, 1])}, "columns of the test split do not fit one another"),
+        ({"valid.log_prob": np.array([np.nan])}, "log-probability of the valid split is not finite"),
+        ({"test.log_prob": np.log([0.3, 0.2, 0.2, 0.5])}, "do not add up to the evidence"),
+        ({"test.ids": np.array(["e"])}, "do not add up to the evidence"),
+        ({"test.log_prob": np.array([{}])}, "damaged"),  # a pickle
+    ],
+)
+def test_what_is_not_the_records_is_refused(
+    workshop: Workshop, record: Record, arrays: dict[str, object], message: str
+) -> None:
+    changed(workshop, record, **arrays)
+    with pytest.raises(RequestError, match=message):
+        load(workshop.cache, record)
+
+
+def test_another_runs_file_is_refused(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    one, other = run_all(run_on(registry, four_persons, "switch", "lf_exit"), workshop)
+    path_of(workshop.cache, one.id).write_bytes(path_of(workshop.cache, other.id).read_bytes())
+    with pytest.raises(RequestError, match=f"says it is of .*{other.id}.*, not of .*{one.id}"):
+        load(workshop.cache, one)
+
+
+def test_a_rule_that_looks_at_other_careers_is_refused(registry: Registry, four_persons: Panel) -> None:
+    task = registry.task("next_occ")
+    panel = four_persons.part("test")
+    scores = replace(Said.of(task, panel, _scores(4)).scores(), log_prob=np.zeros(3), person=np.zeros(3, dtype=int))
+    with pytest.raises(RunError, match="'next_occ' puts other transitions at risk"):
+        Said.of(task, panel, scores)
+
+
+def _scores(n: int) -> probabilities.Scores:
+    return probabilities.Scores(1, np.full(n, LOG_SMALLEST_REST), np.zeros(n, dtype=np.int64))
+
+
+def test_the_store_reads_what_it_wrote_after_all(workshop: Workshop, record: Record) -> None:
+    assert load(workshop.cache, Store(workshop.store.folder).all()[0])["test"].evidence().ids == ["d"]
