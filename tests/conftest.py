@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from helpers.paths import SURVEY
+from helpers.tiny_llm import saved_llm
 
-from harness.panel.careers import Covariate, Occupations, Panel, Status
+from harness.panel.careers import Covariate, Panel
+from harness.panel.occupations import Occupations, Status
 from harness.records.store import Store
 from harness.registry import Registry, load_registry
 from harness.runs.execute import Workshop
@@ -39,6 +42,21 @@ def market() -> Panel:
     return load_market(MarketParams())
 
 
+def _market_of(persons: int) -> Any:
+    """A market of so many persons."""
+
+    @pytest.fixture(scope="session", name=f"market_{persons}")
+    def few() -> Panel:
+        from harness.data.market import MarketParams, load_market
+
+        return load_market(MarketParams(persons=persons))
+
+    return few
+
+
+market_30, market_40, market_60, market_150, market_300 = map(_market_of, (30, 40, 60, 150, 300))
+
+
 @pytest.fixture(scope="session")
 def resumes() -> Panel:
     """Persons of the resume pool, of the same market."""
@@ -48,32 +66,12 @@ def resumes() -> Panel:
 
 
 @pytest.fixture(scope="session")
-def toy_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def toy_llama(market_40: Panel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a Llama of random weights, large ones, so that what is read matters, and its tokenizer."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    from harness.data.open import open_panel
     from harness.plugins.llm.base.pretrain import train_tokenizer
 
-    folder = tmp_path_factory.mktemp("toy")
-    tokenizer = train_tokenizer(open_panel("market", {"persons": "40"}), 500, 2048)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=2048,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=None,
-        initializer_range=0.3,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    tokenizer = train_tokenizer(market_40, 500, 2048)
+    return saved_llm(tmp_path_factory.mktemp("llama"), "Llama", tokenizer, context=2048, scale=0.3)
 
 
 @pytest.fixture(scope="module")

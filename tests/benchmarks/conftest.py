@@ -20,7 +20,7 @@ import pytest
 import torch
 from helpers.paths import SURVEY
 
-from harness.data.open import open_panel
+from harness import open_panel
 from harness.panel.careers import Panel
 from harness.plugins.llm.text.resume import resume_text
 from harness.plugins.llm.text.tokens import Resumes, encode_titles

@@ -22,7 +22,7 @@ from helpers.paths import SURVEY
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
 
-from harness.data.open import open_panel
+from harness import open_panel
 from harness.panel.careers import Panel
 from harness.plugins.career.encoding import Encoding
 from harness.plugins.career.features import names_of
@@ -183,7 +183,7 @@ def test_a_whole_split_is_scored_in_one_pass(train: Panel, benchmark: BenchmarkF
     from harness.model.contract import Context
 
     model = CareerModel(CareerParams(epochs=1, fewest_steps=1), "transformer")
-    model.fit(train, train.select(np.arange(50)), Context(0, tmp_path, tmp_path))
+    model.fit(train, train.select(np.arange(50)), Context(seed=0, scratch=tmp_path, cache=tmp_path))
     few = train.select(np.arange(20))
 
     def rows(panel: Panel, transitions: np.ndarray) -> np.ndarray:
@@ -210,7 +210,7 @@ def test_a_survey_is_fitted_in_minutes(survey: Panel, benchmark: BenchmarkFixtur
 
     model = CareerModel(CareerParams(), "transformer")
     parts = survey.part("train"), survey.part("valid")
-    benchmark.pedantic(lambda: model.fit(*parts, Context(0, tmp_path, tmp_path)), rounds=1)
+    benchmark.pedantic(lambda: model.fit(*parts, Context(seed=0, scratch=tmp_path, cache=tmp_path)), rounds=1)
     seconds = benchmark.stats.stats.median
     test = survey.part("test")
     observed = test.state[test.transitions].astype(np.int64)[:, None]

@@ -10,7 +10,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from harness.features import catalogue as features
-from harness.panel.careers import Occupations, Panel, Status, split_by_hash
+from harness.panel.careers import Panel, split_by_hash
+from harness.panel.occupations import Occupations, Status
 
 pytestmark = pytest.mark.slow
 

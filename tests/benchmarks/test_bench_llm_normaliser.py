@@ -55,8 +55,10 @@ class Trained:
                 disguised=0.0,
                 loss="all",
             )
-            model = pretrain(recipe, self.train, tokenizer, Context(0, self.folder, self.folder)).eval()
-            self.models[tokens, size] = model
+            model = pretrain(
+                recipe, self.train, tokenizer, Context(seed=0, scratch=self.folder, cache=self.folder)
+            ).eval()
+        self.models[tokens, size] = model
         return self.models[tokens, size]
 
     def resumes(self, panel: Panel, tokens: str) -> Resumes:

@@ -19,7 +19,7 @@ import torch
 from helpers.paths import SURVEY
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from harness.data.open import open_panel
+from harness import open_panel
 from harness.panel.careers import Panel
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.scoring.head import read_everywhere, reading

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from harness.data.open import open_panel
+from harness import open_panel
 
 pytestmark = pytest.mark.slow
 

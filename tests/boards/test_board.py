@@ -20,7 +20,8 @@ from harness.cli import console
 from harness.cli.board import print_boards
 from harness.errors import RequestError
 from harness.model.contract import NoParams
-from harness.panel.careers import Occupations, Panel, Status
+from harness.panel.careers import Panel
+from harness.panel.occupations import Occupations, Status
 from harness.records.record import Record
 from harness.records.store import Store, find_record, slug, to_text
 from harness.registry import Registry

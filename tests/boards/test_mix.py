@@ -41,7 +41,7 @@ class Coin(OutcomeModel):
 
 
 def made_by(registry: Registry, workshop: Workshop, panel: Panel, task: str = "switch") -> list[Record]:
-    coin = replace(entry_of(Coin, predicts="switch", name="coin"))
+    coin = replace(entry_of(Coin, only_task="switch", name="coin"))
     runs = [run_on(registry, panel, task, entry=entry) for entry in ((coin, None) if task == "switch" else (None,))]
     runs.append(run_on(registry, panel, task, params=Parameters(weight=50)))
     return [record for run in runs for record in run_all(run, workshop)]

@@ -68,11 +68,11 @@ class Broken(Frequencies):
 @pytest.fixture
 def toys(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     """A workshop whose models are toys under the names that the claims know: all fit at once."""
-    models = {arm.model: entry_of(Frequencies, name=arm.model, pretrains=arm.model == "career") for arm in PRIOR}
-    models["career"] = entry_of(Broken, name="career", pretrains=True)
+    models = {arm.model: entry_of(Frequencies, name=arm.model, pretrainable=arm.model == "career") for arm in PRIOR}
+    models["career"] = entry_of(Broken, name="career", pretrainable=True)
     for event, task in (("gbm-switch", "switch"), ("gbm-lf-exit", "lf_exit")):
-        models[event] = entry_of(Frequencies, name=event, predicts=task, needs=("no_such_library",), install="get it")
-    models["llm-lora"] = entry_of(Talker, name="llm-lora", params=TalkerParams, pools=True)
+        models[event] = entry_of(Frequencies, name=event, only_task=task, needs=("no_such_library",), install="get it")
+    models["llm-lora"] = entry_of(Talker, name="llm-lora", params=TalkerParams, multi_panel=True)
     monkeypatch.setattr(Broken, "error", None)
     return replace(workshop, registry=replace(workshop.registry, models=models))
 

@@ -161,7 +161,7 @@ def test_on_a_terminal_it_is_laid_out(harness: InProcess, shelf: Workshop, monke
 
 @pytest.mark.survey
 def test_a_survey_on_a_page(harness: InProcess, registry: Registry, workshop: Workshop, nlsy97: Path) -> None:
-    from harness.data.open import open_panel
+    from harness import open_panel
 
     entry = registry.model("markov")
     [record] = run_all(run_on(registry, open_panel(nlsy97), entry=entry, params=entry.item.params()), workshop)

@@ -14,7 +14,7 @@ import pytest
 from helpers.toys import InProcess
 from pyarrow import parquet
 
-from harness.data.open import open_panel
+from harness import open_panel
 from harness.forecast import sample as forecast_careers
 from harness.forecast.plan import plan
 from harness.forecast.sample import forecast
@@ -157,7 +157,7 @@ def test_interrupted_it_says_what_is_kept(harness: InProcess, tmp_path: Path) ->
 
 
 def test_a_model_of_one_outcome_has_nothing_to_sample(workshop: Workshop) -> None:
-    spec = replace(workshop.registry.model("markov").item, name="exits", predicts="lf_exit", params=NoParams)
+    spec = replace(workshop.registry.model("markov").item, name="exits", only_task="lf_exit", params=NoParams)
     run: Any = Run(replace(workshop.registry.model("markov"), item=spec), NoParams(), (), open_panel("wage-panel"))
     with pytest.raises(Exception, match="'exits' predicts the outcome of task 'lf_exit' alone: it has no next state"):
         forecast(run, plan(run.panel), 2, workshop)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from helpers.toys import run_all, run_on
 
+from harness import open_panel
 from harness.cli.reproduce import command
-from harness.data.open import open_panel
 from harness.data.write import write_panel
 from harness.panel.careers import Panel
 from harness.panel.weights import weighted

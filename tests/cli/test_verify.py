@@ -12,8 +12,8 @@ import pytest
 from helpers.submissions import CODES, Rows, long_file, long_rows
 from helpers.toys import InProcess
 
+from harness import open_panel
 from harness.boards.mix import mix
-from harness.data.open import open_panel
 from harness.data.write import write_panel
 from harness.panel.careers import Panel
 from harness.records.record import Record, figures

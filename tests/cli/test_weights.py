@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from helpers.toys import InProcess
 
+from harness import open_panel
 from harness.cli.run import further_panels, read_resumes
-from harness.data.open import open_panel
 from harness.data.write import write_panel
 from harness.forecast.plan import plan, pooled, until
 from harness.forecast.report import Report

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.open import check, open_panel
+from harness import open_panel
+from harness.data.open import check
 from harness.errors import DataError
 
 OCCUPATIONS = """\

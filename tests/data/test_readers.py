@@ -9,12 +9,12 @@ import pluggy
 import pytest
 from helpers.paths import SHARED, SURVEY
 
-from harness import hookspecs
-from harness.data.open import check, open_panel
+from harness import hookspecs, open_panel
+from harness.data.open import check
 from harness.errors import DataError, RequestError
 from harness.hookspecs import PROJECT, hookimpl
 from harness.model.dataset import DatasetSpec
-from harness.panel.careers import Status
+from harness.panel.occupations import Status
 from harness.registry import collect
 
 MINE = """\

@@ -13,11 +13,12 @@ from helpers.paths import RESULTS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness import open_panel
 from harness.data.describe import describe
-from harness.data.open import open_panel
 from harness.data.write import write_panel
 from harness.errors import RequestError
-from harness.panel.careers import SPLITS, Covariate, Occupations, Panel, Status, split_by_hash
+from harness.panel.careers import SPLITS, Covariate, Panel, split_by_hash
+from harness.panel.occupations import Occupations, Status
 from harness.records.store import Store
 
 # Anything printable, quotes, commas and accents included, but no blanks around it: files do not keep those of codes.

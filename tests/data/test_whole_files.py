@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from harness.data.open import check, open_panel
+from harness import open_panel
+from harness.data.open import check
 from harness.errors import DataError
 
 OCCUPATIONS = """\

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.data.open import open_panel
+from harness import open_panel
 from harness.errors import RequestError
 from harness.model.contract import Context, Model, ModelSpec
-from harness.panel.careers import Covariate, Occupations, Panel, Status, split_by_hash
+from harness.panel.careers import Covariate, Panel, split_by_hash
+from harness.panel.occupations import Occupations, Status
 from harness.plugins import gbm, mnl
 from harness.registry import load_registry
 from harness.types import FloatArray, IntArray

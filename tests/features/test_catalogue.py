@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from harness.errors import RequestError
 from harness.features import catalogue as features
-from harness.panel.careers import Covariate, Occupations, Panel, Status
+from harness.panel.careers import Covariate, Panel
+from harness.panel.occupations import Occupations, Status
 from harness.types import BoolArray, IntArray
 
 OCCUPATIONS = Occupations(

@@ -15,7 +15,8 @@ from harness.forecast.files import plain, require_writable
 from harness.forecast.plan import Plan, plan
 from harness.forecast.report import Report
 from harness.forecast.sample import Forecast
-from harness.panel.careers import Occupations, Panel
+from harness.panel.careers import Panel
+from harness.panel.occupations import Occupations
 from harness.render.forecast import Table, notes, tables
 from harness.types import FloatArray, IntArray
 

@@ -17,7 +17,8 @@ from harness.forecast.files import write_careers
 from harness.forecast.plan import Plan, plan, pooled, until
 from harness.forecast.sample import Forecast, Sampler, collect, forecast
 from harness.model.contract import Context, Model, NoParams, take_states
-from harness.panel.careers import Covariate, Occupations, Panel
+from harness.panel.careers import Covariate, Panel
+from harness.panel.occupations import Occupations
 from harness.runs.execute import Workshop
 from harness.types import FloatArray, IntArray
 

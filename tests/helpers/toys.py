@@ -16,7 +16,8 @@ from pydantic import Field
 
 from harness.cli import main
 from harness.model.contract import Context, Model, ModelSpec, Params, take_states
-from harness.panel.careers import Occupations, Panel, Status, split_by_hash
+from harness.panel.careers import Panel, split_by_hash
+from harness.panel.occupations import Occupations, Status
 from harness.panel.pooling import same_titles
 from harness.records.record import Record
 from harness.registry import Registry

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness import open_panel
 from harness.boards.board import boards
-from harness.data.open import open_panel
 from harness.errors import RunError
 from harness.model.contract import Context, Model, ModelSpec, OpenModel, Params, Within, take_states
 from harness.panel.careers import Panel

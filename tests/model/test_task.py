@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.task import EachState, Event, Task, log_rest, log_sum
-from harness.panel.careers import Panel, Status
+from harness.panel.careers import Panel
+from harness.panel.occupations import Status
 from harness.registry import load_registry
 
 
@@ -159,7 +160,7 @@ def load_tasks() -> dict[str, Task]:
 
 def _panel() -> Panel:
     """Careers a, b and c of the hand-worked panel, with one more year for c."""
-    from harness.panel.careers import Occupations
+    from harness.panel.occupations import Occupations
 
     lengths = [3, 3, 3]
     return Panel(

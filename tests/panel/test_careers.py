@@ -99,7 +99,7 @@ def test_parts_are_disjoint_and_cover(four_persons: Panel) -> None:
 
 
 def _panel(lengths: list[int]) -> Panel:
-    from harness.panel.careers import Occupations, Status
+    from harness.panel.occupations import Occupations, Status
 
     n = sum(lengths)
     offsets = np.concatenate([[0], np.cumsum(lengths)])

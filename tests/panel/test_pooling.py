@@ -14,7 +14,8 @@ from helpers.toys import Frequencies, Parameters, entry_of
 from harness import render
 from harness.boards.board import boards
 from harness.errors import RequestError
-from harness.panel.careers import Occupations, Panel, Status
+from harness.panel.careers import Panel
+from harness.panel.occupations import Occupations, Status
 from harness.panel.pooling import pool, same_titles
 from harness.records.kinds import label
 from harness.records.record import Record, digest
@@ -43,7 +44,7 @@ def other() -> Panel:
 
 
 def request(registry: Registry, panel: Panel, *also: Panel, **changes: Any) -> Run:
-    spec = changes.pop("entry", entry_of(Frequencies, name="pooled", pools=True))
+    spec = changes.pop("entry", entry_of(Frequencies, name="pooled", multi_panel=True))
     return replace(Run(spec, Parameters(), (registry.task("next_occ"),), panel, train_also=also), **changes)
 
 

@@ -12,7 +12,7 @@ from helpers.toys import run_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.data.open import open_panel
+from harness import open_panel
 from harness.errors import RequestError
 from harness.estimation.samples import PairCounts, Sample, StayFeatures
 from harness.features.catalogue import build
@@ -20,7 +20,8 @@ from harness.features.contexts import Contexts
 from harness.features.frequencies import Strengths, entry_shares
 from harness.model.contract import Context, Model
 from harness.model.task import Event
-from harness.panel.careers import Covariate, Occupations, Panel, Status
+from harness.panel.careers import Covariate, Panel
+from harness.panel.occupations import Occupations, Status
 from harness.panel.weights import weighted, weighted_alike
 from harness.plugins.markov import Markov, MarkovParams
 from harness.registry import Registry
@@ -132,7 +133,7 @@ def repeated(panel: Panel, times: list[int]) -> tuple[Panel, Panel]:
 
 
 def fitted(model: Model, train: Panel, valid: Panel, folder: Path) -> Model:
-    model.fit(train, valid, Context(0, folder, folder))
+    model.fit(train, valid, Context(seed=0, scratch=folder, cache=folder))
     return model
 
 
@@ -221,7 +222,9 @@ BRIEF: dict[str, dict[str, Any]] = {"softmax": {"iterations": 10, "penalties": (
 def light(registry: Registry) -> list[str]:
     """Models that use weights, but for those whose fit takes long: their own tests ask the same of them."""
     return [
-        n for n, e in registry.models.items() if e.item.uses_weights and "torch" not in e.item.needs and not e.item.only_task
+        n
+        for n, e in registry.models.items()
+        if e.item.uses_weights and "torch" not in e.item.needs and not e.item.only_task
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.data.open import open_panel
+from harness import open_panel
 from harness.errors import RequestError
 from harness.model.audit import CHECKS, Finding, audit
 from harness.model.checked import checked_log_prob, score
@@ -37,11 +37,6 @@ MODELS = sorted(load_registry().models)
 
 
 @pytest.fixture(scope="module")
-def market(registry: Registry) -> Panel:
-    return open_panel("market", {"persons": "150"}, registry=registry)
-
-
-@pytest.fixture(scope="module")
 def wage_panel(registry: Registry) -> Panel:
     panel = open_panel("wage-panel", registry=registry)
     return panel.select(np.arange(200))
@@ -52,9 +47,9 @@ def problems(findings: list[Finding]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_audit_on_the_market(name: str, registry: Registry, market: Panel) -> None:
+def test_audit_on_the_market(name: str, registry: Registry, market_150: Panel) -> None:
     spec = registry.model(name).item
-    findings = list(audit(spec, spec.params(**SMALL.get(name, {})), market))
+    findings = list(audit(spec, spec.params(**SMALL.get(name, {})), market_150))
     assert [finding.check for finding in findings] == list(CHECKS)
     assert problems(findings) == {}
 
@@ -76,14 +71,14 @@ def test_audit_on_a_panel_of_another_shape(name: str, registry: Registry, wage_p
 
 @pytest.mark.parametrize("name", MODELS)
 def test_one_set_of_state_probabilities_answers_every_task(
-    name: str, registry: Registry, market: Panel, tmp_path_factory: pytest.TempPathFactory
+    name: str, registry: Registry, market_150: Panel, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """What is scored on a binary task is the sum over the whole row, first records are priced, rows add up."""
     spec = registry.model(name).item
     if spec.only_task:
         pytest.skip("predicts one task's outcome directly")
-    model = fitted(spec, SMALL.get(name, {}), market, tmp_path_factory)
-    test = market.part("test").select(np.arange(2))
+    model = fitted(spec, SMALL.get(name, {}), market_150, tmp_path_factory)
+    test = market_150.part("test").select(np.arange(2))
     transitions = test.transitions[:6]
     states = np.broadcast_to(np.arange(test.n_states), (len(transitions), test.n_states))
     rows = np.exp(checked_log_prob(spec, model, test, transitions, states).astype(np.float64))
@@ -105,7 +100,7 @@ def test_one_set_of_state_probabilities_answers_every_task(
 
 def fitted(spec: ModelSpec, given: dict[str, Any], panel: Panel, folders: pytest.TempPathFactory) -> Model:
     model = spec.build(spec.params(**given))
-    context = Context(0, folders.mktemp("scratch"), folders.getbasetemp() / "cache")
+    context = Context(seed=0, scratch=folders.mktemp("scratch"), cache=folders.getbasetemp() / "cache")
     model.fit(panel.part("train"), panel.part("valid"), context)
     return model
 
@@ -169,10 +164,10 @@ SPOILED = [
 
 
 @pytest.mark.parametrize(("check", "spoil"), SPOILED)
-def test_the_audit_catches(check: str, spoil: type[_Spoiled], registry: Registry, market: Panel) -> None:
+def test_the_audit_catches(check: str, spoil: type[_Spoiled], registry: Registry, market_150: Panel) -> None:
     from dataclasses import replace
 
     spec = registry.model("marginal").item
     loose = replace(spec, sums_to_one=False, build=lambda params: spoil(spec.build(params)))
-    found = problems(list(audit(loose, spec.params(), market)))
+    found = problems(list(audit(loose, spec.params(), market_150)))
     assert check in found

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from harness.model.contract import Context
-from harness.panel.careers import Occupations, Panel, Status
+from harness.panel.careers import Panel
+from harness.panel.occupations import Occupations, Status
 from harness.plugins.marginal import Marginal, MarginalParams
 
 CAREERS = [[0, 0, 1], [1, 1], [0, 1, 0, 0], [0]]  # targets: 0 1 | 1 | 1 0 0 |; state 2 is never seen

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.data.open import open_panel
+from harness import open_panel
 from harness.features.frequencies import Destinations, Strengths
 from harness.model.contract import Context
-from harness.panel.careers import Occupations, Panel, Status
+from harness.panel.careers import Panel
+from harness.panel.occupations import Occupations, Status
 from harness.plugins.marginal import Marginal, MarginalParams
 from harness.plugins.markov import Markov, MarkovParams
 

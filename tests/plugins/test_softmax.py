@@ -11,7 +11,7 @@ from helpers.toys import homeward
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.data.open import open_panel
+from harness import open_panel
 from harness.features.catalogue import build
 from harness.features.contexts import Contexts
 from harness.features.pairs import Inputs

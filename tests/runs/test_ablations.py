@@ -22,11 +22,11 @@ ARMS = (
     Ablation("same", "weight of 1", {"weight": "1"}),
     Ablation("pooled", "pooled with", pools=True),
 )
-SPEC = entry_of(Frequencies, pools=True, ablations=ARMS).item
+SPEC = entry_of(Frequencies, multi_panel=True, ablations=ARMS).item
 
 
 def request(workshop: Workshop, panel: Panel, *also: Panel, **settings: str) -> Request:
-    entry = entry_of(Frequencies, pools=True, ablations=ARMS)
+    entry = entry_of(Frequencies, multi_panel=True, ablations=ARMS)
     return Request(entry, panel, workshop.registry.task("next_occ"), settings, also, 0, "cpu")
 
 

@@ -162,7 +162,7 @@ def test_a_model_of_an_event_whose_spec_does_not_say_so_is_no_number(
 
 
 def test_a_model_of_one_task_competes_there_alone(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
-    coin = entry_of(Coin, predicts="switch")
+    coin = entry_of(Coin, only_task="switch")
     [record] = run_all(run_on(registry, four_persons, "switch", entry=coin), workshop)
     assert record.figures["log_likelihood"] == pytest.approx(2 * log(0.25) + 2 * log(0.75), abs=1e-5)
     with pytest.raises(RequestError, match="predicts the outcome of task 'switch' alone"):

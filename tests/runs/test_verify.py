@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers.toys import Frequencies, entry_of, run_all, run_on
 
-from harness.data.open import open_panel
+from harness import open_panel
 from harness.errors import RequestError
 from harness.panel.careers import Panel
 from harness.records.record import Record, figures
@@ -139,7 +139,7 @@ def toy_registry(registry: Registry) -> Registry:
 
 def test_the_request_is_the_records(registry: Registry, toy_registry: Registry, panel: Panel, tmp_path: Path) -> None:
     """Seed, parameters, size of the training split, further panels and resumes: its id says all of it."""
-    entry = entry_of(Frequencies, pools=True, pretrains=True)
+    entry = entry_of(Frequencies, multi_panel=True, pretrainable=True)
     also, resumes = open_panel("market", {"persons": 40, "seed": 3}), open_panel("market-resumes", {"persons": 30})
     toy_registry.models["frequencies"] = entry
     asked = run_on(

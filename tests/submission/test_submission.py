@@ -14,7 +14,7 @@ from helpers.toys import EXPECTED, MARGIN, Frequencies, entry_of, run_all, run_o
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.data.open import open_panel
+from harness import open_panel
 from harness.errors import HarnessError
 from harness.model.checked import checked_log_prob, whole_rows
 from harness.panel.careers import Panel

@@ -13,7 +13,8 @@ from harness.data.market.economy import attributes, distances
 from harness.data.market.population import POPULATIONS
 from harness.data.market.simulate import LONGEST, draw_careers, draw_people
 from harness.data.market.titles import EDUCATION, N_JOBS, OUT, SCHOOL, UNEMPLOYED, words
-from harness.panel.careers import Panel, Status
+from harness.panel.careers import Panel
+from harness.panel.occupations import Status
 from harness.registry import load_registry
 
 NOT_AT_WORK = [UNEMPLOYED, OUT]

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from harness.errors import RequestError, RunError
 from harness.model.contract import Context, Model
 from harness.model.params import validate
-from harness.panel.careers import Covariate, Occupations, Panel, Status, split_by_hash
+from harness.panel.careers import Covariate, Panel, split_by_hash
+from harness.panel.occupations import Occupations, Status
 from harness.plugins.career.params import CareerParams
 from harness.registry import Registry
 
@@ -45,7 +46,7 @@ def fitted(registry: Registry, name: str, panel: Panel, folder: Path, **changes:
     model = build(registry, name, **changes)
     scratch = folder / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
-    model.fit(panel.part("train"), panel.part("valid"), Context(0, scratch, folder / "cache"))
+    model.fit(panel.part("train"), panel.part("valid"), Context(seed=0, scratch=scratch, cache=folder / "cache"))
     return model
 
 
@@ -219,7 +220,7 @@ def test_without_anyone_to_validate_on_the_last_weights_are_kept(registry: Regis
     (tmp_path / "scratch").mkdir()
     nobody = panel.part("valid").select(np.arange(1))
     nobody = replace(nobody, offsets=np.array([0, 1]), year=nobody.year[:1], state=nobody.state[:1])
-    model.fit(panel.part("train"), nobody, Context(0, tmp_path / "scratch", tmp_path))
+    model.fit(panel.part("train"), nobody, Context(seed=0, scratch=tmp_path / "scratch", cache=tmp_path))
     assert model.facts()["best_epoch"] == model.facts()["epochs"] > 0
     assert model.facts()["validation_loss"] == []
 
@@ -253,7 +254,7 @@ def test_the_published_network_trains(registry: Registry, market: Panel, tmp_pat
     spec = registry.model("career").item
     params = validate(spec.params, {"preset": "paper", "epochs": "3", "warmup": "2", "batch_tokens": "512"}, "career")
     model: Any = spec.build(params)
-    model.fit(panel.part("train"), panel.part("valid"), Context(0, tmp_path, tmp_path))
+    model.fit(panel.part("train"), panel.part("valid"), Context(seed=0, scratch=tmp_path, cache=tmp_path))
     network = model._network
     assert network.plan.shape.layers == 12
     assert network.head.states is network.states  # one embedding to read and to predict by

@@ -14,7 +14,8 @@ from harness.data.market import MarketParams, load_market
 from harness.errors import RequestError
 from harness.model.contract import Context, Model
 from harness.model.params import validate
-from harness.panel.careers import Occupations, Panel
+from harness.panel.careers import Panel
+from harness.panel.occupations import Occupations
 from harness.panel.pooling import require_apart
 from harness.plugins.career import train as training
 from harness.plugins.career.encoding import Encoding
@@ -52,7 +53,9 @@ def fitted(
     model: Model = spec.build(validate(spec.params, known, name))
     scratch = cache / "scratch"
     scratch.mkdir(exist_ok=True)
-    model.fit(survey.part("train"), survey.part("valid"), Context(0, scratch, cache, resumes=resumes))
+    model.fit(
+        survey.part("train"), survey.part("valid"), Context(seed=0, scratch=scratch, cache=cache, resumes=resumes)
+    )
     for left in scratch.glob("*"):
         left.unlink()
     return model
@@ -114,7 +117,7 @@ def test_what_is_the_same_starts_the_same(registry: Registry, survey: Panel, res
     from harness.plugins.career.start import start_of
 
     model = fitted(registry, "career", survey, cache, resumes)
-    base: Base = model._base(Context(0, cache, cache, resumes=resumes))
+    base: Base = model._base(Context(seed=0, scratch=cache, cache=cache, resumes=resumes))
     assert not [label for label in base.encoding.labels if label.startswith(("gender", "ethnicity", "region"))]
     train = survey.part("train")
     encoding = Encoding.fit(train, names_of(train, "history"), known=base.encoding)

@@ -59,7 +59,7 @@ def fitted(registry: Registry, name: str, panel: Panel, folder: Path, steps: int
     }
     model = spec.build(validate(spec.params, how, name))
     folder.mkdir()
-    model.fit(panel.part("train"), panel.part("valid"), Context(0, folder, folder))
+    model.fit(panel.part("train"), panel.part("valid"), Context(seed=0, scratch=folder, cache=folder))
     return model
 
 

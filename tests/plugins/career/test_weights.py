@@ -36,7 +36,7 @@ def fitted(registry: Registry, name: str, panel: Panel, folder: Path, resumes: P
     known = {key: value for key, value in QUICK.items() if key in spec.params.model_fields}
     model = spec.build(validate(spec.params, known, name))
     folder.mkdir()
-    context = Context(0, folder, folder / "cache", resumes=resumes)
+    context = Context(seed=0, scratch=folder, cache=folder / "cache", resumes=resumes)
     model.fit(panel.part("train"), panel.part("valid"), context)
     return model
 

@@ -16,7 +16,8 @@ from harness.model.contract import Context, OutcomeModel
 from harness.model.ensemble import OutcomeEnsemble
 from harness.model.events import LEAVING_LABOR_FORCE, LEAVING_STATE
 from harness.model.params import validate
-from harness.panel.careers import Panel, Status
+from harness.panel.careers import Panel
+from harness.panel.occupations import Status
 from harness.plugins.gbm.event import GbmEvent
 from harness.registry import Registry
 

@@ -16,7 +16,8 @@ from harness.features.catalogue import CATALOGUE, covariate_labels, known
 from harness.features.pairs import Inputs
 from harness.model.contract import Context, Model
 from harness.model.params import validate
-from harness.panel.careers import SPLITS, Occupations, Panel, Status, split_by_hash
+from harness.panel.careers import SPLITS, Panel, split_by_hash
+from harness.panel.occupations import Occupations, Status
 from harness.plugins.gbm.columns import NUMBERS, OF_ALTERNATIVES
 from harness.plugins.gbm.model import Gbm, gbm
 from harness.plugins.gbm.params import GbmParams

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import transformers
-from transformers import AutoModelForCausalLM
+from helpers.tiny_llm import tiny_llm
 
-from harness.data.open import open_panel
 from harness.errors import RequestError
 from harness.model.contract import Context
 from harness.panel.careers import Panel
@@ -24,19 +22,6 @@ from harness.plugins.llm.text.loader import context_length, load_causal_lm
 from harness.plugins.llm.text.tokens import Resumes, encode_titles
 from harness.training.libraries import quiet
 
-SIZES: dict[str, Any] = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-    "max_position_embeddings": 256,
-    "bos_token_id": 1,
-    "eos_token_id": None,
-    "pad_token_id": 0,
-    "initializer_range": 0.2,  # far from uniform, so that a wrong mask or position shows
-}
 WINDOW = {"sliding_window": 60}
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("Llama", {}),
@@ -47,37 +32,23 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "mistral": ("Mistral", {}),
     "mistral, window shorter than a career": ("Mistral", WINDOW),
     "gemma": ("Gemma", {}),
-    "gemma2": ("Gemma2", {"query_pre_attn_scalar": 8, "final_logit_softcapping": 3.0, "attn_logit_softcapping": 2.0}),
-    "gemma3": ("Gemma3Text", {"query_pre_attn_scalar": 8}),
+    "gemma2": ("Gemma2", {"attn_logit_softcapping": 2.0}),
+    "gemma3": ("Gemma3Text", {}),
     "phi3": ("Phi3", {}),
     "gpt-neox": ("GPTNeoX", {}),
     "olmo2": ("Olmo2", {}),
-    "gpt2": (
-        "GPT2",
-        {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 256, "bos_token_id": 1, "eos_token_id": None},
-    ),
+    "gpt2": ("GPT2", {}),
 }
 
 
 @pytest.fixture(scope="module")
-def market() -> Panel:
-    return open_panel("market", {"persons": "30"})
+def tokenizer(market_30: Panel) -> Any:
+    return train_tokenizer(market_30, 400, 256)
 
 
-@pytest.fixture(scope="module")
-def tokenizer(market: Panel) -> Any:
-    return train_tokenizer(market, 400, 256)
-
-
-def toy(family: str, vocabulary: int) -> Any:
-    kind, given = FAMILIES[family]
-    sizes = given if kind == "GPT2" else SIZES | given
-    if kind in ("Phi3", "GPTNeoX", "Olmo2"):
-        sizes = {name: value for name, value in sizes.items() if name != "head_dim"}
-    config = getattr(transformers, f"{kind}Config")(vocab_size=vocabulary, **sizes)
-    with quiet(), torch.random.fork_rng():
-        torch.manual_seed(0)
-        return AutoModelForCausalLM.from_config(config).float().eval()
+def of_family(family: str, tokenizer: Any) -> Any:
+    kind, changes = FAMILIES[family]
+    return tiny_llm(kind, len(tokenizer), context=256, scale=0.2, **changes)  # far from uniform: a wrong mask shows
 
 
 def plain(model: Any, resumes: Resumes, targets: np.ndarray) -> np.ndarray:
@@ -98,7 +69,7 @@ def plain(model: Any, resumes: Resumes, targets: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("family", list(FAMILIES))
 def test_every_path_prices_titles_as_plain_text(family: str, four_persons: Panel, tokenizer: Any) -> None:
-    model = toy(family, len(tokenizer))
+    model = of_family(family, tokenizer)
     context = context_length(model)  # a window counts as the context: older records are dropped, not half seen
     resumes = Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), context)
     targets = four_persons.transitions
@@ -120,23 +91,23 @@ def test_every_path_prices_titles_as_plain_text(family: str, four_persons: Panel
 
 @pytest.mark.parametrize("family", ["qwen3", "gemma2", "gpt2", "mistral"])
 def test_a_base_of_another_family_is_tuned_saved_and_loaded(
-    family: str, market: Panel, tokenizer: Any, tmp_path: Path
+    family: str, market_30: Panel, tokenizer: Any, tmp_path: Path
 ) -> None:
     base, saved, scratch = (tmp_path / name for name in ("base", "saved", "scratch"))
     with quiet():
-        toy(family, len(tokenizer)).save_pretrained(base)
+        of_family(family, tokenizer).save_pretrained(base)
         tokenizer.save_pretrained(base)
     given = {"base": str(base), "epochs": 1, "rank": 4, "batch_tokens": 512, "learning_rate": 1e-2, "dropout": 0.0}
     model = build(LlmParams(**given))
     scratch.mkdir()
-    model.fit(market.part("train"), market.part("valid"), Context(seed=0, scratch=scratch, cache=scratch))
+    model.fit(market_30.part("train"), market_30.part("valid"), Context(seed=0, scratch=scratch, cache=scratch))
     before, after = model.facts()["validation_loss"]
     assert after < before - 0.5
     saved.mkdir()
     model.save(saved)
     loaded = build(LlmParams(**given))
     loaded.load(saved)
-    test = market.part("test")
+    test = market_30.part("test")
     chosen = test.transitions[:10]
     states = np.broadcast_to(np.arange(8), (10, 8))
     np.testing.assert_allclose(
@@ -145,7 +116,7 @@ def test_a_base_of_another_family_is_tuned_saved_and_loaded(
 
 
 def test_weights_in_a_pickle_are_refused(tokenizer: Any, tmp_path: Path) -> None:
-    model = toy("llama", len(tokenizer))
+    model = tiny_llm("Llama", len(tokenizer))
     model.config.save_pretrained(tmp_path)
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
     with pytest.raises(RequestError, match="safetensors"):

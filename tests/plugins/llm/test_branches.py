@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.tiny_llm import tiny_llm
 
-from harness.panel.careers import Covariate, Occupations, Panel, Status
+from harness.panel.careers import Covariate, Panel
+from harness.panel.occupations import Occupations, Status
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.scoring import branches as score
 from harness.plugins.llm.scoring.branches import Scorer
@@ -26,7 +28,7 @@ TITLES = (
     "Unemployed",
     "Out of the labor force",
 )
-ARCHITECTURES = ["llama", "gpt2", "qwen2"]
+ARCHITECTURES = ["Llama", "GPT2", "Qwen2"]
 
 
 def careers(lengths: list[int], seed: int = 0) -> Panel:
@@ -76,23 +78,6 @@ def panel() -> Panel:
 @pytest.fixture(scope="module")
 def tokenizer(panel: Panel) -> Any:
     return train_tokenizer(panel, 300, 512)
-
-
-def toy(architecture: str, vocabulary: int, context: int = 512, scale: float = 0.4) -> Any:
-    """A tiny model with random weights, large enough ones that the context matters."""
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
-    if architecture == "gpt2":
-        sizes = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": context}
-    else:
-        sizes |= {"num_key_value_heads": 2, "max_position_embeddings": context}
-    config = AutoConfig.for_model(
-        architecture, vocab_size=vocabulary, bos_token_id=1, eos_token_id=None, pad_token_id=0, **sizes
-    )
-    config.initializer_range = scale
-    torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(config).eval()
 
 
 def by_hand(model: Any, tokenizer: Any, panel: Panel, target: int, state: int, first: int | None = None) -> float:
@@ -146,7 +131,7 @@ def test_a_task_pays_for_the_titles_it_asks_about(name: str, panel: Panel, token
     transitions = task.transitions(panel)
     states = task.partition.ask(panel, transitions)
     resumes = Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 512)
-    model = toy("llama", len(tokenizer))
+    model = tiny_llm("Llama", len(tokenizer))
     scorer = Scorer(model, 0)
     scorer.log_prob(resumes, transitions, states)  # what is tried once is tried here
     through_model, through_head = (
@@ -173,7 +158,7 @@ def test_every_choice_has_the_probability_of_its_tokens_and_delimiter(
     architecture: str, panel: Panel, tokenizer: Any
 ) -> None:
     """First records, one-record careers and years after a gap included."""
-    model = toy(architecture, len(tokenizer))
+    model = tiny_llm(architecture, len(tokenizer))
     scorer = Scorer(model, 0)
     resumes = Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 512)
     targets, states = everything(panel)
@@ -188,7 +173,7 @@ def test_every_choice_has_the_probability_of_its_tokens_and_delimiter(
 def test_titles_asked_few_at_a_time_or_all_at_once_cost_the_same_probability(
     panel: Panel, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scorer = Scorer(toy("llama", len(tokenizer)), 0)
+    scorer = Scorer(tiny_llm("Llama", len(tokenizer)), 0)
     resumes = Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 512)
     targets, states = everything(panel)
     rows = scorer.log_prob(resumes, targets, states)
@@ -207,7 +192,7 @@ def test_titles_asked_few_at_a_time_or_all_at_once_cost_the_same_probability(
 def test_a_career_is_scored_alike_in_any_company(tokenizer: Any) -> None:
     """What pads a shorter resume to the length of its neighbours changes nothing."""
     panel = careers([2, 12, 4, 1])
-    scorer = Scorer(toy("llama", len(tokenizer)), 0)
+    scorer = Scorer(tiny_llm("Llama", len(tokenizer)), 0)
     events = encode_titles(tokenizer, panel.occupations)
     together = scorer.log_prob(Resumes(panel, tokenizer, events, 512), *everything(panel))
     for person in range(panel.n_persons):
@@ -222,7 +207,7 @@ def test_a_model_that_ignores_the_mask_is_asked_one_choice_at_a_time(panel: Pane
 
         def __init__(self) -> None:
             super().__init__()
-            self.inner = toy("llama", len(tokenizer))
+            self.inner = tiny_llm("Llama", len(tokenizer))
 
         def get_input_embeddings(self) -> Any:
             return self.inner.get_input_embeddings()
@@ -233,14 +218,14 @@ def test_a_model_that_ignores_the_mask_is_asked_one_choice_at_a_time(panel: Pane
     resumes = Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 512)
     stubborn = Scorer(Unmasked().eval(), 0)
     assert not stubborn.branches_exact()
-    expected = Scorer(toy("llama", len(tokenizer)), 0).log_prob(resumes, *everything(panel))
+    expected = Scorer(tiny_llm("Llama", len(tokenizer)), 0).log_prob(resumes, *everything(panel))
     np.testing.assert_allclose(stubborn.log_prob(resumes, *everything(panel)), expected, atol=1e-5)
 
 
 def test_what_is_too_old_for_the_context_is_not_seen(tokenizer: Any) -> None:
     """A target whose history is too long is scored as if the career began later."""
     panel = careers([14, 3])
-    model = toy("gpt2", len(tokenizer), context=110)
+    model = tiny_llm("GPT2", len(tokenizer), context=110)
     resumes = Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 110)
     targets, states = everything(panel)
     first = resumes.first_records(targets)
@@ -272,7 +257,7 @@ def test_a_row_and_what_it_leaves_out_add_up_to_one() -> None:
         occupations=Occupations(titles, titles, ("g",) * k, (Status.EMPLOYED,) * k),
         split=np.zeros(1, np.int8),
     )
-    model = toy("llama", len(vocabulary), scale=0.1)
+    model = tiny_llm("Llama", len(vocabulary), scale=0.1)
     resumes = Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 512)
     row = np.exp(Scorer(model, 0).log_prob(resumes, np.array([1]), np.arange(k)[None])[0].astype(np.float64))
     a, b, end = (vocabulary.index(word) for word in ("a", "b", "\n"))

@@ -48,7 +48,7 @@ def plain(toy_llama: Path) -> Plain:
 
 def untuned(toy_llama: Path, panel: Panel, scratch: Path, **given: Any) -> Any:
     model = build(LlmParams(base=str(toy_llama), tuning="none", **given))
-    model.fit(panel.part("train"), panel.part("valid"), Context(0, scratch, scratch))
+    model.fit(panel.part("train"), panel.part("valid"), Context(seed=0, scratch=scratch, cache=scratch))
     return model
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.tiny_llm import tiny_llm
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.panel.careers import Covariate, Occupations, Panel, Status
+from harness.panel.careers import Covariate, Panel
+from harness.panel.occupations import Occupations, Status
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.scoring import certified as pruning
 from harness.plugins.llm.scoring import choice_sets as choice
@@ -32,7 +34,7 @@ TITLES = (
     "Unemployed",
     "Out of the labor force",
 )
-ARCHITECTURES = ["llama", "gpt2", "qwen2", "mistral", "gemma"]
+ARCHITECTURES = ["Llama", "GPT2", "Qwen2", "Mistral", "Gemma"]
 PAD = 0
 
 
@@ -74,27 +76,9 @@ def resumes_of(panel: Panel, tokenizer: Any, context: int = 512) -> Resumes:
     return Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), context)
 
 
-def toy(architecture: str, vocabulary: int, seed: int = 0, scale: float = 0.4) -> Any:
-    """A tiny model with random weights, large enough ones that the context matters; fewer key heads than heads."""
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
-    sizes |= {"num_key_value_heads": 2, "max_position_embeddings": 512}
-    if architecture == "gpt2":
-        sizes = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 512}
-    if architecture == "gemma":
-        sizes |= {"head_dim": 8}
-    config = AutoConfig.for_model(
-        architecture, vocab_size=vocabulary, bos_token_id=1, eos_token_id=None, pad_token_id=0, **sizes
-    )
-    config.initializer_range = scale
-    torch.manual_seed(seed)
-    return AutoModelForCausalLM.from_config(config).eval()
-
-
 @pytest.fixture(scope="module", params=ARCHITECTURES)
 def model(request: pytest.FixtureRequest, tokenizer: Any) -> Any:
-    return toy(request.param, len(tokenizer))
+    return tiny_llm(request.param, len(tokenizer))
 
 
 def plain(model: Any, resumes: Resumes, targets: np.ndarray) -> np.ndarray:
@@ -124,7 +108,7 @@ def test_whole_rows_are_those_of_one_plain_sequence_a_choice(panel: Panel, token
 
 
 def test_targets_may_repeat_and_come_in_any_order(panel: Panel, tokenizer: Any) -> None:
-    model, resumes = toy("llama", len(tokenizer)), resumes_of(panel, tokenizer)
+    model, resumes = tiny_llm("Llama", len(tokenizer)), resumes_of(panel, tokenizer)
     shuffled = np.array([9, 2, 11, 2, 0])
     rows = whole_rows(model, PAD, resumes, np.arange(panel.n_records))
     np.testing.assert_allclose(whole_rows(model, PAD, resumes, shuffled), rows[shuffled], atol=1e-5)
@@ -134,7 +118,7 @@ def test_targets_may_repeat_and_come_in_any_order(panel: Panel, tokenizer: Any) 
 
 @pytest.mark.parametrize("limits", [Limits(1, 1, 1), Limits(3, 7, 2), Limits(500, 40, 5), Limits(store_bytes=1)])
 def test_sizes_of_chunks_and_batches_change_nothing(panel: Panel, tokenizer: Any, limits: Limits) -> None:
-    model, resumes = toy("llama", len(tokenizer)), resumes_of(panel, tokenizer)
+    model, resumes = tiny_llm("Llama", len(tokenizer)), resumes_of(panel, tokenizer)
     targets = np.array([0, 2, 3, 9, 11])
     rows = whole_rows(model, PAD, resumes, targets)
     np.testing.assert_allclose(whole_rows(model, PAD, resumes, targets, limits), rows, atol=1e-4)
@@ -142,7 +126,7 @@ def test_sizes_of_chunks_and_batches_change_nothing(panel: Panel, tokenizer: Any
 
 
 def test_a_career_longer_than_the_context_keeps_its_newest_records(panel: Panel, tokenizer: Any) -> None:
-    model, short = toy("gpt2", len(tokenizer)), resumes_of(panel, tokenizer, 60)
+    model, short = tiny_llm("GPT2", len(tokenizer)), resumes_of(panel, tokenizer, 60)
     assert short.records_dropped() > 0
     targets = np.arange(panel.n_records)
     rows = whole_rows(model, PAD, short, targets)
@@ -152,7 +136,7 @@ def test_a_career_longer_than_the_context_keeps_its_newest_records(panel: Panel,
 
 
 def test_no_targets(panel: Panel, tokenizer: Any) -> None:
-    model, resumes = toy("llama", len(tokenizer)), resumes_of(panel, tokenizer)
+    model, resumes = tiny_llm("Llama", len(tokenizer)), resumes_of(panel, tokenizer)
     none = np.zeros(0, dtype=np.int64)
     assert whole_rows(model, PAD, resumes, none).shape == (0, len(TITLES))
     assert certified((model, PAD), resumes, none, none.reshape(0, 2)).renormalised.shape == (0, 2)
@@ -192,7 +176,7 @@ def test_certified_bounds_hold_the_exact_normaliser(panel: Panel, tokenizer: Any
 def test_certified_bounds_hold_for_any_model(
     panel: Panel, tokenizer: Any, seed: int, scale: float, tolerance: float
 ) -> None:
-    model, resumes = toy("llama", len(tokenizer), seed, scale), resumes_of(panel, tokenizer)
+    model, resumes = tiny_llm("Llama", len(tokenizer), seed=seed, scale=scale), resumes_of(panel, tokenizer)
     targets = np.array([0, 3, 9, 11])
     exact = whole_rows(model, PAD, resumes, targets)
     brackets(certified((model, PAD), resumes, targets, np.zeros((4, 0), dtype=int), tolerance), exact, tolerance)
@@ -200,7 +184,7 @@ def test_certified_bounds_hold_for_any_model(
 
 def test_a_model_that_is_sure_is_read_at_few_nodes(panel: Panel, tokenizer: Any) -> None:
     resumes, targets = resumes_of(panel, tokenizer), panel.transitions[::2]
-    model = toy("llama", len(tokenizer), scale=0.1)
+    model = tiny_llm("Llama", len(tokenizer), scale=0.1)
     windows, event = resumes.windows(targets), resumes.events[3]
     optimizer = torch.optim.AdamW(model.parameters(), 2e-2)
     for _ in range(20):  # it learns to answer every line head with the same title
@@ -222,7 +206,7 @@ def test_a_model_that_is_sure_is_read_at_few_nodes(panel: Panel, tokenizer: Any)
 
 def test_only_what_is_asked_must_be_read(panel: Panel, tokenizer: Any) -> None:
     """Nothing is asked and much may be left: fewer nodes are read than for a state that is far from likely."""
-    model, resumes, targets = toy("llama", len(tokenizer)), resumes_of(panel, tokenizer), panel.transitions
+    model, resumes, targets = tiny_llm("Llama", len(tokenizer)), resumes_of(panel, tokenizer), panel.transitions
     exact = whole_rows(model, PAD, resumes, targets)
     least = exact.argmin(axis=1)[:, None]
     without = certified((model, PAD), resumes, targets, least[:, :0], 0.5)
@@ -233,7 +217,7 @@ def test_only_what_is_asked_must_be_read(panel: Panel, tokenizer: Any) -> None:
 
 
 def test_the_career_is_read_once(panel: Panel, tokenizer: Any) -> None:
-    model, resumes = toy("llama", len(tokenizer)), resumes_of(panel, tokenizer)
+    model, resumes = tiny_llm("Llama", len(tokenizer)), resumes_of(panel, tokenizer)
     seen: list[int] = []
     model.register_forward_pre_hook(lambda _, __, kw: seen.append(kw["input_ids"].numel()), with_kwargs=True)
     choice.follows_tree(choice.Reader(model, PAD))
@@ -277,7 +261,7 @@ def test_a_model_that_follows_no_tree_is_asked_one_choice_at_a_time(panel: Panel
 
 @pytest.mark.parametrize("tolerance", [0.0, -1.0, 0.6])
 def test_tolerances_that_mean_nothing_are_refused(panel: Panel, tokenizer: Any, tolerance: float) -> None:
-    model, resumes = toy("llama", len(tokenizer)), resumes_of(panel, tokenizer)
+    model, resumes = tiny_llm("Llama", len(tokenizer)), resumes_of(panel, tokenizer)
     with pytest.raises(ValueError, match=r"at most 0\.5 nats"):
         certified((model, PAD), resumes, panel.transitions, panel.transitions[:, None] * 0, tolerance)
 

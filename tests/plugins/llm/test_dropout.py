@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import transformers
+from helpers.tiny_llm import tiny_llm
 
-from harness.data.open import open_panel
 from harness.model.contract import Context
 from harness.panel.careers import Panel
 from harness.plugins.llm.base.pretrain import train_tokenizer
@@ -24,7 +23,6 @@ from harness.plugins.llm.tuning.dropout import draws_from_torch, dropout_by
 from harness.plugins.llm.tuning.step import Step, examples
 from harness.plugins.llm.tuning.tune import Adapters, Fit, Schedule, add_adapters, tune
 from harness.training.dropout import Draws
-from harness.training.libraries import quiet
 from harness.training.step import adamw
 from harness.training.workers import workers
 
@@ -32,28 +30,12 @@ SCHEDULE = Schedule(2, 0.0, 1, 0.4, 1e-2, 1.0, 0.5, 0.0, 512, "titles")
 
 
 @pytest.fixture(scope="module")
-def market() -> Panel:
-    return open_panel("market", {"persons": "30"})
-
-
-@pytest.fixture(scope="module")
-def tokenizer(market: Panel) -> Any:
-    return train_tokenizer(market, 300, 256)
+def tokenizer(market_30: Panel) -> Any:
+    return train_tokenizer(market_30, 300, 256)
 
 
 def llama(vocabulary: int, dropout: float, attention_dropout: float = 0.0) -> Any:
-    config = transformers.LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=256,
-        attention_dropout=attention_dropout,
-    )
-    with quiet(), torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = transformers.LlamaForCausalLM(config)
+    model = tiny_llm("Llama", vocabulary, scale=0.02, attention_dropout=attention_dropout)
     model = add_adapters(model, Adapters(4, 8, dropout, True), 0)
     with torch.no_grad():  # adapters that start at zero would hide what is dropped before them
         for name, parameter in model.named_parameters():
@@ -88,9 +70,9 @@ def resumes_of(panel: Panel, tokenizer: Any) -> Resumes:
 
 @pytest.mark.parametrize(("dropout", "hidden"), [(0.3, 0.0), (0.0, 0.3)])
 def test_a_step_draws_what_its_key_says_whatever_the_threads_do(
-    dropout: float, hidden: float, market: Panel, tokenizer: Any
+    dropout: float, hidden: float, market_30: Panel, tokenizer: Any
 ) -> None:
-    model, resumes, draws = llama(len(tokenizer), dropout), resumes_of(market, tokenizer), Draws()
+    model, resumes, draws = llama(len(tokenizer), dropout), resumes_of(market_30, tokenizer), Draws()
     keys = [(0, 1, 2), (0, 1, 3), (0, 1, 2)]
     with dropout_by(draws, model, hidden):
         assert not draws_from_torch(model, draws)

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.data.open import open_panel
+from harness import open_panel
 from harness.model.contract import Context
-from harness.panel.careers import Occupations, Panel, Status
+from harness.panel.careers import Panel
+from harness.panel.occupations import Occupations, Status
 from harness.plugins.llm import LlmParams, build
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.model import exchange_of
@@ -128,7 +129,7 @@ def test_exchanges_fall_with_the_learning_rate(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(Careers, "epoch", epoch)
     market = open_panel("market", {"persons": "30"})
     model = build(LlmParams(**SMALLEST | {"epochs": 5, "min_gain": 0.0, "patience": 5, "decay": 4.0}))
-    model.fit(market.part("train"), market.part("valid"), Context(3, tmp_path, tmp_path))
+    model.fit(market.part("train"), market.part("valid"), Context(seed=3, scratch=tmp_path, cache=tmp_path))
     assert told == pytest.approx([1.0, 1.0, 0.75, 0.5, 0.25])  # one epoch, then the four of the decay
 
 

@@ -8,16 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from helpers.progress import Told
 from helpers.toys import SMALLEST
 
-from harness.data.open import open_panel
 from harness.model.contract import Context
 from harness.panel.careers import Panel
 from harness.plugins.llm import LlmParams, build
@@ -26,29 +25,6 @@ from harness.plugins.llm.tuning.step import Step
 
 TINY: dict[str, Any] = SMALLEST | {"epochs": 4, "min_gain": 0.0}
 Steps = Callable[[int | None], list[int]]
-
-
-class Notes:
-    """A progress reporter that remembers notes."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    @contextmanager
-    def bar(self, text: str, total: float | None) -> Iterator[Notes]:
-        yield self
-
-    def advance(self, amount: float = 1) -> None: ...
-
-    def describe(self, text: str) -> None: ...
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
-@pytest.fixture(scope="module")
-def market() -> Panel:
-    return open_panel("market", {"persons": "30"})
 
 
 @pytest.fixture(scope="module")
@@ -80,14 +56,15 @@ def fit(market: Panel, cache: Path, scratch: Path, **changes: Any) -> tuple[dict
     """(facts, trained weights by name, notes) of a finished fit."""
     scratch.mkdir(exist_ok=True)
     model: Any = build(LlmParams(**(TINY | changes)))
-    progress = Notes()
-    model.fit(market.part("train"), market.part("valid"), Context(3, scratch, cache, progress=progress))
+    told = Told()
+    context = Context(seed=3, scratch=scratch, cache=cache, progress=told)
+    model.fit(market.part("train"), market.part("valid"), context)
     weights = {
         f"{i} {name}": p.detach().clone()
         for i, member in enumerate(getattr(model, "members", (model,)))
         for name, p in member._model.named_parameters()
     }
-    return model.facts(), weights, progress.notes
+    return model.facts(), weights, told.notes
 
 
 def assert_same(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
@@ -98,92 +75,94 @@ def assert_same(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"dropout": 0.3}, {"tuning": "full"}], ids=["lora", "dropout", "full"])
 def test_an_interrupted_fit_ends_as_if_it_had_not_been(
-    changes: dict[str, Any], market: Panel, cache: Path, tmp_path: Path, steps: Steps
+    changes: dict[str, Any], market_30: Panel, cache: Path, tmp_path: Path, steps: Steps
 ) -> None:
-    fit(market, cache, tmp_path / "base", epochs=1)  # so that steps below are those of tuning
+    fit(market_30, cache, tmp_path / "base", epochs=1)  # so that steps below are those of tuning
     whole = steps(None)
-    plain = fit(market, cache, tmp_path / "plain", **changes)
+    plain = fit(market_30, cache, tmp_path / "plain", **changes)
     an_epoch = whole[0] // plain[0]["epochs"]
     assert an_epoch >= 3
     stops = (1, an_epoch, an_epoch + 1)  # within the first epoch, then at the end of the next, then in the one after
     for limit in stops:
         done = steps(limit)
         with pytest.raises(KeyboardInterrupt):
-            fit(market, cache, tmp_path / "stopped", **changes)
+            fit(market_30, cache, tmp_path / "stopped", **changes)
         assert done[0] == limit
     done = steps(None)
-    again = fit(market, cache, tmp_path / "stopped", **changes)
+    again = fit(market_30, cache, tmp_path / "stopped", **changes)
     assert done[0] == whole[0] - sum(stops)
     assert_same(again, plain)
 
 
-def test_members_that_are_done_are_not_tuned_again(market: Panel, cache: Path, tmp_path: Path, steps: Steps) -> None:
-    fit(market, cache, tmp_path / "base", epochs=1)
+def test_members_that_are_done_are_not_tuned_again(market_30: Panel, cache: Path, tmp_path: Path, steps: Steps) -> None:
+    fit(market_30, cache, tmp_path / "base", epochs=1)
     whole = steps(None)
-    plain = fit(market, cache, tmp_path / "plain", members=2)
+    plain = fit(market_30, cache, tmp_path / "plain", members=2)
     stop = whole[0] // 2 + 2  # in the second member's first epoch
     done = steps(stop)
     with pytest.raises(KeyboardInterrupt):
-        fit(market, cache, tmp_path / "stopped", members=2)
+        fit(market_30, cache, tmp_path / "stopped", members=2)
     assert done[0] == stop
     done = steps(None)
-    again = fit(market, cache, tmp_path / "stopped", members=2)
+    again = fit(market_30, cache, tmp_path / "stopped", members=2)
     assert done[0] == whole[0] - stop
     assert_same(again, plain)
 
 
 def test_a_checkpoint_that_is_damaged_or_of_another_fit_is_passed_over(
-    market: Panel, cache: Path, tmp_path: Path, steps: Steps
+    market_30: Panel, cache: Path, tmp_path: Path, steps: Steps
 ) -> None:
     short = {"epochs": 1, "min_gain": 0.02}
-    plain = fit(market, cache, tmp_path / "plain", **short)
+    plain = fit(market_30, cache, tmp_path / "plain", **short)
     left = tmp_path / "plain" / "tuning.safetensors"
     content = left.read_bytes()
     flipped = bytearray(content)
     flipped[-40] ^= 1
     for damaged in (bytes(flipped), content[: len(content) // 2], b"", b"{}"):
         left.write_bytes(damaged)
-        again = fit(market, cache, tmp_path / "plain", **short)
+        again = fit(market_30, cache, tmp_path / "plain", **short)
         assert_same(again, plain)
         assert len(again[2]) == 1
         assert again[2][0].startswith(f"starting anew: the checkpoint {left} cannot be used (")
     left.write_bytes(content)
     for changes in (short | {"rank": 3}, short | {"learning_rate": 1e-3}):
         left.write_bytes(content)
-        other = fit(market, cache, tmp_path / "plain", **changes)
+        other = fit(market_30, cache, tmp_path / "plain", **changes)
         assert "starting anew" in other[2][0]
-        assert_same(other, fit(market, cache, tmp_path / f"other-{changes}", **changes))
+        assert_same(other, fit(market_30, cache, tmp_path / f"other-{changes}", **changes))
     left.write_bytes(content)
     done = steps(None)
-    assert_same(fit(market, cache, tmp_path / "plain", checkpoint_seconds=60, **short), plain)  # nothing left to do
+    assert_same(fit(market_30, cache, tmp_path / "plain", checkpoint_seconds=60, **short), plain)  # nothing left to do
     assert done == [0]
 
 
 def test_a_disk_that_takes_no_checkpoint_does_not_stop_a_fit(
-    market: Panel, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    market_30: Panel, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = fit(market, cache, tmp_path / "plain", epochs=1)
+    plain = fit(market_30, cache, tmp_path / "plain", epochs=1)
 
     def full(*_: Any) -> None:
         raise OSError("No space left on device")
 
     monkeypatch.setattr("harness.training.checkpoint.os.replace", full)
-    again = fit(market, cache, tmp_path / "full", epochs=1)
+    again = fit(market_30, cache, tmp_path / "full", epochs=1)
     assert_same(again, plain)
     assert "No space left" in again[2][0]
     assert not list((tmp_path / "full").iterdir())
 
 
-def test_pre_training_goes_on_too(market: Panel, tmp_path: Path, steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pre_training_goes_on_too(
+    market_30: Panel, tmp_path: Path, steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(base_module, "CHECKPOINT_SECONDS", 0.0)
     whole = steps(None)
-    plain = fit(market, tmp_path / "plain-cache", tmp_path / "plain", tuning="none")
+    plain = fit(market_30, tmp_path / "plain-cache", tmp_path / "plain", tuning="none")
     done = steps(4)
     with pytest.raises(KeyboardInterrupt):
-        fit(market, tmp_path / "cache", tmp_path / "stopped", tuning="none")
+        fit(market_30, tmp_path / "cache", tmp_path / "stopped", tuning="none")
     assert done[0] == 4
     done = steps(None)
-    again = fit(market, tmp_path / "cache", tmp_path / "stopped", tuning="none")
+    again = fit(market_30, tmp_path / "cache", tmp_path / "stopped", tuning="none")
     assert 0 < done[0] == whole[0] - 4
     assert_same(again, plain)
     assert not list((tmp_path / "cache" / "unfinished").iterdir())

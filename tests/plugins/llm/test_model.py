@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.progress import Told
+from helpers.tiny_llm import saved_llm
 
-from harness.data.open import open_panel
 from harness.errors import RequestError
 from harness.model.contract import Context
 from harness.panel.careers import Panel
@@ -35,28 +35,6 @@ TINY: dict[str, Any] = {
 }
 
 
-class Told:
-    """A progress reporter that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.bars: list[str] = []
-        self.amount = 0.0
-
-    @contextmanager
-    def bar(self, text: str, total: float | None) -> Iterator[Told]:
-        self.bars.append(text)
-        yield self
-
-    def advance(self, amount: float = 1) -> None:
-        self.amount += amount
-
-    def describe(self, text: str) -> None:
-        self.bars.append(text)
-
-    def note(self, text: str) -> None:
-        self.bars.append(text)
-
-
 @pytest.fixture(autouse=True)
 def few_threads() -> Iterator[None]:
     threads = torch.get_num_threads()
@@ -67,41 +45,38 @@ def few_threads() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def market() -> Panel:
-    return open_panel("market", {"persons": "60"})
-
-
-@pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
-def context(cache: Path, tmp_path: Path) -> Context:
-    return Context(3, tmp_path, cache, progress=Told())
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def context(cache: Path, tmp_path: Path, told: Told) -> Context:
+    return Context(seed=3, scratch=tmp_path, cache=cache, progress=told)
 
 
 @pytest.fixture(scope="module")
-def fitted(market: Panel, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def fitted(market_60: Panel, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     model = build(LlmParams(**TINY))
-    model.fit(market.part("train"), market.part("valid"), Context(3, tmp_path_factory.mktemp("s"), cache))
+    model.fit(
+        market_60.part("train"),
+        market_60.part("valid"),
+        Context(seed=3, scratch=tmp_path_factory.mktemp("s"), cache=cache),
+    )
     return model
 
 
 @pytest.fixture(scope="module")
-def gpt2_folder(market: Panel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def gpt2_folder(market_60: Panel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A toy GPT-2 with random weights and a tokenizer of its own, as save_pretrained writes it."""
-    from transformers import GPT2Config, GPT2LMHeadModel
-
     from harness.plugins.llm.base.pretrain import train_tokenizer
 
-    folder = tmp_path_factory.mktemp("gpt2")
-    tokenizer = train_tokenizer(market, 400, 256)
-    torch.manual_seed(0)
-    config = GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=1, n_head=2, n_positions=256)
-    GPT2LMHeadModel(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    tokenizer = train_tokenizer(market_60, 400, 256)
+    return saved_llm(tmp_path_factory.mktemp("gpt2"), "GPT2", tokenizer, context=256, scale=0.02)
 
 
 def ask(model: Any, panel: Panel) -> np.ndarray:
@@ -124,7 +99,7 @@ def perplexity(model: Any, panel: Panel) -> float:
     return float(np.exp(-model.log_prob(panel, targets, observed).astype(np.float64).mean()))
 
 
-def test_tuning_learns_and_says_what_it_started_from(fitted: Any, market: Panel) -> None:
+def test_tuning_learns_and_says_what_it_started_from(fitted: Any, market_60: Panel) -> None:
     facts = fitted.facts()
     assert facts["base"].startswith("builtin: Llama 1 x 32, pre-trained on market (recipe ")
     assert facts["records_dropped"] == 0
@@ -132,17 +107,17 @@ def test_tuning_learns_and_says_what_it_started_from(fitted: Any, market: Panel)
     losses = facts["validation_loss"]
     assert len(losses) == facts["epochs"] + 1
     assert losses[facts["best_epoch"]] == min(losses) < losses[0] - 0.5
-    watched = market.part("valid")
+    watched = market_60.part("valid")
     assert np.log(perplexity(fitted, watched)) == pytest.approx(min(losses), abs=1e-4)  # the best one was kept
-    assert perplexity(fitted, market.part("test")) < market.n_states
+    assert perplexity(fitted, market_60.part("test")) < market_60.n_states
 
 
-def test_what_is_saved_gives_the_same_answers(fitted: Any, market: Panel, tmp_path: Path) -> None:
+def test_what_is_saved_gives_the_same_answers(fitted: Any, market_60: Panel, tmp_path: Path) -> None:
     fitted.save(tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".bin", ".pt", ".pkl")]
     loaded = build(LlmParams(**TINY))
     loaded.load(tmp_path)
-    test = market.part("test")
+    test = market_60.part("test")
     np.testing.assert_allclose(ask(loaded, test), ask(fitted, test), atol=1e-6)
     assert loaded.facts() == fitted.facts()
     again = tmp_path / "again"
@@ -153,7 +128,7 @@ def test_what_is_saved_gives_the_same_answers(fitted: Any, market: Panel, tmp_pa
     np.testing.assert_allclose(ask(third, test), ask(fitted, test), atol=1e-6)
 
 
-def test_what_is_saved_opens_with_peft_and_transformers_alone(fitted: Any, market: Panel, tmp_path: Path) -> None:
+def test_what_is_saved_opens_with_peft_and_transformers_alone(fitted: Any, market_60: Panel, tmp_path: Path) -> None:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -164,7 +139,7 @@ def test_what_is_saved_opens_with_peft_and_transformers_alone(fitted: Any, marke
         base = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
         model = PeftModel.from_pretrained(base, str(tmp_path / "adapter")).eval()
         tokenizer = AutoTokenizer.from_pretrained(tmp_path / "base")
-    person = market.select(np.array([0]))
+    person = market_60.select(np.array([0]))
     year, title = person.year[0], person.occupations.titles[person.state[0]]
     from harness.plugins.llm.text.resume import resume_text
 
@@ -180,21 +155,21 @@ def test_what_is_saved_opens_with_peft_and_transformers_alone(fitted: Any, marke
     assert float(got[0, 0]) == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_seed_repeats_and_another_differs(fitted: Any, market: Panel, context: Context) -> None:
-    train, valid, test = (market.part(split) for split in ("train", "valid", "test"))
+def test_a_seed_repeats_and_another_differs(fitted: Any, market_60: Panel, context: Context, told: Told) -> None:
+    train, valid, test = (market_60.part(split) for split in ("train", "valid", "test"))
     state = torch.random.get_rng_state()
     again = build(LlmParams(**TINY))
     again.fit(train, valid, context)
     np.testing.assert_array_equal(ask(again, test), ask(fitted, test))
-    assert not any("pre-training" in bar for bar in context.progress.bars)  # type: ignore[attr-defined]
+    assert not any("pre-training" in bar for bar in told.bars)
     other = build(LlmParams(**TINY))
     other.fit(train, valid, replace(context, seed=4))
     assert np.abs(ask(other, test) - ask(fitted, test)).max() > 1e-3
     assert torch.equal(torch.random.get_rng_state(), state)  # nobody else's draws are moved
 
 
-def test_the_target_and_what_follows_are_not_seen(fitted: Any, market: Panel) -> None:
-    test = market.part("test")
+def test_the_target_and_what_follows_are_not_seen(fitted: Any, market_60: Panel) -> None:
+    test = market_60.part("test")
     target = int(test.offsets[3]) + 5
     later = np.arange(target, test.offsets[4])
     state = test.state.copy()
@@ -215,10 +190,14 @@ def test_the_target_and_what_follows_are_not_seen(fitted: Any, market: Panel) ->
 
 
 def test_a_base_is_trained_once_for_each_recipe_and_never_half_read(
-    market: Panel, context: Context, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+    market_60: Panel,
+    context: Context,
+    told: Told,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    train, valid = market.part("train"), market.part("valid")
-    bars = context.progress.bars  # type: ignore[attr-defined]
+    train, valid = market_60.part("train"), market_60.part("valid")
+    bars = told.bars
     params = LlmParams(**(TINY | {"base_tokens": 5_000, "epochs": 1}))
 
     class Interrupted(Told):
@@ -249,11 +228,11 @@ def test_a_base_is_trained_once_for_each_recipe_and_never_half_read(
 
 
 def test_any_folder_with_a_causal_language_model_will_do(
-    gpt2_folder: Path, market: Panel, context: Context, tmp_path: Path
+    gpt2_folder: Path, market_60: Panel, context: Context, tmp_path: Path
 ) -> None:
     given = {"base": str(gpt2_folder), "epochs": 1, "rank": 4, "batch_tokens": 512, "learning_rate": 1e-2}
     model = build(LlmParams(**given))
-    model.fit(market.part("train"), market.part("valid"), context)
+    model.fit(market_60.part("train"), market_60.part("valid"), context)
     facts = model.facts()
     assert facts["base"] == str(gpt2_folder)
     assert facts["tokens_added"] == 0
@@ -265,18 +244,18 @@ def test_any_folder_with_a_causal_language_model_will_do(
     assert not (folder / "base").exists()  # its name brings it back
     loaded = build(LlmParams(**given))
     loaded.load(folder)
-    np.testing.assert_allclose(ask(loaded, market.part("test")), ask(model, market.part("test")), atol=1e-6)
+    np.testing.assert_allclose(ask(loaded, market_60.part("test")), ask(model, market_60.part("test")), atol=1e-6)
     again = build(LlmParams(**given))
-    again.fit(market.part("train"), market.part("valid"), context)
+    again.fit(market_60.part("train"), market_60.part("valid"), context)
     assert again.facts() == facts  # with the dropout of a GPT-2 too, a seed repeats
 
 
 def test_a_foreign_base_learns_new_words_when_asked_to(
-    gpt2_folder: Path, market: Panel, context: Context, tmp_path: Path
+    gpt2_folder: Path, market_60: Panel, context: Context, tmp_path: Path
 ) -> None:
     given = {"base": str(gpt2_folder), "epochs": 1, "rank": 2, "extend_vocabulary": "words", "loss": "all"}
-    occupations = replace(market.occupations, titles=(*market.occupations.titles[:-1], "Dodecahedron polishers"))
-    panel = replace(market, occupations=occupations)
+    occupations = replace(market_60.occupations, titles=(*market_60.occupations.titles[:-1], "Dodecahedron polishers"))
+    panel = replace(market_60, occupations=occupations)
     model = build(LlmParams(**given))
     model.fit(panel.part("train"), panel.part("valid"), context)
     assert model.facts()["tokens_added"] >= 2
@@ -286,15 +265,15 @@ def test_a_foreign_base_learns_new_words_when_asked_to(
     np.testing.assert_allclose(ask(loaded, panel.part("test")), ask(model, panel.part("test")), atol=1e-6)
 
 
-def test_careers_longer_than_the_context_lose_their_oldest_records(market: Panel, context: Context) -> None:
+def test_careers_longer_than_the_context_lose_their_oldest_records(market_60: Panel, context: Context) -> None:
     model = build(LlmParams(**(TINY | {"epochs": 1, "max_context": 60})))
-    model.fit(market.part("train"), market.part("valid"), context)
+    model.fit(market_60.part("train"), market_60.part("valid"), context)
     assert model.facts()["records_dropped"] > 100
-    ask(model, market.part("test"))
+    ask(model, market_60.part("test"))
 
 
-def test_panels_without_transitions_or_covariates_are_fitted(market: Panel, context: Context) -> None:
-    bare = replace(market, covariates={})
+def test_panels_without_transitions_or_covariates_are_fitted(market_60: Panel, context: Context) -> None:
+    bare = replace(market_60, covariates={})
     one = replace(
         bare,
         persons=np.array([str(i) for i in range(bare.n_records)]),
@@ -316,18 +295,18 @@ def test_panels_without_transitions_or_covariates_are_fitted(market: Panel, cont
     ],
 )
 def test_a_base_that_is_not_there_is_one_clear_line(
-    given: dict[str, Any], message: str, market: Panel, context: Context, monkeypatch: pytest.MonkeyPatch
+    given: dict[str, Any], message: str, market_60: Panel, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     model = build(LlmParams(**(TINY | given)))
     with pytest.raises(RequestError, match=message) as caught:
-        model.fit(market.part("train"), market.part("valid"), context)
+        model.fit(market_60.part("train"), market_60.part("valid"), context)
     assert "\n" not in str(caught.value)
 
 
-def test_pickled_weights_are_refused(gpt2_folder: Path, market: Panel, context: Context, tmp_path: Path) -> None:
+def test_pickled_weights_are_refused(gpt2_folder: Path, market_60: Panel, context: Context, tmp_path: Path) -> None:
     import shutil
 
     from safetensors.torch import load_file
@@ -338,4 +317,4 @@ def test_pickled_weights_are_refused(gpt2_folder: Path, market: Panel, context: 
     (folder / "model.safetensors").unlink()
     model = build(LlmParams(base=str(folder)))
     with pytest.raises(RequestError, match="safetensors"):
-        model.fit(market.part("train"), market.part("valid"), context)
+        model.fit(market_60.part("train"), market_60.part("valid"), context)

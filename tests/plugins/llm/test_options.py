@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from helpers.tiny_llm import saved_llm
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from harness.data.open import open_panel
 from harness.errors import RequestError
 from harness.model.contract import Context
 from harness.panel.careers import Panel
@@ -36,11 +35,6 @@ TINY: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def market() -> Panel:
-    return open_panel("market", {"persons": "40"})
-
-
-@pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
@@ -53,8 +47,8 @@ def context(cache: Path, tmp_path: Path) -> Context:
 
 
 @pytest.fixture(scope="module")
-def tokenizer(market: Panel) -> Any:
-    return train_tokenizer(market, 700, 512)
+def tokenizer(market_40: Panel) -> Any:
+    return train_tokenizer(market_40, 700, 512)
 
 
 def resumes(panel: Panel, tokenizer: Any, options: TextOptions, context: int = 512) -> Resumes:
@@ -108,10 +102,10 @@ def test_a_target_sees_so_many_records_and_no_more(four_persons: Panel, tokenize
     assert r.records_dropped() == 0  # what the option leaves out is not for want of context
 
 
-def test_a_short_history_forgets_what_came_before_it(market: Panel, context: Context) -> None:
+def test_a_short_history_forgets_what_came_before_it(market_40: Panel, context: Context) -> None:
     model = build(LlmParams(**(TINY | {"history": 1})))
-    model.fit(market.part("train"), market.part("valid"), context)
-    test = market.part("test")
+    model.fit(market_40.part("train"), market_40.part("valid"), context)
+    test = market_40.part("test")
     person = int(np.argmax(np.diff(test.offsets)))
     one = test.select(np.array([person]))
     last = np.array([one.n_records - 1])
@@ -125,10 +119,10 @@ def test_a_short_history_forgets_what_came_before_it(market: Panel, context: Con
 
 
 @pytest.mark.parametrize("tuning", ["full", "none"])
-def test_every_weight_or_none(market: Panel, context: Context, tmp_path: Path, tuning: str) -> None:
+def test_every_weight_or_none(market_40: Panel, context: Context, tmp_path: Path, tuning: str) -> None:
     given = TINY | {"tuning": tuning}
     model = build(LlmParams(**given))
-    model.fit(market.part("train"), market.part("valid"), context)
+    model.fit(market_40.part("train"), market_40.part("valid"), context)
     facts = model.facts()
     if tuning == "full":
         assert facts["parameters_trained"] == facts["parameters"]
@@ -144,29 +138,16 @@ def test_every_weight_or_none(market: Panel, context: Context, tmp_path: Path, t
     AutoModelForCausalLM.from_pretrained(folder / "base", use_safetensors=True)  # plain transformers opens it
     loaded = build(LlmParams(**given))
     loaded.load(folder)
-    np.testing.assert_allclose(ask(loaded, market.part("test")), ask(model, market.part("test")), atol=1e-6)
+    np.testing.assert_allclose(ask(loaded, market_40.part("test")), ask(model, market_40.part("test")), atol=1e-6)
 
 
-def test_a_published_checkpoint_in_a_subfolder(market: Panel, context: Context, tmp_path: Path) -> None:
+def test_a_published_checkpoint_in_a_subfolder(market_40: Panel, context: Context, tmp_path: Path) -> None:
     """As LABOR-LLM's are: the shape of Llama 2, with its kind of tokenizer, in a folder of a repository."""
-    tokenizer = llama_2_tokenizer(market)
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=512,
-        bos_token_id=1,
-        eos_token_id=None,
-    )
-    inner = tmp_path / "repository" / "checkpoints" / "next"
-    LlamaForCausalLM(config).save_pretrained(inner)
-    tokenizer.save_pretrained(inner)
+    tokenizer = llama_2_tokenizer(market_40)
+    saved_llm(tmp_path / "repository" / "checkpoints" / "next", "Llama", tokenizer, scale=0.02)
     given = {"base": str(tmp_path / "repository"), "subfolder": "checkpoints/next", "tuning": "none"}
     model = build(LlmParams(**given))
-    model.fit(market.part("train"), market.part("valid"), context)
+    model.fit(market_40.part("train"), market_40.part("valid"), context)
     assert model.facts()["base"].endswith("repository/checkpoints/next")
     saved = tmp_path / "saved"
     saved.mkdir()
@@ -174,10 +155,10 @@ def test_a_published_checkpoint_in_a_subfolder(market: Panel, context: Context, 
     assert [path.name for path in saved.iterdir()] == ["llm.json"]  # its name brings it back
     loaded = build(LlmParams(**given))
     loaded.load(saved)
-    np.testing.assert_array_equal(ask(loaded, market.part("test")), ask(model, market.part("test")))
+    np.testing.assert_array_equal(ask(loaded, market_40.part("test")), ask(model, market_40.part("test")))
     wrong = build(LlmParams(**(given | {"subfolder": "checkpoints/last"})))
     with pytest.raises(RequestError, match=r"repository/checkpoints/last' is not a folder with a language model"):
-        wrong.fit(market.part("train"), market.part("valid"), context)
+        wrong.fit(market_40.part("train"), market_40.part("valid"), context)
 
 
 def llama_2_tokenizer(panel: Panel) -> Any:
@@ -195,30 +176,30 @@ def llama_2_tokenizer(panel: Panel) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", unk_token="<unk>")
 
 
-def test_a_tokenizer_that_puts_blanks_before_texts_writes_none_twice(market: Panel) -> None:
-    tokenizer = llama_2_tokenizer(market)
+def test_a_tokenizer_that_puts_blanks_before_texts_writes_none_twice(market_40: Panel) -> None:
+    tokenizer = llama_2_tokenizer(market_40)
     [head, title] = encode(tokenizer, ["1999:", " Actors"])
     said = tokenizer.decode([*head, *title])
     assert said.strip() == "1999: Actors"
-    audit(tokenizer, resume_text(market))
+    audit(tokenizer, resume_text(market_40))
 
 
-def test_a_tokenizer_without_a_word_for_a_title_is_refused(market: Panel) -> None:
+def test_a_tokenizer_without_a_word_for_a_title_is_refused(market_40: Panel) -> None:
     words = {"<unk>": 0, "\n": 1} | {word: i + 2 for i, word in enumerate(map(str, range(1960, 2030)))}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     made = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>")
     with pytest.raises(RequestError, match=r"has no token for a part of"):
-        audit(made, resume_text(market))
+        audit(made, resume_text(market_40))
 
 
-def test_a_tokenizer_that_folds_case_is_refused(market: Panel) -> None:
+def test_a_tokenizer_that_folds_case_is_refused(market_40: Panel) -> None:
     from tokenizers import normalizers
 
-    made = train_tokenizer(market, 700, 512)
+    made = train_tokenizer(market_40, 700, 512)
     made.backend_tokenizer.normalizer = normalizers.Lowercase()
     with pytest.raises(RequestError, match="does not give back what it was given"):
-        audit(made, resume_text(market))
+        audit(made, resume_text(market_40))
 
 
 def test_codes_need_no_title_to_be_told_apart(four_persons: Panel, tokenizer: Any) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness import open_panel
 from harness.cli import main
-from harness.data.open import open_panel
 from harness.data.write import write_panel
-from harness.panel.careers import Covariate, Occupations, Panel, Status
+from harness.panel.careers import Covariate, Panel
+from harness.panel.occupations import Occupations, Status
 from harness.plugins.llm import LlmParams, build
 from harness.system.machine import cache_folder
 

@@ -13,7 +13,6 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from harness.data.open import open_panel
 from harness.errors import RequestError
 from harness.model.audit import CHECKS, audit
 from harness.model.contract import Context
@@ -24,14 +23,9 @@ from harness.plugins.llm.text.prompt import drawn, written_prompt
 from harness.plugins.llm.text.resume import TextOptions, written_resume
 
 
-@pytest.fixture(scope="module")
-def market() -> Panel:
-    return open_panel("market", {"persons": "40"})
-
-
 def fitted(toy_llama: Path, panel: Panel, scratch: Path, seed: int = 0, **given: Any) -> Any:
     model = build(LlmParams(base=str(toy_llama), tuning="none", **given))
-    model.fit(panel.part("train"), panel.part("valid"), Context(seed, scratch, scratch))
+    model.fit(panel.part("train"), panel.part("valid"), Context(seed=seed, scratch=scratch, cache=scratch))
     return model
 
 
@@ -71,21 +65,24 @@ def test_what_is_said_is_the_chain_rule_over_the_whole_text(
 
 
 def test_every_target_has_the_same_examples_and_a_seed_draws_others(
-    toy_llama: Path, market: Panel, tmp_path: Path
+    toy_llama: Path, market_40: Panel, tmp_path: Path
 ) -> None:
-    model, test = fitted(toy_llama, market, tmp_path, shots=2), market.part("test")
+    model, test = fitted(toy_llama, market_40, tmp_path, shots=2), market_40.part("test")
     said = observed(model, test, test.transitions)
     last = test.select(np.array([test.n_persons - 1]))
     np.testing.assert_allclose(observed(model, last, last.transitions), said[-len(last.transitions) :], atol=1e-4)
-    again, other = fitted(toy_llama, market, tmp_path, shots=2), fitted(toy_llama, market, tmp_path, seed=1, shots=2)
+    again, other = (
+        fitted(toy_llama, market_40, tmp_path, shots=2),
+        fitted(toy_llama, market_40, tmp_path, seed=1, shots=2),
+    )
     np.testing.assert_array_equal(observed(again, test, test.transitions), said)
     assert np.abs(observed(other, test, test.transitions) - said).max() > 1e-2
 
 
 def test_the_careers_shown_are_saved_and_no_record_publishes_them(
-    toy_llama: Path, market: Panel, tmp_path: Path
+    toy_llama: Path, market_40: Panel, tmp_path: Path
 ) -> None:
-    model, test = fitted(toy_llama, market, tmp_path, shots=1), market.part("test")
+    model, test = fitted(toy_llama, market_40, tmp_path, shots=1), market_40.part("test")
     saved = tmp_path / "saved"
     saved.mkdir()
     model.save(saved)
@@ -101,30 +98,30 @@ def test_the_careers_shown_are_saved_and_no_record_publishes_them(
     assert not any(isinstance(fact, list) and len(fact) > 5 for fact in model.facts().values())
 
 
-def test_the_audit_holds(toy_llama: Path, market: Panel) -> None:
+def test_the_audit_holds(toy_llama: Path, market_40: Panel) -> None:
     [spec] = harness_models()
-    findings = list(audit(spec, LlmParams(base=str(toy_llama), tuning="none", shots=1), market))
+    findings = list(audit(spec, LlmParams(base=str(toy_llama), tuning="none", shots=1), market_40))
     assert [finding.check for finding in findings] == list(CHECKS)
     assert [finding.problem for finding in findings if finding.problem] == []
 
 
-def test_renormalised_rows_see_the_examples_too(toy_llama: Path, market: Panel, tmp_path: Path) -> None:
-    model, test = fitted(toy_llama, market, tmp_path, shots=1, renormalise="exact"), market.part("test")
+def test_renormalised_rows_see_the_examples_too(toy_llama: Path, market_40: Panel, tmp_path: Path) -> None:
+    model, test = fitted(toy_llama, market_40, tmp_path, shots=1, renormalise="exact"), market_40.part("test")
     some = test.transitions[:3]
     states = np.broadcast_to(np.arange(test.n_states), (3, test.n_states))
     within = model.within(test, some, states)
     np.testing.assert_allclose(within.rows, model.log_prob(test, some, states), atol=1e-3)
 
 
-def test_examples_count_towards_the_context(toy_llama: Path, market: Panel, tmp_path: Path) -> None:
-    tokens = fitted(toy_llama, market, tmp_path, shots=1).facts()["prompt_tokens"]
-    roomy = fitted(toy_llama, market, tmp_path, shots=1, max_context=tokens + 90)
+def test_examples_count_towards_the_context(toy_llama: Path, market_40: Panel, tmp_path: Path) -> None:
+    tokens = fitted(toy_llama, market_40, tmp_path, shots=1).facts()["prompt_tokens"]
+    roomy = fitted(toy_llama, market_40, tmp_path, shots=1, max_context=tokens + 90)
     assert roomy.facts()["records_dropped"] > 0  # the oldest records of whoever is asked about, not the examples
     assert roomy.facts()["prompt_tokens"] == tokens
-    assert fitted(toy_llama, market, tmp_path).facts()["records_dropped"] == 0
+    assert fitted(toy_llama, market_40, tmp_path).facts()["records_dropped"] == 0
     full = rf"shown before it, {tokens} tokens, need more than the model's context of {tokens + 20}: .* fewer shots"
     with pytest.raises(RequestError, match=full):
-        fitted(toy_llama, market, tmp_path, shots=1, max_context=tokens + 20)
+        fitted(toy_llama, market_40, tmp_path, shots=1, max_context=tokens + 20)
 
 
 def test_whose_careers_are_shown(four_persons: Panel) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import transformers
+from helpers.tiny_llm import tiny_llm
 
 from harness.panel.careers import Panel
 from harness.plugins.llm.base.pretrain import train_tokenizer
@@ -22,39 +22,20 @@ from harness.plugins.llm.tuning.precision import checkpointing, product_type
 from harness.plugins.llm.tuning.step import Examples, Step, examples
 from harness.plugins.llm.tuning.tune import Adapters, add_adapters
 from harness.training.dropout import Draws
-from harness.training.libraries import quiet
 from harness.training.order import batches
 from harness.training.step import adamw
 from harness.training.workers import workers
 
-SIZES: dict[str, Any] = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 2,
-    "head_dim": 16,
-    "initializer_range": 0.2,
-}
-CAPPED = {"final_logit_softcapping": 3.0, "query_pre_attn_scalar": 16}
-
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    from harness.data.open import open_panel
+    from harness import open_panel
 
     return train_tokenizer(open_panel("market", {"persons": "20"}), 300, 256)
 
 
-def toy(kind: str, vocabulary: int, adapted: bool, dropout: float = 0.0, **more: Any) -> Any:
-    given = {"n_embd": 32, "n_layer": 2, "n_head": 2} if kind == "GPT2" else SIZES
-    with quiet(), torch.random.fork_rng():
-        torch.manual_seed(0)
-        extra = CAPPED if kind == "Gemma2" else {}
-        without = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0} if kind == "GPT2" else {}
-        config = getattr(transformers, f"{kind}Config")(vocab_size=vocabulary, **given, **extra, **without, **more)
-        model = transformers.AutoModelForCausalLM.from_config(config).float()
-    return add_adapters(model, Adapters(4, 8, dropout, True), 0) if adapted else model
+def adapted_llm(kind: str, tokenizer: Any, dropout: float = 0.0) -> Any:
+    return add_adapters(tiny_llm(kind, len(tokenizer), scale=0.2), Adapters(4, 8, dropout, True), 0)
 
 
 @pytest.mark.parametrize("adapted", [False, True])
@@ -63,7 +44,7 @@ def toy(kind: str, vocabulary: int, adapted: bool, dropout: float = 0.0, **more:
 def test_gradients_are_those_of_the_plain_loss(
     kind: str, adapted: bool, loss: Any, four_persons: Panel, tokenizer: Any
 ) -> None:
-    model = toy(kind, len(tokenizer), adapted).train()
+    model = (adapted_llm(kind, tokenizer) if adapted else tiny_llm(kind, len(tokenizer), scale=0.2)).train()
     of = examples(
         Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), loss
     )  # fmt: skip
@@ -77,7 +58,7 @@ def test_packed_gradients_are_those_of_the_plain_loss(
     kind: str, loss: Any, four_persons: Panel, tokenizer: Any
 ) -> None:
     """Each career sees itself alone, at positions of its own, and none has the next one's first token for a target."""
-    model = toy(kind, len(tokenizer), adapted=True).train()
+    model = adapted_llm(kind, tokenizer).train()
     of = examples(
         Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), loss
     )  # fmt: skip
@@ -95,7 +76,7 @@ def test_activations_made_again_give_the_same_gradients_and_are_not_kept(
     kind: str, packed: bool, four_persons: Panel, tokenizer: Any
 ) -> None:
     """With dropout as well: what is made again drops the same."""
-    model = toy(kind, len(tokenizer), adapted=True, dropout=0.3).train()
+    model = adapted_llm(kind, tokenizer, dropout=0.3).train()
     of = examples(Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), "titles")
     trained = [p for p in model.parameters() if p.requires_grad]
     for parameter in trained:  # adapters that start at zero would hide what is dropped before them
@@ -140,7 +121,7 @@ class Here(Executor):
 def test_bfloat16_is_near_float32_and_leaves_the_weights_as_they_are(
     packed: bool, four_persons: Panel, tokenizer: Any
 ) -> None:
-    model = toy("Llama", len(tokenizer), adapted=True).train()
+    model = adapted_llm("Llama", tokenizer).train()
     of = examples(Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), "titles")
     trained = [p for p in model.parameters() if p.requires_grad]
     found: list[torch.Tensor] = []
@@ -194,14 +175,14 @@ def plain_gradients(model: Any, of: Examples, trained: list[Any]) -> tuple[Any, 
 
 def test_a_window_holds_in_a_row_and_what_cannot_be_packed_is_found_out(tokenizer: Any) -> None:
     """Made-up sequences are up to twelve tokens long."""
-    window = toy("Mistral", len(tokenizer), False, sliding_window=4)
-    unbounded = toy("Mistral", len(tokenizer), False, sliding_window=None)
+    window = tiny_llm("Mistral", len(tokenizer), scale=0.2, sliding_window=4)
+    unbounded = tiny_llm("Mistral", len(tokenizer), scale=0.2, sliding_window=None)
     ids = torch.arange(1, 13)[None]
     assert not torch.allclose(window(input_ids=ids).logits, unbounded(input_ids=ids).logits, atol=0.1)
     assert packs(window, reading(window))
-    capped = toy("Gemma2", len(tokenizer), False)  # its attention scores are
+    capped = tiny_llm("Gemma2", len(tokenizer), scale=0.2)  # its attention scores are
     assert not packs(capped, reading(capped))
-    bloom = toy("Bloom", len(tokenizer), False)  # knows no positions, only distances within the row
+    bloom = tiny_llm("Bloom", len(tokenizer), scale=0.2)  # knows no positions, only distances within the row
     assert not packs(bloom, reading(bloom))
 
 
@@ -219,7 +200,7 @@ def test_the_head_runs_only_where_a_token_counts(four_persons: Panel, tokenizer:
     """Of a model that neither scales nor caps its logits; one that does is read everywhere."""
     rows: list[int] = []
     for kind, everywhere in (("Llama", False), ("Gemma2", True)):
-        model = toy(kind, len(tokenizer), adapted=False)
+        model = tiny_llm(kind, len(tokenizer), scale=0.2)
         read = reading(model)
         head = model.get_output_embeddings()
         head.register_forward_pre_hook(lambda _, given: rows.append(given[0][..., 0].numel()))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.data.open import open_panel
+from harness import open_panel
 from harness.errors import RequestError
 from harness.panel.careers import Covariate, Panel
 from harness.plugins.llm.base.pretrain import train_tokenizer
@@ -21,7 +21,7 @@ from harness.plugins.llm.text.tokens import Resumes, encode_titles, new_tokens
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    from harness.data.open import open_panel
+    from harness import open_panel
 
     return train_tokenizer(open_panel("market", {"persons": "50"}), 400, 1024)
 
@@ -124,7 +124,7 @@ def test_the_oldest_records_go_first_and_no_more_than_must(
 
 
 def one_long_career(education: list[int]) -> Panel:
-    from harness.panel.careers import Occupations, Status
+    from harness.panel.occupations import Occupations, Status
 
     titles = ("Retail cashiers", "Hotel cleaners", "Software developers and administrators of networks")
     occupations = Occupations(("1", "2", "3"), titles, ("a", "a", "b"), (Status.EMPLOYED,) * 3)

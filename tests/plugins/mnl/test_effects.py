@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.data.open import open_panel
+from harness import open_panel
 from harness.features.catalogue import build
 from harness.features.contexts import Contexts
 from harness.model.contract import Context, Table

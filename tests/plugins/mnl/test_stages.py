@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.data.open import open_panel
+from harness import open_panel
 from harness.errors import RequestError, RunError
 from harness.features.catalogue import build
 from harness.model.contract import Context, Model, Table
-from harness.panel.careers import Covariate, Occupations, Panel, Status
+from harness.panel.careers import Covariate, Panel
+from harness.panel.occupations import Occupations, Status
 from harness.plugins.mnl import MnlParams, harness_models
 from harness.types import FloatArray
 
