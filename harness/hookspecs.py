@@ -61,6 +61,6 @@ def harness_render(board: Board, format: str) -> str | None:
 def harness_cli(app: typer.Typer) -> None:
     """Add commands to the ``harness`` command.
 
-    A command's context holds the registry as ``obj``, and under ``harness.system.progress.PROGRESS`` in its ``meta``
-    the ``Progress`` that long work tells how far it is.
+    A command's context holds the registry as ``obj``, whose ``open_panel`` opens data sets and paths, and under
+    ``harness.system.progress.PROGRESS`` in its ``meta`` the ``Progress`` that long work tells how far it is.
     """

@@ -28,6 +28,7 @@ def audit(
     import numpy as np
 
     from harness.data.open import open_panel
+    from harness.model.audit import AuditSetup
     from harness.model.audit import audit as checks
 
     registry: Registry = context.obj
@@ -41,7 +42,13 @@ def audit(
     if min(np.bincount(panel.split, minlength=3)) == 0:
         raise RequestError(f"{persons} persons of '{panel.name}' leave a split empty; raise --persons")
     problems = 0
-    for finding in checks(spec, params, panel, seed, resolve_device(device, spec.needs), progress):
+    setup = AuditSetup(
+        seed=seed,
+        device=resolve_device(device, spec.needs),
+        progress=progress,
+        open_panel=registry.open_panel,
+    )
+    for finding in checks(spec, params, panel, setup):
         problems += finding.problem is not None
         console.result(
             f"{'FAIL' if finding.problem else 'pass'}  {finding.check}" + f": {finding.problem}" * bool(finding.problem)

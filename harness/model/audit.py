@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.model.checked import TOLERANCE, checked_log_prob, whole_rows
+from harness.model.checked import PROBABILITY_TOLERANCE, checked_log_prob, whole_rows
 from harness.model.contract import Context, Estimator, ModelSpec, OutcomeModel, Params
 from harness.panel.careers import Covariate, Panel
 from harness.system.machine import cache_folder
@@ -32,6 +32,16 @@ class Finding:
     problem: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class AuditSetup:
+    """How the audited model is fitted: as ``Context`` has it."""
+
+    seed: int = 0
+    device: str = "cpu"
+    progress: Progress = field(default_factory=Silent)
+    open_panel: Callable[[str], Panel] | None = None
+
+
 @dataclass(frozen=True)
 class Subject:
     """A fitted model and what it is asked about: up to 24 transitions of the test split, at most one a person.
@@ -46,9 +56,7 @@ class Subject:
     test: Panel
     transitions: IntArray
     states: IntArray
-    seed: int
-    device: str
-    progress: Progress
+    setup: AuditSetup
 
     def ask(self, panel: Panel, transitions: IntArray, model: Estimator | None = None) -> FloatArray:
         """float64 [n, m], or [n, 1] of a model that predicts one task's event."""
@@ -60,17 +68,23 @@ class Subject:
     def fit(self) -> Estimator:
         model = self.spec.build(self.params)
         with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-            context = Context(self.seed, Path(scratch), cache_folder(), self.device, self.progress)
+            context = Context(
+                seed=self.setup.seed,
+                scratch=Path(scratch),
+                cache=cache_folder(),
+                device=self.setup.device,
+                progress=self.setup.progress,
+                open_panel=self.setup.open_panel,
+            )
             model.fit(self.panel.part("train"), self.panel.part("valid"), context)
         return model
 
 
-def audit(
-    spec: ModelSpec, params: Params, panel: Panel, seed: int = 0, device: str = "cpu", progress: Progress | None = None
-) -> Iterator[Finding]:
+def audit(spec: ModelSpec, params: Params, panel: Panel, setup: AuditSetup | None = None) -> Iterator[Finding]:
     """Fit the model on ``panel`` and check it; a finding as each check ends. A model that cannot be fitted raises."""
     test = panel.part("test")
-    generator = np.random.default_rng(seed)
+    setup = setup or AuditSetup()
+    generator = np.random.default_rng(setup.seed)
     persons = np.unique(test.person[test.transitions])
     persons = np.sort(generator.choice(persons, min(TRANSITIONS, len(persons)), replace=False))
     transitions = np.array(
@@ -79,7 +93,14 @@ def audit(
     others = generator.integers(0, panel.n_states, size=(len(persons), STATES))
     states = np.column_stack([test.state[transitions], others]).astype(np.int64)
     blank = Subject(
-        spec, params, spec.build(params), panel, test, transitions, states, seed, device, progress or Silent()
+        spec=spec,
+        params=params,
+        model=spec.build(params),
+        panel=panel,
+        test=test,
+        transitions=transitions,
+        states=states,
+        setup=setup,
     )
     subject = replace(blank, model=blank.fit())
     for name, check in CHECKS.items():
@@ -91,7 +112,7 @@ def audit(
 
 def ignores_the_future(subject: Subject) -> str | None:
     """Re-draw the target's state and every later record of everyone: no prediction may move."""
-    test, generator = subject.test, np.random.default_rng(subject.seed + 1)
+    test, generator = subject.test, np.random.default_rng(subject.setup.seed + 1)
     first = np.full(test.n_persons, test.n_records)
     first[test.person[subject.transitions]] = subject.transitions
     future = np.arange(test.n_records) >= first[test.person]
@@ -101,7 +122,11 @@ def ignores_the_future(subject: Subject) -> str | None:
     covariates = {name: _redrawn(c, later, generator) for name, c in test.covariates.items()}
     changed = replace(test, state=state, covariates=covariates)
     moved = _largest_move(subject.ask(test, subject.transitions), subject.ask(changed, subject.transitions))
-    return None if moved <= TOLERANCE else f"predictions move by up to {moved:.2g} nats when the future is re-drawn"
+    return (
+        None
+        if moved <= PROBABILITY_TOLERANCE
+        else f"predictions move by up to {moved:.2g} nats when the future is re-drawn"
+    )
 
 
 def _redrawn(covariate: Covariate, records: np.ndarray, generator: np.random.Generator) -> Covariate:
@@ -120,7 +145,11 @@ def ignores_other_persons(subject: Subject) -> str | None:
     reordered = (alone.offsets[:-1] + (half - test.offsets[asked])[::-1])[::-1]
     part = replace(subject, states=subject.states[: len(half)])
     moved = _largest_move(part.ask(test, half), part.ask(alone, reordered))
-    return None if moved <= TOLERANCE else f"predictions move by up to {moved:.2g} nats when other persons leave"
+    return (
+        None
+        if moved <= PROBABILITY_TOLERANCE
+        else f"predictions move by up to {moved:.2g} nats when other persons leave"
+    )
 
 
 def repeats_with_a_seed(subject: Subject) -> str | None:
@@ -129,7 +158,9 @@ def repeats_with_a_seed(subject: Subject) -> str | None:
     moved = _largest_move(
         subject.ask(subject.test, subject.transitions), subject.ask(subject.test, subject.transitions, again)
     )
-    return None if moved <= TOLERANCE else f"a second fit with the same seed differs by up to {moved:.2g} nats"
+    return (
+        None if moved <= PROBABILITY_TOLERANCE else f"a second fit with the same seed differs by up to {moved:.2g} nats"
+    )
 
 
 def survives_saving(subject: Subject) -> str | None:
@@ -144,7 +175,7 @@ def survives_saving(subject: Subject) -> str | None:
         )
     if pickled:
         return f"save wrote a pickle: {', '.join(pickled)}"
-    return None if moved <= TOLERANCE else f"predictions move by up to {moved:.2g} nats after save and load"
+    return None if moved <= PROBABILITY_TOLERANCE else f"predictions move by up to {moved:.2g} nats after save and load"
 
 
 def rows_sum_to_one(subject: Subject) -> str | None:
@@ -154,7 +185,7 @@ def rows_sum_to_one(subject: Subject) -> str | None:
     rows = _rows(subject)
     few = subject.ask(subject.test, subject.transitions)[: len(rows)]
     moved = _largest_move(np.take_along_axis(rows, subject.states[: len(rows)], axis=1), few)
-    return None if moved <= TOLERANCE else f"whole rows and single states differ by up to {moved:.2g} nats"
+    return None if moved <= PROBABILITY_TOLERANCE else f"whole rows and single states differ by up to {moved:.2g} nats"
 
 
 def every_state_is_possible(subject: Subject) -> str | None:

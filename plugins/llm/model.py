@@ -13,7 +13,7 @@ from harness.errors import RequestError
 from harness.model import Context, OpenModel, Within
 from harness.panel import Panel
 from harness.panel.pooling import same_titles
-from harness.plugins.llm import LlmParams
+from harness.plugins.llm.params import LlmParams, exchange_of, options_of
 from harness.plugins.llm.text.loader import (
     context_length,
     extend_vocabulary,
@@ -22,7 +22,7 @@ from harness.plugins.llm.text.loader import (
     weights_of,
 )
 from harness.plugins.llm.text.prompt import drawn, prompt_ids
-from harness.plugins.llm.text.resume import TextOptions, resume_text
+from harness.plugins.llm.text.resume import resume_text
 from harness.plugins.llm.text.tokenizer_audit import audit
 from harness.plugins.llm.text.tokens import NOTHING, Resumes, encode_titles, new_tokens
 from harness.training.libraries import quiet
@@ -239,9 +239,9 @@ class LoraModel(OpenModel):
             name, subfolder = self.params.base, self.params.subfolder
             label = f"{name}/{subfolder}" if subfolder else name
             return Base(load_causal_lm(name, subfolder), load_tokenizer(name, subfolder), label)
-        from harness.data.open import open_panel
-
-        return builtin_base(recipe_of(self.params), lambda: open_panel(self.params.pool), context)
+        if context.open_panel is None:
+            raise AssertionError("a fit from the builtin base needs Context.open_panel")
+        return builtin_base(recipe_of(self.params), context.open_panel(self.params.pool), context)
 
     def _resumes(self, panel: Panel) -> Resumes:
         tokenizer = self._known_tokenizer()
@@ -270,16 +270,3 @@ def _pooled(train: Panel, also: tuple[Panel, ...]) -> dict[str, int]:
         "titles_pooled": sum(len(found) for found in same),
         "titles_matched": sum(int(found.sum()) for found in same),
     }
-
-
-def exchange_of(p: LlmParams) -> tuple[float, float]:
-    """The shares of careers whose occupations are exchanged, within major groups and across; one whole at most."""
-    within, across = (0.6, 0.2) if p.base == "builtin" else (0.0, 0.0)
-    within = min(within, 1.0 - (p.exchange_across or 0.0)) if p.exchange is None else p.exchange
-    across = min(across, 1.0 - within) if p.exchange_across is None else p.exchange_across
-    return within, across
-
-
-def options_of(p: LlmParams) -> TextOptions:
-    """What of a career the model of these parameters reads."""
-    return TextOptions(p.titles, p.demographics, p.birth_year, None if p.history == "all" else p.history)

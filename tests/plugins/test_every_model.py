@@ -9,7 +9,7 @@ import pytest
 
 from harness import open_panel
 from harness.errors import RequestError
-from harness.model.audit import CHECKS, Finding, audit
+from harness.model.audit import CHECKS, AuditSetup, Finding, audit
 from harness.model.checked import checked_log_prob, score
 from harness.model.contract import Context, Model, ModelSpec
 from harness.model.task import Event
@@ -49,7 +49,7 @@ def problems(findings: list[Finding]) -> dict[str, str]:
 @pytest.mark.parametrize("name", MODELS)
 def test_audit_on_the_market(name: str, registry: Registry, market_150: Panel) -> None:
     spec = registry.model(name).item
-    findings = list(audit(spec, spec.params(**SMALL.get(name, {})), market_150))
+    findings = list(audit(spec, spec.params(**SMALL.get(name, {})), market_150, AuditSetup(open_panel=open_panel)))
     assert [finding.check for finding in findings] == list(CHECKS)
     assert problems(findings) == {}
 
@@ -60,13 +60,13 @@ def test_audit_on_a_panel_of_another_shape(name: str, registry: Registry, wage_p
     params = spec.params(**SMALL.get(name, {}))
     if spec.simulated_only:
         with pytest.raises(RequestError, match="simulated"):
-            list(audit(spec, params, wage_panel))
+            list(audit(spec, params, wage_panel, AuditSetup(open_panel=open_panel)))
         return
     if spec.only_task == "lf_exit":
         with pytest.raises(RequestError, match=r"at risk of leaving the labor force.*nothing to be fitted on"):
-            list(audit(spec, params, wage_panel))  # whose men all work
+            list(audit(spec, params, wage_panel, AuditSetup(open_panel=open_panel)))  # whose men all work
         return
-    assert problems(list(audit(spec, params, wage_panel))) == {}
+    assert problems(list(audit(spec, params, wage_panel, AuditSetup(open_panel=open_panel)))) == {}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -100,7 +100,9 @@ def test_one_set_of_state_probabilities_answers_every_task(
 
 def fitted(spec: ModelSpec, given: dict[str, Any], panel: Panel, folders: pytest.TempPathFactory) -> Model:
     model = spec.build(spec.params(**given))
-    context = Context(seed=0, scratch=folders.mktemp("scratch"), cache=folders.getbasetemp() / "cache")
+    context = Context(
+        seed=0, scratch=folders.mktemp("scratch"), cache=folders.getbasetemp() / "cache", open_panel=open_panel
+    )
     model.fit(panel.part("train"), panel.part("valid"), context)
     return model
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from harness.model import Context
-    from harness.plugins.llm import LlmParams
+    from harness.plugins.llm.params import LlmParams
 
 # Raise it with any change of what a recipe makes, so that no cached base made by older code is taken for a new one.
 VERSION = 3
@@ -105,9 +105,8 @@ class Base:
     any_title: IntArray | None = None
 
 
-def builtin_base(recipe: Recipe, open_pool: Callable[[], Panel], context: Context) -> Base:
+def builtin_base(recipe: Recipe, pool: Panel, context: Context) -> Base:
     """The base of a recipe, from the cache, where it is trained first if it is not there yet."""
-    pool = open_pool()
     key = recipe.key(pool.fingerprint())
     folder = base_folder(recipe, pool, context.cache)
     if not folder.is_dir():

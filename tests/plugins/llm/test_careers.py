@@ -14,7 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from harness.model.checked import score, unseen
 from harness.model.contract import Context
 from harness.panel.careers import Panel
-from harness.plugins.llm import LlmParams, build, harness_models
+from harness.plugins.llm import build, harness_models
+from harness.plugins.llm.params import LlmParams
 from harness.plugins.llm.text.resume import written_resume
 from harness.plugins.llm.text.tokens import Resumes, encode_titles
 from harness.plugins.llm.tuning.step import examples

@@ -11,16 +11,23 @@ import pytest
 from helpers.toys import SMALLEST
 from pydantic import ValidationError
 
+from harness import open_panel
 from harness.model.contract import Context
 from harness.panel.careers import Panel
-from harness.plugins.llm import LlmParams, build
+from harness.plugins.llm import build
+from harness.plugins.llm.params import LlmParams
 
 TINY: dict[str, Any] = SMALLEST | {"epochs": 2, "renormalise": "exact"}
 
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
-    return Context(seed=3, scratch=tmp_path_factory.mktemp("scratch"), cache=tmp_path_factory.mktemp("cache"))
+    return Context(
+        seed=3,
+        scratch=tmp_path_factory.mktemp("scratch"),
+        cache=tmp_path_factory.mktemp("cache"),
+        open_panel=open_panel,
+    )
 
 
 @pytest.fixture(scope="module")

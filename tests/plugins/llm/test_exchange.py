@@ -17,9 +17,9 @@ from harness import open_panel
 from harness.model.contract import Context
 from harness.panel.careers import Panel
 from harness.panel.occupations import Occupations, Status
-from harness.plugins.llm import LlmParams, build
+from harness.plugins.llm import build
 from harness.plugins.llm.base.pretrain import train_tokenizer
-from harness.plugins.llm.model import exchange_of
+from harness.plugins.llm.params import LlmParams, exchange_of
 from harness.plugins.llm.text.tokens import Resumes, encode_titles
 from harness.plugins.llm.tuning.exchange import Careers
 from harness.plugins.llm.tuning.step import Examples, examples
@@ -129,7 +129,11 @@ def test_exchanges_fall_with_the_learning_rate(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(Careers, "epoch", epoch)
     market = open_panel("market", {"persons": "30"})
     model = build(LlmParams(**SMALLEST | {"epochs": 5, "min_gain": 0.0, "patience": 5, "decay": 4.0}))
-    model.fit(market.part("train"), market.part("valid"), Context(seed=3, scratch=tmp_path, cache=tmp_path))
+    model.fit(
+        market.part("train"),
+        market.part("valid"),
+        Context(seed=3, scratch=tmp_path, cache=tmp_path, open_panel=open_panel),
+    )
     assert told == pytest.approx([1.0, 1.0, 0.75, 0.5, 0.25])  # one epoch, then the four of the decay
 
 

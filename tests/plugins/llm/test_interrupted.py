@@ -17,10 +17,12 @@ import torch
 from helpers.progress import Told
 from helpers.toys import SMALLEST
 
+from harness import open_panel
 from harness.model.contract import Context
 from harness.panel.careers import Panel
-from harness.plugins.llm import LlmParams, build
+from harness.plugins.llm import build
 from harness.plugins.llm.base import pretrain as base_module
+from harness.plugins.llm.params import LlmParams
 from harness.plugins.llm.tuning.step import Step
 
 TINY: dict[str, Any] = SMALLEST | {"epochs": 4, "min_gain": 0.0}
@@ -57,7 +59,7 @@ def fit(market: Panel, cache: Path, scratch: Path, **changes: Any) -> tuple[dict
     scratch.mkdir(exist_ok=True)
     model: Any = build(LlmParams(**(TINY | changes)))
     told = Told()
-    context = Context(seed=3, scratch=scratch, cache=cache, progress=told)
+    context = Context(seed=3, scratch=scratch, cache=cache, progress=told, open_panel=open_panel)
     model.fit(market.part("train"), market.part("valid"), context)
     weights = {
         f"{i} {name}": p.detach().clone()

@@ -13,10 +13,12 @@ import torch
 from helpers.progress import Told
 from helpers.tiny_llm import saved_llm
 
+from harness import open_panel
 from harness.errors import RequestError
 from harness.model.contract import Context
 from harness.panel.careers import Panel
-from harness.plugins.llm import LlmParams, build
+from harness.plugins.llm import build
+from harness.plugins.llm.params import LlmParams
 
 TINY: dict[str, Any] = {
     "pool": "market",
@@ -56,7 +58,7 @@ def told() -> Told:
 
 @pytest.fixture
 def context(cache: Path, tmp_path: Path, told: Told) -> Context:
-    return Context(seed=3, scratch=tmp_path, cache=cache, progress=told)
+    return Context(seed=3, scratch=tmp_path, cache=cache, progress=told, open_panel=open_panel)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,7 @@ def fitted(market_60: Panel, cache: Path, tmp_path_factory: pytest.TempPathFacto
     model.fit(
         market_60.part("train"),
         market_60.part("valid"),
-        Context(seed=3, scratch=tmp_path_factory.mktemp("s"), cache=cache),
+        Context(seed=3, scratch=tmp_path_factory.mktemp("s"), cache=cache, open_panel=open_panel),
     )
     return model
 

@@ -11,11 +11,13 @@ from helpers.tiny_llm import saved_llm
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
+from harness import open_panel
 from harness.errors import RequestError
 from harness.model.contract import Context
 from harness.panel.careers import Panel
-from harness.plugins.llm import LlmParams, build
+from harness.plugins.llm import build
 from harness.plugins.llm.base.pretrain import train_tokenizer
+from harness.plugins.llm.params import LlmParams
 from harness.plugins.llm.text.resume import TextOptions, resume_text
 from harness.plugins.llm.text.tokenizer_audit import audit
 from harness.plugins.llm.text.tokens import Resumes, encode, encode_titles
@@ -43,7 +45,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def context(cache: Path, tmp_path: Path) -> Context:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    return Context(seed=3, scratch=scratch, cache=cache)
+    return Context(seed=3, scratch=scratch, cache=cache, open_panel=open_panel)
 
 
 @pytest.fixture(scope="module")

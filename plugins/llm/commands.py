@@ -1,0 +1,103 @@
+"""``harness llm``: the builtin base, and what a model reads of a career."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import RequestError
+from harness.hookspecs import hookimpl
+from harness.model import Context
+from harness.model.params import parse, validate
+from harness.panel import Panel
+from harness.plugins.llm.params import LlmParams, options_of
+from harness.system.machine import cache_folder, resolve_device
+from harness.system.progress import PROGRESS, Progress
+
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, as for llm-lora. Repeatable.")]
+
+
+@hookimpl
+def harness_cli(app: typer.Typer) -> None:
+    """Add ``harness llm``."""
+    group = typer.Typer(no_args_is_help=True, help="The builtin base of llm-lora, and what it reads of a career.")
+    group.command()(pretrain)
+    group.command()(text)
+    app.add_typer(group, name="llm")
+
+
+def pretrain(
+    context: typer.Context,
+    settings: SetOption = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    output: Annotated[Path | None, typer.Option(help="Copy the finished base there, a new folder.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Train again what the cache holds.")] = False,
+) -> None:
+    """Pre-train the base that llm-lora starts from, unless the cache holds it."""
+    if output is not None and output.exists():
+        raise RequestError(f"{output} is there already: name a folder that is not")
+    place = _Place(device, context.obj.open_panel, context.meta[PROGRESS])
+    folder, seconds = _pretrained(_params(settings), place, force)
+    typer.echo(f"{folder}: " + (f"pre-trained in {seconds:.0f} s" if seconds else "was there already"))
+    if output is not None:
+        shutil.copytree(folder, output)
+        typer.echo(f"{output}: a copy, for --set base={output} or transformers' from_pretrained")
+
+
+def text(
+    context: typer.Context,
+    data: Annotated[str, typer.Option(help="A data set's name or a path.")] = "market",
+    person: Annotated[str | None, typer.Option(help="Whose; the first person where it is left out.")] = None,
+    settings: SetOption = None,
+) -> None:
+    """Print a career as the model reads it."""
+    from harness.plugins.llm.text.prompt import drawn, written_prompt
+    from harness.plugins.llm.text.resume import written_resume
+
+    params = _params(settings)
+    panel: Panel = context.obj.open_panel(data)
+    names = [str(name) for name in panel.persons.tolist()]
+    if person is not None and person not in names:
+        raise RequestError(f"'{data}' has no person '{person}'; it has {names[0]} to {names[-1]}")
+    options = options_of(params)
+    if params.shots:  # those that a run with seed 0 draws
+        typer.echo(written_prompt(drawn(panel.part("train"), params.shots, 0), options), nl=False)
+    typer.echo(written_resume(panel, names.index(person) if person else 0, options), nl=False)
+
+
+def _params(settings: list[str] | None) -> LlmParams:
+    return validate(LlmParams, parse(settings or [], ["llm-lora"]).models["llm-lora"], "llm-lora")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a command works: the device asked for, how to open a panel, and who is told how far it is."""
+
+    device: str
+    open_panel: Callable[[str], Panel]
+    progress: Progress
+
+
+def _pretrained(params: LlmParams, place: _Place, force: bool) -> tuple[Path, float]:
+    """(folder in the cache, seconds of training; 0 where it was there)."""
+    from harness.plugins.llm.base.pretrain import base_folder, builtin_base, recipe_of
+
+    recipe, cache = recipe_of(params), cache_folder()
+    pool = place.open_panel(params.pool)
+    folder = base_folder(recipe, pool, cache)
+    if folder.is_dir() and not force:
+        return folder, 0.0
+    shutil.rmtree(folder, ignore_errors=True)
+    start = time.perf_counter()
+    device = resolve_device(place.device, ("torch",))
+    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+        context = Context(seed=0, scratch=Path(scratch), cache=cache, device=device, progress=place.progress)
+        builtin_base(recipe, pool, context)
+    return folder, time.perf_counter() - start

@@ -1,0 +1,178 @@
+"""What can be set for llm-lora, and what follows from it for text and training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness.model import Params
+from harness.plugins.llm.text.resume import TextOptions
+from harness.training.exchange import require_shares
+
+
+class LlmParams(Params):
+    """What to start from, what to train, and for how long."""
+
+    base: str = Field(
+        "builtin",
+        description="model to start from: 'builtin' (pre-trained here on the pool, no network needed), a folder that "
+        "save_pretrained wrote, or a hub name; safetensors only",
+    )
+    subfolder: str = Field("", description="folder inside the base's folder or hub repository that holds the model")
+    titles: Literal["words", "codes"] = Field(
+        "words", description="what stands for a state: its title, or its code in the place of the title"
+    )
+    demographics: bool = Field(True, description="whether the covariates that never change head the resume")
+    birth_year: bool = Field(True, description="whether the birth year does")
+    history: Literal["all"] | Annotated[int, Field(ge=1)] = Field(
+        "all", description="records before the target that the model sees, in training and in scoring: all, or how many"
+    )
+    tuning: Literal["lora", "full", "none"] = Field(
+        "lora", description="what is trained: low-rank adapters, every weight, or nothing"
+    )
+    shots: int = Field(
+        0, ge=0, description="tuning=none: other people's careers, of the training split, shown before each resume"
+    )
+    members: int = Field(
+        1,
+        ge=1,
+        description="how many to tune, one after another from different seeds; P(title) is the mean of what they say. "
+        "Time and memory grow with them",
+    )
+    rank: int = Field(32, ge=1, le=1024, description="rank of the adapters")
+    alpha: int = Field(64, ge=1, description="scale of the adapters: their product is multiplied by alpha / rank")
+    dropout: float = Field(0.2, ge=0, lt=1, description="share of inputs that each adapter drops in training")
+    hidden_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of the hidden states after the embeddings that is dropped in training"
+    )
+    exchange: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of training careers that an epoch reads with their occupations exchanged for others of the "
+        "same major group, all along a career; falls with the learning rate; unset: 0.6 for the builtin base, 0 for "
+        "any other",
+    )
+    exchange_across: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of them whose occupations are exchanged for any other; unset: 0.2 for the builtin base, 0 "
+        "for any other",
+    )
+    train_embeddings: bool | None = Field(
+        None,
+        description="train the token embeddings and the output head too, in full; unset: for the builtin base only",
+    )
+    extend_vocabulary: Literal["none", "words", "titles"] | None = Field(
+        None,
+        description="what gets a token of its own where it takes several: nothing, each word, or each word and each "
+        "whole title; unset: words for the builtin base, nothing for any other",
+    )
+    loss: Literal["titles", "all"] = Field(
+        "titles", description="tokens that count in tuning: those of titles and their delimiters, or all"
+    )
+    learning_rate: float | None = Field(
+        None, gt=0, description="peak learning rate of tuning (AdamW); unset: 2e-3 for adapters, 5e-4 for every weight"
+    )
+    embedding_factor: float = Field(
+        1.5, gt=0, description="learning rate of the embeddings and the output head, where trained, in multiples of it"
+    )
+    average: float = Field(
+        0.99, ge=0, lt=1, description="what a step leaves of the running average of weights that is kept in the end"
+    )
+    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay of tuning")
+    batch_tokens: int = Field(
+        2048, ge=1, description="tokens in a batch, padding included; a longer career is one alone"
+    )
+    packing: bool | None = Field(
+        None,
+        description="put the careers of a batch in one row without padding, each attending to itself alone; unset: on "
+        "a GPU only; models that cannot be read this way have padded batches of careers of similar length",
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="what matrix products are computed in while tuning, the weights being float32 throughout; auto: "
+        "bfloat16 on a GPU that has it, float32 elsewhere; scoring is always float32",
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="keep only each layer's input in tuning and make the rest again: less memory, slower"
+    )
+    epochs: int = Field(40, ge=1, description="most epochs of tuning, those of the decay included")
+    min_gain: float = Field(
+        0.02, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"
+    )
+    patience: int = Field(1, ge=1, description="epochs to wait for such a fall before the learning rate decays")
+    decay: float = Field(
+        2.0, gt=0, description="epochs of falling learning rate for each epoch before it; at least one in all"
+    )
+    checkpoint_seconds: float = Field(
+        60.0, ge=0, description="seconds of tuning between checkpoints, from which a killed run goes on; 0: every step"
+    )
+    max_context: int | None = Field(
+        None,
+        ge=8,
+        description="most tokens of history, target and all, that the model sees; unset: what the base was made for",
+    )
+    renormalise: Literal["none", "certified", "exact"] = Field(
+        "none",
+        description="whether P(title) is divided by the mass of all titles: never; by its bound, found by reading no "
+        "more titles than 'tolerance' asks; or by the sum over every title",
+    )
+    tolerance: float = Field(
+        1e-3, gt=0, le=0.5, description="renormalise=certified: most that ln of that mass may be off, in nats"
+    )
+    pool: str = Field(
+        "market-resumes", description="builtin base: data set or path of the resumes it is pre-trained on"
+    )
+    base_layers: int = Field(2, ge=1, description="builtin base: transformer layers")
+    base_width: int = Field(128, ge=8, description="builtin base: dimensions of the hidden state")
+    base_heads: int = Field(2, ge=1, description="builtin base: attention heads; their number divides the width")
+    base_vocabulary: int = Field(1024, ge=258, description="builtin base: most tokens of its byte-level BPE")
+    base_context: int = Field(1024, ge=32, description="builtin base: most tokens it sees")
+    base_tokens: int = Field(3_000_000, ge=1, description="builtin base: tokens of pre-training")
+    base_symbols: int = Field(
+        512, ge=0, description="builtin base: tokens that stand for any occupation, what a new title's token starts as"
+    )
+    base_disguised: float = Field(
+        0.6, ge=0, le=1, description="builtin base: share of the pool's resumes whose occupations are such symbols"
+    )
+    base_loss: Literal["titles", "all"] = Field(
+        "titles", description="builtin base: tokens that count in pre-training, those of titles and delimiters or all"
+    )
+    base_batch_tokens: int = Field(2048, ge=1, description="builtin base: tokens in a batch of pre-training")
+    base_learning_rate: float = Field(3e-3, gt=0, description="builtin base: peak learning rate of pre-training")
+
+    @model_validator(mode="after")
+    def _examples_are_for_models_as_they_come(self) -> Self:
+        if self.shots and self.tuning != "none":
+            raise ValueError(
+                f"shots={self.shots} shows examples to a model that is not tuned on them: set tuning=none, or leave "
+                "out shots"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _shares_are_of_one_whole(self) -> Self:
+        require_shares(self.exchange, self.exchange_across)
+        return self
+
+    @model_validator(mode="after")
+    def _members_differ(self) -> Self:
+        if self.members > 1 and self.tuning == "none" and not self.shots:
+            raise ValueError(f"members={self.members} of a model that is not tuned all say the same: leave out members")
+        return self
+
+
+def exchange_of(p: LlmParams) -> tuple[float, float]:
+    """The shares of careers whose occupations are exchanged, within major groups and across; one whole at most."""
+    within, across = (0.6, 0.2) if p.base == "builtin" else (0.0, 0.0)
+    within = min(within, 1.0 - (p.exchange_across or 0.0)) if p.exchange is None else p.exchange
+    across = min(across, 1.0 - within) if p.exchange_across is None else p.exchange_across
+    return within, across
+
+
+def options_of(p: LlmParams) -> TextOptions:
+    """What of a career the model of these parameters reads."""
+    return TextOptions(p.titles, p.demographics, p.birth_year, None if p.history == "all" else p.history)
