@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,13 @@ from harness.panel.occupations import Occupations, Status
 from harness.records.store import Store
 from harness.registry import Registry, load_registry
 from harness.runs.execute import Workshop
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let each of several workers compute with one thread: more would wait for one another."""
+    if config.getoption("numprocesses", None):  # before workers start, so that they find it before any import
+        for library in ("OMP", "OPENBLAS", "MKL"):
+            os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

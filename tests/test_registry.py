@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pluggy
 import pytest
+from helpers.toys import Frequencies
 
 from harness import hookspecs
 from harness.errors import HarnessError, RequestError
@@ -29,7 +29,7 @@ def bringing(*names: str) -> object:
     class Plugin:
         @hookimpl
         def harness_models(self) -> list[ModelSpec]:
-            return [ModelSpec(name, "", SimpleNamespace) for name in names]
+            return [ModelSpec(name, "", Frequencies) for name in names]
 
     return Plugin()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from helpers.paths import RESULTS
-from pytest_benchmark.fixture import BenchmarkFixture
+from helpers.timing import Benchmark
 
 from harness.records.record import Record
 from harness.records.store import Store, to_text
@@ -59,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_ten_thousand_records_to_all_boards(benchmark: BenchmarkFixture, folder: Path, tmp_path: Path) -> None:
+def test_ten_thousand_records_to_all_boards(benchmark: Benchmark, folder: Path, tmp_path: Path) -> None:
     paths = sorted(folder.glob("*/*.json"))
     assert len(paths) == PANELS * len(TASKS) * MODELS * VERSIONS
     line = [sys.executable, "-m", "harness", "leaderboard", "--records", str(folder), "--boards", str(tmp_path)]

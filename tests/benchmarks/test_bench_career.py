@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.paths import SURVEY
-from pytest_benchmark.fixture import BenchmarkFixture
+from helpers.timing import Benchmark
 from torch import nn
 
 from harness import open_panel
@@ -142,7 +142,7 @@ def epoch_of_peer(plain: Plain, tokens: Tokens, order: list[np.ndarray]) -> list
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("size", list(SIZES))
 def test_training_is_quicker_than_with_padded_batches(
-    size: str, train: Panel, meter: Any, benchmark: BenchmarkFixture
+    size: str, train: Panel, meter: Any, benchmark: Benchmark
 ) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(THREADS)
@@ -178,7 +178,7 @@ def test_training_is_quicker_than_with_padded_batches(
     assert ratio > {"survey": 1.7, "paper": 1.4}[size]
 
 
-def test_a_whole_split_is_scored_in_one_pass(train: Panel, benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+def test_a_whole_split_is_scored_in_one_pass(train: Panel, benchmark: Benchmark, tmp_path: Path) -> None:
     """Transitions per second, whole rows; the peer asks for every transition with a pass of its own."""
     from harness.model.contract import Context
 
@@ -204,7 +204,7 @@ def test_a_whole_split_is_scored_in_one_pass(train: Panel, benchmark: BenchmarkF
 
 
 @pytest.mark.survey
-def test_a_survey_is_fitted_in_minutes(survey: Panel, benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+def test_a_survey_is_fitted_in_minutes(survey: Panel, benchmark: Benchmark, tmp_path: Path) -> None:
     """The NLSY97 with the preset for surveys; 8.23 is what the best single prototype on this split had."""
     from harness.model.contract import Context
 

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
+from helpers.timing import Benchmark
 
 from harness.features import catalogue as features
 from harness.panel.careers import Panel, split_by_hash
@@ -55,7 +55,7 @@ def by_pandas(panel: Panel) -> pd.DataFrame:
     return known.iloc[panel.transitions]
 
 
-def test_features_of_a_million_person_years(benchmark: BenchmarkFixture) -> None:
+def test_features_of_a_million_person_years(benchmark: Benchmark) -> None:
     panel = million_person_years()
     start = time.perf_counter()
     expected = by_pandas(panel)
@@ -68,7 +68,7 @@ def test_features_of_a_million_person_years(benchmark: BenchmarkFixture) -> None
     assert ratio > 1
 
 
-def test_every_feature_of_a_million_person_years(benchmark: BenchmarkFixture) -> None:
+def test_every_feature_of_a_million_person_years(benchmark: Benchmark) -> None:
     panel = million_person_years()
     design = benchmark.pedantic(features.build, args=(panel, panel.transitions), rounds=2)
     assert set(design.features) == set(features.CATALOGUE)

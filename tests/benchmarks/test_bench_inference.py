@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from arch.bootstrap import IIDBootstrap
-from pytest_benchmark.fixture import BenchmarkFixture
+from helpers.timing import Benchmark
 from scipy import stats
 
 from harness.stats import confidence_set as module
@@ -71,7 +71,7 @@ def by_arch(columns: np.ndarray) -> np.ndarray:
     return np.asarray(IIDBootstrap(columns, seed=0).apply(perplexities, FEW).std(axis=0, ddof=1))
 
 
-def test_a_million_transitions(benchmark: BenchmarkFixture, scored: Scored, meter: Any) -> None:
+def test_a_million_transitions(benchmark: Benchmark, scored: Scored, meter: Any) -> None:
     columns = by_person(scored)
     methods: dict[str, tuple[Callable[[], np.ndarray], int]] = {
         "harness": (lambda: ours(scored), REPLICATES),
@@ -113,7 +113,7 @@ def board(models: int, gap: float) -> Resampled:
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.05, 0.5])
-def test_ranks_of_two_hundred_models(benchmark: BenchmarkFixture, meter: Any, gap: float) -> None:
+def test_ranks_of_two_hundred_models(benchmark: Benchmark, meter: Any, gap: float) -> None:
     drawn = board(200, gap)
     start = time.process_time()
     found = benchmark.pedantic(lambda: ranks(drawn, confidence_set(drawn)), rounds=3)

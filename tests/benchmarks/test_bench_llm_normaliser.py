@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
+from helpers.timing import Benchmark
 
 from harness.model.contract import Context
 from harness.panel.careers import Panel
@@ -34,7 +34,7 @@ class Trained:
 
         self.train, self.folder = survey.part("train"), folder
         titles = copy.deepcopy(tokenizer)
-        titles.add_tokens(new_tokens(self.train, True))
+        titles.add_tokens(new_tokens([self.train], True))
         self.tokenizers = {"words": tokenizer, "titles": titles}
         self.models: dict[tuple[str, tuple[int, int]], Any] = {}
 
@@ -80,7 +80,7 @@ def whole(survey: Panel) -> Panel:
 
 @pytest.mark.benchmark(group="normaliser of a trained model")
 @pytest.mark.parametrize("tokens", ["words", "titles"])
-def test_certified(trained: Trained, whole: Panel, meter: Any, benchmark: BenchmarkFixture, tokens: str) -> None:
+def test_certified(trained: Trained, whole: Panel, meter: Any, benchmark: Benchmark, tokens: str) -> None:
     model, resumes, targets = trained.model(tokens), trained.resumes(whole, tokens), whole.transitions
     observed = whole.state[targets].astype(np.int64)[:, None]
     answers: dict[float, Certified] = {}
@@ -115,7 +115,7 @@ def test_certified(trained: Trained, whole: Panel, meter: Any, benchmark: Benchm
 
 
 @pytest.mark.benchmark(group="growth")
-def test_growth(study: Any, trained: Trained, meter: Any, benchmark: BenchmarkFixture) -> None:
+def test_growth(study: Any, trained: Trained, meter: Any, benchmark: Benchmark) -> None:
     """With titles, history and model: exact rows under random weights, and certified to 1e-3 nats, trained."""
     bounds = list(zip(study.panel.offsets[:-1], study.panel.offsets[1:], strict=True))
     lines = ["titles  nodes  tokens before   exact: CPU s   certified: CPU s   nodes read"]

@@ -5,13 +5,15 @@ Run with ``-s`` to see the tables.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from pytest_benchmark.fixture import BenchmarkFixture
+from helpers.timing import Benchmark
 
 from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.certified import certified
@@ -74,7 +76,7 @@ METHODS: dict[str, tuple[Any, bool]] = {
 
 
 @pytest.mark.benchmark(group="every title")
-def test_every_title(study: Any, meter: Any, benchmark: BenchmarkFixture) -> None:
+def test_every_title(study: Any, meter: Any, benchmark: Benchmark) -> None:
     pytest.importorskip("lm_eval")
     few, states, n = study.few, study.every_state(len(study.few)), len(study.targets)
     at = study.resumes().windows(study.targets).at + 1
@@ -102,7 +104,7 @@ def test_every_title(study: Any, meter: Any, benchmark: BenchmarkFixture) -> Non
 
 
 @pytest.mark.benchmark(group="memory")
-def test_memory_stays_under_the_peers(study: Any, meter: Any, benchmark: BenchmarkFixture) -> None:
+def test_memory_stays_under_the_peers(study: Any, meter: Any, benchmark: Benchmark) -> None:
     pytest.importorskip("lm_eval")
     some = study.every_state(1)[:, :DRAWN]
     peers = {b: meter.peak(lambda b=b: study.lm_eval(study.few, some, b)) for b in PEER_BATCHES}
@@ -115,7 +117,7 @@ def test_memory_stays_under_the_peers(study: Any, meter: Any, benchmark: Benchma
 
 
 @pytest.mark.benchmark(group="observed titles")
-def test_observed_titles(study: Any, meter: Any, benchmark: BenchmarkFixture) -> None:
+def test_observed_titles(study: Any, meter: Any, benchmark: Benchmark) -> None:
     pytest.importorskip("lm_eval")
     study = replace(study, targets=study.panel.transitions)  # as a task asks for them: one pass a career serves all
     pairs, scorer = np.arange(len(study.targets)), Scorer(study.model, PAD)
@@ -123,8 +125,9 @@ def test_observed_titles(study: Any, meter: Any, benchmark: BenchmarkFixture) ->
     def ours() -> np.ndarray:
         return np.concatenate([scorer.log_prob(study.resumes(), study.targets, study.observed) for _ in range(10)])
 
-    methods = {f"lm-eval, batch {b}": (lambda b=b: study.lm_eval(pairs, study.observed, b), len(pairs))
-               for b in PEER_BATCHES}  # fmt: skip
+    methods: dict[str, tuple[Callable[[], np.ndarray], int]] = {
+        f"lm-eval, batch {b}": (partial(study.lm_eval, pairs, study.observed, b), len(pairs)) for b in PEER_BATCHES
+    }
     methods["observed"] = (ours, 10 * len(pairs))
     costs = benchmark.pedantic(meter.in_turns, args=(methods, ROUNDS), rounds=1)
     own = costs.pop("observed")

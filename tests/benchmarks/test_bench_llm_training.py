@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.paths import SURVEY
-from pytest_benchmark.fixture import BenchmarkFixture
+from helpers.timing import Benchmark
 
 from harness import open_panel
 from harness.panel.careers import Panel
@@ -46,7 +47,12 @@ def adapted(vocabulary: int) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
-    sizes = {"hidden_size": 256, "intermediate_size": 688, "num_hidden_layers": 6, "num_attention_heads": 4}
+    sizes: dict[str, Any] = {
+        "hidden_size": 256,
+        "intermediate_size": 688,
+        "num_hidden_layers": 6,
+        "num_attention_heads": 4,
+    }
     model = LlamaForCausalLM(LlamaConfig(vocab_size=vocabulary, max_position_embeddings=CONTEXT, **sizes))
     return add_adapters(model, Adapters(32, 64, 0.0, embeddings=False), 0)
 
@@ -108,20 +114,20 @@ def trainers(model: Any, of: Examples, folder: Path) -> Seconds:
         use_cpu=True,
         remove_unused_columns=False,
     )
-    trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=padded)  # type: ignore[arg-type]
+    trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=padded)
     start = clock()
     trainer.train()
     return since(start)
 
 
 @pytest.mark.filterwarnings("default")
-def test_tuning_is_quicker_than_the_trainers(careers: Panel, benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+def test_tuning_is_quicker_than_the_trainers(careers: Panel, benchmark: Benchmark, tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     tokenizer = train_tokenizer(careers, 2415, CONTEXT)
     resumes = Resumes(careers, tokenizer, encode_titles(tokenizer, careers.occupations), CONTEXT)
     of = examples(resumes, "titles")
-    ways = {
+    ways: dict[str, Callable[[], Seconds]] = {
         "trainer": lambda: trainers(adapted(len(tokenizer)), of, tmp_path),
         "grouped": lambda: ours(adapted(len(tokenizer)), of),
         "packed": lambda: ours(adapted(len(tokenizer)), of, packed=True),

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
+from helpers.timing import Benchmark
 from scipy import sparse
 
 from harness.estimation.multinomial import Choices, Coefficients, Problem, fit
@@ -117,7 +117,7 @@ def by_torch_choice(work: Work, tolerance: float) -> FloatArray:
         weight_initialization="zero",
     )
     weights = next(iter(model.parameters()))
-    best = torch.optim.LBFGS(
+    best: Any = torch.optim.LBFGS(
         model.parameters(), max_iter=2000, tolerance_change=tolerance, line_search_fn="strong_wolfe"
     )
 
@@ -129,7 +129,7 @@ def by_torch_choice(work: Work, tolerance: float) -> FloatArray:
         return value
 
     best.step(loss)
-    return weights.detach().numpy().astype(np.float64).T
+    return np.asarray(weights.detach().numpy().astype(np.float64).T)
 
 
 def moves(panel: Panel, states: int) -> tuple[IntArray, IntArray]:
@@ -172,7 +172,7 @@ def seconds_to_the_same(work: Work, methods: Mapping[str, Method]) -> dict[str, 
     return found
 
 
-def test_growth_with_the_states(benchmark: BenchmarkFixture, survey: Panel, meter: Any) -> None:
+def test_growth_with_the_states(benchmark: Benchmark, survey: Panel, meter: Any) -> None:
     pytest.importorskip("torch_choice")
     train = survey.part("train")
     meter.say(f"\nprocessor seconds to within {SHORT:g} nats of the optimum, penalty {PENALTY:g}")
@@ -194,7 +194,7 @@ def test_growth_with_the_states(benchmark: BenchmarkFixture, survey: Panel, mete
     assert found[120]["softmax"] < found[120]["torch-choice"]
 
 
-def test_the_sparse_design_of_softmax(benchmark: BenchmarkFixture, survey: Panel, meter: Any) -> None:
+def test_the_sparse_design_of_softmax(benchmark: Benchmark, survey: Panel, meter: Any) -> None:
     train = survey.part("train").select(np.arange(1200))
     contexts = Contexts.fit(features.build(train, train.transitions), train.n_states)
     sample = Sample.of(train, contexts).switchers()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
+from helpers.timing import Benchmark
 
 from harness import open_panel
 
@@ -73,6 +73,6 @@ def pandas(folder: Path) -> tuple[int, int]:
 
 @pytest.mark.benchmark(group="load and split one million person-years")
 @pytest.mark.parametrize("reader", [harness, pandas], ids=["harness", "pandas"])
-def test_load_and_split(benchmark: BenchmarkFixture, million: Path, reader: Callable[[Path], tuple[int, int]]) -> None:
+def test_load_and_split(benchmark: Benchmark, million: Path, reader: Callable[[Path], tuple[int, int]]) -> None:
     records, train = benchmark.pedantic(reader, args=(million,), rounds=3, warmup_rounds=1)
     assert (records, train) == (RECORDS, 34_906)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
+from helpers.timing import Benchmark
 from scipy import stats
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
@@ -39,7 +39,7 @@ def ours(scores: Scores, ids: list[str]) -> list[float | None]:
     return [scoring.log_loss(evidence), scoring.auc(evidence), scoring.brier_score(evidence)]
 
 
-def scikit_learn(scores: Scores, ids: list[str]) -> list[float | None]:
+def scikit_learn(scores: Scores, ids: list[str]) -> list[float]:
     assert scores.log_event is not None
     prob = np.exp(scores.log_event)
     happened = scores.happened
@@ -48,7 +48,7 @@ def scikit_learn(scores: Scores, ids: list[str]) -> list[float | None]:
 
 @pytest.mark.benchmark(group="figures of a binary task, one million transitions")
 @pytest.mark.parametrize("figures", [ours, scikit_learn], ids=["harness", "scikit-learn"])
-def test_figures(benchmark: BenchmarkFixture, binary: Scores, figures: Callable[..., list[float]]) -> None:
+def test_figures(benchmark: Benchmark, binary: Scores, figures: Callable[..., list[float]]) -> None:
     ids = [str(i) for i in range(PERSONS)]
     values = benchmark(figures, binary, ids)
     np.testing.assert_allclose(values, scikit_learn(binary, ids), atol=2e-5)
@@ -67,7 +67,7 @@ def matrix_product(log_likelihood: np.ndarray, transitions: np.ndarray) -> float
 
 def scipy_bootstrap(log_likelihood: np.ndarray, transitions: np.ndarray) -> float:
     def statistic(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
-        return np.exp(-a.sum(axis=axis) / b.sum(axis=axis))
+        return np.asarray(np.exp(-a.sum(axis=axis) / b.sum(axis=axis)))
 
     errors = []
     for model in log_likelihood.T:
@@ -86,9 +86,7 @@ def scipy_bootstrap(log_likelihood: np.ndarray, transitions: np.ndarray) -> floa
 
 @pytest.mark.benchmark(group=f"{REPLICATES} bootstrap replicates of {MODELS} models, 100,000 persons")
 @pytest.mark.parametrize("error", [matrix_product, scipy_bootstrap], ids=["harness", "scipy.stats.bootstrap"])
-def test_bootstrap(
-    benchmark: BenchmarkFixture, sums: tuple[np.ndarray, np.ndarray], error: Callable[..., float]
-) -> None:
+def test_bootstrap(benchmark: Benchmark, sums: tuple[np.ndarray, np.ndarray], error: Callable[..., float]) -> None:
     value = benchmark.pedantic(error, args=sums, rounds=3, iterations=1)
     assert value == pytest.approx(matrix_product(*sums), rel=0.25)
 
@@ -111,5 +109,5 @@ def command(*arguments: str) -> Callable[[], None]:
     ],
     ids=["harness --help", "harness list", "import pandas", "import torch"],
 )
-def test_start_up(benchmark: BenchmarkFixture, start: Callable[[], None]) -> None:
+def test_start_up(benchmark: Benchmark, start: Callable[[], None]) -> None:
     benchmark.pedantic(start, rounds=5, iterations=1, warmup_rounds=1)

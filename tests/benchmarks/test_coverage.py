@@ -76,7 +76,7 @@ def covered(panels: list[np.ndarray]) -> dict[tuple[str, str], list[bool]]:
 
 
 def test_intervals_cover(panels: dict[str, list[np.ndarray]], meter: Any) -> None:
-    by_kind = defaultdict(list)
+    by_kind: dict[str, list[bool]] = defaultdict(list)
     error = np.sqrt(0.95 * 0.05 / PANELS)
     alone = {}
     for task in TASKS:

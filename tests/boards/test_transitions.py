@@ -11,10 +11,10 @@ from helpers.toys import Parameters, run_all, run_on
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.boards.transitions import Differing, differing
+from harness.boards.transitions import DifferingTransitions, differing
 from harness.errors import RequestError
 from harness.panel.careers import Panel
-from harness.records.predictions import Said, load
+from harness.records.predictions import Predictions, load
 from harness.records.slices import FIRST
 from harness.registry import Registry
 from harness.runs.execute import Workshop
@@ -25,7 +25,9 @@ STAYS, TO_OUT, TO_CLERK = log(5 / 18 / 0.3), log(4 / 18 / 0.2), log(6 / 18 / 0.4
 NURSE, CLERK, OUT = "Registered nurses", "Office clerks", "Out of the labor force"
 
 
-def said_by(registry: Registry, workshop: Workshop, panel: Panel, task: str = "next_occ") -> tuple[Said, Said]:
+def said_by(
+    registry: Registry, workshop: Workshop, panel: Panel, task: str = "next_occ"
+) -> tuple[Predictions, Predictions]:
     pair = []
     for weight in (1.0, 3.0):
         [record] = run_all(run_on(registry, panel, task, params=Parameters(weight=weight)), workshop)
@@ -128,13 +130,13 @@ def test_other_transitions_are_refused(registry: Registry, workshop: Workshop, f
 
 
 @st.composite
-def pairs(draw: st.DrawFn) -> tuple[Said, Said]:
+def pairs(draw: st.DrawFn) -> tuple[Predictions, Predictions]:
     """What two runs may say of transitions among three states, with weights or without."""
     n = draw(st.integers(1, 12))
     column = st.lists(st.integers(0, 2), min_size=n, max_size=n)
     log_prob = st.lists(st.floats(-9, 0), min_size=n, max_size=n)
     weight = draw(st.none() | st.lists(st.floats(0, 5), min_size=n, max_size=n))
-    first = Said(
+    first = Predictions(
         ids=np.array(["a"]),
         person=np.zeros(n, dtype=np.int64),
         year=np.arange(n, dtype=np.int32),
@@ -149,7 +151,7 @@ def pairs(draw: st.DrawFn) -> tuple[Said, Said]:
 
 @settings(max_examples=40)
 @given(pairs())
-def test_kinds_and_transitions_add_up(pair: tuple[Said, Said]) -> None:
+def test_kinds_and_transitions_add_up(pair: tuple[Predictions, Predictions]) -> None:
     first, other = pair
     found = differing(first, other, most=100)
     gaps = (other.log_prob - first.log_prob) * first.counts()
@@ -172,10 +174,10 @@ def test_kinds_and_transitions_add_up(pair: tuple[Said, Said]) -> None:
 
 @settings(max_examples=40)
 @given(pairs())
-def test_the_other_way_round_the_sides_change_places(pair: tuple[Said, Said]) -> None:
+def test_the_other_way_round_the_sides_change_places(pair: tuple[Predictions, Predictions]) -> None:
     there, back = differing(pair[0], pair[1], most=100), differing(pair[1], pair[0], most=100)
 
-    def years(found: Differing, other: bool) -> list[int]:
+    def years(found: DifferingTransitions, other: bool) -> list[int]:
         return [t.year for t in (found.for_other if other else found.for_first)]
 
     assert years(there, True) == years(back, False)

@@ -36,7 +36,8 @@ def log_likelihood(task: Task, panel: Panel) -> list[float]:
     transitions = task.transitions(panel)
     states = task.partition.ask(panel, transitions)
     rows = np.log(ROWS)[panel.origin(transitions)]
-    return task.partition.outcome(panel, transitions, np.take_along_axis(rows, states, axis=1)).tolist()
+    outcome = task.partition.outcome(panel, transitions, np.take_along_axis(rows, states, axis=1))
+    return [float(value) for value in outcome]
 
 
 # Person d goes nurse -> nurse -> out -> out (two years later) -> clerk.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def test_age_is_the_year_less_the_birth_year(four_persons: Panel) -> None:
         ({"split": np.zeros(3)}, "one entry more"),
     ],
 )
-def test_refuses_what_is_no_panel(four_persons: Panel, change: dict[str, np.ndarray], message: str) -> None:
+def test_refuses_what_is_no_panel(four_persons: Panel, change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(four_persons, **change)
 

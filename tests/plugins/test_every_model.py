@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.fits import model_of
 
 from harness import open_panel
 from harness.errors import RequestError
@@ -15,6 +17,7 @@ from harness.model.contract import Context, Model, ModelSpec
 from harness.model.task import Event
 from harness.panel.careers import Panel
 from harness.registry import Registry, load_registry
+from harness.types import FloatArray, IntArray
 
 # What makes the dear ones small. A model of a plugin that is installed here by chance is audited as it comes.
 BRIEF = {"epochs": 3, "fewest_steps": 20}
@@ -99,7 +102,7 @@ def test_one_set_of_state_probabilities_answers_every_task(
 
 
 def fitted(spec: ModelSpec, given: dict[str, Any], panel: Panel, folders: pytest.TempPathFactory) -> Model:
-    model = spec.build(spec.params(**given))
+    model = model_of(spec, spec.params(**given))
     context = Context(
         seed=0, scratch=folders.mktemp("scratch"), cache=folders.getbasetemp() / "cache", open_panel=open_panel
     )
@@ -107,24 +110,33 @@ def fitted(spec: ModelSpec, given: dict[str, Any], panel: Panel, folders: pytest
     return model
 
 
-class _Spoiled:
+class _Spoiled(Model):
     """Wraps a model and spoils one thing; the audit must notice."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        self._model.fit(train, valid, context)
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        return self._model.log_prob(panel, transitions, states)
+
+    def save(self, folder: Path) -> None:
+        self._model.save(folder)
+
+    def load(self, folder: Path) -> None:
+        self._model.load(folder)
 
 
 class _Peeks(_Spoiled):
-    def log_prob(self, panel: Panel, transitions: np.ndarray, states: np.ndarray) -> np.ndarray:
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
         answer = self._model.log_prob(panel, transitions, states)
-        return answer - np.float32(0.01) * panel.state[transitions][:, None]
+        return np.asarray(answer - np.float32(0.01) * panel.state[transitions][:, None])
 
 
 class _Crowd(_Spoiled):
-    def log_prob(self, panel: Panel, transitions: np.ndarray, states: np.ndarray) -> np.ndarray:
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
         return self._model.log_prob(panel, transitions, states) - np.float32(0.001 * panel.n_persons)
 
 
@@ -133,24 +145,24 @@ class _Moody(_Spoiled):
         self._model.fit(train, valid, context)
         self.mood = np.float32(np.random.default_rng().random())
 
-    def log_prob(self, panel: Panel, transitions: np.ndarray, states: np.ndarray) -> np.ndarray:
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
         return self._model.log_prob(panel, transitions, states) - self.mood
 
 
 class _Pickles(_Spoiled):
-    def save(self, folder: Any) -> None:
+    def save(self, folder: Path) -> None:
         self._model.save(folder)
         (folder / "model.pkl").write_bytes(b"")
 
 
 class _Forgets(_Spoiled):
-    def load(self, folder: Any) -> None:
+    def load(self, folder: Path) -> None:
         self._model.load(folder)
         self._model.log_share = np.roll(self._model.log_share, 1)  # type: ignore[attr-defined]
 
 
 class _Impossible(_Spoiled):
-    def log_prob(self, panel: Panel, transitions: np.ndarray, states: np.ndarray) -> np.ndarray:
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
         answer = self._model.log_prob(panel, transitions, states)
         return np.where(answer < -7, -np.inf, answer)
 
@@ -170,6 +182,6 @@ def test_the_audit_catches(check: str, spoil: type[_Spoiled], registry: Registry
     from dataclasses import replace
 
     spec = registry.model("marginal").item
-    loose = replace(spec, sums_to_one=False, build=lambda params: spoil(spec.build(params)))
+    loose = replace(spec, sums_to_one=False, build=lambda params: spoil(model_of(spec, params)))
     found = problems(list(audit(loose, spec.params(), market_150)))
     assert check in found

@@ -28,7 +28,7 @@ NOT_AT_WORK = [UNEMPLOYED, OUT]
 
 
 @pytest.fixture(scope="module")
-def rows(market) -> np.ndarray:
+def rows(market: Panel) -> np.ndarray:
     """float64 [transitions of the first 1,200 persons, K]: the oracle's probabilities."""
     some = market.select(np.arange(1200))
     return np.exp(ask_all(some, some.transitions).astype(np.float64))
@@ -89,11 +89,11 @@ def weights_by_hand(panel: Panel, person: int, given_class: np.ndarray) -> np.nd
                 up = school.rise[int(last == SCHOOL), kind, before, age]
                 probability *= given_class[t - 1, gender, kind, last] * (up if now > before else 1 - up)
             weight[t, gender, kind] += probability
-    return weight / weight.sum(axis=(1, 2), keepdims=True)
+    return np.asarray(weight / weight.sum(axis=(1, 2), keepdims=True))
 
 
 @pytest.mark.parametrize("population", ["survey", "resumes"])
-def test_the_oracle_equals_bayes_worked_by_hand(market, resumes, population):
+def test_the_oracle_equals_bayes_worked_by_hand(market: Panel, resumes: Panel, population: str) -> None:
     panel = market if population == "survey" else resumes
     some = panel.select(np.argsort(np.diff(panel.offsets), kind="stable")[[40, 200, 400]])
     answer = np.exp(ask_all(some, np.arange(some.n_records)))
@@ -104,7 +104,7 @@ def test_the_oracle_equals_bayes_worked_by_hand(market, resumes, population):
         np.testing.assert_allclose(answer[records], expected, rtol=2e-5, atol=1e-9)
 
 
-def test_inferring_types_beats_not_inferring_them(market):
+def test_inferring_types_beats_not_inferring_them(market: Panel) -> None:
     """Bayes against the prior's weights, and against the weights of types that were swapped, paired on persons."""
     some = market.select(np.arange(60))
     log = {"bayes": np.zeros(60), "prior": np.zeros(60), "swapped": np.zeros(60)}
@@ -122,7 +122,7 @@ def test_inferring_types_beats_not_inferring_them(market):
         assert gain.mean() > 3 * gain.std() / np.sqrt(len(gain)), name
 
 
-def test_rows_sum_to_one_for_any_transitions_of_any_persons(market):
+def test_rows_sum_to_one_for_any_transitions_of_any_persons(market: Panel) -> None:
     some = market.select(np.array([7, 1500, 3, 2200]))
     asked = np.arange(some.n_records)[::-3]
     rows = ask_all(some, asked)
@@ -137,7 +137,7 @@ def test_rows_sum_to_one_for_any_transitions_of_any_persons(market):
     np.testing.assert_array_equal(twice, np.repeat(few, 2, axis=0))
 
 
-def test_an_answer_does_not_depend_on_who_else_is_in_the_panel(market):
+def test_an_answer_does_not_depend_on_who_else_is_in_the_panel(market: Panel) -> None:
     some = market.select(np.arange(1000, 1300))
     alone = some.select(np.array([299, 17]))
     first, second = (slice(some.offsets[i], some.offsets[i + 1]) for i in (299, 17))
@@ -147,7 +147,7 @@ def test_an_answer_does_not_depend_on_who_else_is_in_the_panel(market):
 
 @settings(max_examples=15, deadline=None)
 @given(person=st.integers(0, 199), target=st.integers(0, 25), seed=st.integers(0, 1000))
-def test_the_oracle_does_not_peek(market, person, target, seed):
+def test_the_oracle_does_not_peek(market: Panel, person: int, target: int, seed: int) -> None:
     """Whatever the target's state and everything after it are, the answer is the same."""
     one = market.select(np.array([person]))
     target = min(target, one.n_records - 1)
@@ -164,7 +164,7 @@ def test_the_oracle_does_not_peek(market, person, target, seed):
     assert np.isfinite(after).all()
 
 
-def test_predicted_probabilities_come_true(market, rows):
+def test_predicted_probabilities_come_true(market: Panel, rows: np.ndarray) -> None:
     """By decile of the predicted stay rate, and by destination: within four binomial standard errors."""
     some = market.select(np.arange(1200))
     t = some.transitions
@@ -179,7 +179,9 @@ def test_predicted_probabilities_come_true(market, rows):
 
 
 @pytest.mark.parametrize("population", ["survey", "resumes"])
-def test_the_log_likelihood_is_what_the_oracle_expects_of_itself(market, resumes, population):
+def test_the_log_likelihood_is_what_the_oracle_expects_of_itself(
+    market: Panel, resumes: Panel, population: str
+) -> None:
     """E ln P(observed) = -entropy, exactly when the probabilities are the truth."""
     some = market.select(np.arange(1200, 2400)) if population == "survey" else resumes
     log = ask_all(some, some.transitions).astype(np.float64)
@@ -187,7 +189,7 @@ def test_the_log_likelihood_is_what_the_oracle_expects_of_itself(market, resumes
     assert abs(surprise.mean()) < 4 * surprise.std() / np.sqrt(len(surprise))
 
 
-def test_the_oracle_is_far_ahead_of_first_order_transitions(market, rows):
+def test_the_oracle_is_far_ahead_of_first_order_transitions(market: Panel, rows: np.ndarray) -> None:
     """Frequencies from all the other persons, smoothed to the margin; history must be worth at least 0.15 nats."""
     some, others = market.select(np.arange(1200)), market.select(np.arange(1200, market.n_persons))
     t = some.transitions
@@ -203,7 +205,7 @@ def test_the_oracle_is_far_ahead_of_first_order_transitions(market, rows):
     assert 6 < np.exp(-truth.mean()) < 9
 
 
-def test_the_oracle_refuses_what_it_does_not_know(market):
+def test_the_oracle_refuses_what_it_does_not_know(market: Panel) -> None:
     few, oracle = market.select(np.arange(5)), Oracle(NoParams())
     one = np.zeros((1, 1), dtype=int)
     with pytest.raises(RequestError, match="simulated panels only, and 'mine' is not one"):

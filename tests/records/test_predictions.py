@@ -14,7 +14,7 @@ from harness.errors import RequestError, RunError
 from harness.model.task import LOG_SMALLEST_REST
 from harness.panel.careers import Panel
 from harness.records import predictions as probabilities
-from harness.records.predictions import Said, load, path_of
+from harness.records.predictions import Predictions, load, path_of
 from harness.records.record import Record
 from harness.records.store import Store
 from harness.registry import Registry
@@ -203,9 +203,11 @@ def test_another_runs_file_is_refused(registry: Registry, workshop: Workshop, fo
 def test_a_rule_that_looks_at_other_careers_is_refused(registry: Registry, four_persons: Panel) -> None:
     task = registry.task("next_occ")
     panel = four_persons.part("test")
-    scores = replace(Said.of(task, panel, _scores(4)).scores(), log_prob=np.zeros(3), person=np.zeros(3, dtype=int))
+    scores = replace(
+        Predictions.of(task, panel, _scores(4)).scores(), log_prob=np.zeros(3), person=np.zeros(3, dtype=int)
+    )
     with pytest.raises(RunError, match="'next_occ' puts other transitions at risk"):
-        Said.of(task, panel, scores)
+        Predictions.of(task, panel, scores)
 
 
 def _scores(n: int) -> probabilities.Scores:

@@ -23,7 +23,7 @@ def simulated(seed: int, persons: int, levels: list[float], spread: float = 0.2)
     """float64 [P, M]: what persons share, and what each model says of each beside it."""
     generator = np.random.default_rng(seed)
     alike = generator.normal(-2, 0.5, (persons, 1))
-    return np.round(alike + np.array(levels) + generator.normal(0, spread, (persons, len(levels))), 6)
+    return np.asarray(np.round(alike + np.array(levels) + generator.normal(0, spread, (persons, len(levels))), 6))
 
 
 LEVELS = [0.0, -0.005, -0.02, -0.06, -0.06, -0.3, -0.9]

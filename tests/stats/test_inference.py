@@ -41,7 +41,7 @@ def test_persons_are_the_unit(sums: tuple[np.ndarray, np.ndarray]) -> None:
     lumps = np.arange(400) // 20
     order = np.argsort(log_likelihood / transitions)  # alike persons together
     coarse = inference.perplexity(
-        np.bincount(lumps, log_likelihood[order]), np.bincount(lumps, transitions[order]).astype(int)
+        np.bincount(lumps, log_likelihood[order]).astype(float), np.bincount(lumps, transitions[order]).astype(int)
     )
     assert coarse.standard_error > 2 * fine.standard_error
 
@@ -197,7 +197,9 @@ def test_a_design_widens_what_persons_alone_would_narrow(sums: tuple[np.ndarray,
     log_likelihood, transitions = log_likelihood[order], transitions[order]
     lumps = np.arange(400) // 20
     by_unit = inference.perplexity(log_likelihood, transitions, design=SurveyDesign(lumps))
-    summed = inference.perplexity(np.bincount(lumps, log_likelihood), np.bincount(lumps, transitions))
+    summed = inference.perplexity(
+        np.bincount(lumps, log_likelihood).astype(float), np.bincount(lumps, transitions).astype(int)
+    )
     assert astuple(by_unit)[:4] == pytest.approx(astuple(summed)[:4])
     alone = inference.perplexity(log_likelihood, transitions)
     one_stratum = inference.perplexity(

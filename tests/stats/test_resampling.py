@@ -27,7 +27,7 @@ def columns() -> np.ndarray:
 def drawn_one_by_one(units: int, replicates: int) -> np.ndarray:
     """int64 [replicates, units]: the units that each replicate draws, by the plainest reading of the docstrings."""
     stream = np.random.PCG64(np.random.SeedSequence([SEED, units], spawn_key=(0,)))
-    halves = []
+    halves: list[int] = []
     while len(halves) < replicates * units:
         word = int(stream.random_raw())
         halves += [word & 0xFFFFFFFF, word >> 32]
@@ -116,7 +116,7 @@ def test_numbers_of_any_size_are_summed() -> None:
 def test_units_are_drawn_with_all_their_persons(columns: np.ndarray) -> None:
     """As if the persons of a unit were one."""
     unit = np.arange(1500) % 60
-    together = np.column_stack([np.bincount(unit, column) for column in columns.T])
+    together = np.column_stack([np.bincount(unit, column) for column in columns.T]).astype(float)
     by_unit = resampled_sums(columns, replicates=200, design=SurveyDesign(unit))
     np.testing.assert_allclose(by_unit, resampled_sums(together, replicates=200), rtol=1e-12)
 

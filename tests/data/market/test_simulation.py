@@ -23,7 +23,7 @@ NOT_AT_WORK = [UNEMPLOYED, OUT]
 # --- the state space ---------------------------------------------------------------------------------------------
 
 
-def test_titles_are_many_and_none_begins_another(market):
+def test_titles_are_many_and_none_begins_another(market: Panel) -> None:
     titles = [title.lower() for title in market.occupations.titles]
     assert len(set(titles)) == len(titles) == 333
     assert not [(a, b) for a in titles for b in titles if a != b and b.startswith(a)]
@@ -37,9 +37,9 @@ def test_titles_are_many_and_none_begins_another(market):
     ]
 
 
-def test_titles_that_read_alike_are_alike():
+def test_titles_that_read_alike_are_alike() -> None:
     gap = distances(attributes())
-    shared = {1: [], 0: []}
+    shared: dict[int, list[float]] = {1: [], 0: []}
     for a, b in combinations(range(N_JOBS), 2):
         if a // 15 != b // 15:  # in different major groups
             shared[int(words(a)[0] == words(b)[0])].append(gap[a, b])
@@ -52,7 +52,7 @@ def test_titles_that_read_alike_are_alike():
 # --- moments -----------------------------------------------------------------------------------------------------
 
 
-def test_moments_resemble_survey_careers(market):
+def test_moments_resemble_survey_careers(market: Panel) -> None:
     """Bands around the moments of survey careers: stay rates, flows, shares, distinct states, recall."""
     t = market.transitions
     origin, state = market.origin(t), market.state[t]
@@ -84,7 +84,7 @@ def test_moments_resemble_survey_careers(market):
     assert np.exp(-(share[share > 0] * np.log(share[share > 0])).sum()) > 60
 
 
-def test_careers_have_a_record_every_year(market):
+def test_careers_have_a_record_every_year(market: Panel) -> None:
     t = market.transitions
     assert (market.year[t] - market.year[t - 1] == 1).all()
     assert 45_000 < market.n_records < 55_000
@@ -100,7 +100,7 @@ def test_careers_have_a_record_every_year(market):
     }
 
 
-def test_resumes_over_represent_college_and_work(market, resumes):
+def test_resumes_over_represent_college_and_work(market: Panel, resumes: Panel) -> None:
     def college(panel: Panel) -> float:
         return float((panel.covariates["education"].values >= EDUCATION.index("bachelor")).mean())
 
@@ -116,31 +116,31 @@ def test_resumes_over_represent_college_and_work(market, resumes):
 # --- drawing again -----------------------------------------------------------------------------------------------
 
 
-def test_the_same_parameters_give_the_same_panel(market):
+def test_the_same_parameters_give_the_same_panel(market: Panel) -> None:
     assert load_market(MarketParams()).fingerprint() == market.fingerprint()
     assert load_market(MarketParams(seed=2)).fingerprint() != market.fingerprint()
 
 
-def test_the_panel_is_the_one_of_this_version(market):
+def test_the_panel_is_the_one_of_this_version(market: Panel) -> None:
     """On every machine. Whoever changes the market on purpose raises VERSION and puts the new digits here."""
     assert (market.source["version"], market.fingerprint()[:16]) == (1, "c4f3fef4724428c0")
 
 
-def test_more_persons_leave_the_earlier_ones_as_they_were(market):
+def test_more_persons_leave_the_earlier_ones_as_they_were(market: Panel) -> None:
     few = load_market(MarketParams(persons=300))
     assert few.fingerprint() == market.select(np.arange(300)).fingerprint()  # states, covariates, ids and splits
     past_a_chunk = load_market(MarketParams(persons=2100))
     assert past_a_chunk.fingerprint() == market.select(np.arange(2100)).fingerprint()
 
 
-def test_draws_of_a_person_do_not_depend_on_the_range_asked_for():
+def test_draws_of_a_person_do_not_depend_on_the_range_asked_for() -> None:
     whole = person_uniforms("test", range(0, 700), 3)
     assert np.array_equal(person_uniforms("test", range(250, 520), 3), whole[250:520])
     assert len(np.unique(whole)) == whole.size
     assert abs(whole.mean() - 0.5) < 4 / np.sqrt(12 * whole.size)
 
 
-def test_the_name_carries_parameters_that_are_not_the_defaults(market, resumes):
+def test_the_name_carries_parameters_that_are_not_the_defaults(market: Panel, resumes: Panel) -> None:
     assert market.name == "market"
     assert load_market(MarketParams(persons=5, seed=3)).name == "market-persons-5-seed-3"
     assert resumes.name == "market-resumes-persons-1500-seed-1"
@@ -148,7 +148,7 @@ def test_the_name_carries_parameters_that_are_not_the_defaults(market, resumes):
     assert (market.source["population"], resumes.source["population"]) == ("survey", "resumes")
 
 
-def test_registered():
+def test_registered() -> None:
     registry = load_registry()
     assert registry.dataset("market").simulated
     assert registry.dataset("market-resumes").simulated
@@ -159,7 +159,7 @@ def test_registered():
 
 
 @pytest.mark.parametrize("year", [1, 4, 9])
-def test_education_never_depends_on_the_states_of_its_own_year_or_later(year):
+def test_education_never_depends_on_the_states_of_its_own_year_or_later(year: int) -> None:
     people = draw_people(POPULATIONS["survey"], 1, range(600))
     chance = person_uniforms("any", range(600), 2 * LONGEST).reshape(600, 2, LONGEST)
     state, education = draw_careers(people, chance)
@@ -171,7 +171,7 @@ def test_education_never_depends_on_the_states_of_its_own_year_or_later(year):
     assert not np.array_equal(education, other_education)  # but later levels do depend on years in school
 
 
-def test_education_rises_by_a_level_at_most_and_sooner_after_school(market):
+def test_education_rises_by_a_level_at_most_and_sooner_after_school(market: Panel) -> None:
     t = market.transitions
     education = market.covariates["education"].values
     step = education[t] - education[t - 1]

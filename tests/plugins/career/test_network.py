@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.features.catalogue import Design, Feature
+from harness.features.catalogue import Feature, FeatureTable
 from harness.panel.careers import Panel
 from harness.plugins.career.encoding import Column, Encoding
 from harness.plugins.career.features import names_of
@@ -155,9 +155,9 @@ def test_recall_raises_what_was_held_and_its_group_alone(four_persons: Panel) ->
     assert float(rows[1][3]) == pytest.approx(float(rows[0][3]), abs=1e-5)  # the stay is scored apart
 
 
-def design(values: np.ndarray, levels: tuple[str, ...] = ()) -> Design:
+def design(values: np.ndarray, levels: tuple[str, ...] = ()) -> FeatureTable:
     feature = Feature("x", "", "level" if levels else "number", levels=levels)
-    return Design({"x": feature}, {"x": values})
+    return FeatureTable({"x": feature}, {"x": values})
 
 
 @settings(max_examples=100)

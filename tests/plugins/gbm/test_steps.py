@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from helpers.fits import Fitted, fit_on, whole_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.data.market import MarketParams, load_market
 from harness.features.catalogue import CATALOGUE, covariate_labels, known
 from harness.features.pairs import Inputs
-from harness.model.contract import Context, Model
+from harness.model import Estimator, Model, OutcomeModel
 from harness.model.params import validate
 from harness.panel.careers import SPLITS, Panel, split_by_hash
 from harness.panel.occupations import Occupations, Status
@@ -22,27 +23,22 @@ from harness.plugins.gbm.columns import NUMBERS, OF_ALTERNATIVES
 from harness.plugins.gbm.model import Gbm, gbm
 from harness.plugins.gbm.params import GbmParams
 from harness.registry import Registry
+from harness.types import FloatArray
 
 pytest.importorskip("lightgbm")
 FAMILY = ("gbm", "gbm-switch", "gbm-lf-exit")
 
 
-def fitted(model: Model, panel: Panel, folder: Path, seed: int = 1) -> Model:
-    model.fit(panel.part("train"), panel.part("valid"), Context(seed=seed, scratch=folder, cache=folder))
-    return model
+def fitted(model: Fitted, panel: Panel, folder: Path, seed: int = 1) -> Fitted:
+    return fit_on(model, panel, folder, seed=seed)
 
 
-@pytest.fixture(scope="module")
-def small() -> Panel:
-    return load_market(MarketParams(persons=150))
-
-
-def asked(model: Model, panel: Panel) -> np.ndarray:
+def asked(model: Estimator, panel: Panel) -> FloatArray:
     """What the model says of every transition: whole rows, or the event."""
-    at = panel.transitions
-    if hasattr(model, "log_event"):
-        return model.log_event(panel, at)
-    return model.log_prob(panel, at, np.broadcast_to(np.arange(panel.n_states), (len(at), panel.n_states)))
+    if isinstance(model, OutcomeModel):
+        return model.log_event(panel, panel.transitions)
+    assert isinstance(model, Model)
+    return whole_rows(model, panel)
 
 
 def restless() -> Panel:
@@ -104,8 +100,8 @@ def test_without_the_constraint_these_careers_say_the_opposite(held_and_free: tu
     assert not any("held to" in note for note in free.explain()[0].notes)
 
 
-def test_destinations_can_be_held_too(small: Panel, tmp_path: Path) -> None:
-    model = fitted(Gbm(GbmParams(threads=1, rounds=40, monotone_destinations=True)), small, tmp_path)
+def test_destinations_can_be_held_too(market_150: Panel, tmp_path: Path) -> None:
+    model = fitted(Gbm(GbmParams(threads=1, rounds=40, monotone_destinations=True)), market_150, tmp_path)
     assert isinstance(model, Gbm)
     for step, trees in model.trees.items():
         assert trees.rounds
@@ -119,45 +115,49 @@ def test_destinations_can_be_held_too(small: Panel, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FAMILY)
-def test_weights_of_one_change_no_bit(name: str, registry: Registry, small: Panel, tmp_path: Path) -> None:
+def test_weights_of_one_change_no_bit(name: str, registry: Registry, market_150: Panel, tmp_path: Path) -> None:
     spec = registry.model(name).item
     assert spec.uses_weights
-    ones = replace(small, weight=np.ones(small.n_records))
+    ones = replace(market_150, weight=np.ones(market_150.n_records))
     params = validate(spec.params, {"rounds": "15", "threads": "1"}, name)
-    without, with_ones = (fitted(spec.build(params), p, tmp_path) for p in (small, ones))
-    test = small.part("test")
+    without, with_ones = (fitted(spec.build(params), p, tmp_path) for p in (market_150, ones))
+    test = market_150.part("test")
     np.testing.assert_array_equal(asked(without, test), asked(with_ones, test))
     assert without.facts() == with_ones.facts()
 
 
 @pytest.mark.parametrize("name", FAMILY)
-def test_what_has_weight_zero_teaches_nothing(name: str, registry: Registry, small: Panel, tmp_path: Path) -> None:
+def test_what_has_weight_zero_teaches_nothing(name: str, registry: Registry, market_150: Panel, tmp_path: Path) -> None:
     """Other last states of half the persons, which nobody's history holds, make another model only where they count."""
     spec, draw = registry.model(name).item, np.random.default_rng(0)
     params = validate(spec.params, {"rounds": "15", "threads": "1"}, name)
-    last = (small.offsets[1:] - 1)[::2]
-    state, weight = small.state.copy(), np.ones(small.n_records)
-    state[last] = draw.integers(0, small.n_states, len(last))
+    last = (market_150.offsets[1:] - 1)[::2]
+    state, weight = market_150.state.copy(), np.ones(market_150.n_records)
+    state[last] = draw.integers(0, market_150.n_states, len(last))
     weight[last] = 0.0
-    shown = small.part("test")
+    shown = market_150.part("test")
 
     def said(state: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        panel = replace(small, state=state, weight=weight)
+        panel = replace(market_150, state=state, weight=weight)
         return asked(fitted(spec.build(params), panel, tmp_path), shown)
 
-    np.testing.assert_array_equal(said(small.state, weight), said(state, weight))
-    assert not np.array_equal(said(small.state, np.ones(small.n_records)), said(state, np.ones(small.n_records)))
+    np.testing.assert_array_equal(said(market_150.state, weight), said(state, weight))
+    assert not np.array_equal(
+        said(market_150.state, np.ones(market_150.n_records)), said(state, np.ones(market_150.n_records))
+    )
 
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_validation_records_of_weight_zero_are_none(
-    name: str, registry: Registry, small: Panel, tmp_path: Path
+    name: str, registry: Registry, market_150: Panel, tmp_path: Path
 ) -> None:
     """Where none of them counts there is nothing to stop by, as in an empty split: the frequencies are left alone."""
     spec = registry.model(name).item
     params = validate(spec.params, {"rounds": "15", "threads": "1", "min_data": "5", "min_weight": "1"}, name)
-    nobody = replace(small, weight=np.where(small.split[small.person] == SPLITS.index("valid"), 0.0, 1.0))
-    grown, none = (fitted(spec.build(params), panel, tmp_path).facts() for panel in (small, nobody))
+    nobody = replace(
+        market_150, weight=np.where(market_150.split[market_150.person] == SPLITS.index("valid"), 0.0, 1.0)
+    )
+    grown, none = (fitted(spec.build(params), panel, tmp_path).facts() for panel in (market_150, nobody))
     assert grown["parameters_trained"] > 0
     assert none["parameters_trained"] == 0
 
@@ -189,26 +189,26 @@ def _tenure(states: np.ndarray) -> np.ndarray:
     return np.array(run)
 
 
-def test_members_are_averaged_and_the_first_is_the_fit_alone(small: Panel, tmp_path: Path) -> None:
-    given = {"threads": 1, "rounds": 15}
-    test = small.part("test").select(np.arange(8))
-    several = fitted(gbm(GbmParams(members=3, **given)), small, tmp_path, seed=5)
-    each = [np.exp(asked(member, test).astype(np.float64)) for member in several.members]  # type: ignore[attr-defined]
+def test_members_are_averaged_and_the_first_is_the_fit_alone(market_150: Panel, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"threads": 1, "rounds": 15}
+    test = market_150.part("test").select(np.arange(8))
+    several: Any = fitted(gbm(GbmParams(members=3, **given)), market_150, tmp_path, seed=5)
+    each = [np.exp(asked(member, test).astype(np.float64)) for member in several.members]
     np.testing.assert_allclose(np.exp(asked(several, test)), np.mean(each, axis=0), rtol=1e-5)
     np.testing.assert_array_equal(
-        asked(several.members[0], test), asked(fitted(gbm(GbmParams(**given)), small, tmp_path, 5), test)
-    )  # type: ignore[attr-defined]
+        asked(several.members[0], test), asked(fitted(gbm(GbmParams(**given)), market_150, tmp_path, 5), test)
+    )
     assert not np.array_equal(each[0], each[1])
     assert not np.array_equal(each[1], each[2])
-    assert several.facts()["parameters_trained"] == sum(m.facts()["parameters_trained"] for m in several.members)  # type: ignore[attr-defined]
+    assert several.facts()["parameters_trained"] == sum(m.facts()["parameters_trained"] for m in several.members)
     assert {table.stage for table in several.explain()} == {
         f"{s} {i}" for s in ("stay", "group", "state") for i in (1, 2, 3)
     }
 
 
-def test_levels_are_split_into_sets_where_asked(small: Panel, tmp_path: Path) -> None:
+def test_levels_are_split_into_sets_where_asked(market_150: Panel, tmp_path: Path) -> None:
     def sets(categorical: bool) -> int:
-        model = fitted(Gbm(GbmParams(threads=1, rounds=30, categorical=categorical)), small, tmp_path)
+        model = fitted(Gbm(GbmParams(threads=1, rounds=30, categorical=categorical)), market_150, tmp_path)
         assert isinstance(model, Gbm)
         text = "".join(t.booster.model_to_string() for t in (model.stay.trees, *model.trees.values()) if t.rounds)
         return sum(int(line.split("=")[1]) for line in text.splitlines() if line.startswith("num_cat="))
@@ -217,14 +217,14 @@ def test_levels_are_split_into_sets_where_asked(small: Panel, tmp_path: Path) ->
     assert sets(categorical=False) == 0
 
 
-def test_every_feature_that_trees_see_is_documented(small: Panel, tmp_path: Path) -> None:
+def test_every_feature_that_trees_see_is_documented(market_150: Panel, tmp_path: Path) -> None:
     """Numbers about a person are features of the catalogue or of a covariate; so are the parts of crosses."""
     for names in NUMBERS.values():
         assert set(names) <= set(CATALOGUE)
-    model = fitted(Gbm(GbmParams(threads=1, rounds=2)), small, tmp_path)
+    model = fitted(Gbm(GbmParams(threads=1, rounds=2)), market_150, tmp_path)
     assert isinstance(model, Gbm)
-    described = known(small)
-    assert set(covariate_labels(small).values()) <= set(described)
+    described = known(market_150)
+    assert set(covariate_labels(market_150).values()) <= set(described)
     for step, trees in (("stay", model.stay.trees), *model.trees.items()):
         assert len({column.name for column in trees.columns}) == len(trees.columns)
         of_alternatives = [column for column in trees.columns if not column.feature]
@@ -234,8 +234,8 @@ def test_every_feature_that_trees_see_is_documented(small: Panel, tmp_path: Path
             assert set(column.feature.split(" x ")) <= set(described), column
 
 
-def test_importances_add_up_and_survive_saving(small: Panel, tmp_path: Path) -> None:
-    model = fitted(Gbm(GbmParams(threads=1, rounds=30)), small, tmp_path)
+def test_importances_add_up_and_survive_saving(market_150: Panel, tmp_path: Path) -> None:
+    model = fitted(Gbm(GbmParams(threads=1, rounds=30)), market_150, tmp_path)
     assert isinstance(model, Gbm)
     (tmp_path / "saved").mkdir()
     model.save(tmp_path / "saved")

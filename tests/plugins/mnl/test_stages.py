@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.fits import fit_on, model_of, whole_rows
 
 from harness import open_panel
 from harness.errors import RequestError, RunError
@@ -16,7 +17,6 @@ from harness.model.contract import Context, Model, Table
 from harness.panel.careers import Covariate, Panel
 from harness.panel.occupations import Occupations, Status
 from harness.plugins.mnl import MnlParams, harness_models
-from harness.types import FloatArray
 
 pytest.importorskip("statsmodels")
 pytest.importorskip("linearmodels")
@@ -35,14 +35,11 @@ def wage_panel() -> Panel:
 
 
 def fitted(panel: Panel, folder: Path, **params: Any) -> Model:
-    model = harness_models()[0].build(MnlParams(**params))
-    model.fit(panel.part("train"), panel.part("valid"), Context(seed=0, scratch=folder, cache=folder))
-    return model
+    return fit_on(mnl(**params), panel, folder)
 
 
-def rows_of(model: Model, panel: Panel) -> FloatArray:
-    states = np.broadcast_to(np.arange(panel.n_states), (len(panel.transitions), panel.n_states))
-    return model.log_prob(panel, panel.transitions, states)
+def mnl(**params: Any) -> Model:
+    return model_of(harness_models()[0], MnlParams(**params))
 
 
 def column(table: Table, heading: str) -> dict[str, Any]:
@@ -61,7 +58,7 @@ def one_stage(wage_panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Mo
 def own_problem(train: Panel) -> tuple[Any, list[str], list[int]]:
     """statsmodels' MNLogit of the same transitions, its terms by name, and the states in its order."""
     design = build(train, train.transitions)
-    terms = {"constant": np.ones(len(train.transitions))}
+    terms: dict[str, np.ndarray] = {"constant": np.ones(len(train.transitions))}
     for name in CHOSEN:
         feature, values = design.features[name], design[name]
         if not feature.categorical:
@@ -112,7 +109,7 @@ def test_one_stage_prices_first_records_and_states_nobody_went_to(tmp_path: Path
         ),
     )
     model = fitted(more, tmp_path, stages="one")
-    rows = np.exp(rows_of(model, more).astype(np.float64))
+    rows = np.exp(whole_rows(model, more).astype(np.float64))
     np.testing.assert_allclose(rows.sum(axis=1), 1.0, atol=1e-6)
     n = len(more.part("train").transitions)
     np.testing.assert_allclose(rows[:, 9:], 0.5 / (n + 0.5 * 11), rtol=1e-5)
@@ -121,13 +118,13 @@ def test_one_stage_prices_first_records_and_states_nobody_went_to(tmp_path: Path
     folder = tmp_path / "kept"
     folder.mkdir()
     model.save(folder)
-    again = harness_models()[0].build(MnlParams(stages="one"))
+    again = mnl(stages="one")
     again.load(folder)
-    np.testing.assert_array_equal(rows_of(again, more), rows_of(model, more))
+    np.testing.assert_array_equal(whole_rows(again, more), whole_rows(model, more))
     assert again.facts() == model.facts()
     assert again.explain() == model.explain()
     with pytest.raises(RequestError, match="has other states"):
-        rows_of(model, wage_panel)
+        whole_rows(model, wage_panel)
 
 
 def test_one_stage_says_what_is_wrong_with_its_terms(tmp_path: Path, wage_panel: Panel) -> None:
@@ -169,15 +166,15 @@ def test_a_person_of_weight_two_is_two_persons_and_one_of_weight_none_nobody(
 ) -> None:
     copied, weighted = doubled(wage_panel, 300)
     valid = wage_panel.part("valid")
-    models = []
+    rows = []
     for train in (copied, weighted):
-        model = harness_models()[0].build(MnlParams(stages=stages, penalties=(10.0,)))
+        model = mnl(stages=stages, penalties=(10.0,))
         model.fit(train, valid, Context(seed=0, scratch=tmp_path, cache=tmp_path))
-        models.append(rows_of(model, valid))
-    np.testing.assert_allclose(*models, atol=2e-3)
-    alone = harness_models()[0].build(MnlParams(stages=stages, penalties=(10.0,)))
+        rows.append(whole_rows(model, valid))
+    np.testing.assert_allclose(rows[0], rows[1], atol=2e-3)
+    alone = mnl(stages=stages, penalties=(10.0,))
     alone.fit(replace(weighted, weight=None), valid, Context(seed=0, scratch=tmp_path, cache=tmp_path))
-    assert np.abs(rows_of(alone, valid) - models[1]).max() > 0.02
+    assert np.abs(whole_rows(alone, valid) - rows[1]).max() > 0.02
 
 
 @pytest.mark.parametrize("stages", ["one", "three"])
@@ -185,7 +182,7 @@ def test_weights_of_one_change_nothing(stages: str, tmp_path: Path, wage_panel: 
     small = wage_panel.select(np.arange(150))
     plain = fitted(small, tmp_path, stages=stages)
     ones = fitted(replace(small, weight=np.ones(small.n_records)), tmp_path, stages=stages)
-    np.testing.assert_array_equal(rows_of(plain, small), rows_of(ones, small))
+    np.testing.assert_array_equal(whole_rows(plain, small), whole_rows(ones, small))
     assert plain.explain() == ones.explain()
     assert plain.facts() == ones.facts()
 
@@ -223,8 +220,9 @@ def test_every_stage_is_explained_with_names_and_references(three_stages: Model)
             value, error, z, _, low, high = row[1:]
             if error:
                 assert isinstance(value, float)
+                assert isinstance(error, float)
                 expected = [value / error, value - 1.96 * error, value + 1.96 * error]
-                np.testing.assert_allclose([z, low, high], expected, rtol=1e-4, atol=1e-4)
+                assert [z, low, high] == pytest.approx(expected, rel=1e-4, abs=1e-4)
     state = column(tables["state", "Conditional logit of the state within the destination's group"], "coefficient")
     assert {"same minor group as the origin", "held before", "likeness of titles to the origin (TF-IDF cosine)"} <= set(
         state
@@ -233,7 +231,7 @@ def test_every_stage_is_explained_with_names_and_references(three_stages: Model)
 
 def test_a_loaded_model_explains_the_same(three_stages: Model, tmp_path: Path) -> None:
     three_stages.save(tmp_path)
-    again = harness_models()[0].build(MnlParams())
+    again = mnl()
     again.load(tmp_path)
     assert again.explain() == three_stages.explain()
 
