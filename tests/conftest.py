@@ -91,7 +91,7 @@ def registry() -> Registry:
 @pytest.fixture
 def workshop(registry: Registry, tmp_path: Path) -> Workshop:
     """A run's place of its own: no records, nothing cached."""
-    return Workshop(registry, Store(tmp_path / "results"), tmp_path / "cache")
+    return Workshop(registry=registry, store=Store(tmp_path / "results"), cache=tmp_path / "cache")
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.paths import SURVEY
+from helpers.tiny_llm import fast_tokenizer
 
 from harness import open_panel
 from harness.panel.careers import Panel
@@ -57,7 +58,7 @@ class Study:
 
     @property
     def observed(self) -> np.ndarray:
-        return self.panel.state[self.targets].astype(np.int64)[:, None]
+        return np.asarray(self.panel.state[self.targets].astype(np.int64)[:, None])
 
     def every_state(self, n: int) -> np.ndarray:
         return np.broadcast_to(np.arange(self.panel.n_states), (n, self.panel.n_states))
@@ -89,7 +90,6 @@ class Study:
 def byte_level_bpe(panel: Panel) -> Any:
     """GPT-2's kind of tokenizer, trained on the resumes until no pair of tokens is left to merge."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
 
     text = resume_text(panel)
     lines = [*text.headers.strings, *text.heads.strings, *text.titles]
@@ -99,9 +99,7 @@ def byte_level_bpe(panel: Panel) -> Any:
     trainer = trainers.BpeTrainer(vocab_size=2415, special_tokens=["<pad>", "<s>"], show_progress=False)
     trainer.initial_alphabet = pre_tokenizers.ByteLevel.alphabet()
     tokenizer.train_from_iterator(lines, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", pad_token="<pad>", model_max_length=CONTEXT
-    )
+    return fast_tokenizer(tokenizer, bos_token="<s>", pad_token="<pad>", model_max_length=CONTEXT)
 
 
 class Meter:
@@ -123,7 +121,7 @@ class Meter:
             eos_token_id=None,
             pad_token_id=PAD,
         )
-        return LlamaForCausalLM(config).eval()
+        return LlamaForCausalLM(config).train(False)
 
     def cost(self, ask: Ask, transitions: int) -> Cost:
         wall, cpu = time.perf_counter(), time.process_time()

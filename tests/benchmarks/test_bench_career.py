@@ -45,7 +45,7 @@ SIZES = {"survey": Shape("transformer", 2, 64, 2, 256), "paper": Shape("transfor
 class Plain(nn.Module):
     """The peer: the same weights under torch's own names, and everything computed everywhere."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
         shape = network.plan.shape
         drop = shape.dropout
@@ -97,6 +97,7 @@ def network_of(size: str, panel: Panel, encoding: Encoding, dropout: float) -> N
     torch.manual_seed(0)
     shape = replace(SIZES[size], dropout=dropout)
     network = Network(Plan(shape, HeadShape(), columns=encoding.width), start_of(panel))
+    assert network.head.states is not None
     nn.init.normal_(network.head.states.own, std=0.2)  # so that what is read matters
     return network.train()
 
@@ -197,7 +198,7 @@ def test_a_whole_split_is_scored_in_one_pass(train: Panel, benchmark: Benchmark,
     each = (time.perf_counter() - start) / len(few.transitions)
     np.testing.assert_allclose(rows(few, few.transitions), alone, atol=1e-4)
     benchmark.pedantic(lambda: rows(train, train.transitions), rounds=3)
-    rate = len(train.transitions) / benchmark.stats.stats.median
+    rate = len(train.transitions) / benchmark.stats["median"]
     sys.stderr.write(f"\nscoring: {rate:.0f} transitions a second, {rate * each:.0f} times one pass a transition")
     benchmark.extra_info["transitions_a_second"] = rate
     assert rate * each > 10
@@ -211,7 +212,7 @@ def test_a_survey_is_fitted_in_minutes(survey: Panel, benchmark: Benchmark, tmp_
     model = CareerModel(CareerParams(), "transformer")
     parts = survey.part("train"), survey.part("valid")
     benchmark.pedantic(lambda: model.fit(*parts, Context(seed=0, scratch=tmp_path, cache=tmp_path)), rounds=1)
-    seconds = benchmark.stats.stats.median
+    seconds = benchmark.stats["median"]
     test = survey.part("test")
     observed = test.state[test.transitions].astype(np.int64)[:, None]
     perplexity = float(np.exp(-model.log_prob(test, test.transitions, observed).astype(np.float64).mean()))

@@ -41,11 +41,16 @@ def store(tmp_path: Path) -> Store:
 def records(registry: Registry, store: Store, tmp_path: Path, four_persons: Panel) -> list[Record]:
     """uniform and marginal on every task of a panel whose test split has three persons."""
     panel = replace(four_persons, split=np.array([0, 2, 2, 2]))
-    workshop = Workshop(registry, store, tmp_path / "cache")
+    workshop = Workshop(registry=registry, store=store, cache=tmp_path / "cache")
     made = []
     for name in ("uniform", "marginal"):
         entry = registry.model(name)
-        run = Run(entry, entry.item.params(), tuple(registry.task(task) for task in registry.tasks), panel)
+        run = Run(
+            model=entry,
+            params=entry.item.params(),
+            tasks=tuple(registry.task(task) for task in registry.tasks),
+            panel=panel,
+        )
         made += list(execute(run, workshop))
     return made
 
@@ -85,8 +90,8 @@ def test_no_r2_where_movers_have_one_place_to_go_to(registry: Registry, store: S
         split=np.array([0, 1, 2]),
     )
     entry, task = registry.model("marginal"), registry.task("next_occ_switchers")
-    run = Run(entry, entry.item.params(), (task,), panel)
-    made = list(execute(run, Workshop(registry, store, tmp_path / "cache")))
+    run = Run(model=entry, params=entry.item.params(), tasks=(task,), panel=panel)
+    made = list(execute(run, Workshop(registry=registry, store=store, cache=tmp_path / "cache")))
     [board] = boards(made)
     assert [(row.perplexity.value, row.mcfadden_r2) for row in board.rows] == [(1.0, None)]
     assert "McFadden" not in render.render(board, "md", registry)
@@ -129,9 +134,11 @@ def test_the_newest_record_of_a_request_stands(records: list[Record]) -> None:
 
 
 def test_entry_boards_are_their_own(registry: Registry, store: Store, tmp_path: Path, four_persons: Panel) -> None:
-    run = Run(registry.model("uniform"), NoParams(), (registry.task("next_occ"),), four_persons)
+    run = Run(
+        model=registry.model("uniform"), params=NoParams(), tasks=(registry.task("next_occ"),), panel=four_persons
+    )
     with_entry = replace(run, tasks=(registry.task("next_occ").with_entry(True),))
-    workshop = Workshop(registry, store, tmp_path / "cache")
+    workshop = Workshop(registry=registry, store=store, cache=tmp_path / "cache")
     made = boards([*execute(run, workshop), *execute(with_entry, workshop)])
     assert {board.task: board.transitions for board in made} == {"next_occ": 4, "next_occ-entry": 5}
 
@@ -140,10 +147,17 @@ def test_panels_that_share_a_name_get_folders_of_their_own(
     registry: Registry, store: Store, tmp_path: Path, four_persons: Panel
 ) -> None:
     other = four_persons.select(np.array([3, 0, 1]))
-    workshop = Workshop(registry, store, tmp_path / "cache")
+    workshop = Workshop(registry=registry, store=store, cache=tmp_path / "cache")
     made = []
     for panel in (four_persons, other):
-        made += list(execute(Run(registry.model("uniform"), NoParams(), (registry.task("next_occ"),), panel), workshop))
+        made += list(
+            execute(
+                Run(
+                    model=registry.model("uniform"), params=NoParams(), tasks=(registry.task("next_occ"),), panel=panel
+                ),
+                workshop,
+            )
+        )
     folders = {board.folder for board in boards(made)}
     assert folders == {f"four-persons-{p.fingerprint()[:8]}" for p in (four_persons, other)}
 

@@ -36,7 +36,7 @@ def panel() -> Panel:
 @pytest.fixture(scope="module")
 def records(registry: Registry, panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
     folder = tmp_path_factory.mktemp("comparing")
-    workshop = Workshop(registry, Store(folder / "results"), folder / "cache")
+    workshop = Workshop(registry=registry, store=Store(folder / "results"), cache=folder / "cache")
     made = []
     for weight in WEIGHTS:
         made += run_all(run_on(registry, panel, params=Parameters(weight=weight)), workshop)

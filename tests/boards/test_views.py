@@ -102,14 +102,16 @@ def made(registry: Registry, tmp_path_factory: pytest.TempPathFactory, market: P
     from harness.records.store import Store
 
     folder = tmp_path_factory.mktemp("views")
-    workshop = Workshop(registry, Store(folder / "results"), folder / "cache")
+    workshop = Workshop(registry=registry, store=Store(folder / "results"), cache=folder / "cache")
     panel = market.select(np.arange(600))
     found: list[Record] = []
     for name in ("markov", "marginal", "oracle"):
         entry = registry.model(name)
         for persons in (50, 150, None) if name == "markov" else (None,):
             tasks = tuple(registry.task(task) for task in ("next_occ", "switch"))
-            found += run_all(Run(entry, entry.item.params(), tasks, panel, train_persons=persons), workshop)
+            found += run_all(
+                Run(model=entry, params=entry.item.params(), tasks=tasks, panel=panel, train_persons=persons), workshop
+            )
     return found, workshop
 
 
@@ -144,13 +146,13 @@ def test_points_of_a_curve_resample_what_rows_do(made: tuple[list[Record], Works
 
 def test_fewer_training_persons_are_part_of_more(registry: Registry, market: Panel) -> None:
     entry = registry.model("markov")
-    run = Run(entry, entry.item.params(), (registry.task("switch"),), market)
+    run = Run(model=entry, params=entry.item.params(), tasks=(registry.task("switch"),), panel=market)
     small, large = (replace(run, train_persons=n).learned("train").persons for n in (100, 400))
     assert set(small) < set(large) < set(market.part("train").persons)
     assert (len(small), len(large)) == (100, 400)
     valid = replace(run, train_persons=400).learned("valid").n_persons
     assert valid == round(400 / market.part("train").n_persons * market.part("valid").n_persons)
-    names = {replace(run, train_persons=n).fit_name() for n in (None, 100, 400)}
+    names = {replace(run, train_persons=n).fit_name for n in (None, 100, 400)}
     assert len(names) == 3
     for wrong in (0, market.part("train").n_persons):
         with pytest.raises(RequestError, match="ask for fewer"):

@@ -36,7 +36,7 @@ def marked() -> Panel:
 def ran(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Path:
     """uniform, marginal and markov on two tasks, with what each said in this session's cache."""
     folder = tmp_path_factory.mktemp("compare") / "results"
-    workshop = Workshop(registry, Store(folder), cache_folder())
+    workshop = Workshop(registry=registry, store=Store(folder), cache=cache_folder())
     for name in ("uniform", "marginal", "markov"):
         entry = registry.model(name)
         run_all(run_on(registry, marked(), "next_occ", "switch", entry=entry, params=entry.item.params()), workshop)

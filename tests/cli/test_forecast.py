@@ -82,7 +82,7 @@ def test_one_year_ahead_is_what_a_run_scores(workshop: Workshop) -> None:
     for name in ("markov", "gbm"):
         entry = workshop.registry.model(name)
         params = validate(entry.item.params, {"rounds": "5"} if name == "gbm" else {}, name)
-        run = Run(entry, params, (workshop.registry.task("next_occ"),), made.known)
+        run = Run(model=entry, params=params, tasks=(workshop.registry.task("next_occ"),), panel=made.known)
         found = forecast(run, made, 3, workshop)
         held = as_last_known(panel.part("test"), 2012)
         scores = score(entry.item, fitted(run, workshop).model, run.tasks[0], held)
@@ -158,7 +158,12 @@ def test_interrupted_it_says_what_is_kept(harness: InProcess, tmp_path: Path) ->
 
 def test_a_model_of_one_outcome_has_nothing_to_sample(workshop: Workshop) -> None:
     spec = replace(workshop.registry.model("markov").item, name="exits", only_task="lf_exit", params=NoParams)
-    run: Any = Run(replace(workshop.registry.model("markov"), item=spec), NoParams(), (), open_panel("wage-panel"))
+    run: Any = Run(
+        model=replace(workshop.registry.model("markov"), item=spec),
+        params=NoParams(),
+        tasks=(),
+        panel=open_panel("wage-panel"),
+    )
     with pytest.raises(Exception, match="'exits' predicts the outcome of task 'lf_exit' alone: it has no next state"):
         forecast(run, plan(run.panel), 2, workshop)
 

@@ -47,7 +47,19 @@ def records(folder: Path) -> dict[str, Record]:
 def test_as_it_is_typed(careers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     file = long_file(tmp_path, name="p.csv.gz")
-    line = [HARNESS, "score", file, "--name", "my logit", "--task", "all", "--data", careers, "--records", "r"]
+    line = [
+        HARNESS,
+        "score",
+        str(file),
+        "--name",
+        "my logit",
+        "--task",
+        "all",
+        "--data",
+        str(careers),
+        "--records",
+        "r",
+    ]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("my logit (submitted) on ") == 4
@@ -122,8 +134,8 @@ def test_a_mix_takes_what_covers_the_validation_split(score: InProcess, tmp_path
     rows = {"whole": [*long_rows(), *valid], "other": [*long_rows([0.25] * 4), *valid], "test": long_rows()}
     for name, table in rows.items():
         long_file(tmp_path, table, f"{name}.csv")
-        told = score(f"{name}.csv", "--name", name, "--task", "next_occ", "--data", "careers", "--records", "r")
-        assert told[0] == 0, told
+        done = score(f"{name}.csv", "--name", name, "--task", "next_occ", "--data", "careers", "--records", "r")
+        assert done[0] == 0, done
     ids = {record.configuration.model: record.id for record in Store(tmp_path / "r").all()}
     mix = InProcess("mix", score.monkeypatch, score.capsys)
     status, _, told = mix("--records", "r")

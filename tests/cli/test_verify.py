@@ -33,12 +33,12 @@ def typed(folder: Path, *line: str) -> subprocess.CompletedProcess[str]:
 def ran(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Path:
     """marginal and markov on a small market and their mix: a folder with the records and the cache of the machine."""
     folder = tmp_path_factory.mktemp("verify")
-    workshop = Workshop(registry, Store(folder / "r"), folder / "cache")
+    workshop = Workshop(registry=registry, store=Store(folder / "r"), cache=folder / "cache")
     panel = open_panel("market", {"persons": 60}, registry=registry)
     parts = []
     for name, values in (("marginal", {"pseudo_count": 2.0}), ("markov", {})):
         entry = registry.model(name)
-        run = Run(entry, entry.item.params(**values), (registry.task("switch"),), panel)
+        run = Run(model=entry, params=entry.item.params(**values), tasks=(registry.task("switch"),), panel=panel)
         parts += list(execute(run, workshop))
     made = mix(parts, workshop.cache, of_board=True)
     workshop.store.write(made.model_copy(update={"figures": figures(made)}))

@@ -26,6 +26,7 @@ from harness.registry import Registry
 from harness.render.forecast import notes
 from harness.runs.execute import Workshop
 from harness.runs.run import Run
+from harness.stats.inference import Estimate
 from harness.system.progress import Silent
 
 HARNESS = str(Path(sys.executable).parent / "harness")
@@ -174,6 +175,7 @@ def test_the_panel_as_it_was_known_keeps_its_weights(panel: Panel) -> None:
     main = weighted(panel, "pweight")
     known = until(main, 2015)
     assert known.weight is not None
+    assert main.weight is not None
     np.testing.assert_array_equal(known.weight, main.weight[main.year <= 2015])
     assert pooled(main, 2015).weight is not None
 
@@ -182,7 +184,7 @@ def one_year_ahead(panel: Panel, registry: Registry, workshop: Workshop, name: s
     """The first sampled row hangs on what is known alone, not on draws."""
     made = plan(panel, 2017, 1, every=1)
     entry = registry.model(name)
-    run_ = Run(entry, entry.item.params(), (registry.task("next_occ"),), made.known)
+    run_ = Run(model=entry, params=entry.item.params(), tasks=(registry.task("next_occ"),), panel=made.known)
     return Report.of(made, 2, 0, [forecast(run_, made, 2, workshop)])
 
 
@@ -210,11 +212,13 @@ def test_in_a_forecast_a_weight_is_what_as_many_persons_are(
         for level in ("statuses", "occupations"):
             shares = [[e.value for e in line.shares[level].share] for line in (first, second)]
             assert shares[0] == pytest.approx(shares[1], abs=1e-6)
-            assert first.shares[level].distance.value == pytest.approx(second.shares[level].distance.value, abs=1e-6)
-            assert first.shares[level].error.value == pytest.approx(second.shares[level].error.value, abs=1e-6)
+            assert _value(first.shares[level].distance) == pytest.approx(
+                _value(second.shares[level].distance), abs=1e-6
+            )
+            assert _value(first.shares[level].error) == pytest.approx(_value(second.shares[level].error), abs=1e-6)
         if first.perplexity is not None:
-            assert first.perplexity.value == pytest.approx(second.perplexity.value, rel=1e-5)
-            assert first.status_perplexity.value == pytest.approx(second.status_perplexity.value, rel=1e-5)
+            assert _value(first.perplexity) == pytest.approx(_value(second.perplexity), rel=1e-5)
+            assert _value(first.status_perplexity) == pytest.approx(_value(second.status_perplexity), rel=1e-5)
             for status, figures in first.events.items():
                 expected = {
                     k: None if v is None else pytest.approx(v, abs=1e-5) for k, v in second.events[status].items()
@@ -222,11 +226,16 @@ def test_in_a_forecast_a_weight_is_what_as_many_persons_are(
                 assert figures == expected
 
 
+def _value(estimate: Estimate | None) -> float:
+    assert estimate is not None
+    return estimate.value
+
+
 def test_a_forecast_by_a_model_fitted_without_says_so(panel: Panel, registry: Registry, workshop: Workshop) -> None:
     entry = registry.model("uniform")
     without = replace(entry, item=replace(entry.item, uses_weights=False))
     made = plan(weighted(panel, "pweight"), 2017, 1)
-    run_ = Run(without, NoParams(), (registry.task("next_occ"),), made.known)
+    run_ = Run(model=without, params=NoParams(), tasks=(registry.task("next_occ"),), panel=made.known)
     report = Report.of(made, 1, 0, [forecast(run_, made, 1, workshop)])
     assert "uniform: fitted without the weights, each record counting one." in notes(report)
 

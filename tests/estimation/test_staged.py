@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.fits import fit_on, model_of, observed, whole_rows
 
 from harness import open_panel
 from harness.errors import RequestError
-from harness.model.contract import Context, Model, ModelSpec
+from harness.model.contract import Model, ModelSpec
 from harness.panel.careers import Covariate, Panel, split_by_hash
 from harness.panel.occupations import Occupations, Status
 from harness.plugins import gbm, mnl
 from harness.registry import load_registry
-from harness.types import FloatArray, IntArray
+from harness.types import FloatArray
 
 QUICK: dict[str, dict[str, Any]] = {"gbm": {"rounds": 30, "threads": 1}, "mnl": {"iterations": 30}}
 SPECS = {"gbm": gbm.harness_models()[0], "mnl": mnl.harness_models()[0]}
@@ -74,14 +75,7 @@ def drawn(n_states: int, n_groups: int, n_persons: int, seed: int = 0) -> Panel:
 
 
 def fitted(spec: ModelSpec, panel: Panel, folder: Path, **params: Any) -> Model:
-    model = spec.build(spec.params(**(QUICK[spec.name] | params)))
-    model.fit(panel.part("train"), panel.part("valid"), Context(seed=3, scratch=folder, cache=folder))
-    return model
-
-
-def rows_of(model: Model, panel: Panel, transitions: IntArray) -> FloatArray:
-    states = np.broadcast_to(np.arange(panel.n_states), (len(transitions), panel.n_states))
-    return model.log_prob(panel, transitions, states)
+    return fit_on(model_of(spec, spec.params(**(QUICK[spec.name] | params))), panel, folder, seed=3)
 
 
 def assert_distributions(rows: FloatArray) -> None:
@@ -102,49 +96,49 @@ def test_whole_rows_are_distributions(
     panel = drawn(n_states, n_groups, n_persons)
     model = fitted(spec, panel, tmp_path)
     everything = np.arange(panel.n_records)  # first records, and states that training never saw, among them
-    assert_distributions(rows_of(model, panel, everything))
+    assert_distributions(whole_rows(model, panel, everything))
 
 
 def test_four_careers_of_one_record(spec: ModelSpec, tmp_path: Path) -> None:
     panel = replace(panel_of([[0], [1], [0], [2]], ("x", "x", "y")), split=np.array([0, 0, 1, 2], dtype=np.int8))
     model = fitted(spec, panel, tmp_path)
-    assert_distributions(rows_of(model, panel, panel.entries))
+    assert_distributions(whole_rows(model, panel, panel.entries))
     longer = panel_of([[0, 1], [2, 2]], ("x", "x", "y"))
-    assert_distributions(rows_of(model, longer, longer.transitions))
+    assert_distributions(whole_rows(model, longer, longer.transitions))
 
 
 def test_nobody_switches_in_training(spec: ModelSpec, tmp_path: Path) -> None:
     panel = panel_of([[k % 3] * 4 for k in range(30)], ("x", "x", "y"))
-    assert_distributions(rows_of(fitted(spec, panel, tmp_path), panel, panel.transitions))
+    assert_distributions(whole_rows(fitted(spec, panel, tmp_path), panel, panel.transitions))
 
 
 def test_states_asked_for_are_those_of_the_whole_row(spec: ModelSpec, tmp_path: Path) -> None:
     panel = drawn(12, 3, 60)
     model = fitted(spec, panel, tmp_path)
     transitions = panel.transitions
-    rows = rows_of(model, panel, transitions)
+    rows = whole_rows(model, panel, transitions)
     states = np.random.default_rng(0).integers(0, 12, size=(len(transitions), 3))
     states[:, 0] = panel.origin(transitions)
     some = model.log_prob(panel, transitions, states)
     np.testing.assert_allclose(some, np.take_along_axis(rows, states, axis=1), rtol=1e-5)
     chunk = panel.select(np.arange(20, 40))
     mine = (transitions >= panel.offsets[20]) & (transitions < panel.offsets[40])
-    np.testing.assert_allclose(rows_of(model, chunk, chunk.transitions), rows[mine], rtol=1e-5)
+    np.testing.assert_allclose(whole_rows(model, chunk, chunk.transitions), rows[mine], rtol=1e-5)
 
 
 def test_a_seed_repeats_and_a_folder_keeps_the_model(spec: ModelSpec, tmp_path: Path) -> None:
     panel = drawn(12, 3, 80)
     model, twin = fitted(spec, panel, tmp_path), fitted(spec, panel, tmp_path)
     everything = np.arange(panel.n_records)
-    rows = rows_of(model, panel, everything)
-    np.testing.assert_array_equal(rows, rows_of(twin, panel, everything))
+    rows = whole_rows(model, panel, everything)
+    np.testing.assert_array_equal(rows, whole_rows(twin, panel, everything))
     folder = tmp_path / "saved"
     folder.mkdir()
     model.save(folder)
     moved = shutil.move(folder, tmp_path / "moved")
-    again = spec.build(spec.params(**QUICK[spec.name]))
+    again = model_of(spec, spec.params(**QUICK[spec.name]))
     again.load(Path(moved))
-    np.testing.assert_array_equal(rows, rows_of(again, panel, everything))
+    np.testing.assert_array_equal(rows, whole_rows(again, panel, everything))
     assert model.facts() == again.facts()
     assert model.facts()["parameters_trained"] > 0
 
@@ -155,35 +149,30 @@ def test_covariates_may_be_missing_renamed_or_new_at_prediction(spec: ModelSpec,
     kind = panel.covariates["kind"]
     reordered = replace(kind, values=1 - kind.values, levels=kind.levels[::-1])
     same = replace(panel, covariates=dict(panel.covariates) | {"kind": reordered})
-    rows = rows_of(model, panel, panel.transitions)
-    np.testing.assert_array_equal(rows, rows_of(model, same, panel.transitions))  # levels go by name
+    rows = whole_rows(model, panel, panel.transitions)
+    np.testing.assert_array_equal(rows, whole_rows(model, same, panel.transitions))  # levels go by name
     unseen = replace(kind, values=np.full(panel.n_records, 2), levels=(*kind.levels, "of another sort"))
     missing = replace(kind, values=np.full(panel.n_records, -1))
     nothing = Covariate("numeric", np.full(panel.n_records, np.nan))
     for covariates in ({}, {"kind": unseen}, {"kind": missing, "wage": nothing}, {"kind": nothing, "wage": kind}):
         other = replace(panel, covariates=covariates)
-        assert_distributions(rows_of(model, other, other.transitions))
+        assert_distributions(whole_rows(model, other, other.transitions))
 
 
 def test_a_panel_with_other_states_is_refused(spec: ModelSpec, tmp_path: Path) -> None:
     model = fitted(spec, drawn(12, 3, 60), tmp_path)
     other = drawn(11, 3, 10)
     with pytest.raises(RequestError, match="has other states than the panel this model was fitted on"):
-        rows_of(model, other, other.transitions)
+        whole_rows(model, other, other.transitions)
 
 
 def perplexity(model: Model, test: Panel) -> float:
-    observed = test.state[test.transitions].astype(np.int64)[:, None]
-    return float(np.exp(-model.log_prob(test, test.transitions, observed).astype(np.float64).mean()))
+    return float(np.exp(-observed(model, test).astype(np.float64).mean()))
 
 
 def rivals(panel: Panel, folder: Path) -> dict[str, Model]:
-    models = {}
-    for name in ("marginal", "markov"):
-        rival = load_registry().model(name).item
-        models[name] = rival.build(rival.params())
-        models[name].fit(panel.part("train"), panel.part("valid"), Context(seed=0, scratch=folder, cache=folder))
-    return models
+    specs = [load_registry().model(name).item for name in ("marginal", "markov")]
+    return {spec.name: fit_on(model_of(spec, spec.params()), panel, folder) for spec in specs}
 
 
 def test_beats_the_models_that_only_count_where_covariates_matter(spec: ModelSpec, tmp_path: Path) -> None:

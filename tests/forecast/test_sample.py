@@ -153,7 +153,7 @@ def test_nothing_after_the_year_changes_a_fit_or_a_sample(workshop: Workshop, cr
     def made(panel: Panel) -> tuple[str, Plan, Forecast]:
         planned = plan(panel, 2003, 4)
         run = run_on(workshop.registry, planned.known)
-        return run.fit_name(), planned, forecast(run, planned, 5, workshop)
+        return run.fit_name, planned, forecast(run, planned, 5, workshop)
 
     careers = dict(TRAINED) | {
         p: [(int(crowd.year[r]), int(crowd.state[r])) for r in range(crowd.offsets[i], crowd.offsets[i + 1])]

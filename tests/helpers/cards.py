@@ -27,7 +27,7 @@ def homes() -> Panel:
 
 def stocked(registry: Registry, folder: Path) -> Workshop:
     """uniform, marginal and markov on two tasks, markov on a hundred training persons too, and the mix of a board."""
-    workshop = Workshop(registry, Store(folder), cache_folder())
+    workshop = Workshop(registry=registry, store=Store(folder), cache=cache_folder())
     panel = homes()
     for name in ("uniform", "marginal", "markov"):
         entry = registry.model(name)

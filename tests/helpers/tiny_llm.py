@@ -6,9 +6,12 @@ The names of families are those of transformers' configurations: "Llama", "GPT2"
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.training.libraries import quiet
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 SIZES: dict[str, Any] = {
     "hidden_size": 32,
@@ -48,6 +51,14 @@ def tiny_llm(
     with quiet(), torch.random.fork_rng():
         torch.manual_seed(seed)
         return auto.from_config(config).float().eval()
+
+
+def fast_tokenizer(tokenizer: Tokenizer, **tokens: Any) -> Any:
+    """Wrap a tokenizer as transformers has them; tokens: the special ones by name, and further settings."""
+    from transformers import PreTrainedTokenizerFast
+
+    make: Any = PreTrainedTokenizerFast  # whose signature has no types
+    return make(tokenizer_object=tokenizer, **tokens)
 
 
 def saved_llm(folder: Path, family: str, tokenizer: Any, **how: Any) -> Path:

@@ -15,7 +15,7 @@ import pytest
 from pydantic import Field
 
 from harness.cli import main
-from harness.model.contract import Context, Model, ModelSpec, Params, take_states
+from harness.model.contract import Context, Estimator, Model, ModelSpec, Params, take_states
 from harness.panel.careers import Panel, split_by_hash
 from harness.panel.occupations import Occupations, Status
 from harness.panel.pooling import same_titles
@@ -65,14 +65,14 @@ class Frequencies(Model):
         return {"parameters_trained": len(self.margin)}
 
 
-def entry_of(build: Callable[[Any], Model], **changes: Any) -> Entry[ModelSpec]:
+def entry_of(build: Callable[[Any], Estimator], **changes: Any) -> Entry[ModelSpec]:
     spec = replace(ModelSpec("frequencies", "counts", build, params=Parameters), **changes)
     return Entry(spec, "tests", "1", "harness.model.task")
 
 
 def run_on(registry: Registry, panel: Panel, *tasks: str, entry: Entry[ModelSpec] | None = None, **changes: Any) -> Run:
     chosen = tuple(registry.task(name) for name in tasks or ("next_occ",))
-    return replace(Run(entry or entry_of(Frequencies), Parameters(), chosen, panel), **changes)
+    return replace(Run(model=entry or entry_of(Frequencies), params=Parameters(), tasks=chosen, panel=panel), **changes)
 
 
 def run_all(run: Run, workshop: Workshop) -> list[Record]:

@@ -20,6 +20,8 @@ from harness.types import FloatArray, IntArray
 
 
 class Broken(Frequencies):
+    bad: float
+
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
         answer = super().log_prob(panel, transitions, states)
         answer[1] = self.bad
@@ -62,14 +64,14 @@ def test_rows_below_one_pass_where_declared_and_their_mass_is_shown(
     assert record.mass.mean == pytest.approx(0.9, abs=1e-5)
     assert record.figures["log_likelihood"] == pytest.approx(EXPECTED["next_occ"] + 4 * log(0.9), abs=1e-5)
     with pytest.raises(RunError, match=r"sums to 0\.9"):
-        run_all(run_on(registry, four_persons, entry=entry_of(Leaky)), replace(workshop, force=True))
+        run_all(run_on(registry, four_persons, entry=entry_of(Leaky)), replace(workshop, reuse="never"))
 
 
 class Forgetful(Frequencies):
     """Sees the last two records of a history."""
 
     def unseen(self, panel: Panel, transitions: IntArray) -> IntArray:
-        return np.maximum(0, transitions - panel.entries[panel.person[transitions]] - 2)
+        return np.asarray(np.maximum(0, transitions - panel.entries[panel.person[transitions]] - 2))
 
 
 @pytest.mark.parametrize("size", [1, 20_000])

@@ -84,7 +84,7 @@ def entry_of(build: Any) -> Entry[ModelSpec]:
 
 def run(workshop: Workshop, panel: Panel, task: str, build: type[Model] = Leaky, **asked: Any) -> Record:
     chosen = (workshop.registry.task(task),)
-    [record] = execute(Run(entry_of(build), Asked(**asked), chosen, panel), workshop)
+    [record] = execute(Run(model=entry_of(build), params=Asked(**asked), tasks=chosen, panel=panel), workshop)
     return record
 
 
@@ -189,7 +189,7 @@ def test_a_language_models_bound_holds_its_exact_figure(workshop: Workshop) -> N
 
     def records(**asked: Any) -> list[Record]:
         params = entry.item.params(**(TINY | asked))
-        return list(execute(Run(entry, params, tasks, panel), workshop))
+        return list(execute(Run(model=entry, params=params, tasks=tasks, panel=panel), workshop))
 
     exact = records(renormalise="exact")
     for tolerance in (0.1, 1e-4):

@@ -45,7 +45,10 @@ def other() -> Panel:
 
 def request(registry: Registry, panel: Panel, *also: Panel, **changes: Any) -> Run:
     spec = changes.pop("entry", entry_of(Frequencies, name="pooled", multi_panel=True))
-    return replace(Run(spec, Parameters(), (registry.task("next_occ"),), panel, train_also=also), **changes)
+    return replace(
+        Run(model=spec, params=Parameters(), tasks=(registry.task("next_occ"),), panel=panel, train_also=also),
+        **changes,
+    )
 
 
 def test_titles_are_the_same_but_for_case_and_blanks(four_persons: Panel, other: Panel) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.fits import Fitted, model_of, whole_rows
 from helpers.toys import run_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,7 +30,7 @@ from harness.runs.execute import Workshop
 from harness.runs.run import Run
 from harness.stats import inference
 from harness.stats.figures import METRICS, Scores, gather
-from harness.types import FloatArray, IntArray
+from harness.types import FloatArray
 
 
 def with_column(panel: Panel, values: Any, name: str = "w") -> Panel:
@@ -44,7 +45,9 @@ def with_column(panel: Panel, values: Any, name: str = "w") -> Panel:
 @given(st.floats(1e-300, 1e300), st.integers(1, 40))
 def test_a_constant_gives_exactly_ones(value: float, persons: int) -> None:
     panel = of_careers([[0, 1]] * persons)
-    assert weighted(with_column(panel, value), "w").weight.tolist() == [1.0] * (2 * persons)
+    weight = weighted(with_column(panel, value), "w").weight
+    assert weight is not None
+    assert weight.tolist() == [1.0] * (2 * persons)
 
 
 def test_values_are_divided_by_their_mean_and_leave_the_covariates(four_persons: Panel) -> None:
@@ -132,14 +135,13 @@ def repeated(panel: Panel, times: list[int]) -> tuple[Panel, Panel]:
     return made, replace(copies, persons=np.array([f"copy {i}" for i in range(copies.n_persons)]))
 
 
-def fitted(model: Model, train: Panel, valid: Panel, folder: Path) -> Model:
+def fitted(model: Fitted, train: Panel, valid: Panel, folder: Path) -> Fitted:
     model.fit(train, valid, Context(seed=0, scratch=folder, cache=folder))
     return model
 
 
 def rows(model: Model, panel: Panel) -> FloatArray:
-    at: IntArray = np.arange(panel.n_records)
-    return model.log_prob(panel, at, np.broadcast_to(np.arange(panel.n_states), (len(at), panel.n_states)))
+    return whole_rows(model, panel, np.arange(panel.n_records))
 
 
 careers = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=5), min_size=2, max_size=6)
@@ -157,7 +159,7 @@ def test_a_weight_of_two_is_a_second_person_alike(
     times = data.draw(st.lists(st.integers(0, 3), min_size=len(histories), max_size=len(histories)).filter(any))
     given_ = {"stay_strength": 2.0, "group_strength": 1.0, "origin_strength": 3.0, "state_strength": 4.0}
     params = spec.params(**(given_ if name == "markov" else {}))
-    counted, copied = (fitted(spec.build(params), p, p, folder) for p in repeated(panel, times))
+    counted, copied = (fitted(model_of(spec, params), p, p, folder) for p in repeated(panel, times))
     np.testing.assert_array_equal(rows(counted, panel), rows(copied, panel))
 
 
@@ -195,12 +197,12 @@ def test_the_features_that_others_count_on_are_weighted(market: Panel) -> None:
     np.testing.assert_allclose(stays[0].matrix(asked), stays[1].matrix(asked), rtol=1e-5)
     np.testing.assert_allclose(stays[0].offset(asked), stays[1].offset(asked))
     for step in ("group", "state"):
-        counts = PairCounts(step, contexts, group, Strengths(), 32.0, ())  # type: ignore[arg-type]
+        counts = PairCounts(step, contexts, group, Strengths(), 32.0, ())
         moved = Sample.of(small, contexts).switchers()
         pairs, _ = counts.choices(moved)
-        found = [counts.count(sample.switchers()) for sample in samples]
-        np.testing.assert_allclose(*(f.matrix(moved.inputs, pairs) for f in found), rtol=1e-5)
-        np.testing.assert_allclose(*(f.offset(moved.inputs, pairs) for f in found), rtol=1e-6)
+        one, other = (counts.count(sample.switchers()) for sample in samples)
+        np.testing.assert_allclose(one.matrix(moved.inputs, pairs), other.matrix(moved.inputs, pairs), rtol=1e-5)
+        np.testing.assert_allclose(one.offset(moved.inputs, pairs), other.offset(moved.inputs, pairs), rtol=1e-6)
 
 
 # --- weights of one, through whole runs
@@ -233,7 +235,10 @@ def test_weights_of_one_change_no_figure(registry: Registry, workshop: Workshop)
     for name in light(registry):
         entry = registry.model(name)
         params = entry.item.params(**BRIEF.get(name, {}))
-        runs = [Run(entry, params, tuple(registry.tasks[t].item for t in registry.tasks), panel) for panel in pair]
+        runs = [
+            Run(model=entry, params=params, tasks=tuple(registry.tasks[t].item for t in registry.tasks), panel=panel)
+            for panel in pair
+        ]
         for plain, with_ones in zip(*(run_all(run, workshop) for run in runs), strict=True):
             assert plain.figures == with_ones.figures, name
             assert plain_evidence(plain) == plain_evidence(with_ones), name
@@ -247,7 +252,10 @@ def test_weights_of_one_change_no_figure_of_a_survey(registry: Registry, worksho
     for name in ("marginal", "markov"):
         entry = registry.model(name)
         tasks = tuple(registry.task(task) for task in ("next_occ", "switch", "lf_exit"))
-        runs = [Run(entry, entry.item.params(), tasks, p) for p in (panel, weighted(with_column(panel, 0.37), "w"))]
+        runs = [
+            Run(model=entry, params=entry.item.params(), tasks=tasks, panel=p)
+            for p in (panel, weighted(with_column(panel, 0.37), "w"))
+        ]
         for plain, with_ones in zip(*(run_all(run, workshop) for run in runs), strict=True):
             assert plain.figures == with_ones.figures
             assert plain.evidence.log_likelihood == with_ones.evidence.log_likelihood

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def rows_of(model: Markov | Marginal, panel: Panel, transitions: np.ndarray) -> 
 
 def test_closed_form(tmp_path: Path) -> None:
     panel = panel_of(CAREERS)
-    given = {"stay_strength": 2.0, "group_strength": 1.0, "origin_strength": 3.0, "state_strength": 4.0}
+    given: dict[str, Any] = {"stay_strength": 2.0, "group_strength": 1.0, "origin_strength": 3.0, "state_strength": 4.0}
     rows = rows_of(fitted(tmp_path, panel, **given), panel, np.array([1]))  # the origin is state 0
     # Transitions: 0>0 0>1 1>1 1>2 0>2 2>0. Staying: 2 of 6, with half an observation more of each: 2.5 / 7.
     stay = (1 + 2 * 2.5 / 7) / (3 + 2)

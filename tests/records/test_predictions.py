@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import log
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,12 @@ from helpers.toys import EXPECTED, MARGIN, Frequencies, entry_of, run_all, run_o
 from harness.errors import RequestError, RunError
 from harness.model.task import LOG_SMALLEST_REST
 from harness.panel.careers import Panel
-from harness.records import predictions as probabilities
 from harness.records.predictions import Predictions, load, path_of
 from harness.records.record import Record
 from harness.records.store import Store
 from harness.registry import Registry
 from harness.runs.execute import Workshop
+from harness.stats.figures import Scores
 from harness.types import FloatArray, IntArray
 
 
@@ -33,7 +34,8 @@ def changed(workshop: Workshop, record: Record, **arrays: object) -> None:
     path = path_of(workshop.cache, record.id)
     with np.load(path) as file:
         content = {name: file[name] for name in file.files} | arrays
-    np.savez(path, **{name: np.asarray(values) for name, values in content.items() if values is not None})
+    kept: dict[str, Any] = {name: np.asarray(values) for name, values in content.items() if values is not None}
+    np.savez(path, **kept)
 
 
 def test_every_transition_of_both_splits(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
@@ -210,8 +212,8 @@ def test_a_rule_that_looks_at_other_careers_is_refused(registry: Registry, four_
         Predictions.of(task, panel, scores)
 
 
-def _scores(n: int) -> probabilities.Scores:
-    return probabilities.Scores(1, np.full(n, LOG_SMALLEST_REST), np.zeros(n, dtype=np.int64))
+def _scores(n: int) -> Scores:
+    return Scores(1, np.full(n, LOG_SMALLEST_REST), np.zeros(n, dtype=np.int64))
 
 
 def test_the_store_reads_what_it_wrote_after_all(workshop: Workshop, record: Record) -> None:

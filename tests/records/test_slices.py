@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import log
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def test_every_slice_of_four_transitions(registry: Registry, workshop: Workshop,
     """d: nurse 2000, nurse 2001, out 2002, out 2004, clerk 2005; born 1981, male. Nobody in training left from out."""
     record = run_all(run_on(registry, four_persons), workshop)[0]
     assert record.slices is not None
-    told = {
+    told: dict[tuple[str, str], Any] = {
         (dimension, level): (part.transitions, pytest.approx(sum(part.log_likelihood), abs=2e-3))
         for dimension, levels in record.slices.items()
         for level, part in levels.items()

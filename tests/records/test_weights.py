@@ -52,7 +52,7 @@ def test_a_board_says_how_it_is_weighted_and_who_was_fitted_without(
     assert "- frequencies: fitted without the weights, each record counting one." in text
     assert "marginal: fitted without" not in text
     by_model = {row.model: row for row in board.rows}
-    sums = {r.configuration.model: r.figures["log_likelihood"] for r in made}
+    sums = {r.configuration.model: r.figures["log_likelihood"] or 0.0 for r in made}
     assert by_model["frequencies"].mcfadden_r2 == pytest.approx(1 - sums["frequencies"] / sums["marginal"])
     assert by_model["frequencies"].perplexity.value == pytest.approx(np.exp(-sums["frequencies"] / 4))
 

@@ -28,7 +28,9 @@ def panel() -> Panel:
 @pytest.fixture(scope="module")
 def record(registry: Registry, panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Record:
     folder = tmp_path_factory.mktemp("verify")
-    [made] = run_all(run_on(registry, panel), Workshop(registry, Store(folder / "r"), folder / "c"))
+    [made] = run_all(
+        run_on(registry, panel), Workshop(registry=registry, store=Store(folder / "r"), cache=folder / "c")
+    )
     return made
 
 
@@ -103,7 +105,7 @@ def test_an_older_record_that_holds_less_can_be_identical(record: Record) -> Non
     older = record.model_copy(update={"evidence": less, "slices": None, "figures": record.figures | {"top_5": None}})
     assert verify(older, record).verdict == "identical"
     assert verify(record, older).verdict == "reproduces"
-    slices = {"gender": {}}
+    slices: dict[str, dict[str, object]] = {"gender": {}}
     assert verify(record.model_copy(update={"slices": slices}), record).verdict == "reproduces"
 
 
@@ -153,10 +155,10 @@ def test_the_request_is_the_records(registry: Registry, toy_registry: Registry, 
         train_persons=50,
         tasks=(registry.task("next_occ").with_entry(True),),
     )
-    record = run_all(asked, Workshop(registry, Store(tmp_path / "r"), tmp_path / "c"))[0]
+    record = run_all(asked, Workshop(registry=registry, store=Store(tmp_path / "r"), cache=tmp_path / "c"))[0]
     run = run_of(record, toy_registry, panel, "cpu", (also, resumes))
     assert run == asked
-    workshop = Workshop(registry, Store(tmp_path / "s"), tmp_path / "d", force=True, trust=False)
+    workshop = Workshop(registry=registry, store=Store(tmp_path / "s"), cache=tmp_path / "d", reuse="never")
     [again] = execute(run, workshop)
     assert (again.id, verify(record, again).verdict) == (record.id, "identical")
 

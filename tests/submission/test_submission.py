@@ -236,7 +236,7 @@ def test_weights_count_as_they_do_for_models(score: Scorer, tmp_path: Path) -> N
 def test_a_models_probabilities_come_back_as_its_own_figures(registry: Registry, tmp_path: Path) -> None:
     """Of a market: from float32 through the text of a csv file to the same figures, to the last digit."""
     panel = open_panel("market", {"persons": 80})
-    workshop = Workshop(registry, Store(tmp_path / "results"), tmp_path / "cache")
+    workshop = Workshop(registry=registry, store=Store(tmp_path / "results"), cache=tmp_path / "cache")
     run = run_on(registry, panel, *EXPECTED, entry=entry_of(Frequencies))
     own = {r.configuration.task: r for r in run_all(run, workshop)}
     test = panel.part("test")
@@ -259,7 +259,7 @@ def test_fifteen_million_rows(registry: Registry, nlsy97: Path, tmp_path: Path) 
     from pyarrow import parquet
 
     panel = open_panel(nlsy97)
-    workshop = Workshop(registry, Store(tmp_path / "results"), tmp_path / "cache")
+    workshop = Workshop(registry=registry, store=Store(tmp_path / "results"), cache=tmp_path / "cache")
     run = run_on(registry, panel, *EXPECTED, entry=entry_of(Frequencies))
     own = {r.configuration.task: r for r in run_all(run, workshop)}
     test, k = panel.part("test"), panel.n_states

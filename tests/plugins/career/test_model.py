@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.fits import model_of, observed, whole_rows
 from pydantic import ValidationError
 
 from harness.errors import RequestError, RunError
@@ -39,7 +40,7 @@ FAMILY = (*SEQUENCES, "bag-of-jobs", "markov-regression")
 def build(registry: Registry, name: str, **changes: str) -> Model:
     spec = registry.model(name).item
     known = {key: value for key, value in {**QUICK, **changes}.items() if key in spec.params.model_fields}
-    return spec.build(validate(spec.params, known, name))
+    return model_of(spec, validate(spec.params, known, name))
 
 
 def fitted(registry: Registry, name: str, panel: Panel, folder: Path, **changes: str) -> Model:
@@ -52,13 +53,7 @@ def fitted(registry: Registry, name: str, panel: Panel, folder: Path, **changes:
 
 def loss(model: Model, panel: Panel) -> float:
     """Nats a transition."""
-    at = panel.transitions
-    return -float(model.log_prob(panel, at, panel.state[at].astype(np.int64)[:, None]).astype(np.float64).mean())
-
-
-def rows(model: Model, panel: Panel) -> np.ndarray:
-    at = panel.transitions
-    return model.log_prob(panel, at, np.tile(np.arange(panel.n_states), (len(at), 1)))
+    return -float(observed(model, panel).astype(np.float64).mean())
 
 
 def simulated(step: Any, persons: int = 150, records: int = 12, states: int = 4, **covariates: Covariate) -> Panel:
@@ -163,7 +158,7 @@ def test_saved_and_loaded_it_says_the_same(name: str, registry: Registry, market
     assert {path.suffix for path in files} <= {".safetensors", ".json", ".npz"}
     again = build(registry, name, members="2")
     again.load(tmp_path / "saved")
-    np.testing.assert_array_equal(rows(again, panel), rows(model, panel))
+    np.testing.assert_array_equal(whole_rows(again, panel), whole_rows(model, panel))
     assert again.facts() == model.facts()
     assert model.facts()["parameters_trained"] > 1000
 
@@ -177,7 +172,7 @@ def test_a_killed_fit_goes_on_to_the_same_weights(
 
     panel = market.select(np.arange(120))
     how = {"epochs": "4", "fewest_steps": "1", "batch_tokens": "512", "checkpoint_seconds": "0", "exchange": "0.5"}
-    whole = rows(fitted(registry, name, panel, tmp_path / "whole", **how), panel)
+    whole = whole_rows(fitted(registry, name, panel, tmp_path / "whole", **how), panel)
     plain, done = train.take_step, [0]
 
     def interrupted(*given: Any, **named: Any) -> float:
@@ -197,7 +192,7 @@ def test_a_killed_fit_goes_on_to_the_same_weights(
         return plain(*given, **named)
 
     monkeypatch.setattr(train, "take_step", counted)
-    np.testing.assert_array_equal(rows(fitted(registry, name, panel, tmp_path / "killed", **how), panel), whole)
+    np.testing.assert_array_equal(whole_rows(fitted(registry, name, panel, tmp_path / "killed", **how), panel), whole)
     first = steps[0]
     fitted(registry, name, panel, tmp_path / "anew", **how)
     assert first == steps[0] - first - stop  # only what was left
@@ -266,11 +261,11 @@ def test_the_published_network_trains(registry: Registry, market: Panel, tmp_pat
 
 def test_a_single_state_and_a_panel_without_transitions_are_no_trouble(registry: Registry, tmp_path: Path) -> None:
     lonely = simulated(lambda history, rng, person: 0, 20, states=1)
-    assert (rows(fitted(registry, "career", lonely, tmp_path / "one"), lonely) == 0).all()
+    assert (whole_rows(fitted(registry, "career", lonely, tmp_path / "one"), lonely) == 0).all()
     short = simulated(two_back, 40, records=1)
     model = fitted(registry, "career", short, tmp_path / "short")
     longer = simulated(two_back, 40)
-    np.testing.assert_allclose(np.exp(rows(model, longer)).sum(axis=1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(np.exp(whole_rows(model, longer)).sum(axis=1), 1.0, atol=1e-5)
 
 
 def test_torch_own_generator_is_left_alone(registry: Registry, tmp_path: Path) -> None:
@@ -304,4 +299,4 @@ def test_odd_covariates_do_no_harm(registry: Registry, tmp_path: Path) -> None:
     panel = replace(panel, covariates=odd)
     for name in FAMILY:
         model = fitted(registry, name, panel, tmp_path / name, fewest_steps="5")
-        assert np.isfinite(rows(model, panel)).all()
+        assert np.isfinite(whole_rows(model, panel)).all()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.fits import model_of
 
 from harness.data.market import MarketParams, load_market
 from harness.errors import RequestError
@@ -50,7 +51,7 @@ def fitted(
 ) -> Any:
     spec = registry.model(name).item
     known = {key: value for key, value in {**BRIEF, **changes}.items() if key in spec.params.model_fields}
-    model: Model = spec.build(validate(spec.params, known, name))
+    model = model_of(spec, validate(spec.params, known, name))
     scratch = cache / "scratch"
     scratch.mkdir(exist_ok=True)
     model.fit(
@@ -129,14 +130,16 @@ def test_what_is_the_same_starts_the_same(registry: Registry, survey: Panel, res
     begin_from(base, network, encoding, train.occupations, states)
     torch.testing.assert_close(network.states.own[5:], base.network.states.own[states[5:].copy()])
     torch.testing.assert_close(network.states.own[:5], before["states.own"][:5])
-    level = [net.head.start + net.head.bias for net in (network, base.network)]
+    heads: list[Any] = [network.head, base.network.head]
+    level = [head.start + head.bias for head in heads]
     torch.testing.assert_close(level[0][5:], level[1][states[5:].copy()])
     torch.testing.assert_close(level[0][:5], start_of(train).log_margin[:5])
     own, other = encoding.labels.index("education: graduate"), base.encoding.labels.index("education: graduate")
     torch.testing.assert_close(network.columns.weight[:, own], base.network.columns.weight[:, other])
     new = encoding.labels.index("gender: female")
     torch.testing.assert_close(network.columns.weight[:, new], before["columns.weight"][:, new])
-    torch.testing.assert_close(network.reader.blocks[0].qkv.weight, base.network.reader.blocks[0].qkv.weight)
+    readers: list[Any] = [network.reader, base.network.reader]
+    torch.testing.assert_close(*(reader.blocks[0].qkv.weight for reader in readers))
 
 
 def test_states_are_matched_by_title_or_by_code(market: Panel) -> None:
@@ -209,11 +212,11 @@ def test_the_request_is_of_the_resumes_too(registry: Registry, market: Panel, re
     """Other resumes are another record and another fit; without any, ids are what they were."""
     entry, tasks = registry.model("career"), (registry.task("next_occ"),)
     runs = [
-        Run(entry, entry.item.params(), tasks, market, resumes=panel)
+        Run(model=entry, params=entry.item.params(), tasks=tasks, panel=market, resumes=panel)
         for panel in (None, resumes, resumes.select(np.arange(50)))
     ]
     asked = [run.configuration(tasks[0]) for run in runs]
     assert len({configuration.id() for configuration in asked}) == 3
-    assert len({run.fit_name() for run in runs}) == 3
+    assert len({run.fit_name for run in runs}) == 3
     assert "pretrain" not in asked[0].model_dump()
     assert asked[1].model_dump()["pretrain"]["fingerprint"] == resumes.fingerprint()

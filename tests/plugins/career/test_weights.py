@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.fits import model_of, whole_rows
 
 from harness.model.contract import Context, Model
 from harness.model.params import validate
@@ -34,7 +35,7 @@ def small(market: Panel) -> Panel:
 def fitted(registry: Registry, name: str, panel: Panel, folder: Path, resumes: Panel | None = None) -> Model:
     spec = registry.model(name).item
     known = {key: value for key, value in QUICK.items() if key in spec.params.model_fields}
-    model = spec.build(validate(spec.params, known, name))
+    model = model_of(spec, validate(spec.params, known, name))
     folder.mkdir()
     context = Context(seed=0, scratch=folder, cache=folder / "cache", resumes=resumes)
     model.fit(panel.part("train"), panel.part("valid"), context)
@@ -42,8 +43,7 @@ def fitted(registry: Registry, name: str, panel: Panel, folder: Path, resumes: P
 
 
 def rows(model: Model, panel: Panel) -> np.ndarray:
-    at = np.arange(panel.n_records)
-    return model.log_prob(panel, at, np.broadcast_to(np.arange(panel.n_states), (len(at), panel.n_states)))
+    return whole_rows(model, panel, np.arange(panel.n_records))
 
 
 @pytest.mark.parametrize("name", FAMILY)

@@ -106,7 +106,7 @@ def test_members_of_a_direct_fit_are_averaged(registry: Registry, small: Panel, 
     assert isinstance(model, OutcomeEnsemble)
     test = small.part("test")
     each = [np.exp(m.log_event(test, test.transitions).astype(np.float64)) for m in model.outcome_models]
-    assert not np.array_equal(*each)
+    assert not np.array_equal(each[0], each[1])
     np.testing.assert_allclose(np.exp(model.log_event(test, test.transitions)), np.mean(each, axis=0), rtol=1e-5)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.tiny_llm import tiny_llm
+from helpers.tiny_llm import fast_tokenizer, tiny_llm
 
 from harness.panel.careers import Covariate, Panel
 from harness.panel.occupations import Occupations, Status
@@ -240,12 +240,11 @@ def test_what_is_too_old_for_the_context_is_not_seen(tokenizer: Any) -> None:
 def test_a_row_and_what_it_leaves_out_add_up_to_one() -> None:
     """Every text of one or two of the words "a" and "b" is a title; the rest of the mass is counted text by text."""
     from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
 
     vocabulary = ["<pad>", "<s>", "2000:", "2001:", "a", "b", "c", "\n"]
     words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="<pad>"))
     words.pre_tokenizer = pre_tokenizers.Split(" ", "removed")
-    tokenizer: Any = PreTrainedTokenizerFast(tokenizer_object=words, bos_token="<s>", pad_token="<pad>")
+    tokenizer: Any = fast_tokenizer(words, bos_token="<s>", pad_token="<pad>")
     titles = tuple(" ".join(t) for n in (1, 2) for t in itertools.product("ab", repeat=n))
     k = len(titles)
     panel = Panel(

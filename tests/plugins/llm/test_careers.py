@@ -29,7 +29,7 @@ class Plain:
     """The same base, asked for the plain chain rule over a text that is tokenised at once."""
 
     def __init__(self, folder: Path) -> None:
-        self.model = AutoModelForCausalLM.from_pretrained(folder).eval()
+        self.model = AutoModelForCausalLM.from_pretrained(folder).train(False)
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
 
     def ids(self, text: str) -> list[int]:
@@ -124,11 +124,13 @@ def oldest_kept(plain: Plain, panel: Panel, target: int, room: int) -> int:
 
 def test_a_record_of_a_run_says_what_was_not_seen(toy_llama: Path, four_persons: Panel, tmp_path: Path) -> None:
     registry = load_registry()
-    workshop = Workshop(registry, Store(tmp_path / "results"), tmp_path / "cache")
+    workshop = Workshop(registry=registry, store=Store(tmp_path / "results"), cache=tmp_path / "cache")
     facts = {}
     for context in (40, None):
         params = LlmParams(base=str(toy_llama), tuning="none", max_context=context, demographics=False)
-        run = Run(registry.model("llm-lora"), params, (registry.task("next_occ"),), four_persons)
+        run = Run(
+            model=registry.model("llm-lora"), params=params, tasks=(registry.task("next_occ"),), panel=four_persons
+        )
         [record] = execute(run, workshop)
         facts[context] = record.facts
     assert facts[40]["records_unseen"] > 0

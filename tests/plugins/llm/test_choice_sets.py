@@ -18,6 +18,7 @@ from harness.plugins.llm.scoring import certified as pruning
 from harness.plugins.llm.scoring import choice_sets as choice
 from harness.plugins.llm.scoring.certified import Certified, certified
 from harness.plugins.llm.scoring.choice_sets import Limits, whole_rows
+from harness.plugins.llm.scoring.reader import Reader
 from harness.plugins.llm.scoring.trie import Chunks, Trie
 from harness.plugins.llm.text.tokens import Ragged, Resumes, encode_titles
 
@@ -104,7 +105,7 @@ def test_whole_rows_are_those_of_one_plain_sequence_a_choice(panel: Panel, token
     assert rows.dtype == np.float32
     np.testing.assert_allclose(rows, plain(model, resumes, targets), atol=1e-4)
     assert (np.exp(rows.astype(float)).sum(axis=1) <= 1 + 1e-6).all()
-    assert choice.follows_tree(choice.Reader(model, PAD)), "it was the fallback that answered"
+    assert choice.follows_tree(Reader(model, PAD)), "it was the fallback that answered"
 
 
 def test_targets_may_repeat_and_come_in_any_order(panel: Panel, tokenizer: Any) -> None:
@@ -220,7 +221,7 @@ def test_the_career_is_read_once(panel: Panel, tokenizer: Any) -> None:
     model, resumes = tiny_llm("Llama", len(tokenizer)), resumes_of(panel, tokenizer)
     seen: list[int] = []
     model.register_forward_pre_hook(lambda _, __, kw: seen.append(kw["input_ids"].numel()), with_kwargs=True)
-    choice.follows_tree(choice.Reader(model, PAD))
+    choice.follows_tree(Reader(model, PAD))
     trial, targets = sum(seen), panel.transitions
     seen.clear()
     limits = Limits(nodes=128)  # one chunk, which nothing has to fill up
@@ -251,7 +252,7 @@ class Recurrent(torch.nn.Module):
 
 def test_a_model_that_follows_no_tree_is_asked_one_choice_at_a_time(panel: Panel, tokenizer: Any) -> None:
     model, resumes, targets = Recurrent(len(tokenizer)).eval(), resumes_of(panel, tokenizer), panel.transitions
-    assert not choice.follows_tree(choice.Reader(model, PAD))
+    assert not choice.follows_tree(Reader(model, PAD))
     exact = plain(model, resumes, targets)
     np.testing.assert_allclose(whole_rows(model, PAD, resumes, targets), exact, atol=1e-4)
     answer = certified((model, PAD), resumes, targets, targets[:, None] % len(TITLES))

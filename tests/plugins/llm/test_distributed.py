@@ -35,7 +35,7 @@ def record_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     marginal, lora = json.loads(done.stdout)  # one document: whoever prints twice does not parse
     assert marginal["configuration"]["model"] == "marginal"
-    return lora
+    return dict(lora)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +20,9 @@ from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.scoring.head import reading
 from harness.plugins.llm.text.tokens import Resumes, encode_titles
 from harness.plugins.llm.tuning.dropout import draws_from_torch, dropout_by
+from harness.plugins.llm.tuning.schedule import Schedule
 from harness.plugins.llm.tuning.step import Step, examples
-from harness.plugins.llm.tuning.tune import Adapters, Fit, Schedule, add_adapters, tune
+from harness.plugins.llm.tuning.tune import Adapters, Fit, add_adapters, tune
 from harness.training.dropout import Draws
 from harness.training.step import adamw
 from harness.training.workers import workers
@@ -51,7 +52,7 @@ class Backwards(Executor):
         return iter([fn(*given) for given in reversed(list(zip(*iterables, strict=True)))][::-1])
 
 
-def gradients(model: Any, resumes: Resumes, pool: Executor, draws: Draws, keys: list[tuple[int, ...]]) -> list[Any]:
+def gradients(model: Any, resumes: Resumes, pool: Executor, draws: Draws, keys: Sequence[tuple[int, ...]]) -> list[Any]:
     """Of every step, for every trained parameter, without a change of any."""
     of = examples(resumes, "titles")
     trained = [p for p in model.parameters() if p.requires_grad]

@@ -67,7 +67,7 @@ def test_the_mean_of_the_members_probabilities(ensemble: Any, alone: Any, market
 @pytest.mark.parametrize("renormalise", ["exact", "certified"])
 def test_its_mass_is_the_mean_of_theirs(ensemble: Any, market_30: Panel, renormalise: str, tmp_path: Path) -> None:
     ensemble.save(tmp_path)
-    model = build(LlmParams(**TINY | {"members": 2, "renormalise": renormalise}))
+    model: Any = build(LlmParams(**TINY | {"members": 2, "renormalise": renormalise}))
     model.load(tmp_path)
     said = model.within(*asked(market_30))
     rows = np.exp(ensemble.log_prob(*asked(market_30)).astype(np.float64))

@@ -87,7 +87,7 @@ def ask(model: Any, panel: Panel) -> np.ndarray:
     observed = panel.state[targets].astype(np.int64)
     last = np.full(40, panel.n_states - 1)
     states = np.stack([observed, (observed + 1) % panel.n_states, (observed + 2) % panel.n_states, last], axis=1)
-    answer = model.log_prob(panel, targets, states)
+    answer: np.ndarray = model.log_prob(panel, targets, states)
     assert answer.dtype == np.float32
     assert answer.shape == (40, 4)
     assert np.isfinite(answer).all()

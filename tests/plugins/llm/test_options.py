@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.tiny_llm import saved_llm
+from helpers.tiny_llm import fast_tokenizer, saved_llm
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM
 
 from harness import open_panel
 from harness.errors import RequestError
@@ -96,7 +96,7 @@ def test_a_target_sees_so_many_records_and_no_more(four_persons: Panel, tokenize
     for target, window, at in zip(targets, windows.window, windows.at, strict=True):
         text = tokenizer.decode(windows.tokens[window][: at + 1])
         first = int(four_persons.offsets[four_persons.person[target]])
-        seen = range(max(first, target - history), target + 1)
+        seen = range(max(first, int(target) - history), int(target) + 1)
         assert [line[:4] for line in text.splitlines()[-len(seen) :]] == [str(four_persons.year[i]) for i in seen]
         assert text.count(":") == len(seen) + 2  # two more in the header
     counted = examples(r, "titles").counts.sum()
@@ -175,7 +175,7 @@ def llama_2_tokenizer(panel: Panel) -> Any:
     text = resume_text(panel)
     lines = [*text.headers.strings, *text.full_heads.strings, *text.titles]
     tokenizer.train_from_iterator([line.replace("\n", "") for line in lines], trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", unk_token="<unk>")
+    return fast_tokenizer(tokenizer, bos_token="<s>", unk_token="<unk>")
 
 
 def test_a_tokenizer_that_puts_blanks_before_texts_writes_none_twice(market_40: Panel) -> None:
@@ -190,7 +190,7 @@ def test_a_tokenizer_without_a_word_for_a_title_is_refused(market_40: Panel) -> 
     words = {"<unk>": 0, "\n": 1} | {word: i + 2 for i, word in enumerate(map(str, range(1960, 2030)))}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    made = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>")
+    made = fast_tokenizer(tokenizer, unk_token="<unk>")
     with pytest.raises(RequestError, match=r"has no token for a part of"):
         audit(made, resume_text(market_40))
 

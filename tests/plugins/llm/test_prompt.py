@@ -41,7 +41,7 @@ def test_what_is_said_is_the_chain_rule_over_the_whole_text(
     """Both training careers, in one order or the other, whole whatever the history, then that of the test person."""
     model = fitted(toy_llama, four_persons, tmp_path, shots=2, history=history)
     test, train = four_persons.part("test"), four_persons.part("train")
-    plain = AutoModelForCausalLM.from_pretrained(toy_llama).eval()
+    plain = AutoModelForCausalLM.from_pretrained(toy_llama).train(False)
     tokenizer = AutoTokenizer.from_pretrained(toy_llama)
     lines = written_resume(test, 0).splitlines(keepends=True)
 

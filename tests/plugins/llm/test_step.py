@@ -81,7 +81,9 @@ def test_activations_made_again_give_the_same_gradients_and_are_not_kept(
     trained = [p for p in model.parameters() if p.requires_grad]
     for parameter in trained:  # adapters that start at zero would hide what is dropped before them
         parameter.data.add_(0.05)
-    draws, found, kept = Draws(), [], []
+    draws = Draws()
+    found: list[list[torch.Tensor]] = []
+    kept: list[int] = []
     optimizer = adamw(trained, 0.0)
     optimizer.register_step_pre_hook(lambda *_: found.append([p.grad.clone() for p in trained]))
     read = reading(model)

@@ -40,7 +40,7 @@ def resume(panel: Panel, person: int) -> str:
     for record in range(panel.offsets[person], panel.offsets[person + 1]):
         heads = text.full_heads if record == panel.offsets[person] else text.heads
         lines += heads.strings[heads.index[record]] + text.titles[panel.state[record]] + "\n"
-    return lines
+    return str(lines)
 
 
 def test_a_resume_says_what_is_known_and_education_where_it_changes(four_persons: Panel) -> None:

@@ -257,7 +257,11 @@ def test_no_terms_repeat_another_on_another_scale() -> None:
     n = 50
     age = np.random.default_rng(1).normal(size=n)
     known = Known(
-        {"age": age, "months": 12 * age + 5, "younger": -age, "one": np.ones(n)}, {}, *[np.zeros(0, int)] * 2, {}
+        {"age": age, "months": 12 * age + 5, "younger": -age, "one": np.ones(n)},
+        {},
+        np.zeros(0, int),
+        np.zeros(0, int),
+        {},
     )
     terms = [Term(name, (Factor("number", name),)) for name in ("age", "months", "younger", "one")]
     kept, X, _ = varying(terms, known, np.ones(n))
