@@ -21,7 +21,7 @@ from harness.model.dataset import DatasetSpec
 from harness.records.kinds import MIX, is_ranked, is_submitted, label, survey_design_of
 from harness.records.record import Head, Record
 from harness.records.store import Store
-from harness.runs.run import code_version
+from harness.runs.identity import code_version
 from harness.stats import inference
 from harness.stats.inference import Estimate, Resampled
 from harness.system.entry import Entry

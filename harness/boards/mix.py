@@ -6,93 +6,93 @@ to any one of them: weights are chosen on the validation split, and what they ar
 
 from __future__ import annotations
 
-import hashlib
-import os
-import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from harness.errors import RequestError
-from harness.records import predictions as probabilities
-from harness.records.kinds import MIX, is_ranked, label
-from harness.records.predictions import Said
-from harness.records.record import Configuration, Measured, Record, now
-from harness.stats.mixture import Weights, best_weights, log_mixture
-from harness.system.machine import measured, versions
+from harness.records.kinds import MIX, is_ranked, is_submitted, label
+from harness.records.predictions import HELD_OUT, Predictions, load, save
+from harness.records.record import Configuration, Measured, Record, figures, now
+from harness.stats.figures import Metric
+from harness.stats.mixture import MixtureWeights, best_weights, log_mixture
+from harness.system.machine import measured
+from harness.system.sources import digest
 from harness.types import FloatArray
 
 DISTRIBUTION = "labor-harness"
-NUMBERS = (
-    "mixing",
-    "mixture",
-    "probabilities",
-    "slices",
-    "scoring",
-    "calibration",
-)  # the modules that a mix's figures depend on
-SPLITS = probabilities.SPLITS
 
 
-def mix(parts: Sequence[Record], cache: Path, of_board: bool) -> Record:
-    """The record of the mixture of these runs that gives the validation split its largest likelihood; without figures.
+def mix(parts: Sequence[Record], cache: Path, of_board: bool, further: Iterable[Metric] = ()) -> Record:
+    """The record of the mixture of these runs that gives the validation split its largest likelihood.
 
-    of_board: whether they are all that a board has, so that the board keeps one such record and no older one.
-    RequestError where there are fewer than two, where they are not of one task on one panel, where one cannot be part
-    of a mix, where the cache does not hold what one of them said, and where nobody of the validation split is at risk.
-    RunError where the weights cannot be found.
+    of_board: whether they are all that a board has, so that the board keeps one such record and no older one. further:
+    metrics of plugins. RequestError where there are fewer than two, where they are not of one task on one panel, where
+    one cannot be part of a mix, where the cache lacks the predictions of one of them, and where nobody of the
+    validation split is at risk. RunError where the weights cannot be found.
     """
     parts = sorted(parts, key=lambda record: record.id)
     _require_mixable(parts)
     started = now()
     with measured() as reading:
-        said = {record.id: probabilities.load(cache, record) for record in parts}
+        predictions = {record.id: load(cache, record) for record in parts}
         for record in parts:
-            if "valid" not in said[record.id]:
+            if "valid" not in predictions[record.id]:
                 raise RequestError(without_valid(record))
-        _require_same_transitions(said)
+        _require_same_transitions(predictions)
     with measured() as choosing:
-        weights = _weights([of["valid"] for of in said.values()], parts[0])
+        weights = _weights([of["valid"] for of in predictions.values()], parts[0])
     with measured() as scoring:
-        mixes: dict[str, Said] = {split: mixed([of[split] for of in said.values()], weights.values) for split in SPLITS}
-    cost = Measured(
-        fit_seconds=round(choosing.seconds, 2),
-        score_seconds=round(reading.seconds + scoring.seconds, 2),
-        peak_memory_mb=round(max(cost.peak_memory_mb for cost in (reading, choosing, scoring)), 1),
-        device="cpu",
-        cpu_count=os.cpu_count() or 1,
-        platform=f"{platform.system()} {platform.machine()}",
-        versions=versions(()),
+        on_valid, on_test = (mixed([of[split] for of in predictions.values()], weights.values) for split in HELD_OUT)
+    cost = Measured.of(
+        fit_seconds=choosing.seconds,
+        score_seconds=reading.seconds + scoring.seconds,
+        peak_memory_mb=max(cost.peak_memory_mb for cost in (reading, choosing, scoring)),
         started=started,
-        finished=now(),
     )
-    record = _record(parts, _configuration(parts, of_board), (weights, mixes["valid"]), cost, mixes["test"])
-    probabilities.save(cache, record, mixes)
+    configuration = _configuration(parts, of_board)
+    record = Record(
+        id=configuration.id(),
+        configuration=configuration,
+        outcomes=parts[0].outcomes,
+        sums_to_one=all(record.sums_to_one for record in parts),
+        knows_truth=False,
+        facts=_facts(parts, weights, on_valid),
+        figures={},
+        measured=cost,
+        evidence=on_test.evidence().model_copy(update=parts[0].evidence.drawn),
+        slices=None if on_test.slicing is None else on_test.slicing.parts(on_test.scores()),
+    )
+    record = record.model_copy(update={"figures": figures(record, further)})
+    save(cache, record, {"valid": on_valid, "test": on_test})
     return record
 
 
 def without_valid(record: Record) -> str:
-    """Why a submission cannot be part of a mix, and what would make it one."""
+    """Why a record without predictions of the validation split is no part of a mix, and the way to make it one."""
+    if not is_submitted(record):
+        return f"{record.id} ({label(record)}) has no predictions of the validation split: 'harness mix' makes them"
     return (
         f"{record.id} ({label(record)}) was submitted without the validation split, on which the weights of a mix are "
         "chosen: submit a file that covers it too ('harness score --template FILE --valid' says of what)"
     )
 
 
-def mixed(said: Sequence[Said], weights: FloatArray) -> Said:
-    """What the mixture says of the transitions that M runs said something of; of an event, the mean of its probability.
+def mixed(predictions: Sequence[Predictions], weights: FloatArray) -> Predictions:
+    """The predictions of the mixture of M runs; of an event, the mean of its probability.
 
     weights: float64 [M]. The runs must be of the same transitions.
     """
-    first = said[0]
-    events = [of.log_event for of in said if of.log_event is not None]
+    first = predictions[0]
+    events = [of.log_event for of in predictions if of.log_event is not None]
     return replace(
         first,
-        log_prob=log_mixture(np.column_stack([of.log_prob for of in said]), weights),
-        log_event=log_mixture(np.column_stack(events), weights) if len(events) == len(said) else None,
+        log_prob=log_mixture(np.column_stack([of.log_prob for of in predictions]), weights),
+        log_event=log_mixture(np.column_stack(events), weights) if len(events) == len(predictions) else None,
     )
 
 
@@ -123,26 +123,26 @@ def _require_mixable(parts: Sequence[Record]) -> None:
                 )
 
 
-def _require_same_transitions(said: Mapping[str, Mapping[str, Said]]) -> None:
-    first = next(iter(said))
-    for run, of in said.items():
-        for split in SPLITS:
-            if not of[split].same_transitions(said[first][split]):
+def _require_same_transitions(predictions: Mapping[str, Mapping[str, Predictions]]) -> None:
+    first = next(iter(predictions))
+    for run, of in predictions.items():
+        for split in HELD_OUT:
+            if not of[split].same_transitions(predictions[first][split]):
                 raise RequestError(
-                    f"what {run} and {first} said is not of the same {split} transitions, though their records are of "
-                    "one task on one panel: run both again with --force"
+                    f"the predictions of {run} and {first} are not of the same {split} transitions, though their "
+                    "records are of one task on one panel: run both again with --force"
                 )
 
 
-def _weights(said: Sequence[Said], record: Record) -> Weights:
-    counts = said[0].counts()
+def _weights(predictions: Sequence[Predictions], record: Record) -> MixtureWeights:
+    counts = predictions[0].counts()
     if not counts.any():
         asked = record.configuration
         raise RequestError(
             f"nobody in the validation split of '{asked.panel.name}' is at risk of '{asked.task}', so the weights of a "
             "mix cannot be chosen there"
         )
-    return best_weights(np.column_stack([of.log_prob for of in said]), counts)
+    return best_weights(np.column_stack([of.log_prob for of in predictions]), counts)
 
 
 def _configuration(parts: Sequence[Record], of_board: bool) -> Configuration:
@@ -159,36 +159,16 @@ def _configuration(parts: Sequence[Record], of_board: bool) -> Configuration:
     )
 
 
-def _record(
-    parts: Sequence[Record],
-    configuration: Configuration,
-    chosen: tuple[Weights, Said],
-    cost: Measured,
-    on_test: Said,
-) -> Record:
-    weights, on_valid = chosen
+def _facts(parts: Sequence[Record], weights: MixtureWeights, on_valid: Predictions) -> dict[str, Any]:
     counts = on_valid.counts()
-    return Record(
-        id=configuration.id(),
-        configuration=configuration,
-        outcomes=parts[0].outcomes,
-        sums_to_one=all(record.sums_to_one for record in parts),
-        knows_truth=False,
-        facts={
-            "weights": {record.id: float(w) for record, w in zip(parts, weights.values, strict=True)},
-            "parts": {record.id: label(record) for record in parts},
-            "validation_perplexity": float(np.exp(-(counts @ on_valid.log_prob) / counts.sum())),
-            "validation_gap_nats": weights.gap,
-        },
-        figures={},
-        measured=cost,
-        evidence=on_test.evidence().model_copy(update=parts[0].evidence.drawn),
-        slices=None if on_test.slicing is None else on_test.slicing.parts(on_test.scores()),
-    )
+    return {
+        "weights": {record.id: float(w) for record, w in zip(parts, weights.values, strict=True)},
+        "parts": {record.id: label(record) for record in parts},
+        "validation_perplexity": float(np.exp(-(counts @ on_valid.log_prob) / counts.sum())),
+        "validation_gap_nats": weights.gap,
+    }
 
 
 def _code_version() -> str:
-    """As of a run: distribution, version, and 12 digits of SHA-256 over the sources that the figures depend on."""
-    folder = Path(__file__).parent
-    sources = b"".join((folder / f"{name}.py").read_bytes() for name in NUMBERS)
-    return f"{DISTRIBUTION} {version(DISTRIBUTION)} {hashlib.sha256(sources).hexdigest()[:12]}"
+    """As of a run (``harness.runs.identity``): distribution, version, and 12 digits over the code that makes a mix."""
+    return f"{DISTRIBUTION} {version(DISTRIBUTION)} {digest('harness.boards.mix')[:12]}"

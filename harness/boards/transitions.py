@@ -1,4 +1,4 @@
-"""Which transitions make the difference between two runs, from what each said of every one
+"""The transitions that make the difference between two runs, from the predictions of both
 (``harness.records.predictions``).
 
 A difference is ln P of what happened by the other run less that by the first, in nats, times what the transition counts
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import RequestError
-from harness.records.predictions import Said
+from harness.records.predictions import Predictions
 from harness.records.slices import FIRST
 from harness.types import BoolArray, FloatArray, IntArray
 
@@ -21,8 +21,8 @@ AGE = "age"
 
 
 @dataclass(frozen=True, slots=True)
-class Transition:
-    """One transition and what both runs said of it.
+class TransitionDifference:
+    """One transition and the predictions of both runs for it.
 
     year: of the later record. age: the band of ages it was at. origin, state: titles of the states before and after.
     weight: what it counts for; 1 where the panel has no weights. p_first, p_other: probabilities of what happened.
@@ -41,7 +41,7 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class TransitionKind:
     """All transitions from one state to one outcome: a state, or of a binary task whether the event happened.
 
     transitions: how many. p_first, p_other: mean probabilities of what happened. difference: the sum, in nats.
@@ -56,8 +56,9 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Differing:
-    """Where two runs differ. Tuples named for the run that said more of what happened, largest difference first.
+class DifferingTransitions:
+    """The transitions in which two runs differ. Tuples are named for the run that gave what happened the higher
+    probability, largest difference first.
 
     total: in nats, over all transitions. gained, lost: its positive and its negative part; better, worse: how many
     transitions they are of. kinds: how many kinds of transitions there are; 0 where the cache does not say what kind a
@@ -69,28 +70,28 @@ class Differing:
     lost: float
     better: int
     worse: int
-    for_other: tuple[Transition, ...]
-    for_first: tuple[Transition, ...]
+    for_other: tuple[TransitionDifference, ...]
+    for_first: tuple[TransitionDifference, ...]
     kinds: int
-    kinds_for_other: tuple[Kind, ...]
-    kinds_for_first: tuple[Kind, ...]
+    kinds_for_other: tuple[TransitionKind, ...]
+    kinds_for_first: tuple[TransitionKind, ...]
 
 
-def differing(first: Said, other: Said, most: int) -> Differing:
+def differing(first: Predictions, other: Predictions, most: int) -> DifferingTransitions:
     """The transitions, and the kinds of them, on which two runs differ most: at most so many each way.
 
     RequestError where the two are not of the same transitions.
     """
     if not first.same_transitions(other):
         raise RequestError(
-            "what the two runs said is not of the same transitions, though their records are of one task on one panel: "
-            "run both again with --force"
+            "the predictions of the two runs are not of the same transitions, though their records are of one task on "
+            "one panel: run both again with --force"
         )
     gap = (other.log_prob - first.log_prob) * first.counts()
     of, names = _kinds(first)
     sums: FloatArray = np.zeros(len(names))
     np.add.at(sums, of, gap[: len(of)])
-    return Differing(
+    return DifferingTransitions(
         total=float(gap.sum()),
         gained=float(gap[gap > 0].sum()),
         lost=float(gap[gap < 0].sum()),
@@ -110,9 +111,9 @@ def _largest(values: FloatArray, most: int) -> list[int]:
     return [int(i) for i in order if values[i] > 0]
 
 
-def _transition(first: Said, other: Said, i: int, gap: FloatArray) -> Transition:
+def _transition(first: Predictions, other: Predictions, i: int, gap: FloatArray) -> TransitionDifference:
     ages = None if first.slicing is None else first.slicing.levels.get(AGE)
-    return Transition(
+    return TransitionDifference(
         person=str(first.ids[first.person[i]]),
         year=int(first.year[i]),
         age=None if ages is None else ages.names[ages.of[i]],
@@ -125,28 +126,28 @@ def _transition(first: Said, other: Said, i: int, gap: FloatArray) -> Transition
     )
 
 
-def _title(said: Said, states: IntArray | None, i: int) -> str | None:
-    if states is None or said.titles is None:
+def _title(predictions: Predictions, states: IntArray | None, i: int) -> str | None:
+    if states is None or predictions.titles is None:
         return None
-    return FIRST if states[i] < 0 else str(said.titles[states[i]])
+    return FIRST if states[i] < 0 else str(predictions.titles[states[i]])
 
 
-def _kinds(said: Said) -> tuple[IntArray, list[tuple[str, str]]]:
+def _kinds(predictions: Predictions) -> tuple[IntArray, list[tuple[str, str]]]:
     """int64 [n]: the kind of each transition; origin and outcome of each kind. Empty where that is not known."""
-    if said.origin is None or said.state is None or said.titles is None:
+    if predictions.origin is None or predictions.state is None or predictions.titles is None:
         return np.zeros(0, dtype=np.int64), []
-    titles = [*said.titles.tolist(), FIRST]  # an origin of -1 is the last
-    outcomes = titles if said.happened is None else [OTHER, EVENT]
-    outcome = said.state if said.happened is None else said.happened
-    pairs, of = np.unique(np.column_stack([said.origin, outcome]).astype(np.int64), axis=0, return_inverse=True)
+    titles = [*predictions.titles.tolist(), FIRST]  # an origin of -1 is the last
+    outcomes = titles if predictions.happened is None else [OTHER, EVENT]
+    outcome = predictions.state if predictions.happened is None else predictions.happened
+    pairs, of = np.unique(np.column_stack([predictions.origin, outcome]).astype(np.int64), axis=0, return_inverse=True)
     return of.reshape(-1), [(titles[origin], outcomes[to]) for origin, to in pairs.tolist()]
 
 
-def _kind(first: Said, other: Said, here: BoolArray, names: tuple[str, str]) -> Kind:
+def _kind(first: Predictions, other: Predictions, here: BoolArray, names: tuple[str, str]) -> TransitionKind:
     counts = first.counts()[here]
 
-    def mean(said: Said) -> float:
-        return float(np.average(np.exp(said.log_prob[here]), weights=counts))
+    def mean(predictions: Predictions) -> float:
+        return float(np.average(np.exp(predictions.log_prob[here]), weights=counts))
 
     gap = other.log_prob[here] - first.log_prob[here]
-    return Kind(*names, int((counts > 0).sum()), mean(first), mean(other), float(counts @ gap))
+    return TransitionKind(*names, int((counts > 0).sum()), mean(first), mean(other), float(counts @ gap))

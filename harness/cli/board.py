@@ -52,10 +52,11 @@ def leaderboard(
     if not made:
         raise RequestError(f"{records}: no record files; 'harness run' makes them")
     chosen = of_task_and_panel(made, task, data)
-    tables |= claims.files(in_store(store), folder)
+    for entry in registry.papers.values():
+        tables |= claims.files(in_store(store, entry.item), folder)
     if check:
         every = store.all()
-        _require_sound(every, [entry.item for entry in registry.metrics.values()])
+        _require_sound(every, registry.all_metrics)
         if stale := render.stale(tables):
             raise RunError(f"stale: {', '.join(map(str, stale))}; 'harness leaderboard' regenerates them")
         console.say(f"{len(tables)} tables and {len(every)} records agree")

@@ -11,13 +11,13 @@ import typer
 
 from harness.boards.compare import Apart, Compared, apart, names_of, without_slices
 from harness.boards.compare import compare as compare_runs
-from harness.boards.transitions import Differing, differing
+from harness.boards.transitions import DifferingTransitions, differing
 from harness.cli import console
 from harness.cli.board import records_folder
 from harness.cli.options import RECORDS, JsonOption, RecordsOption
 from harness.cli.reproduce import command
 from harness.errors import RequestError
-from harness.records.predictions import Said, load, path_of
+from harness.records.predictions import Predictions, load, path_of
 from harness.records.record import Record
 from harness.records.store import Store, find_record
 from harness.registry import Registry
@@ -30,7 +30,7 @@ SPARE = ("of all", "95% interval", "age", "in total", "se", "persons", "run")  #
 
 @dataclass(frozen=True)
 class _Asked:
-    """What is to be said of two runs. by: the dimension whose levels are shown whole, or 'all' of each."""
+    """The detail in which two runs are compared. by: the dimension whose levels are shown whole, or 'all' of each."""
 
     by: str | None
     most: int
@@ -49,7 +49,7 @@ class _Pair:
     first: Record
     other: Record
     levels: tuple[Apart, ...]
-    found: Differing | None
+    found: DifferingTransitions | None
     missing: tuple[str, ...]
 
 
@@ -108,11 +108,11 @@ def _pair(first: Record, other: Record, asked: _Asked) -> _Pair:
     for record in without_slices((first, other)):
         lacking[record.id].append("is older than slices")
     levels = () if any(lacking.values()) else apart(first, other, None if asked.by == EVERY else asked.by)
-    said, wrong = _said((first, other), lacking) if asked.most else ([], [])
+    predictions, wrong = _predictions((first, other), lacking) if asked.most else ([], [])
     found = None
-    if len(said) == 2:
+    if len(predictions) == 2:
         try:
-            found = differing(said[0], said[1], asked.most)
+            found = differing(predictions[0], predictions[1], asked.most)
         except RequestError as error:
             wrong.append(str(error))
     missing = [
@@ -123,20 +123,21 @@ def _pair(first: Record, other: Record, asked: _Asked) -> _Pair:
     return _Pair(first, other, levels, found, (*missing, *wrong))
 
 
-def _said(pair: Sequence[Record], lacking: dict[str, list[str]]) -> tuple[list[Said], list[str]]:
-    """What the runs said of the test split, and what is wrong with a file of it; what another run would mend is noted
-    in ``lacking``.
+def _predictions(pair: Sequence[Record], lacking: dict[str, list[str]]) -> tuple[list[Predictions], list[str]]:
+    """The runs' predictions of the test split, and what is wrong with a file of them.
+
+    Faults that another run would mend are noted in ``lacking``.
     """
-    said, wrong = [], []
+    found, wrong = [], []
     for record in pair:
         if not path_of(cache_folder(), record.id).exists():
             lacking[record.id].append("has left nothing on this machine of what it said of each transition")
             continue
         try:
-            said.append(load(cache_folder(), record)["test"])
+            found.append(load(cache_folder(), record)["test"])
         except RequestError as error:
             wrong.append(str(error))
-    return said, wrong
+    return found, wrong
 
 
 def _json(first: Record, compared: Sequence[Compared], pairs: Sequence[_Pair]) -> dict[str, Any]:

@@ -14,31 +14,41 @@ from harness.boards.mix import mix as mix_runs
 from harness.boards.mix import without_valid
 from harness.cli import console
 from harness.cli.board import of_task_and_panel, print_boards, records_folder
-from harness.cli.options import RECORDS, JsonOption, RecordsOption
-from harness.cli.reproduce import command
+from harness.cli.options import JsonOption, SetOption
+from harness.cli.panels import reads_careers
+from harness.cli.reproduce import command, reopen
 from harness.errors import HarnessError, RequestError
-from harness.records import predictions as probabilities
-from harness.records.kinds import is_ranked, label
-from harness.records.record import Record, figures
-from harness.records.store import Store, find_record
+from harness.model.params import parse
+from harness.panel import Panel
+from harness.records.kinds import is_ranked, is_submitted, label
+from harness.records.predictions import covers_valid, path_of
+from harness.records.record import PanelFacts, Record
+from harness.records.store import find_record
 from harness.registry import Registry
+from harness.runs.execute import Workshop
+from harness.runs.request import PanelRequest
+from harness.runs.validation import Validation
 from harness.system.machine import cache_folder
+from harness.system.progress import PROGRESS
 
 
 @dataclass(frozen=True)
 class _Bench:
-    """Where mixes are made of what, and by which names the line that makes a run again calls things."""
+    """The place where mixes are made, and the names that the line that makes a run again gives to things."""
 
-    registry: Registry
-    store: Store
-    cache: Path
+    workshop: Workshop
+    validation: Validation
+
+    @property
+    def cache(self) -> Path:
+        return self.workshop.cache
 
     def make(self, parts: Sequence[Record], of_board: bool) -> Record:
         """The record of a mix, written."""
-        record = mix_runs(parts, self.cache, of_board)
-        metrics = [entry.item for entry in self.registry.metrics.values()]
-        record = record.model_copy(update={"figures": figures(record, metrics)})
-        path = self.store.write(record)
+        for part in parts:
+            self.validation.ensure(part)
+        record = mix_runs(parts, self.cache, of_board, self.workshop.registry.all_metrics)
+        path = self.workshop.store.write(record)
         asked = record.configuration
         console.say(
             f"mix of {len(parts)} runs on {asked.task} of {asked.panel.name}: perplexity "
@@ -48,41 +58,67 @@ class _Bench:
         return record
 
     def command(self, record: Record) -> str:
-        """The line that makes a record again, and with it what its run said; a panel read from files by its name."""
-        return command(record, self.registry, self.store.folder)
+        """The line that makes a record again, and its predictions with it; a panel read from files by its name."""
+        return command(record, self.workshop.registry, self.workshop.store.folder)
 
 
+@reads_careers(all_where_left_out=True)
 def mix(
     context: typer.Context,
+    panel: PanelRequest | None,
+    records: Path,
     runs: Annotated[
         list[str] | None, typer.Argument(help="Ids of two or more records of one board, or how they begin.")
     ] = None,
     task: Annotated[str | None, typer.Option("--task", help="Mix this task's boards alone.")] = None,
-    data: Annotated[str | None, typer.Option("--data", help="Mix this panel's boards alone, by name.")] = None,
-    records: RecordsOption = RECORDS,
+    settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Mix finished runs: the weighted mean of their probabilities that the validation split finds the likeliest.
 
     The row 'mix' of a board is no model but the headroom that is left to any one of them. Without runs, every board
     gets the mix of all its rows, but for those that know the truth; it takes the place of the one made before. Runs
-    named make a row of their own. What a run said is kept in the cache of the machine that made it, and rows made
-    elsewhere are left out.
+    named make a row of their own. --data chooses one panel's boards, by the panel's name, or by the files that hold it.
+    The validation split of a run is scored when a mix first asks for it, with the fit in this machine's cache; rows
+    made elsewhere are left out.
     """
-    bench = _Bench(context.obj, records_folder(records), cache_folder())
-    every = bench.store.all()
+    registry: Registry = context.obj
+    store = records_folder(records)
+    if panel is not None:
+        panel = panel.model_copy(update={"parameters": dict(parse(settings or [], []).data)})
+    every = store.all()
     if not every:
         raise RequestError(f"{records}: no record files; 'harness run' makes them")
+    workshop = Workshop(registry=registry, store=store, cache=cache_folder(), progress=context.meta[PROGRESS])
+    named = panel is not None and any(one.configuration.panel.name == panel.data for one in every)
+    opened = None if panel is None or named else panel.open(registry, workshop.progress)
+
+    def panel_of(facts: PanelFacts) -> Panel:
+        if opened is not None and opened.fingerprint() == facts.fingerprint:
+            return opened
+        return reopen(facts, registry, workshop.progress)
+
+    bench = _Bench(workshop, Validation(workshop, panel_of))
     if runs:
-        if task is not None or data is not None:
+        if task is not None or named:
             raise RequestError("--task and --data choose boards; runs that are named are of one already")
         made = [bench.make(_named(runs, every, bench), of_board=False)]
     else:
-        made = _of_boards(of_task_and_panel(boards(every), task, data), every, bench)
+        found = of_task_and_panel(boards(every), task, panel.data if panel is not None and named else None)
+        if opened is not None:
+            found = _of_panel(found, opened, records)
+        made = _of_boards(found, every, bench)
     if as_json:
         console.emit_json([record.model_dump(mode="json", exclude={"evidence"}) for record in made])
         return
-    print_boards(boards_with(made, bench.store))
+    print_boards(boards_with(made, store))
+
+
+def _of_panel(found: Sequence[Board], panel: Panel, records: Path) -> list[Board]:
+    chosen = [board for board in found if board.fingerprint == panel.fingerprint()]
+    if not chosen:
+        raise RequestError(f"{records}: no board is of '{panel.name}' ({panel.fingerprint()[:12]}), as it is read here")
+    return chosen
 
 
 def _named(runs: Sequence[str], every: Sequence[Record], bench: _Bench) -> list[Record]:
@@ -90,16 +126,20 @@ def _named(runs: Sequence[str], every: Sequence[Record], bench: _Bench) -> list[
     for record in chosen:
         if is_ranked(record) and not _is_here(record, bench):
             raise RequestError(
-                f"what {record.id} ({label(record)}) said of each transition is not on this machine: "
-                f"{bench.command(record)}"
+                f"the predictions of {record.id} ({label(record)}) are not on this machine: {bench.command(record)}"
             )
-        if not probabilities.covers_valid(bench.cache, record):
+        if _lacks_valid(record, bench):
             raise RequestError(without_valid(record))
     return chosen
 
 
+def _lacks_valid(record: Record, bench: _Bench) -> bool:
+    """True of a submission whose file did not cover the validation split."""
+    return is_submitted(record) and not covers_valid(bench.cache, record)
+
+
 def _is_here(record: Record, bench: _Bench) -> bool:
-    return probabilities.path_of(bench.cache, record.id).exists()
+    return path_of(bench.cache, record.id).exists()
 
 
 def _of_boards(chosen: Sequence[Board], every: Sequence[Record], bench: _Bench) -> list[Record]:
@@ -111,7 +151,7 @@ def _of_boards(chosen: Sequence[Board], every: Sequence[Record], bench: _Bench) 
         for record in (known[row.record] for row in board.rows):
             if not is_ranked(record):
                 continue
-            if _is_here(record, bench) and not probabilities.covers_valid(bench.cache, record):
+            if _is_here(record, bench) and _lacks_valid(record, bench):
                 console.say(f"left out of the mix of {board.task} on {board.panel}: {without_valid(record)}")
             elif _is_here(record, bench):
                 parts.append(record)

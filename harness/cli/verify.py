@@ -13,24 +13,25 @@ import typer
 from harness.boards.mix import mix as mix_runs
 from harness.cli import console
 from harness.cli.board import records_folder
-from harness.cli.options import RECORDS, ColumnOption, JsonOption, OccupationsOption, RecordsOption
-from harness.cli.reproduce import command, opened_by
+from harness.cli.options import RECORDS, JsonOption, RecordsOption
+from harness.cli.panels import ColumnOption, OccupationsOption
+from harness.cli.reproduce import command, opened_by, reopen
 from harness.errors import RequestError
 from harness.model.params import pairs
 from harness.panel.careers import Panel
-from harness.panel.survey_design import surveyed
 from harness.panel.weights import weighted_alike
 from harness.records import predictions as probabilities
 from harness.records.kinds import MIX, is_submitted, label
-from harness.records.record import PanelFacts, Record, figures
+from harness.records.record import Record
 from harness.records.store import Store, find_record
 from harness.registry import Registry
 from harness.runs.execute import Workshop, execute
+from harness.runs.request import PanelRequest
 from harness.runs.verify import Verification, borrow, contradictions, require_same, run_of, task_of
 from harness.runs.verify import verify as compare
 from harness.submission import Submission, file_digest, submitted
 from harness.system.machine import cache_folder, resolve_device
-from harness.system.progress import Progress
+from harness.system.progress import PROGRESS, Progress
 
 MOST_LINES = 3  # of runs that a mix lacks
 Differing = Mapping[str, tuple[float | None, float | None]]
@@ -40,9 +41,7 @@ Differing = Mapping[str, tuple[float | None, float | None]]
 class _Sources:
     """Where what a record needs lies on this machine, as far as the command line says."""
 
-    data: str | None
-    columns: Mapping[str, str]
-    occupations: Path | None
+    panel: PanelRequest | None
     also: Sequence[str]
     pretrain: str | None
     file: Path | None
@@ -60,10 +59,13 @@ class _Bench:
     def workshop(self) -> Workshop:
         borrow(cache_folder(), self.scratch / "cache")
         store = Store(self.scratch / "records")
-        return Workshop(self.registry, store, self.scratch / "cache", self.progress, force=True, trust=False)
-
-    def figures(self, record: Record) -> dict[str, float | None]:
-        return figures(record, [entry.item for entry in self.registry.metrics.values()])
+        return Workshop(
+            registry=self.registry,
+            store=store,
+            cache=self.scratch / "cache",
+            progress=self.progress,
+            reuse="never",
+        )
 
 
 def verify(
@@ -103,13 +105,16 @@ def verify(
     """
     registry: Registry = context.obj
     known = _find(record, records)
-    metrics = [entry.item for entry in registry.metrics.values()]
-    if wrong := contradictions(known, metrics):
+    if wrong := contradictions(known, registry.all_metrics):
         _tell_contradictions(known, wrong, as_json)
         raise typer.Exit(1)
-    sources = _Sources(data, pairs(column or []), occupations, train_also or [], pretrain, file)
+    panel = None
+    if data is not None or column or occupations is not None:
+        kept = known.configuration.panel.name if data is None else data
+        panel = PanelRequest(data=kept, columns=pairs(column or []), occupations=occupations)
+    sources = _Sources(panel, train_also or [], pretrain, file)
     with tempfile.TemporaryDirectory(prefix="harness-verify-") as scratch:
-        bench = _Bench(registry, records, Path(scratch), console.TerminalProgress())
+        bench = _Bench(registry, records, Path(scratch), context.meta[PROGRESS])
         found = compare(known, _again(known, sources, device, bench))
     _tell(known, found, as_json)
     if not found.holds:
@@ -129,7 +134,7 @@ def _again(record: Record, sources: _Sources, device: str, bench: _Bench) -> Rec
     if is_submitted(record):
         return _submitted(record, sources, bench)
     bench.registry.model(record.configuration.model)  # a name that nothing here has, before panels are read
-    panel = _panel(record.configuration.panel, sources, bench)
+    panel = reopen(record.configuration.panel, bench.registry, bench.progress, sources.panel)
     learned = _learned(record, panel, sources, bench)
     needs = bench.registry.model(record.configuration.model).item.needs
     run = run_of(record, bench.registry, panel, resolve_device(device, needs), learned)
@@ -137,28 +142,8 @@ def _again(record: Record, sources: _Sources, device: str, bench: _Bench) -> Rec
     return again
 
 
-def _panel(facts: PanelFacts, sources: _Sources, bench: _Bench) -> Panel:
-    """The panel of a record, the very one. RequestError where it is not there, or is another."""
-    from harness.data.open import open_panel
-
-    how = opened_by(facts, bench.registry)
-    source = how.source if sources.data is None else sources.data
-    if sources.data is None and not how.is_named and not Path(source).exists():
-        raise RequestError(f"the record's panel '{facts.name}' was read from files: say where they are, --data PATH")
-    settings = how.settings if source == how.source and how.is_named else {}
-    with bench.progress.bar(f"reading {source}", None):
-        panel = open_panel(
-            source, settings, columns=sources.columns, occupations=sources.occupations, registry=bench.registry
-        )
-    panel = surveyed(panel, how.weights, how.strata, how.units)
-    require_same(panel, facts, f"--data {source}")
-    return panel
-
-
 def _learned(record: Record, panel: Panel, sources: _Sources, bench: _Bench) -> tuple[Panel, ...]:
     """The further panels that the model learned from, in the record's order."""
-    from harness.data.open import open_panel
-
     asked = record.configuration
     wanted = [("--train-also", facts) for facts in asked.train_also]
     wanted += [("--pretrain", asked.pretrain)] if asked.pretrain else []
@@ -166,7 +151,7 @@ def _learned(record: Record, panel: Panel, sources: _Sources, bench: _Bench) -> 
     found = []
     for option, facts in wanted:
         places: Sequence[str] = given[option] or [opened_by(facts, bench.registry).source]
-        opened = [weighted_alike(open_panel(place, registry=bench.registry), panel) for place in places]
+        opened = [weighted_alike(bench.registry.open_panel(place), panel) for place in places]
         same = next((other for other in opened if other.fingerprint() == facts.fingerprint), opened[0])
         require_same(same, facts, f"{option} {places[opened.index(same)]}")
         found.append(same)
@@ -186,7 +171,7 @@ def _submitted(record: Record, sources: _Sources, bench: _Bench) -> Record:
             f"--file {sources.file}: is not what was submitted: its SHA-256 begins with {content[:12]}, that of the "
             f"record's with {asked['file_sha256'][:12]}"
         )
-    panel = _panel(record.configuration.panel, sources, bench)
+    panel = reopen(record.configuration.panel, bench.registry, bench.progress, sources.panel)
     submission = Submission(record.configuration.model, sources.file, asked["columns"], asked["log"], asked["floor"])
     [again] = submitted(submission, [task_of(record, bench.registry)], panel, bench.workshop())
     return again
@@ -216,8 +201,7 @@ def _mixed(record: Record, bench: _Bench) -> Record:
         kept = probabilities.path_of(cache, part.id)
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.symlink_to(probabilities.path_of(cache_folder(), part.id).resolve())
-    again = mix_runs(parts, cache, of_board=asked["of"] == "board")
-    return again.model_copy(update={"figures": bench.figures(again)})
+    return mix_runs(parts, cache, asked["of"] == "board", bench.registry.all_metrics)
 
 
 def _tell_contradictions(record: Record, wrong: Differing, as_json: bool) -> None:

@@ -8,7 +8,8 @@ from harness.data.checks import careers as checks
 from harness.data.checks.findings import Findings
 from harness.data.covariates import as_covariate, with_schema
 from harness.data.tables.rows import Records
-from harness.panel.careers import Covariate, Occupations, Panel, split_by_hash
+from harness.panel.careers import Covariate, Panel, split_by_hash
+from harness.panel.occupations import Occupations
 from harness.types import BoolArray, IntArray
 
 

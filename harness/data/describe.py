@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.panel.careers import SPLITS, Panel, Status
+from harness.panel.careers import SPLITS, Panel
+from harness.panel.occupations import Status
 from harness.types import BoolArray, FloatArray, IntArray, StrArray
 
 

@@ -10,17 +10,15 @@ from harness.data.checks.findings import Findings, hints
 from harness.data.tables.columns import Table, TextColumn
 from harness.data.tables.files import read_file
 from harness.errors import did_you_mean
-from harness.panel.careers import Occupations, Status
+from harness.panel.occupations import Occupations, Status, soc_major_group, soc_minor_group
 
-SOC = re.compile(r"(\d\d)-\d{4}(\.\d\d)?")
-SOC_START = re.compile(r"\d\d")
-SOC_MINOR = re.compile(r"\d\d-\d")
+MAJOR_START = re.compile(r"\d\d")  # how a value of the column soc begins, which may be part of a code
+MINOR_START = re.compile(r"\d\d-\d")
 
 
 def major_group(code: str) -> str:
     """The first two digits of a code written like a SOC code ('dd-dddd'), and any other code itself."""
-    match = SOC.fullmatch(code)
-    return match[1] if match else code
+    return soc_major_group(code) or code
 
 
 def bad_statuses(values: Iterable[str]) -> dict[str, str]:
@@ -102,7 +100,7 @@ def _titles(table: Table, column: TextColumn, findings: Findings) -> list[str]:
 def _groups(table: Table, column: TextColumn, grouping: str, codes: list[str], findings: Findings) -> list[str]:
     groups = []
     for value, code, line in zip(_values(column), codes, table.lines.tolist(), strict=True):
-        if grouping == "soc" and value and not SOC_START.match(value):
+        if grouping == "soc" and value and not MAJOR_START.match(value):
             message = "a SOC code begins with two digits, as '11-1011'; leave it blank where there is none"
             findings.error(table.file, message, line=line, column="soc", value=value)
         groups.append((value[:2] if grouping == "soc" else value) or code)
@@ -116,8 +114,8 @@ def _minors(columns: dict[str, TextColumn], codes: list[str], groups: list[str])
     soc = _values(columns["soc"]) if "soc" in columns and "group" not in columns else blank
     minors = []
     for minor, digits, code, group in zip(told, soc, codes, groups, strict=True):
-        said = digits[:4] if SOC_MINOR.match(digits) else code[:4] if SOC.fullmatch(code) and not digits else group
-        minors.append(minor or said)
+        named = digits[:4] if MINOR_START.match(digits) else None if digits else soc_minor_group(code)
+        minors.append(minor or named or group)
     return minors
 
 

@@ -46,7 +46,8 @@ def open_panel(
     source: a data set's name; or a panel folder, a folder of CAREER files, or one csv, csv.gz or parquet file. Where a
     name and a path are the same, the name wins: write './name' for the path. settings: parameters of a named data set.
     columns: part -> column, or 'part=column' pairs, for files whose columns have other names (parts: person, year,
-    occupation; title, group, status, split). occupations: a table of the states, for files without one.
+    occupation; title, group, status, split). occupations: a table of the states, for files without one. registry: knows
+    the data sets that have names; without one, only paths are known.
 
     Raises RequestError for a request that makes no sense, and DataError with every fault of a faulty source.
     """
@@ -94,11 +95,11 @@ def _read(
     registry: Registry | None,
     findings: Findings,
 ) -> Panel | None:
-    names = {} if isinstance(source, Path) else _datasets(registry)
+    names = {} if registry is None or isinstance(source, Path) else registry.datasets
     if source in names:
         if mapping or occupations:
             raise RequestError(f"'{source}' is a data set by name: --column and --occupations are for files")
-        return _load(names[str(source)], settings)
+        return _load(names[str(source)].item, settings)
     path = Path(source)
     if settings and path.exists():
         raise RequestError(f"--set data.{next(iter(settings))}: {source} is read from files, which have no parameters")
@@ -111,14 +112,6 @@ def _read(
     if path.is_file() and path.name.endswith(FILE_ENDINGS):
         return read_single_file(path, mapping, occupations, findings)
     raise RequestError(_no_source(source, path, names))
-
-
-def _datasets(registry: Registry | None) -> dict[str, DatasetSpec]:
-    if registry is None:
-        from harness.registry import load_registry
-
-        registry = load_registry()
-    return {name: entry.item for name, entry in registry.datasets.items()}
 
 
 def _load(spec: DatasetSpec, settings: Mapping[str, Any]) -> Panel:

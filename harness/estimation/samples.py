@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
+from harness.features.catalogue import FeatureTable
 from harness.features.contexts import Contexts
 from harness.features.frequencies import Destinations, Rates, Stays, Strengths
 from harness.features.pairs import (
@@ -45,10 +46,15 @@ class Sample:
     weight: FloatArray
 
     @classmethod
-    def of(cls, panel: Panel, contexts: Contexts) -> Sample:
-        """A panel's transitions; those of weight zero are as if they were not there."""
+    def of(cls, panel: Panel, contexts: Contexts, table: FeatureTable | None = None) -> Sample:
+        """A panel's transitions; those of weight zero are as if they were not there.
+
+        table: the features of all the panel's transitions, where these are there already.
+        """
         records = counting(panel, panel.transitions)
-        inputs, target = Inputs.of(panel, records, contexts), panel.state[records].astype(np.int64)
+        if table is not None and len(records) < len(panel.transitions):
+            table = table.take(np.isin(panel.transitions, records))
+        inputs, target = Inputs.of(panel, records, contexts, table), panel.state[records].astype(np.int64)
         return cls(panel, inputs, target, panel.person[records], panel.weights(records))
 
     def __len__(self) -> int:
@@ -167,15 +173,12 @@ class StayFeatures:
 
     def save(self, file: Path) -> None:
         """As one .npz of arrays."""
-        tables: dict[str, Any] = {f"table {name}": table for name, table in self.affinities.tables.items()}
-        margin = self.affinities.log_margin
-        np.savez(file, log_margin=margin, log_odds=self.log_odds, log_seen=self.log_seen, **tables)
+        np.savez(file, log_odds=self.log_odds, log_seen=self.log_seen, **self.affinities.arrays())
 
     @classmethod
     def load(cls, file: Path) -> StayFeatures:
         with np.load(file, allow_pickle=False) as stored:
-            tables = {name[len("table ") :]: stored[name] for name in stored.files if name.startswith("table ")}
-            return cls(Affinities(tables, stored["log_margin"]), stored["log_odds"], stored["log_seen"])
+            return cls(Affinities.of_arrays(stored), stored["log_odds"], stored["log_seen"])
 
 
 Counted = TypeVar("Counted", Sample, Outcomes)

@@ -48,10 +48,10 @@ class Staged(FromOrigin):
         """float64 [q]: scores of states; their softmax over a choice set is P(state | group, switch)."""
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        self.begin(train)
+        table = self.begin(train)
         self.group = coarse_groups(train)
         if train.n_states > 1:
-            self.estimate(Sample.of(train, self.contexts), Sample.of(valid, self.contexts), context)
+            self.estimate(Sample.of(train, self.contexts, table), Sample.of(valid, self.contexts), context)
 
     def log_prob_from(self, inputs: Inputs, states: IntArray) -> FloatArray:
         out = np.empty(states.shape, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Models of transitions: what they know of states, and what they say of records that no transition leads to."""
+"""Models of transitions: their states, and their probabilities of records that no transition leads to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from abc import abstractmethod
 import numpy as np
 
 from harness.errors import RequestError
-from harness.features.catalogue import build
+from harness.features.catalogue import FeatureTable, build
 from harness.features.contexts import Contexts
 from harness.features.frequencies import entry_shares
 from harness.features.pairs import Inputs
@@ -35,10 +35,15 @@ class FromOrigin(Model):
         self.contexts = Contexts((), ())
         self.entry_log: FloatArray = np.zeros(0)
 
-    def begin(self, train: Panel) -> None:
-        """What a fit does first."""
+    def begin(self, train: Panel) -> FeatureTable:
+        """Begin a fit: keep the states, the shares of first records and the contexts.
+
+        Returns the features of the training transitions, for ``Sample.of``.
+        """
+        table = build(train, train.transitions)
         self.codes, self.entry_log = train.occupations.codes, np.log(entry_shares(train))
-        self.contexts = Contexts.fit(build(train, train.transitions), train.n_states)
+        self.contexts = Contexts.fit(table, train.n_states)
+        return table
 
     @abstractmethod
     def log_prob_from(self, inputs: Inputs, states: IntArray) -> FloatArray:

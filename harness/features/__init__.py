@@ -1,7 +1,9 @@
-"""What is known of a transition: one vectorised design, nothing past the origin."""
+"""Features of transitions: one vectorised table, nothing past the origin."""
 
 from __future__ import annotations
 
-from harness.features.catalogue import CATALOGUE, Design, Feature, build, changes, covariate_labels, known
+from harness.features.catalogue import CATALOGUE, Feature, FeatureTable, build, changes, covariate_labels, known
 
-__all__ = ["CATALOGUE", "Design", "Feature", "build", "changes", "covariate_labels", "known"]
+Design = FeatureTable  # its former name
+
+__all__ = ["CATALOGUE", "Design", "Feature", "FeatureTable", "build", "changes", "covariate_labels", "known"]

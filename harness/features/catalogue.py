@@ -1,7 +1,7 @@
-"""Features of transitions: what a person's history says, as named columns that any model can use.
+"""Features of transitions: a person's history in named columns that any model can use.
 
-    design = features.build(panel, panel.transitions)
-    X = design.matrix(["tenure", "age"])            # float64 [n, 2]
+    table = features.build(panel, panel.transitions)
+    X = table.matrix(["tenure", "age"])             # float64 [n, 2]
     features.CATALOGUE                              # every built-in name, with its unit and one line
 
 A feature uses the records up to and including the origin, and the target's year and covariates: never the target's
@@ -12,7 +12,8 @@ there. Missing is NaN in numeric columns and -1 in categorical ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ from harness.features.history import Held, History, states_held
 from harness.panel.careers import Covariate, Panel
 from harness.types import BoolArray, FloatArray, IntArray
 
-__all__ = ["CATALOGUE", "Design", "Feature", "Held", "History", "build", "known", "states_held"]
+__all__ = ["CATALOGUE", "Feature", "FeatureTable", "Held", "History", "build", "known", "states_held"]
 
 Values = Literal["state", "group", "level", "number"]
 Compute = Callable[[History], FloatArray | IntArray | BoolArray]
@@ -47,17 +48,25 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True)
-class Design:
-    """Features of n transitions; columns are float64 [n], or int64 [n] where the feature is categorical."""
+class FeatureTable:
+    """Features of n transitions; columns are float64 [n], or int64 [n] where the feature is categorical.
+
+    history: that of the whole panel, which the columns were computed from; None of a table that was made by hand.
+    """
 
     features: Mapping[str, Feature]
     columns: Mapping[str, FloatArray | IntArray]
+    history: History | None = None
 
     def __getitem__(self, name: str) -> FloatArray | IntArray:
         return self.columns[name]
 
     def __contains__(self, name: str) -> bool:
         return name in self.columns
+
+    def take(self, rows: IntArray | BoolArray) -> FeatureTable:
+        """The features of some of the transitions."""
+        return replace(self, columns={name: column[rows] for name, column in self.columns.items()})
 
     def matrix(self, names: Iterable[str]) -> FloatArray:
         """float64 [n, number of names]; categorical columns as their integers."""
@@ -78,7 +87,7 @@ def _longest_tenure(h: History) -> IntArray:
     return np.maximum.accumulate(tenure + lift) - lift
 
 
-# What the origin's row of the history says: (feature, how to compute it for every record of a panel).
+# Features of the origin's row of the history, each with the function that computes it for every record of a panel.
 HISTORY: tuple[tuple[Feature, Compute], ...] = (
     (Feature("origin", "state of the record before the target", "state"), lambda h: h.state),
     (Feature("previous", "state before the present spell", "state"), lambda h: h.previous),
@@ -145,7 +154,7 @@ TARGET: tuple[Feature, ...] = (
 CATALOGUE: Mapping[str, Feature] = {f.name: f for f in (*(feature for feature, _ in HISTORY), *TARGET)}
 
 
-def build(panel: Panel, transitions: IntArray, names: Iterable[str] | None = None) -> Design:
+def build(panel: Panel, transitions: IntArray, names: Iterable[str] | None = None) -> FeatureTable:
     """The features of the target records ``transitions`` (int64 [n]).
 
     names: those wanted; all of the catalogue and of the panel's covariates where None. RequestError for a name that
@@ -157,9 +166,10 @@ def build(panel: Panel, transitions: IntArray, names: Iterable[str] | None = Non
     for name in wanted:
         if name not in sources:
             raise RequestError(f"panel '{panel.name}' has no feature called '{name}'; {did_you_mean(name, sources)}")
-    return Design(
+    return FeatureTable(
         features={name: sources[name][0] for name in wanted},
         columns={name: _column(*sources[name]) for name in wanted},
+        history=history,
     )
 
 
@@ -178,7 +188,7 @@ def _column(feature: Feature, compute: Callable[[], FloatArray | IntArray | Bool
 
 
 def _sources(history: History, transitions: IntArray) -> Iterator[tuple[str, Source]]:
-    """Every feature of a panel with what computes its column, nothing computed yet."""
+    """Every feature of a panel with the function that computes its column, nothing computed yet."""
     has_origin = transitions > history.start[transitions]
     origin = np.maximum(transitions - 1, 0)
 
@@ -187,7 +197,7 @@ def _sources(history: History, transitions: IntArray) -> Iterator[tuple[str, Sou
         return np.where(has_origin, compute(history)[origin].astype(np.float64), missing)
 
     for feature, compute in HISTORY:
-        yield feature.name, (feature, lambda f=feature, c=compute: at_origin(f, c))  # type: ignore[misc]
+        yield feature.name, (feature, partial(at_origin, feature, compute))
     year = history.year[transitions]
     target: dict[str, Callable[[], FloatArray | IntArray]] = {
         "year": lambda: year,

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.features.catalogue import CATALOGUE, Design
+from harness.features.catalogue import CATALOGUE, FeatureTable
 from harness.types import FloatArray, IntArray
 
 STATES = ("origin", "previous", "lag_2", "lag_3", "last_occupation", "first_state")
@@ -45,16 +45,16 @@ class Contexts:
     numbers: tuple[str, ...]
 
     @classmethod
-    def fit(cls, design: Design, n_states: int) -> Contexts:
+    def fit(cls, table: FeatureTable, n_states: int) -> Contexts:
         """From the features of training transitions: states held, levels of covariates and pairs of them, bins.
 
         A covariate with more than 64 levels keeps the 64 most frequent.
         """
         found = [Context(name, "state", n_states) for name in STATES]
-        covariates = [f for name, f in design.features.items() if name not in CATALOGUE]
+        covariates = [f for name, f in table.features.items() if name not in CATALOGUE]
         for feature in covariates:
             if feature.values == "level":
-                levels = _frequent(design[feature.name], feature.levels)
+                levels = _frequent(table[feature.name], feature.levels)
                 found.append(Context(feature.name, "level", len(levels), levels=levels))
         levels_found = [c for c in found if c.kind == "level"]
         for one, other in combinations(levels_found, 2):
@@ -63,41 +63,41 @@ class Contexts:
                 found.append(Context(name, "cross", one.size * other.size, parts=(one.name, other.name)))
         binned = [*BINNED, *(f.name for f in covariates if f.values == "number" and f.unit == "")]
         for name in binned:
-            if edges := _edges(np.asarray(design[name], dtype=np.float64)):
+            if edges := _edges(np.asarray(table[name], dtype=np.float64)):
                 found.append(Context(name, "bin", len(edges) + 1, edges=edges))
-        numbers = tuple(name for name, f in design.features.items() if not f.categorical)
+        numbers = tuple(name for name, f in table.features.items() if not f.categorical)
         return cls(tuple(c for c in found if c.size > 0), numbers)
 
-    def encode(self, design: Design) -> dict[str, IntArray]:
+    def encode(self, table: FeatureTable) -> dict[str, IntArray]:
         """name -> int64 [n], -1 where missing or not seen in training."""
-        n = len(design["origin"])
+        n = len(table["origin"])
         codes: dict[str, IntArray] = {}
         for context in self.contexts:
             if context.kind == "cross":
                 one, other = (codes[part] for part in context.parts)
                 size = next(c.size for c in self.contexts if c.name == context.parts[1])
                 codes[context.name] = np.where((one >= 0) & (other >= 0), one * size + other, -1)
-            elif context.name not in design:
+            elif context.name not in table:
                 codes[context.name] = np.full(n, -1, dtype=np.int64)
             elif context.kind == "state":
-                codes[context.name] = np.asarray(design[context.name], dtype=np.int64)
+                codes[context.name] = np.asarray(table[context.name], dtype=np.int64)
             elif context.kind == "level":
-                codes[context.name] = _by_name(design, context)
+                codes[context.name] = _by_name(table, context)
             else:
-                values = np.asarray(design[context.name], dtype=np.float64)
+                values = np.asarray(table[context.name], dtype=np.float64)
                 bins = np.searchsorted(context.edges, values, side="right")
                 codes[context.name] = np.where(np.isnan(values), -1, bins)
         return codes
 
-    def number_matrix(self, design: Design) -> FloatArray:
+    def number_matrix(self, table: FeatureTable) -> FloatArray:
         """float64 [n, number of numeric features]; NaN throughout where a panel lacks one."""
-        n = len(design["origin"])
-        columns = [design[name] if self._is_number(design, name) else np.full(n, np.nan) for name in self.numbers]
+        n = len(table["origin"])
+        columns = [table[name] if self._is_number(table, name) else np.full(n, np.nan) for name in self.numbers]
         return np.stack(columns, axis=1).astype(np.float64)
 
     @staticmethod
-    def _is_number(design: Design, name: str) -> bool:
-        return name in design and not design.features[name].categorical
+    def _is_number(table: FeatureTable, name: str) -> bool:
+        return name in table and not table.features[name].categorical
 
     def to_json(self) -> dict[str, Any]:
         return {"contexts": [asdict(c) for c in self.contexts], "numbers": list(self.numbers)}
@@ -127,12 +127,12 @@ def _edges(values: FloatArray) -> tuple[float, ...]:
     return tuple(float(edge) for edge in inner if edge > known.min())
 
 
-def _by_name(design: Design, context: Context) -> IntArray:
+def _by_name(table: FeatureTable, context: Context) -> IntArray:
     """The covariate's codes as positions in the levels seen in training."""
-    feature = design.features[context.name]
+    feature = table.features[context.name]
     if feature.values != "level":
-        return np.full(len(design["origin"]), -1, dtype=np.int64)
+        return np.full(len(table["origin"]), -1, dtype=np.int64)
     place = {level: i for i, level in enumerate(context.levels)}
     # One entry more than there are levels: a missing code, -1, picks the last.
     translate = np.array([*(place.get(level, -1) for level in feature.levels), -1], dtype=np.int64)
-    return translate[np.asarray(design[context.name], dtype=np.int64)]
+    return translate[np.asarray(table[context.name], dtype=np.int64)]

@@ -11,7 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.panel.careers import Panel, Status
+from harness.panel.careers import Panel
+from harness.panel.occupations import Status
 from harness.types import BoolArray, FloatArray, IntArray
 
 

@@ -1,4 +1,4 @@
-"""Features of (transition, alternative) pairs: what a history says of each place a person might go next.
+"""Features of (transition, alternative) pairs: a history's bearing on each place that a person might go next.
 
 The alternatives are major groups, or states. An *affinity* is ln P(alternative | context) - ln P(alternative) among
 those who switched in training, smoothed: how much more often than others people of this context go there.
@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.features.catalogue import Design, Held, History, build, states_held
+from harness.features.catalogue import FeatureTable, Held, build, states_held
 from harness.features.contexts import Contexts
 from harness.features.frequencies import posterior_mean, shares
 from harness.panel.careers import Panel
 from harness.types import BoolArray, FloatArray, IntArray
+
+TABLE = "table "  # how the names of a model's tables begin in its .npz file
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +85,18 @@ def state_pairs(row: IntArray, chosen_group: IntArray, group: IntArray) -> Pairs
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is known of n transitions. codes: int64 [n] a context. numbers: float64 [n, d]. held: states held before."""
+    """Inputs on n transitions. codes: int64 [n] a context. numbers: float64 [n, d]. held: states held before."""
 
     codes: Mapping[str, IntArray]
     numbers: FloatArray
     held: Held
 
     @classmethod
-    def of(cls, panel: Panel, transitions: IntArray, contexts: Contexts, design: Design | None = None) -> Inputs:
-        design = design or build(panel, transitions)
-        held = states_held(panel, transitions, History(panel))
-        return cls(contexts.encode(design), contexts.number_matrix(design), held)
+    def of(cls, panel: Panel, transitions: IntArray, contexts: Contexts, table: FeatureTable | None = None) -> Inputs:
+        """The inputs on target records, int64 [n]. table: their features, where these are there already."""
+        table = table or build(panel, transitions)
+        held = states_held(panel, transitions, table.history)
+        return cls(contexts.encode(table), contexts.number_matrix(table), held)
 
     @property
     def origin(self) -> IntArray:
@@ -165,6 +168,16 @@ class Affinities:
             tables[context.name] = np.vstack([ratio, np.zeros(n)]).astype(np.float32)
         return cls(tables, np.log(margin))
 
+    def arrays(self) -> dict[str, Any]:
+        """All of it under names of an .npz file."""
+        return {"log_margin": self.log_margin} | {TABLE + name: table for name, table in self.tables.items()}
+
+    @classmethod
+    def of_arrays(cls, stored: Mapping[str, Any]) -> Affinities:
+        """Those of ``arrays``, among others."""
+        tables = {name.removeprefix(TABLE): stored[name] for name in stored if name.startswith(TABLE)}
+        return cls(tables, stored["log_margin"])
+
 
 @dataclass(frozen=True)
 class PairFeatures:
@@ -221,7 +234,6 @@ class PairFeatures:
 
     def save(self, file: Path) -> None:
         """As one .npz of arrays."""
-        tables: dict[str, Any] = {f"table {name}": table for name, table in self.affinities.tables.items()}
         scheme = self.scheme
         np.savez(
             file,
@@ -229,17 +241,15 @@ class PairFeatures:
             group=scheme.group,
             numbers=np.array(scheme.numbers, dtype=np.int64),
             shape=np.array([scheme.n_alternatives, scheme.strength]),
-            log_margin=self.affinities.log_margin,
             base=self.base,
             stay_rate=self.stay_rate,
-            **tables,
+            **self.affinities.arrays(),
         )
 
     @classmethod
     def load(cls, file: Path) -> PairFeatures:
         with np.load(file, allow_pickle=False) as stored:
-            tables = {name[len("table ") :]: stored[name] for name in stored.files if name.startswith("table ")}
             n, strength = stored["shape"].tolist()
             numbers = tuple(stored["numbers"].tolist())
             scheme = Scheme(int(n), stored["of_state"], stored["group"], strength, numbers)
-            return cls(scheme, Affinities(tables, stored["log_margin"]), stored["base"], stored["stay_rate"])
+            return cls(scheme, Affinities.of_arrays(stored), stored["base"], stored["stay_rate"])

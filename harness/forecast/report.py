@@ -2,9 +2,9 @@
 
 A forecast of n persons in a year is the mean of their rows P(state in that year | what was known), each the mean of the
 model's own rows over the person's sampled careers (a Rao-Blackwellised Monte Carlo mean: unbiased, never zero). Shares
-are compared with those of the same persons. Intervals resample persons, as ``harness.stats.inference`` does: samples
-of one person share nothing with those of another, so a replicate carries the noise of sampling careers as well as that
-of having few persons. They do not carry that of the fit.
+are compared with those of the same persons. Intervals resample persons, or the units of a survey's design, as
+``harness.stats.inference`` does: samples of one person share nothing with those of another, so a replicate carries the
+noise of sampling careers as well as that of having few persons. They do not carry that of the fit.
 
 The distance between two distributions is the total variation distance: half the sum of the absolute differences, the
 share of persons who would have to be elsewhere. Over hundreds of occupations few persons are far from any forecast,
@@ -25,10 +25,11 @@ import numpy as np
 
 from harness.forecast.plan import Plan
 from harness.forecast.sample import Forecast
-from harness.panel.careers import Occupations, Status
+from harness.panel.occupations import Occupations, Status
 from harness.stats import inference
 from harness.stats.figures import METRICS, Scores, gather
 from harness.stats.inference import Estimate
+from harness.stats.resampling import SurveyDesign
 from harness.types import BoolArray, FloatArray, IntArray
 
 REDRAWN = 500  # times that careers are drawn from a forecast to see how far from it they are
@@ -128,6 +129,16 @@ def _merge(columns: FloatArray, member: IntArray, size: int) -> FloatArray:
     return columns @ np.eye(size, dtype=columns.dtype)[member]
 
 
+def _design_of(plan: Plan, members: IntArray) -> SurveyDesign | None:
+    """The survey design that these persons (int64 [m]) were drawn by; None where each was drawn alone."""
+    panel = plan.persons
+    if panel.units is None and panel.strata is None:
+        return None
+    units = members if panel.units is None else panel.units[members]
+    strata = None if panel.strata is None else panel.strata[members].tolist()
+    return SurveyDesign.of(units.tolist(), strata)
+
+
 class _Comparison:
     """A period of a plan: m persons in it, who are resampled, each with one or more records."""
 
@@ -142,6 +153,7 @@ class _Comparison:
         self.records = self.mask.sum(axis=1)  # [m]
         self.weight = plan.weight[self.members]  # [m]
         self.counted = self.records * self.weight  # [m]
+        self.design = _design_of(plan, self.members)
         n_states = plan.panel.n_states
         last = np.eye(n_states)[plan.last[self.members]] * self.counted[:, None]
         self.last = self._with_replicates(last)
@@ -154,7 +166,7 @@ class _Comparison:
 
     def _with_replicates(self, by_person: FloatArray) -> FloatArray:
         """float64 [1 + replicates, c]: the sums over the persons, and over those of every replicate."""
-        return np.vstack([by_person.sum(axis=0), inference.resampled_sums(by_person)])
+        return np.vstack([by_person.sum(axis=0), inference.resampled_sums(by_person, design=self.design)])
 
     def period(self, forecasts: Sequence[Forecast]) -> Period:
         years = tuple(self.plan.years[self.columns].tolist())
@@ -242,11 +254,11 @@ class _Comparison:
         members, columns = self.members[:, None], self.columns
         log_prob = np.stack([self._sum(f.log_prob[members, columns]) for f in forecasts], axis=1)
         status = np.stack([self._sum(self._log_status(f)) for f in forecasts], axis=1)
-        levels = inference.perplexities(log_prob, self.counted)
-        statuses = inference.perplexities(status, self.counted)
+        levels = inference.perplexities(log_prob, self.counted, design=self.design)
+        statuses = inference.perplexities(status, self.counted, design=self.design)
         gaps: list[Estimate | None] = [None]
         if len(lines) > 1:
-            gaps += inference.differences(log_prob[:, 1:], log_prob[:, 0], self.counted)
+            gaps += inference.differences(log_prob[:, 1:], log_prob[:, 0], self.counted, design=self.design)
         short = [float(self._sum(f.shortfall[members, columns]).sum() / self.counted.sum()) for f in forecasts]
         return [
             replace(

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.model.checked import PROBABILITY_TOLERANCE, checked_log_prob, whole_rows
+from harness.model.checked import CONTRACT_TOLERANCE, checked_log_prob, whole_rows
 from harness.model.contract import Context, Estimator, ModelSpec, OutcomeModel, Params
 from harness.panel.careers import Covariate, Panel
 from harness.system.machine import cache_folder
@@ -124,7 +124,7 @@ def ignores_the_future(subject: Subject) -> str | None:
     moved = _largest_move(subject.ask(test, subject.transitions), subject.ask(changed, subject.transitions))
     return (
         None
-        if moved <= PROBABILITY_TOLERANCE
+        if moved <= CONTRACT_TOLERANCE
         else f"predictions move by up to {moved:.2g} nats when the future is re-drawn"
     )
 
@@ -146,9 +146,7 @@ def ignores_other_persons(subject: Subject) -> str | None:
     part = replace(subject, states=subject.states[: len(half)])
     moved = _largest_move(part.ask(test, half), part.ask(alone, reordered))
     return (
-        None
-        if moved <= PROBABILITY_TOLERANCE
-        else f"predictions move by up to {moved:.2g} nats when other persons leave"
+        None if moved <= CONTRACT_TOLERANCE else f"predictions move by up to {moved:.2g} nats when other persons leave"
     )
 
 
@@ -158,9 +156,7 @@ def repeats_with_a_seed(subject: Subject) -> str | None:
     moved = _largest_move(
         subject.ask(subject.test, subject.transitions), subject.ask(subject.test, subject.transitions, again)
     )
-    return (
-        None if moved <= PROBABILITY_TOLERANCE else f"a second fit with the same seed differs by up to {moved:.2g} nats"
-    )
+    return None if moved <= CONTRACT_TOLERANCE else f"a second fit with the same seed differs by up to {moved:.2g} nats"
 
 
 def survives_saving(subject: Subject) -> str | None:
@@ -175,7 +171,7 @@ def survives_saving(subject: Subject) -> str | None:
         )
     if pickled:
         return f"save wrote a pickle: {', '.join(pickled)}"
-    return None if moved <= PROBABILITY_TOLERANCE else f"predictions move by up to {moved:.2g} nats after save and load"
+    return None if moved <= CONTRACT_TOLERANCE else f"predictions move by up to {moved:.2g} nats after save and load"
 
 
 def rows_sum_to_one(subject: Subject) -> str | None:
@@ -185,7 +181,7 @@ def rows_sum_to_one(subject: Subject) -> str | None:
     rows = _rows(subject)
     few = subject.ask(subject.test, subject.transitions)[: len(rows)]
     moved = _largest_move(np.take_along_axis(rows, subject.states[: len(rows)], axis=1), few)
-    return None if moved <= PROBABILITY_TOLERANCE else f"whole rows and single states differ by up to {moved:.2g} nats"
+    return None if moved <= CONTRACT_TOLERANCE else f"whole rows and single states differ by up to {moved:.2g} nats"
 
 
 def every_state_is_possible(subject: Subject) -> str | None:

@@ -1,108 +1,105 @@
-"""Ask a model, and check what it says: the one place where a broken contract is caught before it becomes a number."""
+"""Ask a model, and check its answers: the one place where a broken contract is caught before it becomes a number."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from harness.errors import HarnessError, RunError
-from harness.model.contract import Estimator, Model, ModelSpec, OpenModel, OutcomeModel, Within
+from harness.model.contract import Estimator, Model, ModelSpec, UnnormalizedModel, OutcomeModel, BoundedRows
 from harness.model.task import EachState, Event, Task
 from harness.panel.careers import Panel
 from harness.stats.figures import Scores
 from harness.system.progress import Progress, Silent
-from harness.types import FloatArray, IntArray
+from harness.types import BoolArray, FloatArray, IntArray
 
 CHUNK_RECORDS = 20_000
-SEARCHED_RECORDS = 1_000  # where a model weighs its rows: minutes, in which the bar should move
+DEAR_RECORDS = 1_000  # where rows are dear: minutes, in which the bar should move
 MASS_TRANSITIONS = 64
-TOLERANCE = 1e-4
+CONTRACT_TOLERANCE = (
+    1e-4  # that a probability, or a sum of them, may be off by; nats that two equal answers may differ by
+)
 
 
 def score(
     spec: ModelSpec, model: Estimator, task: Task, test: Panel, progress: Progress | None = None, ranks: bool = True
 ) -> Scores:
-    """Ask a model about every transition at risk in ``test``, in chunks of persons, and check what it says.
+    """Ask a model about every transition at risk in ``test``, in chunks of persons, and check its answers.
 
     ranks: ask for whole rows where the model has them, so that the place of what happened is known. What a transition
     counts for is kept beside the answers, and no model is shown it.
     """
+    parts: list[Scores] = []
+    shown = replace(test, weight=None)
+    dear = isinstance(model, UnnormalizedModel) or not spec.whole_rows
+    size = DEAR_RECORDS if dear else CHUNK_RECORDS
     spec = spec if ranks else replace(spec, whole_rows=False)
-    columns: defaultdict[str, list[Any]] = defaultdict(list)
-    weight, test = test.weight, replace(test, weight=None)
-    size = SEARCHED_RECORDS if isinstance(model, OpenModel) else CHUNK_RECORDS
     with (progress or Silent()).bar(f"{spec.name}: {task.key}", test.n_records) as bar:
-        for chunk, first in test.chunks(size):
+        for chunk, first in shown.chunks(size):
             transitions = task.transitions(chunk)
             if len(transitions):
-                answers = _ask(spec, model, task, chunk, transitions)
-                columns["person"].append(test.person[first + transitions])
-                if weight is not None:
-                    columns["weight"].append(weight[first + transitions])
-                for name, values in answers.items():
-                    columns[name].append(values)
+                part = _ask(spec, model, task, chunk, transitions)
+                weight = None if test.weight is None else test.weight[first + transitions]
+                parts.append(replace(part, person=test.person[first + transitions], weight=weight))
             bar.advance(chunk.n_records)
-    joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-    nobody = {"log_prob": np.zeros(0), "person": np.zeros(0, dtype=np.int64)}
-    return Scores(persons=test.n_persons, **(joined or nobody))
+    return Scores.concat(test.n_persons, parts)
 
 
-def _ask(spec: ModelSpec, model: Estimator, task: Task, chunk: Panel, transitions: IntArray) -> dict[str, Any]:
+def _ask(spec: ModelSpec, model: Estimator, task: Task, chunk: Panel, transitions: IntArray) -> Scores:
+    """The scores of a chunk's transitions at risk, of which there are some; ``person`` is a position in the chunk."""
     partition = task.partition
-    if isinstance(model, OpenModel):
+    scores = partial(Scores, persons=chunk.n_persons, person=chunk.person[transitions])
+    if isinstance(model, UnnormalizedModel):
         states = partition.ask(chunk, transitions)
-        within = checked_within(spec, model, chunk, transitions, states)
-        if within is not None:
-            return _renormalised(task, chunk, transitions, within)
+        return _renormalised(task, chunk, transitions, checked_bounds(spec, model, chunk, transitions, states))
     if isinstance(partition, Event):
         happened = partition.happened(chunk, transitions)
         if isinstance(model, OutcomeModel):
-            with named(spec.name, "log_event"):
+            with blaming(spec.name, "log_event"):
                 log_event = model.log_event(chunk, transitions)
-            _check(spec, chunk, transitions, log_event[:, None], 1)
+            _Asked(spec, chunk, transitions).require_log_probabilities(log_event[:, None])
             log_event = log_event.astype(np.float64)
         else:
             states = partition.ask(chunk, transitions)
             log_event = partition.event(checked_log_prob(spec, model, chunk, transitions, states))
-        return {
-            "log_prob": partition.observed(log_event, happened),
-            "log_event": log_event,
-            "happened": happened,
-        }
+        return scores(log_prob=partition.observed(log_event, happened), log_event=log_event, happened=happened)
     states = partition.ask(chunk, transitions)
     if not (spec.whole_rows and isinstance(partition, EachState)):
         log_prob = checked_log_prob(spec, model, chunk, transitions, states)
-        return {"log_prob": partition.outcome(chunk, transitions, log_prob)}
+        return scores(log_prob=partition.outcome(chunk, transitions, log_prob))
     rows = checked_log_prob(spec, model, chunk, transitions, whole_rows(chunk, transitions))
-    return {
-        "log_prob": partition.outcome(chunk, transitions, np.take_along_axis(rows, states, axis=1)),
-        "rank": partition.rank(chunk, transitions, rows),
-        "log_likeliest": partition.likeliest(chunk, transitions, rows),
-    }
+    return scores(
+        log_prob=partition.outcome(chunk, transitions, np.take_along_axis(rows, states, axis=1)),
+        rank=partition.rank(chunk, transitions, rows),
+        log_likeliest=partition.likeliest(chunk, transitions, rows),
+    )
 
 
-def _renormalised(task: Task, chunk: Panel, transitions: IntArray, within: Within) -> dict[str, Any]:
-    """The answers for rows divided by their mass, and what was said before that."""
+def _renormalised(task: Task, chunk: Panel, transitions: IntArray, bounded: BoundedRows) -> Scores:
+    """The scores of rows divided by their mass, and their log-probabilities before that."""
     partition = task.partition
-    log_prob = np.minimum(within.log_prob - within.log_mass_high[:, None], 0.0)
-    answers = {
-        "log_prob": partition.outcome(chunk, transitions, log_prob),
-        "log_prob_open": partition.outcome(chunk, transitions, within.log_prob),
-        "mass_low": np.exp(within.log_mass_low),
-        "mass_high": np.exp(within.log_mass_high),
-    }
+    log_prob = np.minimum(bounded.log_prob - bounded.log_mass_high[:, None], 0.0)
+    scores = Scores(
+        persons=chunk.n_persons,
+        person=chunk.person[transitions],
+        log_prob=partition.outcome(chunk, transitions, log_prob),
+        log_prob_unnormalized=partition.outcome(chunk, transitions, bounded.log_prob),
+        mass_low=np.exp(bounded.log_mass_low),
+        mass_high=np.exp(bounded.log_mass_high),
+    )
     if isinstance(partition, Event):
-        answers["log_event"] = partition.event(log_prob)
-        answers["happened"] = partition.happened(chunk, transitions)
-    elif isinstance(partition, EachState):
-        answers["rank"] = partition.rank(chunk, transitions, within.rows)
-        closed = np.minimum(within.rows - within.log_mass_high[:, None], 0.0)
-        answers["log_likeliest"] = partition.likeliest(chunk, transitions, closed)
-    return answers
+        return replace(scores, log_event=partition.event(log_prob), happened=partition.happened(chunk, transitions))
+    if isinstance(partition, EachState):
+        rows = np.minimum(bounded.rows - bounded.log_mass_high[:, None], 0.0)
+        return replace(
+            scores,
+            rank=partition.rank(chunk, transitions, bounded.rows),
+            log_likeliest=partition.likeliest(chunk, transitions, rows),
+        )
+    return scores
 
 
 def whole_rows(panel: Panel, transitions: IntArray) -> IntArray:
@@ -116,60 +113,77 @@ def checked_log_prob(
     """What the model answers, or RunError naming the model and the first row that breaks the contract."""
     if not isinstance(model, Model):
         raise RunError(f"model '{spec.name}' was asked for the next state, and says nothing but how likely an event is")
-    with named(spec.name, "log_prob"):
+    with blaming(spec.name, "log_prob"):
         answer = model.log_prob(panel, transitions, states)
     if not isinstance(answer, np.ndarray) or answer.shape != states.shape:
         shape = getattr(answer, "shape", type(answer).__name__)
         raise RunError(f"model '{spec.name}' was asked for log-probabilities {states.shape} and returned {shape}")
-    _check(spec, panel, transitions, answer, panel.n_states)
+    asked = _Asked(spec, panel, transitions)
+    asked.require_log_probabilities(answer)
+    asked.require_row_sums(answer)
     return answer
 
 
-def checked_within(
-    spec: ModelSpec, model: OpenModel, panel: Panel, transitions: IntArray, states: IntArray
-) -> Within | None:
-    """As ``checked_log_prob``, with the bounds on the mass of the rows; None where the model does not weigh them."""
-    with named(spec.name, "within"):
-        within = model.within(panel, transitions, states)
-    if within is None:
-        return None
+def checked_bounds(
+    spec: ModelSpec, model: UnnormalizedModel, panel: Panel, transitions: IntArray, states: IntArray
+) -> BoundedRows:
+    """As ``checked_log_prob``, with the bounds on the mass of the rows."""
+    with blaming(spec.name, "bounded_log_prob"):
+        bounded = model.bounded_log_prob(panel, transitions, states)
     n, k = len(transitions), panel.n_states
     wanted = {"log_prob": states.shape, "log_mass_low": (n,), "log_mass_high": (n,), "rows": (n, k)}
     for name, shape in wanted.items():
-        if np.shape(getattr(within, name)) != shape:
-            raise RunError(f"model '{spec.name}' returned {name} {np.shape(getattr(within, name))}, not {shape}")
-    _check(spec, panel, transitions, within.log_prob, k)
-    low, high = within.log_mass_low[:, None], within.log_mass_high[:, None]
-    _check(spec, panel, transitions, high, 0)
-    _check(spec, panel, transitions, np.minimum(low - high, 0.0), 0)
+        if np.shape(getattr(bounded, name)) != shape:
+            raise RunError(f"model '{spec.name}' returned {name} {np.shape(getattr(bounded, name))}, not {shape}")
+    low, high = bounded.log_mass_low[:, None], bounded.log_mass_high[:, None]
+    asked = _Asked(spec, panel, transitions)
+    for log_prob in (bounded.log_prob, high, np.minimum(low - high, 0.0)):
+        asked.require_log_probabilities(log_prob)
+    asked.require_row_sums(bounded.log_prob)
     distinct = [np.unique(row, return_index=True)[1] for row in states]
-    asked = np.array([np.exp(row[first]).sum() for row, first in zip(within.log_prob, distinct, strict=True)])
-    bad = (low > high + TOLERANCE)[:, 0] | (asked > np.exp(high[:, 0]) + TOLERANCE)
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        record = int(transitions[row])
-        raise RunError(
-            f"model '{spec.name}' broke the contract at person {panel.persons[panel.person[record]]}, year "
-            f"{panel.year[record]}: its states hold {asked[row]:.6f}, its whole row between "
-            f"{np.exp(low[row, 0]):.6f} and {np.exp(high[row, 0]):.6f}"
-        )
-    return within
+    held = np.array([np.exp(row[first]).sum() for row, first in zip(bounded.log_prob, distinct, strict=True)])
+    asked.refuse(
+        (low > high + CONTRACT_TOLERANCE)[:, 0] | (held > np.exp(high[:, 0]) + CONTRACT_TOLERANCE),
+        lambda i: (
+            f"its states hold {held[i]:.6f}, its whole row between {np.exp(low[i, 0]):.6f} and {np.exp(high[i, 0]):.6f}"
+        ),
+    )
+    return bounded
 
 
-def _check(spec: ModelSpec, panel: Panel, transitions: IntArray, answer: FloatArray, whole: int) -> None:
-    def refuse(bad: Any, what: Callable[[int], str]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A model and the transitions, int64 [n], that it was asked about; RunError for the first answer that is bad."""
+
+    spec: ModelSpec
+    panel: Panel
+    transitions: IntArray
+
+    def refuse(self, bad: BoolArray, why: Callable[[int], str]) -> None:
+        """bad: bool [n], transitions whose answers break the contract. why: says of one of them, by position, how."""
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
-            record = int(transitions[row])
-            where = f"person {panel.persons[panel.person[record]]}, year {panel.year[record]}"
-            raise RunError(f"model '{spec.name}' broke the contract at {where}: {what(row)}")
+            where = self.panel.name_of(int(self.transitions[row]))
+            raise RunError(f"model '{self.spec.name}' broke the contract at {where}: {why(row)}")
 
-    refuse(~np.isfinite(answer).all(axis=1), lambda i: f"a log-probability is not finite ({answer[i].min()})")
-    refuse((answer > TOLERANCE).any(axis=1), lambda i: f"a probability is above one (ln P = {answer[i].max():.6f})")
-    if answer.shape[1] == whole and whole > 1:
+    def require_log_probabilities(self, answer: FloatArray) -> None:
+        """answer: float [n, m]."""
+        self.refuse(
+            np.asarray(~np.isfinite(answer).all(axis=1)),
+            lambda i: f"a log-probability is not finite ({answer[i].min()})",
+        )
+        self.refuse(
+            np.asarray((answer > CONTRACT_TOLERANCE).any(axis=1)),
+            lambda i: f"a probability is above one (ln P = {answer[i].max():.6f})",
+        )
+
+    def require_row_sums(self, answer: FloatArray) -> None:
+        """answer: float [n, m]; rows of as many states as the panel has sum to one, or to less if the spec says so."""
+        if answer.shape[1] != self.panel.n_states or self.panel.n_states == 1:
+            return
         total = np.exp(answer.astype(np.float64)).sum(axis=1)
-        low = 1 - TOLERANCE if spec.sums_to_one else 0.0
-        refuse((total < low) | (total > 1 + TOLERANCE), lambda i: f"the row sums to {total[i]:.6f}")
+        low = 1 - CONTRACT_TOLERANCE if self.spec.sums_to_one else 0.0
+        self.refuse((total < low) | (total > 1 + CONTRACT_TOLERANCE), lambda i: f"the row sums to {total[i]:.6f}")
 
 
 def row_sums(
@@ -181,10 +195,7 @@ def row_sums(
     """
     at_risk = task.transitions(test)
     chosen = np.sort(np.random.default_rng(0).choice(at_risk, min(size, len(at_risk)), replace=False))
-    persons = np.unique(test.person[chosen])
-    part = test.select(persons)
-    shift = test.offsets[:-1][persons] - part.offsets[:-1]
-    chosen = chosen - shift[np.searchsorted(persons, test.person[chosen])]
+    part, chosen = test.select_transitions(chosen)
     rows = checked_log_prob(spec, model, replace(part, weight=None), chosen, whole_rows(part, chosen))
     sums = np.asarray(np.exp(rows.astype(np.float64)).sum(axis=1), dtype=np.float64)
     return sums, None if part.weight is None else part.weights(chosen)
@@ -201,7 +212,7 @@ def unseen(spec: ModelSpec, model: Estimator, task: Task, test: Panel) -> dict[s
         transitions = task.transitions(chunk)
         if not len(transitions):
             continue
-        with named(spec.name, "unseen"):
+        with blaming(spec.name, "unseen"):
             lost = model.unseen(chunk, transitions)
         if lost is None:
             return {}
@@ -216,8 +227,8 @@ def unseen(spec: ModelSpec, model: Estimator, task: Task, test: Panel) -> dict[s
     return {"records_unseen": records, "transitions_cut_short": cut_short}
 
 
-class named:  # noqa: N801 - reads as a statement
-    """Say whose code failed: an exception of a model that is not written for the user becomes a RunError."""
+class blaming:  # noqa: N801 - a context manager, called like a function
+    """Blame a model and a step of it: an exception of a model that is not written for the user becomes a RunError."""
 
     def __init__(self, name: str, step: str) -> None:
         self.name, self.step = name, step

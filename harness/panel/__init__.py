@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.panel.careers import SPLITS, Covariate, Occupations, Panel, Split, Status, split_by_hash
+from harness.panel.careers import SPLITS, Covariate, Panel, Split, split_by_hash
+from harness.panel.occupations import Occupations, Status
 from harness.panel.pooling import pool, require_apart, same_titles
 
 __all__ = [

@@ -8,97 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
+from harness.panel.occupations import Occupations
 from harness.types import BoolArray, FloatArray, IntArray, StrArray
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
-SOC_CODE = re.compile(r"\d\d-\d{4}(\.\d\d)?")
-
-
-class Status(StrEnum):
-    """Labor-force status of a state. Surveys that cannot tell the last two apart use the joint one."""
-
-    EMPLOYED = "employed"
-    UNEMPLOYED = "unemployed"
-    EDUCATION = "education"
-    OUT = "out of the labor force"
-    OUT_OR_UNEMPLOYED = "out of the labor force or unemployed"
-
-
-@dataclass(frozen=True, slots=True)
-class Occupations:
-    """The state space, in a fixed order: state ``k`` is ``codes[k]``.
-
-    ``codes``, ``titles``, ``groups`` (major group; the code itself for a state without one) and ``statuses`` all have
-    length K, and so have ``minors`` (minor group) where they are known and are not what the codes say; minors that the
-    codes say are left out, so that one state space is written in one way.
-    """
-
-    codes: tuple[str, ...]
-    titles: tuple[str, ...]
-    groups: tuple[str, ...]
-    statuses: tuple[Status, ...]
-    minors: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        lengths = {len(self.codes), len(self.titles), len(self.groups), len(self.statuses)}
-        if self.minors:
-            lengths.add(len(self.minors))
-        if len(lengths) != 1:
-            raise ValueError(f"codes, titles, groups, statuses and minors differ in length: {sorted(lengths)}")
-        if len(set(self.codes)) != len(self.codes):
-            raise ValueError("two occupations have the same code")
-        if self.minors == self._minors_of_codes():
-            object.__setattr__(self, "minors", ())
-
-    def _minors_of_codes(self) -> tuple[str, ...]:
-        """The first three digits of a code that is written like a SOC code; of any other state, its major group."""
-        pairs = zip(self.codes, self.groups, strict=True)
-        return tuple(code[:4] if SOC_CODE.fullmatch(code) else group for code, group in pairs)
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def group_index(self) -> tuple[IntArray, tuple[str, ...]]:
-        """Major groups as integers: int [K] into the sorted group names, and those names."""
-        names, index = np.unique(np.array(self.groups, dtype=str), return_inverse=True)
-        return index.astype(np.int64), tuple(str(name) for name in names)
-
-    def minor_index(self) -> IntArray:
-        """int64 [K]: minor groups as integers, each within one major group.
-
-        Without ``minors``, a code that is written like a SOC code ('dd-dddd') says its own by its first three digits;
-        any other state's is its major group.
-        """
-        told = self.minors or self._minors_of_codes()
-        pairs = [f"{group}\x00{minor}" for group, minor in zip(self.groups, told, strict=True)]
-        return np.unique(np.array(pairs, dtype=str), return_inverse=True)[1].astype(np.int64)
-
-    def has_status(self, *statuses: Status) -> BoolArray:
-        """bool [K]: whether each state has one of the statuses."""
-        return np.array([status in statuses for status in self.statuses], dtype=bool)
-
-    @property
-    def in_labor_force(self) -> BoolArray:
-        """bool [K]: employed or unemployed."""
-        return self.has_status(Status.EMPLOYED, Status.UNEMPLOYED)
-
-    @property
-    def out_of_labor_force(self) -> BoolArray:
-        """bool [K]: out of the labor force, or so in a survey that cannot tell it from unemployment.
-
-        Education is a status of its own and is neither.
-        """
-        return self.has_status(Status.OUT, Status.OUT_OR_UNEMPLOYED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +134,8 @@ class Panel:
 
     def select(self, persons: IntArray) -> Panel:
         """The panel of these persons (int [p], positions), in the order given."""
-        lengths = np.diff(self.offsets)[persons]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        shift = self.offsets[:-1][persons] - offsets[:-1]
-        records = np.arange(offsets[-1]) + np.repeat(shift, lengths)
+        records = self.records_of(persons)
+        offsets = np.concatenate([[0], np.cumsum(np.diff(self.offsets)[persons])]).astype(np.int64)
         return replace(
             self,
             persons=self.persons[persons],
@@ -229,6 +148,22 @@ class Panel:
             units=None if self.units is None else self.units[persons],
             strata=None if self.strata is None else self.strata[persons],
         )
+
+    def records_of(self, persons: IntArray) -> IntArray:
+        """int64 [r]: every record of these persons (int [p], positions), person by person in the order given."""
+        lengths = np.diff(self.offsets)[persons]
+        begin = np.cumsum(lengths) - lengths
+        records: IntArray = np.arange(int(lengths.sum())) + np.repeat(self.offsets[:-1][persons] - begin, lengths)
+        return records
+
+    def select_transitions(self, transitions: IntArray) -> tuple[Panel, IntArray]:
+        """The panel of the persons that these target records (int64 [n]) are of, and the records' positions in it."""
+        persons = np.unique(self.person[transitions])
+        return self.select(persons), np.searchsorted(self.records_of(persons), transitions)
+
+    def name_of(self, record: int) -> str:
+        """A record in words, for messages: "person P, year Y"."""
+        return f"person {self.persons[self.person[record]]}, year {self.year[record]}"
 
     def part(self, split: Split) -> Panel:
         """The persons of one split."""

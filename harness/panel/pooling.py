@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from harness.errors import RequestError
-from harness.panel.careers import SPLITS, Occupations, Panel
+from harness.panel.careers import SPLITS, Panel
+from harness.panel.occupations import Occupations
 from harness.types import IntArray
 
 

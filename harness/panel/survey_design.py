@@ -70,12 +70,12 @@ def _by_person(panel: Panel, name: str, option: str) -> StrArray:
     values = np.asarray(covariate.values)
     missing = np.isnan(values) if covariate.kind == "numeric" else values < 0
     if missing.any():
-        where = _where(panel, int(np.flatnonzero(missing)[0]))
+        where = panel.name_of(int(np.flatnonzero(missing)[0]))
         raise RequestError(f"{option} {name}: {where} has no value; every person was drawn in one")
     first = values[panel.offsets[:-1]]
     changed = np.flatnonzero(values != first[panel.person])
     if len(changed):
-        where = _where(panel, int(changed[0]))
+        where = panel.name_of(int(changed[0]))
         raise RequestError(
             f"{option} {name}: {where} has another value than in the years before; a person was drawn once, so the "
             "column must be the same in all of their records"
@@ -83,10 +83,6 @@ def _by_person(panel: Panel, name: str, option: str) -> StrArray:
     if covariate.kind == "categorical":
         return np.array(covariate.levels, dtype=str)[first.astype(np.int64)]
     return np.array([f"{value:g}" for value in first.tolist()], dtype=str)
-
-
-def _where(panel: Panel, record: int) -> str:
-    return f"person {panel.persons[panel.person[record]]}, year {panel.year[record]}"
 
 
 def _numbered(values: StrArray) -> IntArray:

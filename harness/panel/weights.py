@@ -77,7 +77,7 @@ def _require_weights(panel: Panel, column: str, values: FloatArray) -> None:
     others = len(bad) - 1
     more = f" (as {'has' if others == 1 else 'have'} {others:,} more)" if others else ""
     raise RequestError(
-        f"--weights {column}: person {panel.persons[panel.person[record]]}, year {panel.year[record]} has {what}"
+        f"--weights {column}: {panel.name_of(record)} has {what}"
         f"{more}; a weight is a finite number from zero up, zero for a record that is not to count"
     )
 

@@ -1,4 +1,4 @@
-"""What a run said of every transition at risk: what ensembles of finished runs are made from.
+"""The probability that a run gave to every transition at risk: ensembles of finished runs are made from these.
 
 Kept in the cache, one file a record, and never beside the records: these are published, what happened to a person in a
 survey is not.
@@ -27,13 +27,13 @@ from harness.stats.figures import Scores, gather
 from harness.system.files import replacing
 from harness.types import BoolArray, FloatArray, IntArray, StrArray
 
-SPLITS: tuple[Literal["valid", "test"], ...] = ("valid", "test")
+HELD_OUT: tuple[Literal["valid", "test"], ...] = ("valid", "test")  # the splits that predictions are kept of
 ROUNDING = 1e-5  # nats that a person's log-likelihood may differ from what the record kept of it, to six decimals
 
 
 @dataclass(frozen=True)
-class Said:
-    """What one run said of the n transitions at risk of one split, in the panel's order.
+class Predictions:
+    """The predictions of one run for the n transitions at risk of one split, in the panel's order.
 
     ids: str [P], the persons at risk. person: int64 [n], position among them. year: int32 [n], of the target record.
     log_prob: float64 [n], ln P(observed outcome). log_event, happened: float64 and bool [n], ln P(event) and whether it
@@ -55,10 +55,10 @@ class Said:
     slicing: Slicing | None = None
 
     @classmethod
-    def of(cls, task: Task, panel: Panel, scores: Scores, whole: Panel | None = None) -> Said:
-        """Of the scores of a whole split. RunError where they are not those of the transitions at risk in it.
+    def of(cls, task: Task, panel: Panel, scores: Scores, slicing: Slicing | None = None) -> Predictions:
+        """The predictions behind the scores of a whole split. RunError where these are of other transitions.
 
-        whole: the panel that the split is of, where what is known of the transitions is to be kept as well.
+        slicing: of the transitions at risk in the split, where what is known of each is to be kept as well.
         """
         transitions = task.transitions(panel)
         if not np.array_equal(panel.person[transitions], scores.person):
@@ -69,31 +69,45 @@ class Said:
         here, person = np.unique(scores.person, return_inverse=True)
         ids = panel.persons[here].astype(str)
         year = panel.year[transitions].astype(np.int32)
-        said = scores.log_prob, scores.log_event, scores.happened, scores.weight
-        known = {} if whole is None else _known(whole, panel, transitions, here)
-        return cls(ids, person.astype(np.int64), year, *said, **known)
+        known = {} if slicing is None else _known(panel, transitions, slicing, here)
+        return cls(
+            ids=ids,
+            person=person.astype(np.int64),
+            year=year,
+            log_prob=scores.log_prob,
+            log_event=scores.log_event,
+            happened=scores.happened,
+            weight=scores.weight,
+            **known,
+        )
 
     def scores(self) -> Scores:
-        """As ``harness.stats.figures`` takes them, with ``ids`` for the panel's persons."""
-        return Scores(len(self.ids), self.log_prob, self.person, self.log_event, self.happened, weight=self.weight)
+        """Scores as ``harness.stats.figures`` takes them, with ``ids`` for the panel's persons."""
+        return Scores(
+            persons=len(self.ids),
+            log_prob=self.log_prob,
+            person=self.person,
+            log_event=self.log_event,
+            happened=self.happened,
+            weight=self.weight,
+        )
 
     def evidence(self) -> EvidenceColumns:
-        """What a record keeps of it, ranks apart."""
+        """The evidence that a record keeps of them, ranks apart."""
         return freeze(gather(self.scores(), self.ids.tolist()))
 
     def counts(self) -> FloatArray:
-        """float64 [n]: what each transition counts for."""
+        """float64 [n]: the weight that each transition counts with."""
         return np.ones(len(self.person)) if self.weight is None else self.weight
 
-    def same_transitions(self, other: Said) -> bool:
-        """Whether both are of the same transitions, which count for the same and ended in the same."""
+    def same_transitions(self, other: Predictions) -> bool:
+        """True where both are of the same transitions, which count for the same and ended in the same."""
         names = ("ids", "person", "year", "happened", "weight")
         return all(_equal(getattr(self, name), getattr(other, name)) for name in names)
 
 
-def _known(whole: Panel, split: Panel, transitions: IntArray, here: IntArray) -> dict[str, Any]:
-    """What is known of the transitions of a split, beside the outcome's probability; here: the persons at risk."""
-    slicing = Slicing.of(whole, split, transitions)
+def _known(split: Panel, transitions: IntArray, slicing: Slicing, here: IntArray) -> dict[str, Any]:
+    """Fields on the transitions of a split, beside their probabilities. here: positions of the persons at risk."""
     return {
         "origin": split.origin(transitions).astype(np.int32),
         "state": split.state[transitions].astype(np.int32),
@@ -107,16 +121,14 @@ def _equal(mine: Any, other: Any) -> bool:
 
 
 def path_of(cache: Path, record_id: str) -> Path:
-    """Where the cache keeps what a run said."""
+    """The file of a run's predictions in the cache, there or not."""
     return cache / "probabilities" / f"{record_id}.npz"
 
 
 def covers_valid(cache: Path, record: Record) -> bool:
-    """Whether what the cache keeps of a run is of the validation split too: of a run always, of what was submitted
-    where the file said something of it. A file that cannot be read counts, so that reading it says what is wrong.
+    """True where the cache keeps predictions of the validation split too: of a run once a mixture has asked for them,
+    of a submission where its file covered it. A file that cannot be read counts, so that reading it says what is wrong.
     """
-    if not is_submitted(record):
-        return True
     try:
         with ZipFile(path_of(cache, record.id)) as file:
             return any(name.startswith("valid.") for name in file.namelist())
@@ -124,15 +136,15 @@ def covers_valid(cache: Path, record: Record) -> bool:
         return True
 
 
-def save(cache: Path, record: Record, said: Mapping[str, Said]) -> None:
-    """Keep what a run said of the test split, and of the validation split where that is there; whole or not at all.
+def save(cache: Path, record: Record, predictions: Mapping[str, Predictions]) -> None:
+    """Keep predictions of the test split, and of the validation split where they are there; whole or not at all.
 
     RunError where the cache cannot be written.
     """
     path = path_of(cache, record.id)
     content: dict[str, Any] = {"about": np.array(json.dumps(_about(record)))}
-    for split, of in said.items():
-        for field in fields(Said):
+    for split, of in predictions.items():
+        for field in fields(Predictions):
             values = getattr(of, field.name)
             if isinstance(values, Slicing):
                 content |= {f"{split}.{name}": array for name, array in _of_slicing(values).items()}
@@ -148,8 +160,8 @@ def save(cache: Path, record: Record, said: Mapping[str, Said]) -> None:
         ) from error
 
 
-def load(cache: Path, record: Record) -> dict[str, Said]:
-    """What the record's run said of the transitions at risk, 'valid' and 'test'; of a submission perhaps 'test' alone.
+def load(cache: Path, record: Record) -> dict[str, Predictions]:
+    """The predictions of the record's run: 'test', and 'valid' where the cache has them (``covers_valid``).
 
     RequestError where the cache does not hold it, where the file is damaged or another run's, and where it does not
     add up to the record's evidence.
@@ -161,19 +173,19 @@ def load(cache: Path, record: Record) -> dict[str, Said]:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
         about = json.loads(str(content.pop("about")))
-        lacks_valid = is_submitted(record) and not any(name.startswith("valid.") for name in content)
-        said: dict[str, Said] = {split: _read(content, split) for split in (SPLITS[1:] if lacks_valid else SPLITS)}
+        splits = [split for split in HELD_OUT if split == "test" or any(n.startswith(f"{split}.") for n in content)]
+        predictions: dict[str, Predictions] = {split: _read(content, split) for split in splits}
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         why = "no file of arrays" if "pickle" in str(error) else error  # numpy goes on to say how to trust it
         raise RequestError(f"{path}: damaged ({why}); remove it and run it again") from error
     if about != _about(record):
         raise RequestError(f"{path}: says it is of {about}, not of {_about(record)}; remove it and run it again")
-    if not _adds_up(said["test"].evidence(), record.evidence):
+    if not _adds_up(predictions["test"].evidence(), record.evidence):
         raise RequestError(
             f"{path}: its probabilities do not add up to the evidence of record {record.id}, so one of the two files "
             "was changed; run it again with --force"
         )
-    return said
+    return predictions
 
 
 def _about(record: Record) -> dict[str, Any]:
@@ -206,22 +218,22 @@ def _slicing(columns: dict[str, Any]) -> Slicing | None:
     return None if group is None else Slicing(levels, group)
 
 
-def _read(content: Mapping[str, Any], split: str) -> Said:
-    """ValueError or KeyError where the arrays are no ``Said``."""
+def _read(content: Mapping[str, Any], split: str) -> Predictions:
+    """The predictions of one split. ValueError or KeyError where the arrays are none."""
     columns = {name.split(".", 1)[1]: values for name, values in content.items() if name.startswith(f"{split}.")}
     missing = {"ids", "person", "year", "log_prob"} - set(columns)
     if missing:
         raise ValueError(f"no {', '.join(sorted(missing))} of the {split} split")
     slicing = _slicing(columns)
-    said = Said(**{field.name: columns.get(field.name) for field in fields(Said)} | {"slicing": slicing})  # type: ignore[arg-type]
+    made = Predictions(**{field.name: columns.get(field.name) for field in fields(Predictions)} | {"slicing": slicing})  # type: ignore[arg-type]
     lengths = {len(values) for name, values in columns.items() if name not in ("ids", "titles")}
     if slicing is not None:
         lengths |= {len(levels.of) for levels in slicing.levels.values()}
-    if len(lengths) != 1 or (len(said.person) and not 0 <= said.person.min() <= said.person.max() < len(said.ids)):
+    if len(lengths) != 1 or (len(made.person) and not 0 <= made.person.min() <= made.person.max() < len(made.ids)):
         raise ValueError(f"the columns of the {split} split do not fit one another")
-    if not np.isfinite(said.log_prob).all():
+    if not np.isfinite(made.log_prob).all():
         raise ValueError(f"a log-probability of the {split} split is not finite")
-    return said
+    return made
 
 
 def _adds_up(mine: EvidenceColumns, kept: EvidenceColumns) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+import os
+import platform
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -13,6 +15,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from harness.records.evidence import Closed, EvidenceColumns, Slices
 from harness.stats.figures import METRICS, Evidence, Metric
+from harness.system.machine import versions
 
 SCHEMA_VERSION: Literal[1] = 1
 OPTIONAL_REQUESTS = ("train_also", "pretrain", "train_persons")  # of a configuration
@@ -101,7 +104,7 @@ class Mass(Closed):
 
 
 class Measured(Closed):
-    """What one run on one machine cost; the only part of a record that differs between two identical runs."""
+    """The cost and the machine of one run; the only part of a record that differs between two identical runs."""
 
     fit_seconds: float
     score_seconds: float
@@ -112,6 +115,33 @@ class Measured(Closed):
     versions: dict[str, str]
     started: datetime
     finished: datetime
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        fit_seconds: float,
+        score_seconds: float,
+        peak_memory_mb: float,
+        started: datetime,
+        device: str = "cpu",
+        needs: Sequence[str] = (),
+    ) -> Measured:
+        """A run on this machine that ends now.
+
+        needs: modules, beside Python, numpy and the harness, whose versions are told.
+        """
+        return cls(
+            fit_seconds=round(fit_seconds, 2),
+            score_seconds=round(score_seconds, 2),
+            peak_memory_mb=round(peak_memory_mb, 1),
+            device=device,
+            cpu_count=os.cpu_count() or 1,
+            platform=f"{platform.system()} {platform.machine()}",
+            versions=versions(needs),
+            started=started,
+            finished=now(),
+        )
 
 
 class Head(Closed):

@@ -17,12 +17,13 @@ from harness.stats.figures import Evidence, Metric, Scores, gather
 from harness.types import FloatArray, IntArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scored:
-    """One task's scores, and all that a record says beside them.
+    """One task's scores, and everything else that its record holds.
 
     panel: the whole panel whose test split was scored. scores: of its transitions at risk, in the panel's order.
-    sums_to_one, knows_truth: as ``ModelSpec`` has them (``simulated_only``). facts: JSON-able.
+    sums_to_one, knows_truth: as ``ModelSpec`` has them (``simulated_only``). facts: JSON-able. slicing: of these
+    transitions, where it is there already; made where None.
     """
 
     configuration: Configuration
@@ -34,13 +35,14 @@ class Scored:
     sums_to_one: bool = True
     knows_truth: bool = False
     mass: Mass | None = None
+    slicing: Slicing | None = None
 
 
 def record_of(scored: Scored, further: Iterable[Metric] = ()) -> Record:
     """The record; figures are computed from the evidence as the record keeps it. further: metrics of plugins."""
     test = scored.panel.part("test")
     evidence = _drawn(gather(scored.scores, test.persons.tolist()), test)
-    transitions = scored.task.transitions(test)
+    slicing = scored.slicing or Slicing.of(scored.panel, test, scored.task.transitions(test))
     record = Record(
         id=scored.configuration.id(),
         configuration=scored.configuration,
@@ -52,7 +54,7 @@ def record_of(scored: Scored, further: Iterable[Metric] = ()) -> Record:
         mass=scored.mass,
         measured=scored.measured,
         evidence=freeze(evidence),
-        slices=Slicing.of(scored.panel, test, transitions).parts(scored.scores),
+        slices=slicing.parts(scored.scores),
     )
     return record.model_copy(update={"figures": figures(record, further)})
 

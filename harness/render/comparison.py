@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.boards.compare import Apart, Compared
-from harness.boards.transitions import Differing, Kind, Transition
+from harness.boards.transitions import DifferingTransitions, TransitionDifference, TransitionKind
 from harness.render.boards.sections import Section
 from harness.render.boards.table import NONE, with_error
 from harness.render.estimates import cell
@@ -99,7 +99,7 @@ def moves(levels: Sequence[Apart]) -> str | None:
     return f"of the difference, in nats per transition: {', '.join(parts)}" if parts else None
 
 
-def summary(found: Differing) -> str:
+def summary(found: DifferingTransitions) -> str:
     """How many transitions each run said more of, and what that comes to."""
     return (
         f"B says more of what happened at {found.better:,} transitions ({found.gained:+,.1f} nats), A at "
@@ -107,7 +107,7 @@ def summary(found: Differing) -> str:
     )
 
 
-def kinds(found: Differing, binary: bool, weighted: bool) -> Section | None:
+def kinds(found: DifferingTransitions, binary: bool, weighted: bool) -> Section | None:
     """The kinds of transitions that add most to the difference; None where there are none to show."""
     rows = [*found.kinds_for_other, *found.kinds_for_first]
     if not rows:
@@ -131,13 +131,13 @@ def _times(weighted: bool) -> str:
     return " times the weight" if weighted else ""
 
 
-def _kind(row: Kind) -> tuple[str, ...]:
+def _kind(row: TransitionKind) -> tuple[str, ...]:
     happened = "(stays)" if row.origin == row.outcome else row.outcome
     probabilities = probability(row.p_first), probability(row.p_other)
     return row.origin, happened, f"{row.transitions:,}", *probabilities, f"{row.difference:+.2f}"
 
 
-def transitions(found: Differing, weighted: bool) -> Section | None:
+def transitions(found: DifferingTransitions, weighted: bool) -> Section | None:
     """The single transitions on which the runs differ most; None where there are none to show."""
     rows = [*found.for_other, *found.for_first]
     if not rows:
@@ -154,12 +154,12 @@ def transitions(found: Differing, weighted: bool) -> Section | None:
     )
 
 
-def _who(row: Transition) -> tuple[str, ...]:
+def _who(row: TransitionDifference) -> tuple[str, ...]:
     happened = "(stays)" if row.state is not None and row.origin == row.state else row.state or NONE
     return row.person, str(row.year), row.age or NONE, row.origin or NONE, happened
 
 
-def _said(row: Transition) -> tuple[str, ...]:
+def _said(row: TransitionDifference) -> tuple[str, ...]:
     return probability(row.p_first), probability(row.p_other), f"{row.difference:+.2f}"
 
 

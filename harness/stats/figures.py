@@ -6,7 +6,7 @@ That is what a record file keeps, so every figure can be recomputed from the fil
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ class Scores:
 
     log_prob: float64 [n], ln P(observed outcome). person: int64 [n], position among the panel's persons.
     log_event, happened: float64 and bool [n], binary tasks only. rank: int64 [n], place of the observed outcome, 1 the
-    likeliest; log_likeliest: float64 [n], ln P of that one; only where whole rows were asked for. log_prob_open:
+    likeliest; log_likeliest: float64 [n], ln P of that one; only where whole rows were asked for. log_prob_unnormalized:
     float64 [n], ``log_prob`` before rows were renormalised; mass_low, mass_high: float64 [n], bounds on the sum of each
     row; only where they were. weight: float64 [n], what each transition counts for; one where None. No other column is
     multiplied by it.
@@ -39,11 +39,29 @@ class Scores:
     log_event: FloatArray | None = None
     happened: BoolArray | None = None
     rank: IntArray | None = None
-    log_prob_open: FloatArray | None = None
+    log_prob_unnormalized: FloatArray | None = None
     mass_low: FloatArray | None = None
     mass_high: FloatArray | None = None
     weight: FloatArray | None = None
     log_likeliest: FloatArray | None = None
+
+    @classmethod
+    def concat(cls, persons: int, parts: Sequence[Scores]) -> Scores:
+        """The transitions of all parts, one part after another; none where there are no parts.
+
+        persons: how many the panel has, into which ``person`` of every part points. ValueError where one part has a
+        column that another one lacks.
+        """
+        if not parts:
+            return cls(persons, np.zeros(0), np.zeros(0, dtype=np.int64))
+        columns: dict[str, Any] = {}
+        for name in (field.name for field in fields(cls) if field.name != "persons"):
+            values = [getattr(part, name) for part in parts]
+            absent = sum(value is None for value in values)
+            if absent not in (0, len(values)):
+                raise ValueError(f"{len(values) - absent} of {len(values)} parts have {name}, and the others have not")
+            columns[name] = None if absent else np.concatenate(values)
+        return cls(persons, **columns)
 
 
 @dataclass(frozen=True)
@@ -95,7 +113,7 @@ class Metric:
 
 def gather(scores: Scores, ids: list[str]) -> Evidence:
     """Sum scores by person. ids: the P person ids that ``scores.person`` points into."""
-    scores = _that_count(scores)
+    scores = _nonzero_weight(scores)
     n = np.bincount(scores.person, minlength=scores.persons)
     here = np.flatnonzero(n)
 
@@ -127,7 +145,7 @@ def gather(scores: Scores, ids: list[str]) -> Evidence:
         cells=cells,
         event_counts=events,
         other_counts=others,
-        log_likelihood_open=None if scores.log_prob_open is None else by_person(scores.log_prob_open),
+        log_likelihood_open=None if scores.log_prob_unnormalized is None else by_person(scores.log_prob_unnormalized),
         weight=None if scores.weight is None else by_person(np.ones(len(scores.person))),
         likeliest_cells=likeliest[0],
         likeliest_right=likeliest[1],
@@ -143,7 +161,7 @@ def counting(scores: Scores) -> BoolArray:
     return np.asarray((scores.weight > 0) & (np.round(total, DECIMALS) > 0)[scores.person], dtype=bool)
 
 
-def _that_count(scores: Scores) -> Scores:
+def _nonzero_weight(scores: Scores) -> Scores:
     """Without transitions of weight zero, and without persons whose weights are zero as record files keep them."""
     if scores.weight is None:
         return scores
@@ -237,18 +255,25 @@ def calibration_table(evidence: Evidence) -> tuple[FloatArray, IntArray | FloatA
     return None
 
 
-def _of_calibration(part: int) -> Callable[[Evidence], float | None]:
-    """The slope (1) or the intercept (0) of ``harness.stats.calibration``, of the table of cells."""
+def calibration_slope(evidence: Evidence) -> float | None:
+    """Cox's slope of the probabilities in the evidence; None without them, or where they have none."""
+    line = _calibration_line(evidence)
+    return None if line is None else round(line[1], DECIMALS) + 0.0  # 0.0 and not -0.0
 
-    def compute(evidence: Evidence) -> float | None:
-        table = calibration_table(evidence)
-        if table is None:
-            return None
-        inside = np.clip(table[0], 0.5 / GRID, 1 - 0.5 / GRID)  # half a cell inside, where log-odds are finite
-        line = calibration(inside, table[1], table[2])
-        return None if line is None else round(line[part], DECIMALS) + 0.0  # 0.0 and not -0.0
 
-    return compute
+def calibration_intercept(evidence: Evidence) -> float | None:
+    """Cox's intercept, as ``calibration_slope``."""
+    line = _calibration_line(evidence)
+    return None if line is None else round(line[0], DECIMALS) + 0.0
+
+
+def _calibration_line(evidence: Evidence) -> tuple[float, float] | None:
+    """Intercept and slope of ``harness.stats.calibration``, of the table of cells."""
+    table = calibration_table(evidence)
+    if table is None:
+        return None
+    inside = np.clip(table[0], 0.5 / GRID, 1 - 0.5 / GRID)  # half a cell inside, where log-odds are finite
+    return calibration(inside, table[1], table[2])
 
 
 def calibration_error(evidence: Evidence) -> float | None:
@@ -266,7 +291,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("auc", "higher", auc),
     Metric("log_loss", "lower", log_loss),
     Metric("brier", "lower", brier_score),
-    Metric("calibration_slope", "nearer one", _of_calibration(1)),
-    Metric("calibration_intercept", "nearer zero", _of_calibration(0)),
+    Metric("calibration_slope", "nearer one", calibration_slope),
+    Metric("calibration_intercept", "nearer zero", calibration_intercept),
     Metric("calibration_error", "lower", calibration_error),
 )

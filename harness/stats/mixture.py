@@ -26,7 +26,7 @@ SUFFICIENT = 1e-4  # share of the promised gain that a step must bring (Armijo)
 
 
 @dataclass(frozen=True)
-class Weights:
+class MixtureWeights:
     """values: float64 [M], zero or more, summing to one. gap: nats per transition that no other weights can gain."""
 
     values: FloatArray
@@ -41,7 +41,7 @@ def log_mixture(log_prob: FloatArray, weights: FloatArray) -> FloatArray:
     return np.asarray(np.minimum(top + np.log(np.exp(inside - top[:, None]) @ weights[used]), 0.0), dtype=np.float64)
 
 
-def best_weights(log_prob: FloatArray, counts: FloatArray) -> Weights:
+def best_weights(log_prob: FloatArray, counts: FloatArray) -> MixtureWeights:
     """The weights that maximise the sum of counts times ln P_mix, to within ``GAP`` nats per transition.
 
     log_prob: float64 [n, M], finite. counts: float64 [n], what each transition counts for, zero or more, not all zero.
@@ -58,7 +58,7 @@ def best_weights(log_prob: FloatArray, counts: FloatArray) -> Weights:
     for _ in range(NEWTON_STEPS):
         gap = float(_gains(relative, share, values).max()) - 1
         if gap <= GAP:
-            return Weights(values, max(gap, 0.0))
+            return MixtureWeights(values, max(gap, 0.0))
         values = _normalised(_newton(relative, share, values))
     raise RunError(
         f"the weights of {len(values)} runs could not be found: after {NEWTON_STEPS} steps others may still gain "

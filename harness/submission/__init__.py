@@ -7,8 +7,6 @@ asks any model, so that clipping, precision and coarsening are the same.
 from __future__ import annotations
 
 import hashlib
-import os
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +19,18 @@ from harness.model.checked import score
 from harness.model.contract import Context, Estimator, Model, ModelSpec, OutcomeModel, take_states
 from harness.model.task import Event, Task
 from harness.panel.careers import SPLITS, Panel
-from harness.records import predictions as probabilities
 from harness.records.kinds import MIX
-from harness.records.predictions import Said
+from harness.records.predictions import Predictions, save
 from harness.records.record import Configuration, Measured, Record, now
 from harness.records.recording import Scored, record_of
+from harness.records.slices import Slicing
 from harness.registry import Registry
 from harness.runs.execute import Workshop
 from harness.runs.run import panel_facts
 from harness.submission.answers import Answers, read_answers
 from harness.submission.layout import Layout, layout_of
 from harness.submission.places import Wanted
-from harness.system.machine import Cost, measured, versions
+from harness.system.machine import Cost, measured
 from harness.types import FloatArray, IntArray
 
 CODE = "submitted"  # in place of the version of the code that made the probabilities, which nobody here knows
@@ -52,6 +50,16 @@ class Submission:
     columns: Mapping[str, str]
     log: bool = False
     floor: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _FileRead:
+    """A submitted file, read and checked. parameters: how it was read, JSON-able. cost: of reading it."""
+
+    name: str
+    answers: Answers
+    parameters: Mapping[str, Any]
+    cost: Cost
 
 
 def check(submission: Submission, registry: Registry) -> None:
@@ -91,7 +99,8 @@ def submitted(submission: Submission, tasks: Sequence[Task], panel: Panel, works
         "floor": submission.floor,
     }
     for task in tasks:
-        record = _score(submission.name, task, panel, (answers, parameters, reading), workshop)
+        file = _FileRead(submission.name, answers, parameters, reading)
+        record = _score(file, task, panel, workshop)
         workshop.store.write(record)
         yield record
 
@@ -120,45 +129,52 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _score(
-    name: str, task: Task, panel: Panel, read: tuple[Answers, dict[str, Any], Cost], workshop: Workshop
-) -> Record:
-    answers, parameters, reading = read
-    spec, model, started = _spec(name, task, answers), _model(task, answers), now()
+def _score(file: _FileRead, task: Task, panel: Panel, workshop: Workshop) -> Record:
+    answers, started = file.answers, now()
+    spec, model = _spec(file.name, task, answers), _model(task, answers)
     test, valid = panel.part("test"), panel.part("valid")
     with measured() as cost:
         scores = score(spec, model, task, test, workshop.progress)
-    configuration = Configuration(
+    slicing = Slicing.of(panel, test, task.transitions(test))
+    scored = Scored(
+        configuration=_configuration(file, task, panel),
+        task=task,
+        panel=panel,
+        scores=scores,
+        measured=Measured.of(
+            fit_seconds=0.0,
+            score_seconds=file.cost.seconds + cost.seconds,
+            peak_memory_mb=max(file.cost.peak_memory_mb, cost.peak_memory_mb),
+            needs=("pyarrow",),
+            started=started,
+        ),
+        facts={"submitted": True},
+        slicing=slicing,
+    )
+    record = record_of(scored, workshop.registry.all_metrics)
+    predictions = {"test": Predictions.of(task, test, scores, slicing)}
+    if answers.covers_valid:
+        on_valid = score(spec, model, task, valid, workshop.progress, ranks=False)
+        predictions["valid"] = Predictions.of(task, valid, on_valid)
+    save(workshop.cache, record, predictions)
+    return record
+
+
+def _configuration(file: _FileRead, task: Task, panel: Panel) -> Configuration:
+    floor = file.parameters["floor"]
+    return Configuration(
         task=task.key,
         task_version=task.version,
-        model=name,
-        parameters=parameters,
-        changed={"floor": parameters["floor"]} if parameters["floor"] else {},
+        model=file.name,
+        parameters=dict(file.parameters),
+        changed={"floor": floor} if floor else {},
         panel=panel_facts(panel),
         seed=0,
         code=CODE,
     )
-    took = Measured(
-        fit_seconds=0.0,
-        score_seconds=round(reading.seconds + cost.seconds, 2),
-        peak_memory_mb=round(max(reading.peak_memory_mb, cost.peak_memory_mb), 1),
-        device="cpu",
-        cpu_count=os.cpu_count() or 1,
-        platform=f"{platform.system()} {platform.machine()}",
-        versions=versions(("pyarrow",)),
-        started=started,
-        finished=now(),
-    )
-    further = [entry.item for entry in workshop.registry.metrics.values()]
-    record = record_of(Scored(configuration, task, panel, scores, took, {"submitted": True}), further)
-    said = {"test": Said.of(task, test, scores, panel)}
-    if answers.covers_valid:
-        said["valid"] = Said.of(task, valid, score(spec, model, task, valid, workshop.progress, ranks=False))
-    probabilities.save(workshop.cache, record, said)
-    return record
 
 
-class _Read(Estimator):
+class _FileModel(Estimator):
     """What both kinds of answers share: they are neither fitted nor kept."""
 
     def __init__(self, answers: Answers) -> None:
@@ -178,14 +194,14 @@ class _Read(Estimator):
         raise RunError("probabilities that were submitted are read from their file: there is no fit behind them")
 
 
-class _States(_Read, Model):
+class _StatesOfFile(_FileModel, Model):
     """Whole rows of a file."""
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
         return take_states(self.answers.of(panel, transitions), states)
 
 
-class _Event(_Read, OutcomeModel):
+class _EventOfFile(_FileModel, OutcomeModel):
     """An event's probabilities of a file."""
 
     def log_event(self, panel: Panel, transitions: IntArray) -> FloatArray:
@@ -193,10 +209,10 @@ class _Event(_Read, OutcomeModel):
 
 
 def _model(task: Task, answers: Answers) -> Estimator:
-    return _Event(answers) if answers.is_event else _States(answers)
+    return _EventOfFile(answers) if answers.is_event else _StatesOfFile(answers)
 
 
 def _spec(name: str, task: Task, answers: Answers) -> ModelSpec:
     """As contracts are checked by; nothing of it is registered."""
-    predicts = task.name if answers.is_event else None
+    only_task = task.name if answers.is_event else None
     return ModelSpec(name, "probabilities that were submitted", lambda _: _model(task, answers), only_task=only_task)

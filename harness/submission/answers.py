@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import RequestError
-from harness.model.checked import TOLERANCE
+from harness.model.checked import CONTRACT_TOLERANCE
 from harness.panel.careers import Panel
 from harness.submission.layout import Layout
 from harness.submission.places import Places, Wanted, where
@@ -67,12 +67,12 @@ def _logarithms(layout: Layout, panel: Panel, records: IntArray, values: FloatAr
         log_prob = np.minimum(values, 0.0) if layout.log else np.log(np.minimum(values, 1.0))
     if not is_event:
         total = np.exp(log_prob).sum(axis=1)
-        wrong = np.flatnonzero(np.abs(total - 1) > TOLERANCE)
+        wrong = np.flatnonzero(np.abs(total - 1) > CONTRACT_TOLERANCE)
         if len(wrong):
             more = f" (and of {len(wrong) - 1:,} more of {len(total):,} transitions not to 1)" if len(wrong) > 1 else ""
             raise RequestError(
                 f"{layout.path.name}: the probabilities of {where(panel, records[wrong[0]])} sum to "
-                f"{total[wrong[0]]:.6f}{more}; those of all states sum to 1, within {TOLERANCE:g}"
+                f"{total[wrong[0]]:.6f}{more}; those of all states sum to 1, within {CONTRACT_TOLERANCE:g}"
             )
     if floor:
         shares = np.exp(log_prob) if is_event else np.exp(log_prob) / total[:, None]

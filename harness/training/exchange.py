@@ -9,9 +9,13 @@ does the share, and the last epochs read careers as they are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
-from harness.panel.careers import Occupations, Panel, Status
+from harness.panel.careers import Panel
+from harness.panel.occupations import Occupations, Status
 from harness.types import IntArray
 
 PERSONS = 1024  # whose exchanges are drawn at a time: memory is this many times the states
@@ -24,6 +28,26 @@ def require_shares(within: float | None, across: float | None) -> None:
             f"exchange={within or 0:g} and exchange_across={across or 0:g} are shares of the same careers: set them so "
             "that they sum to at most 1"
         )
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """The exchanges of a training, epoch by epoch, each the same whenever it is asked for.
+
+    within, across: shares of careers whose occupations are exchanged within their major group, and for any other.
+    """
+
+    within: float
+    across: float
+    seed: int
+
+    def states(self, panels: Sequence[Panel], epoch: int, strength: float) -> list[IntArray] | None:
+        """int32 [N] of each panel, or None where no career is exchanged. strength: what is left of the shares, 0-1."""
+        within, across = strength * self.within, strength * self.across
+        if within + across == 0.0:
+            return None
+        rng = np.random.default_rng((self.seed, epoch))
+        return [exchanged(panel, within, across, rng) for panel in panels]
 
 
 def exchanged(panel: Panel, within: float, across: float, rng: np.random.Generator) -> IntArray:

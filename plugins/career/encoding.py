@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import RequestError, did_you_mean
-from harness.features.catalogue import Design, build, covariate_labels
+from harness.features.catalogue import FeatureTable, build, covariate_labels
 from harness.panel import Panel
 from harness.types import FloatArray, IntArray
 
@@ -43,7 +43,7 @@ class Column:
             parts = tuple(f"{low} to {high}" for low, high in pairwise(ends))
         return tuple(f"{self.name}: {part}" for part in ("missing", *parts))
 
-    def encode(self, design: Design) -> FloatArray:
+    def encode(self, design: FeatureTable) -> FloatArray:
         """float32 [n, len(labels)]"""
         values = design[self.name]
         out = np.zeros((len(values), len(self.labels)), dtype=np.float32)
@@ -63,7 +63,7 @@ class Column:
             out[:, 1:] = np.where(missing[:, None], 0.0, share)
         return out
 
-    def fitting(self, design: Design) -> Column | None:
+    def fitting(self, design: FeatureTable) -> Column | None:
         """This column, stretched to tell a panel's values apart; None where the panel has something else by its name.
 
         What lies beyond its ends is new, and everything between them means what it meant.
@@ -138,7 +138,7 @@ def require_levels(panel: Panel, ordered: Sequence[str]) -> None:
             raise RequestError(f"ordered: the panel has no categorical covariate '{name}'; {hint}")
 
 
-def _column(design: Design, name: str, ordered: bool) -> Column:
+def _column(design: FeatureTable, name: str, ordered: bool) -> Column:
     feature, values = design.features[name], design[name]
     if feature.values == "level":
         return Column(name, feature.levels, tuple(float(k) for k in range(len(feature.levels))) if ordered else ())

@@ -6,25 +6,30 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from harness.features.frequencies import entry_shares
 from harness.model import Context, Model, take_states
 from harness.panel import Panel
+from harness.plugins.career.encoding import Encoding, require_levels
 from harness.plugins.career.features import names_of
+from harness.plugins.career.files import ABOUT, read_network, write_network
+from harness.plugins.career.layers import Reader
+from harness.plugins.career.network import Network
 from harness.plugins.career.params import FamilyParams, TitlesParams
+from harness.plugins.career.plans import given_of, plan_of, recipe_of, schedule_of
+from harness.plugins.career.pretrain import PretrainedNetwork, begin_from, matched, pretrained
+from harness.plugins.career.start import start_of
+from harness.plugins.career.titles import title_vectors
+from harness.plugins.career.tokens import AT_ONCE, Tokens
+from harness.plugins.career.train import CareerTrainee
+from harness.training.loop import TrainingResult
+from harness.training.loop import train as train_network
 from harness.types import FloatArray, IntArray
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from harness.plugins.career.encoding import Encoding
-    from harness.plugins.career.layers import Reader
-    from harness.plugins.career.network import Network
-    from harness.plugins.career.pretrain import Base
-    from harness.plugins.career.train import Fit
 
 ENTRY, FACTS = "entry.npz", "facts.json"
 
@@ -41,16 +46,6 @@ class CareerModel(Model):
         self._facts: dict[str, Any] = {}
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        import torch
-
-        from harness.plugins.career.encoding import Encoding, require_levels
-        from harness.plugins.career.network import Network
-        from harness.plugins.career.plans import given_of, plan_of, schedule_of
-        from harness.plugins.career.start import start_of
-        from harness.plugins.career.tokens import Tokens
-        from harness.plugins.career.train import Careers
-        from harness.plugins.career.train import train as train_network
-
         p = self.params
         self._network = self._encoding = None
         self._entry = np.log(entry_shares(train))
@@ -68,26 +63,24 @@ class CareerModel(Model):
         told = {} if base is None else self._begun_from(base, network, encoding, train)
         schedule = schedule_of(p, tuned=base is not None)
         tokens, watched = (Tokens.of(panel, encoding) for panel in (train, valid))
-        fit = train_network(network, Careers(train, tokens, schedule, context.seed), watched, context, "training")
+        trainee = CareerTrainee(network, train, tokens, watched, schedule, context)
+        fit = train_network(trainee, schedule, context, "training")
         if fit.best == 0:
             context.progress.note("no epoch was better on the validation split than the start, which is kept")
         self._network, self._encoding = network, encoding
         self._facts = {**_facts(network, fit), **told}
 
-    def _base(self, context: Context) -> Base | None:
-        """What was learned from resumes, if any are asked for."""
-        from harness.plugins.career.plans import recipe_of
-        from harness.plugins.career.pretrain import base_of
-
+    def _base(self, context: Context) -> PretrainedNetwork | None:
+        """A network that has learned from resumes, if any are asked for."""
         if context.resumes is None:
             return None
         recipe = recipe_of(self.params, self.reader)
-        return base_of(recipe, context.resumes, self._titles(context.resumes, context), context)
+        return pretrained(recipe, context.resumes, self._titles(context.resumes, context), context)
 
-    def _begun_from(self, base: Base, network: Network, encoding: Encoding, train: Panel) -> dict[str, Any]:
+    def _begun_from(
+        self, base: PretrainedNetwork, network: Network, encoding: Encoding, train: Panel
+    ) -> dict[str, Any]:
         """Facts of it."""
-        from harness.plugins.career.pretrain import begin_from, matched
-
         states = matched(train.occupations, base.occupations, self.params.pretrain_match)
         begin_from(base, network, encoding, train.occupations, states)
         return {
@@ -99,10 +92,6 @@ class CareerModel(Model):
 
     def _titles(self, panel: Panel, context: Context) -> Tensor | None:
         """float32 [K, e] where the parameters name an encoder."""
-        import torch
-
-        from harness.plugins.career.titles import title_vectors
-
         if not isinstance(self.params, TitlesParams):
             return None
         like = None if context.resumes is None else context.resumes.occupations.titles
@@ -122,15 +111,8 @@ class CareerModel(Model):
 
     def _rows(self, panel: Panel, transitions: IntArray) -> FloatArray:
         """float32 [n, K] of transitions that have an origin, in any order."""
-        import torch
-
-        from harness.plugins.career.tokens import AT_ONCE, Tokens
-
         network, encoding = self._fitted()
-        persons = np.unique(panel.person[transitions])
-        part = panel.select(persons)
-        shift = panel.offsets[:-1][persons] - part.offsets[:-1]
-        own = transitions - shift[np.searchsorted(persons, panel.person[transitions])]
+        part, own = panel.select_transitions(transitions)
         wanted = np.searchsorted(part.transitions, own)  # its place among the tokens
         tokens = Tokens.of(part, encoding)
         device = str(next(network.parameters()).device)
@@ -151,16 +133,12 @@ class CareerModel(Model):
         return self._network, self._encoding
 
     def save(self, folder: Path) -> None:
-        from harness.plugins.career.files import write_network
-
         np.savez(folder / ENTRY, log_prob=self._entry)
         (folder / FACTS).write_text(json.dumps(self._facts), encoding="utf-8")
         if self._network is not None and self._encoding is not None:
             write_network(folder, self._network, self._encoding, {})
 
     def load(self, folder: Path) -> None:
-        from harness.plugins.career.files import ABOUT, read_network
-
         with np.load(folder / ENTRY, allow_pickle=False) as stored:
             self._entry = stored["log_prob"]
         self._facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
@@ -172,7 +150,7 @@ class CareerModel(Model):
         return self._facts
 
 
-def _facts(network: Network, fit: Fit) -> dict[str, Any]:
+def _facts(network: Network, fit: TrainingResult) -> dict[str, Any]:
     return {
         "parameters_trained": sum(p.numel() for p in network.parameters()),
         "epochs": fit.epochs,

@@ -22,7 +22,7 @@ from harness.errors import RequestError
 from harness.estimation.samples import Outcomes, coarse_groups, counting
 from harness.estimation.staged import LARGEST_LOG_ODDS
 from harness.estimation.transition_model import require_states
-from harness.features.catalogue import build
+from harness.features.catalogue import FeatureTable, build
 from harness.features.contexts import Contexts
 from harness.features.pairs import Inputs
 from harness.model import Context, OutcomeModel, Table
@@ -69,15 +69,17 @@ class GbmEvent(OutcomeModel):
                 f"'{self.question.task}' has nothing to be fitted on"
             )
         self.codes, self.group = train.occupations.codes, coarse_groups(train)
-        self.contexts = Contexts.fit(build(train, at_risk), train.n_states)
+        table = build(train, at_risk)
+        self.contexts = Contexts.fit(table, train.n_states)
         with context.progress.bar(f"gbm: {self.question.event}", None):
-            samples = self._outcomes(train), self._outcomes(valid)
+            samples = self._outcomes(train, table), self._outcomes(valid)
             self.binary.fit(samples, self.contexts, self.group, context.seed)
         self.chosen = {"strength": self.binary.strength, "rounds": self.binary.trees.rounds}
 
-    def _outcomes(self, panel: Panel) -> Outcomes:
+    def _outcomes(self, panel: Panel, table: FeatureTable | None = None) -> Outcomes:
+        """The transitions at risk and their outcomes. table: their features, where these are there already."""
         records = self.question.at_risk(panel)
-        inputs, happened = Inputs.of(panel, records, self.contexts), self.question.risk.happened(panel, records)
+        inputs, happened = Inputs.of(panel, records, self.contexts, table), self.question.risk.happened(panel, records)
         return Outcomes(inputs, happened, panel.person[records], panel.weights(records))
 
     def log_event(self, panel: Panel, transitions: IntArray) -> FloatArray:

@@ -47,9 +47,9 @@ class OneStage(FromOrigin):
         self.chosen: dict[str, Any] = {}
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        self.begin(train)
+        table = self.begin(train)
         self.of_states = statuses(train.occupations), train.occupations.group_index()[0]
-        mine, held = (Sample.of(panel, self.contexts) for panel in (train, valid))
+        mine, held = Sample.of(train, self.contexts, table), Sample.of(valid, self.contexts)
         count = np.bincount(mine.target, weights=mine.weight, minlength=train.n_states)
         order = np.argsort(-count, kind="stable")
         self.present = order[count[order] > 0]

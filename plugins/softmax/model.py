@@ -44,11 +44,11 @@ class Softmax(FromOrigin):
         self.chosen: dict[str, Any] = {}
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        self.begin(train)
+        table = self.begin(train)
         self.group, self.minor = train.occupations.group_index()[0], train.occupations.minor_index()
         if train.n_states == 1 or not len(train.transitions):
             return
-        known, held_out = Sample.of(train, self.contexts), Sample.of(valid, self.contexts)
+        known, held_out = Sample.of(train, self.contexts, table), Sample.of(valid, self.contexts)
         given = self.params
         self.layout = Layout.fit(known.inputs, self.contexts, train.occupations, given.pieces, given.groups)
         parts: tuple[Part, ...] = ("states",) if given.staying == "plain" else ("staying", "states")

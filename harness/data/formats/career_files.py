@@ -19,7 +19,8 @@ from harness.data.occupations import major_group, read_occupations
 from harness.data.tables.columns import TextColumn
 from harness.data.tables.csvfile import read_bytes
 from harness.data.tables.rows import Records
-from harness.panel.careers import SPLITS, Occupations, Panel, Status
+from harness.panel.careers import SPLITS, Panel
+from harness.panel.occupations import Occupations, Status
 from harness.types import IntArray
 
 JOB, YEAR = "job", "year"

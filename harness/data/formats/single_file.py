@@ -15,7 +15,8 @@ from harness.data.tables.columns import TextColumn
 from harness.data.tables.files import read_file
 from harness.data.tables.mapping import OPTIONAL_PARTS, parts_of, records_of
 from harness.data.tables.rows import Records
-from harness.panel.careers import Occupations, Panel, Status
+from harness.panel.careers import Panel
+from harness.panel.occupations import Occupations, Status
 from harness.types import IntArray
 
 OF_THE_STATE = ("title", "group", "status")

@@ -12,7 +12,8 @@ from harness.data.covariates import is_fixed
 from harness.hookspecs import hookimpl
 from harness.model.contract import NoParams
 from harness.model.dataset import DatasetSpec
-from harness.panel.careers import Covariate, Occupations, Panel, Status, split_by_hash
+from harness.panel.careers import Covariate, Panel, split_by_hash
+from harness.panel.occupations import Occupations, Status
 
 # The categories OCC1 to OCC9 of the file in the journal's data archive; there are no finer ones.
 TITLES = (

@@ -162,7 +162,6 @@ def oracle_rows(panel: Panel, records: IntArray) -> Iterator[tuple[IntArray, Flo
     for start in range(0, len(people), BLOCK):
         some = people[start : start + BLOCK]
         part = panel.select(some)
-        shift = np.repeat(panel.offsets[:-1][some] - part.offsets[:-1], np.diff(part.offsets))
-        origin = np.arange(part.n_records) + shift
+        origin = panel.records_of(some)
         for record, rows in _block_rows(part, population, wanted[origin]):
             yield origin[record], rows

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from harness.panel.careers import Occupations, Status
+from harness.panel.occupations import Occupations, Status
 
 SPECIALTIES, ROLES = 5, 3
 TRAITS = ("physical", "outdoor", "technical", "analytic", "creative", "social", "caring", "commercial")
