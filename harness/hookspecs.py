@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from harness.boards.board import Board
     from harness.model.contract import ModelSpec
     from harness.model.dataset import DatasetSpec
+    from harness.model.paper import Paper
     from harness.model.task import Task
     from harness.records.record import Record
     from harness.runs.run import Run
@@ -40,6 +41,11 @@ def harness_datasets() -> list[DatasetSpec]:  # type: ignore[empty-body]
 @hookspec
 def harness_metrics() -> list[Metric]:  # type: ignore[empty-body]
     """Further figures to compute for every run."""
+
+
+@hookspec
+def harness_papers() -> list[Paper]:  # type: ignore[empty-body]
+    """Papers whose claims on a model ``harness claims`` tests."""
 
 
 @hookspec

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pluggy
 
@@ -13,7 +14,9 @@ from harness import hookspecs
 from harness.errors import HarnessError, RequestError, did_you_mean
 from harness.model.contract import ModelSpec
 from harness.model.dataset import DatasetSpec
+from harness.model.paper import Paper
 from harness.model.task import Task
+from harness.panel import Panel
 from harness.stats.figures import Metric
 from harness.system.entry import Entry
 
@@ -31,6 +34,7 @@ class Registry:
     tasks: dict[str, Entry[Task]]
     datasets: dict[str, Entry[DatasetSpec]]
     metrics: dict[str, Entry[Metric]]
+    papers: dict[str, Entry[Paper]]
     broken: dict[str, str] = field(default_factory=dict)
 
     def model(self, name: str) -> Entry[ModelSpec]:
@@ -43,8 +47,28 @@ class Registry:
             raise RequestError(f"model '{name}' needs {', '.join(missing)}, which is not installed: {line}")
         return entry
 
+    @property
+    def all_metrics(self) -> list[Metric]:
+        """The metrics that plugins bring, beside the harness's own."""
+        return [entry.item for entry in self.metrics.values()]
+
+    def open_panel(
+        self,
+        source: str | Path,
+        settings: Mapping[str, Any] | None = None,
+        columns: Mapping[str, str] | Iterable[str] = (),
+        occupations: str | Path | None = None,
+    ) -> Panel:
+        """The panel of a data set's name or of a path; arguments and errors as of ``harness.data.open.open_panel``."""
+        from harness.data.open import open_panel
+
+        return open_panel(source, settings, columns, occupations, registry=self)
+
     def task(self, name: str) -> Task:
         return _get(self.tasks, name, "task").item
+
+    def paper(self, name: str) -> Paper:
+        return _get(self.papers, name, "paper").item
 
     def dataset(self, name: str) -> DatasetSpec:
         return _get(self.datasets, name, "data set").item
@@ -98,6 +122,7 @@ def collect(
         tasks=_gather(manager, "harness_tasks", "task", known, lambda t: t.name),
         datasets=_gather(manager, "harness_datasets", "data set", known, lambda d: d.name),
         metrics=_gather(manager, "harness_metrics", "metric", known, lambda m: m.key),
+        papers=_gather(manager, "harness_papers", "paper", known, lambda p: p.name),
         broken=broken or {},
     )
 

@@ -55,6 +55,6 @@ def harness_models() -> list[ModelSpec]:
             Marginal,
             params=MarginalParams,
             cite="the constant-only model of McFadden (1974), Conditional logit analysis of qualitative choice",
-            weighs=True,
+            uses_weights=True,
         )
     ]

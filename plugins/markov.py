@@ -84,6 +84,6 @@ def harness_models() -> list[ModelSpec]:
             Markov,
             params=MarkovParams,
             cite="Anderson and Goodman (1957), Statistical inference about Markov chains; MacKay and Peto (1995)",
-            weighs=True,
+            uses_weights=True,
         )
     ]

@@ -57,6 +57,6 @@ def harness_models() -> list[ModelSpec]:
             Oracle,
             cite="after Keane and Wolpin (1997), The Career Decisions of Young Men, JPE 105(3)",
             simulated_only=True,
-            weighs=True,  # nothing is estimated
+            uses_weights=True,  # nothing is estimated
         )
     ]

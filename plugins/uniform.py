@@ -34,4 +34,4 @@ class Uniform(Model):
 @hookimpl
 def harness_models() -> list[ModelSpec]:
     # Where nothing is estimated, every record counts as it should.
-    return [ModelSpec("uniform", "every state equally likely", Uniform, weighs=True)]
+    return [ModelSpec("uniform", "every state equally likely", Uniform, uses_weights=True)]

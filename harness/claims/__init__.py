@@ -1,1 +1,1 @@
-"""What the abstract of LABOR-LLM claims (Athey et al. 2024), put to the test on a panel."""
+"""The claims of a paper on a model, put to the test on a panel: the runs that they ask for, and the verdicts."""

@@ -14,8 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from harness.claims.paper import Against, Arm, Claim
 from harness.errors import RequestError
+from harness.model.paper import Against, Arm, Claim
 from harness.records.kinds import label, survey_design_of
 from harness.records.record import Record
 from harness.stats.inference import Estimate, Resampled

@@ -107,7 +107,7 @@ def _main(arguments: list[str]) -> None:
         build_app(load_registry())(args=arguments, prog_name="harness")
     except SystemExit as end:
         if not end.code:
-            processes.leave()
+            processes.close_group()
         raise
     except Exception as error:
         if len(arguments) < len(sys.argv) - 1:

@@ -1,35 +1,34 @@
-"""harness claims: the claims of LABOR-LLM's abstract, tested on a panel."""
+"""harness claims: the claims of a paper, tested on a panel."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from harness.claims.found import in_store
-from harness.claims.paper import CLAIMS, FURTHER, LANGUAGE_MODEL, Claim
-from harness.claims.plan import Request, Step, carry_out, chosen, require_arms, steps
+from harness.claims.plan import ClaimsRequest, Step, carry_out, chosen, require_arms, steps
 from harness.claims.verdict import Verdict, judge
 from harness.cli import console
 from harness.cli.options import (
     BOARDS,
-    RECORDS,
+    AlsoOption,
     BoardsOption,
-    DataOption,
+    DeviceOption,
+    ForceOption,
     JsonOption,
     PretrainOption,
-    RecordsOption,
+    ReuseOption,
+    SeedOption,
     SetOption,
-    StrataOption,
-    UnitsOption,
-    WeightsOption,
+    reuse_of,
 )
-from harness.cli.run import further_panels, read_resumes
-from harness.model.params import Settings, pairs, parse
-from harness.panel.careers import Panel
-from harness.panel.survey_design import surveyed
+from harness.cli.panels import reads_careers
+from harness.model.paper import Claim, Paper
+from harness.model.params import pairs, parse
+from harness.panel import Panel
 from harness.panel.weights import weighted_alike
 from harness.records.kinds import label
 from harness.records.record import Record
@@ -38,9 +37,10 @@ from harness.registry import Registry
 from harness.render import claims as tables
 from harness.render import write
 from harness.runs.execute import Workshop
+from harness.runs.request import PanelRequest, Panels, RunRequest
 from harness.system import processes
 from harness.system.machine import cache_folder
-from harness.system.progress import PROGRESS, Progress
+from harness.system.progress import PROGRESS
 
 NAMES = 3  # columns from the left: claim, verdict, what it is compared with
 SPARE = (
@@ -50,63 +50,75 @@ SPARE = (
     "adjusted p",
 )  # columns, the first to be missed first; verdicts stand below too
 ClaimOption = Annotated[
-    list[str] | None,
-    typer.Option("--claim", help=f"One of {', '.join(one.name for one in CLAIMS)}; all where left out. Repeatable."),
+    list[str] | None, typer.Option("--claim", help="A claim's name; all of the paper's where left out. Repeatable.")
 ]
 LargerOption = Annotated[
     list[str] | None,
     typer.Option(
         "--larger",
-        help="What makes the larger base: base=ORG/NAME, or base_layers=8 of the builtin one. Repeatable.",
+        help="The changes that make the larger base: base=ORG/NAME, or base_layers=8 of the builtin one. Repeatable.",
         metavar="NAME=VALUE",
     ),
 ]
-FurtherOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--train-also", help="Careers of another population to train on as well. Repeatable.", metavar="PANEL"
-    ),
-]
 
 
+@reads_careers
 def claims(
     context: typer.Context,
-    data: DataOption = "market",
-    settings: SetOption = None,
+    panel: PanelRequest,
+    records: Path,
+    paper: Annotated[str, typer.Option("--paper", help="The paper whose claims are tested.")] = "labor-llm",
     claim: ClaimOption = None,
+    settings: SetOption = None,
     larger: LargerOption = None,
-    train_also: FurtherOption = None,
+    train_also: AlsoOption = None,
     pretrain: PretrainOption = None,
     shots: Annotated[int, typer.Option(help="Careers in the prompt of the model off the shelf.", min=1)] = 3,
-    weights: WeightsOption = None,
-    strata: StrataOption = None,
-    units: UnitsOption = None,
-    seed: Annotated[int, typer.Option(help="Seed of every random draw.", min=0)] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
     plan: Annotated[bool, typer.Option("--plan", help="Say which runs would be made, and make none.")] = False,
-    records: RecordsOption = RECORDS,
     boards: BoardsOption = BOARDS,
+    reuse: ReuseOption = "own",
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Test the claims of LABOR-LLM's abstract on a panel, and say of each whether it is borne out there.
+    """Test the claims of a paper on a panel, and say of each whether it is borne out there.
 
-    Every run leaves a record; one that is there already is read, so what was interrupted goes on. The verdicts of all
-    that the records hold of the panel are written to claims.md, claims.tex and claims.json beside its boards. A run
-    that fails leaves the claims that need it untested, and the exit status is 1. The simulated market
-    has careers of another population, and resumes, of its own.
+    The paper is LABOR-LLM, its claims those of its abstract. Every run leaves a record; one that this machine has made
+    already is read, so an interrupted command goes on. The verdicts of all that the records hold of the panel are
+    written to claims.md, claims.tex and claims.json beside its boards. A run that fails leaves the claims that need it
+    untested, and the exit status is 1. The simulated market has careers of another population, and resumes, of its own.
     """
     registry: Registry = context.obj
-    progress: Progress = context.meta[PROGRESS]
-    asked = chosen(claim or [])
+    source = registry.paper(paper)
+    asked = chosen(source, claim or [])
     models = dict.fromkeys(arm.model for one in asked for arm in one.arms())
-    given = parse(settings or [], [LANGUAGE_MODEL, *(name for name in models if name != LANGUAGE_MODEL)])
+    given = parse(settings or [], [source.model, *(name for name in models if name != source.model)])
     changes = pairs(larger or [], "--larger")
-    require_arms(given, changes, registry)
-    panels = _Panels(data, given, weights, strata, units, train_also or [], pretrain)
-    workshop = Workshop(registry, Store(records), cache_folder(), progress)
-    request = _request(asked, panels, registry, progress)
-    request = replace(request, larger=changes, seed=seed, device=device, shots=shots)
-    made = steps(asked, request, workshop)
+    require_arms(source, given, changes, registry)
+    also = {"train_also": tuple(train_also or ()), "pretrain": pretrain, "parameters": dict(given.data)}
+    request = RunRequest(
+        panel=panel.model_copy(update=also),
+        models={name: dict(values) for name, values in given.models.items()},
+        seed=seed,
+        device=device,
+        reuse=reuse_of(reuse, force),
+    )
+    workshop = Workshop(
+        registry=registry,
+        store=Store(records),
+        cache=cache_folder(),
+        progress=context.meta[PROGRESS],
+        reuse=request.reuse,
+    )
+    wanted = ClaimsRequest(
+        paper=source,
+        request=request,
+        panels=_panels(source, asked, request.panel, workshop),
+        larger=changes,
+        free=dict.fromkeys(source.free, str(shots)),
+    )
+    made = steps(asked, wanted, workshop)
     if plan:
         _show_plan(made, as_json)
         return
@@ -114,46 +126,31 @@ def claims(
     if not processes.is_main():
         return
     verdicts = [judge(one, found) for one in asked]
-    pages = [page for page in in_store(workshop.store) if page.panel.fingerprint == request.panel.fingerprint()]
+    scored = wanted.panels.scored
+    pages = [page for page in in_store(workshop.store, source) if page.panel.fingerprint == scored.fingerprint()]
     changed = write(tables.files(pages, boards))
-    _show(verdicts, request.panel, as_json)
+    _show(source, verdicts, scored, as_json)
     console.say(f"{', '.join(map(str, changed)) or 'no table'} written")
     if failed:
         raise typer.Exit(1)
 
 
-@dataclass(frozen=True)
-class _Panels:
-    """Which panels are asked for, before any is read."""
-
-    data: str
-    settings: Settings
-    weights: str | None
-    strata: str | None
-    units: str | None
-    also: list[str]
-    resumes: str | None
-
-
-def _request(asked: Sequence[Claim], panels: _Panels, registry: Registry, progress: Progress) -> Request:
-    """The panels read: those alone that an arm needs. The simulated market has further ones of its own."""
-    from harness.data.open import open_panel
-
+def _panels(paper: Paper, asked: Sequence[Claim], request: PanelRequest, workshop: Workshop) -> Panels:
+    """The panels read: those alone that an arm needs. A data set may have stand-ins for the paper's further data."""
+    registry, progress = workshop.registry, workshop.progress
     arms = [arm for claim in asked for arm in claim.arms()]
-    stand_in = FURTHER.get(panels.data)
-    with progress.bar(f"reading {panels.data}", None):
-        panel = open_panel(panels.data, panels.settings.data, registry=registry)
-    panel = surveyed(panel, panels.weights, panels.strata, panels.units)
-    also: list[Panel] = []
+    stand_in = paper.further.get(request.data)
+    panel = request.open(registry, progress)
+    also: tuple[Panel, ...] = ()
     if any(arm.pools for arm in arms):
-        also = further_panels(panels.also, panel, registry, progress)
+        also = request.open_further(panel, registry, progress)
         if not also and stand_in is not None:
-            also = [weighted_alike(open_panel(stand_in.also, stand_in.settings, registry=registry), panel)]
+            also = (weighted_alike(registry.open_panel(stand_in.also, stand_in.settings), panel),)
     resumes = None
     if any(arm.pretrained for arm in arms):
-        source = panels.resumes or (stand_in.resumes if stand_in else None)
-        resumes = read_resumes(source, panel, registry, progress)
-    return Request(panel, panels.settings.models, also=tuple(also), resumes=resumes)
+        source = request.pretrain or (stand_in.resumes if stand_in else None)
+        resumes = request.model_copy(update={"pretrain": source}).open_resumes(panel, registry, progress)
+    return Panels(scored=panel, also=also, resumes=resumes)
 
 
 def _made(plan: Sequence[Step], workshop: Workshop) -> tuple[dict[tuple[str, str], Record | str], bool]:
@@ -209,11 +206,11 @@ def _plain(step: Step) -> dict[str, Any]:
     }
 
 
-def _show(verdicts: Sequence[Verdict], panel: Panel, as_json: bool) -> None:
+def _show(paper: Paper, verdicts: Sequence[Verdict], panel: Panel, as_json: bool) -> None:
     if as_json:
         console.emit_json(tables.plain(verdicts))
         return
-    title = f"{panel.name}: what LABOR-LLM claims; log-likelihood per transition less the other's, in nats"
+    title = f"{panel.name}: what {paper.title} claims; log-likelihood per transition less the other's, in nats"
     rows = [row for verdict in verdicts for row in tables.rows(verdict)]
     kept = console.fitting(tables.HEADINGS, rows, NAMES, SPARE)
     shown = [[row[i] for i in kept] for row in rows]

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import console
-from harness.cli.options import ColumnOption, JsonOption, OccupationsOption
+from harness.cli.options import JsonOption
+from harness.cli.panels import ColumnOption, OccupationsOption
 from harness.model.params import pairs
+from harness.system.progress import PROGRESS
 
 if TYPE_CHECKING:
     from harness.data.describe import Description
@@ -55,10 +57,9 @@ def describe(
 ) -> None:
     """Count what is in a source: persons, years, states, transitions, splits, covariates."""
     from harness.data.describe import describe as describe_panel
-    from harness.data.open import open_panel
 
-    with console.TerminalProgress().bar(f"reading {source}", None):
-        panel = open_panel(source, _settings(settings), column or [], occupations, context.obj)
+    with context.meta[PROGRESS].bar(f"reading {source}", None):
+        panel = context.obj.open_panel(source, _settings(settings), column or [], occupations)
         found = describe_panel(panel)
     if as_json:
         console.emit_json(found.as_json())
@@ -78,7 +79,7 @@ def check(
     """List every fault of a source with file, line, column and value. Exit status 2 if there is an error."""
     from harness.data.open import check as check_source
 
-    with console.TerminalProgress().bar(f"checking {source}", None):
+    with context.meta[PROGRESS].bar(f"checking {source}", None):
         found = check_source(source, _settings(settings), column or [], occupations, context.obj)
     panel = found.panel
     if as_json:
@@ -115,11 +116,10 @@ def convert(
     as_json: JsonOption = False,
 ) -> None:
     """Write a source as a panel folder that reads back equal, or as CAREER files."""
-    from harness.data.open import open_panel
     from harness.data.write import write_panel
 
-    with console.TerminalProgress().bar(f"converting {source}", None):
-        panel = open_panel(source, _settings(settings), column or [], occupations, context.obj)
+    with context.meta[PROGRESS].bar(f"converting {source}", None):
+        panel = context.obj.open_panel(source, _settings(settings), column or [], occupations)
         files = write_panel(panel, folder, form.value)
     if as_json:
         fingerprint = None if form is Form.CAREER else panel.fingerprint()

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, beside those of ``harness.cli.panels``."""
 
 from __future__ import annotations
 
@@ -7,18 +7,29 @@ from typing import Annotated
 
 import typer
 
+from harness.errors import RequestError
+from harness.runs.execute import Reuse
+
+RECORDS = Path("leaderboards/results")
+BOARDS = Path("leaderboards")
+
 RecordsOption = Annotated[
     Path, typer.Option("--records", help="Folder of record files.", envvar="HARNESS_RECORDS", show_default=True)
 ]
 BoardsOption = Annotated[Path, typer.Option("--boards", help="Folder that the tables are written to.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
-DataOption = Annotated[
-    str, typer.Option("--data", help="A data set's name, a panel folder, a csv or parquet file, or a CAREER folder.")
-]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set", help="name=value; prefixed 'task.', 'data.' or a model's name and a dot.", metavar="NAME=VALUE"
+    ),
+]
+AlsoOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--train-also",
+        help="A further panel to train on: a data set's name, with its defaults, or a path. Repeatable.",
+        metavar="PANEL",
     ),
 ]
 PretrainOption = Annotated[
@@ -29,38 +40,24 @@ PretrainOption = Annotated[
         metavar="PANEL",
     ),
 ]
-ColumnOption = Annotated[
-    list[str] | None,
-    typer.Option("--column", help="Which column of the file is what, such as person=ID.", metavar="WHAT=COLUMN"),
-]
-WeightsOption = Annotated[
-    str | None,
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random draw.", min=0)]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Run again what the records already hold: --reuse never.")]
+ReuseOption = Annotated[
+    str,
     typer.Option(
-        "--weights",
-        help="Numeric covariate that each record counts for, in estimation and scoring, such as a survey weight; no "
-        "model sees it. A panel of --train-also or --pretrain that lacks it counts one a record.",
-        metavar="COLUMN",
+        "--reuse",
+        help="Records of identical requests that are read and not run again: own, those that this machine made; any, "
+        "those that came with a checkout too; never.",
+        metavar="own|any|never",
     ),
-]
-StrataOption = Annotated[
-    str | None,
-    typer.Option(
-        "--strata",
-        help="Covariate that says in which stratum each person was drawn: intervals resample within strata.",
-        metavar="COLUMN",
-    ),
-]
-UnitsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--units",
-        help="Covariate that says in which primary sampling unit: intervals resample whole units, not persons.",
-        metavar="COLUMN",
-    ),
-]
-OccupationsOption = Annotated[
-    Path | None, typer.Option("--occupations", help="Table of occupations for a single file of careers.")
 ]
 
-RECORDS = Path("leaderboards/results")
-BOARDS = Path("leaderboards")
+
+def reuse_of(reuse: str, force: bool) -> Reuse:
+    """The rule of --reuse and --force. RequestError where the two contradict one another, or it is none."""
+    if reuse not in ("own", "any", "never"):
+        raise RequestError(f"--reuse {reuse}: write own, any or never")
+    if force and reuse == "any":
+        raise RequestError("--force runs again what --reuse any reads: leave one of them out")
+    return "never" if force else reuse  # type: ignore[return-value]

@@ -8,26 +8,33 @@ from typing import Annotated
 import typer
 
 from harness.cli import console
-from harness.cli.options import DataOption, SetOption
+from harness.cli.options import DeviceOption, SeedOption, SetOption
+from harness.cli.panels import reads_careers
 from harness.errors import RequestError, RunError
 from harness.model.params import parse, validate
 from harness.registry import Registry
+from harness.runs.request import PanelRequest
 from harness.system.machine import resolve_device
+from harness.system.progress import PROGRESS
 
 
+@reads_careers
 def audit(
     context: typer.Context,
+    panel: PanelRequest,
+    records: Path,
     model: Annotated[str, typer.Argument(help="The model's name.")],
-    data: DataOption = "market",
     settings: SetOption = None,
     persons: Annotated[int, typer.Option("--persons", help="Audit on so many persons of the data.", min=20)] = 300,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of every random draw.", min=0)] = 0,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
 ) -> None:
-    """Fit a model and check what every model must satisfy; exit status 1 if something is wrong."""
+    """Fit a model and check the rules that every model must satisfy; exit status 1 if one is broken.
+
+    It is fitted on the first persons of the data, weighted as the options say. No record is written.
+    """
     import numpy as np
 
-    from harness.data.open import open_panel
     from harness.model.audit import AuditSetup
     from harness.model.audit import audit as checks
 
@@ -35,24 +42,22 @@ def audit(
     spec = registry.model(model).item
     given = parse(settings or [], [model])
     params = validate(spec.params, given.models[model], model)
-    progress = console.TerminalProgress()
-    with progress.bar(f"reading {data}", None):
-        panel = open_panel(data, registry=registry, settings=given.data)
-    panel = panel.select(np.arange(min(persons, panel.n_persons)))
-    if min(np.bincount(panel.split, minlength=3)) == 0:
-        raise RequestError(f"{persons} persons of '{panel.name}' leave a split empty; raise --persons")
+    request = panel.model_copy(update={"parameters": dict(given.data)})
+    whole = request.open(registry, context.meta[PROGRESS])
+    few = whole.select(np.arange(min(persons, whole.n_persons)))
+    if min(np.bincount(few.split, minlength=3)) == 0:
+        raise RequestError(f"{persons} persons of '{whole.name}' leave a split empty; raise --persons")
     problems = 0
     setup = AuditSetup(
         seed=seed,
         device=resolve_device(device, spec.needs),
-        progress=progress,
+        progress=context.meta[PROGRESS],
         open_panel=registry.open_panel,
     )
-    for finding in checks(spec, params, panel, setup):
+    for finding in checks(spec, params, few, setup):
         problems += finding.problem is not None
-        console.result(
-            f"{'FAIL' if finding.problem else 'pass'}  {finding.check}" + f": {finding.problem}" * bool(finding.problem)
-        )
+        told = f"pass  {finding.check}" if finding.problem is None else f"FAIL  {finding.check}: {finding.problem}"
+        console.result(told)
     if problems:
         raise RunError(f"model '{model}' fails {problems} of its checks")
 

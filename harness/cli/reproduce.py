@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.errors import RequestError
+from harness.panel import Panel
 from harness.panel.survey_design import drawn
 from harness.records.kinds import MIX, is_submitted
 from harness.records.record import PanelFacts, Record
 from harness.registry import Registry
+from harness.runs.request import PanelRequest
+from harness.runs.verify import require_same
+from harness.system.progress import Progress
 
 FILES = ("folder", "file", "career")  # readers of files, whose names may be those of data sets
 
@@ -94,3 +99,27 @@ def opened_by(panel: PanelFacts, registry: Registry) -> Opened:
             if key in defaults and value != defaults[key].default:
                 settings[key] = value
     return Opened(called, settings, column, called in named, strata, units)
+
+
+def reopen(facts: PanelFacts, registry: Registry, progress: Progress, told: PanelRequest | None = None) -> Panel:
+    """The panel of a record, the very one.
+
+    told: where it lies and how its file is read, as the command line says; None where it says nothing. RequestError
+    where it is not there, or is another.
+    """
+    how = opened_by(facts, registry)
+    source = how.source if told is None else told.data
+    if told is None and not how.is_named and not Path(source).exists():
+        raise RequestError(f"the record's panel '{facts.name}' was read from files: say where they are, --data PATH")
+    request = PanelRequest(
+        data=source,
+        parameters=dict(how.settings) if source == how.source and how.is_named else {},
+        columns={} if told is None else told.columns,
+        occupations=None if told is None else told.occupations,
+        weights=how.weights,
+        strata=how.strata,
+        units=how.units,
+    )
+    panel = request.open(registry, progress)
+    require_same(panel, facts, f"--data {source}")
+    return panel

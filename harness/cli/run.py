@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import product
-from typing import Annotated
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -13,48 +13,34 @@ from harness.boards.board import boards_with
 from harness.cli import console
 from harness.cli.board import print_boards
 from harness.cli.options import (
-    RECORDS,
-    ColumnOption,
-    DataOption,
+    AlsoOption,
+    DeviceOption,
+    ForceOption,
     JsonOption,
-    OccupationsOption,
     PretrainOption,
-    RecordsOption,
+    ReuseOption,
+    SeedOption,
     SetOption,
-    StrataOption,
-    UnitsOption,
-    WeightsOption,
+    reuse_of,
 )
+from harness.cli.panels import reads_careers
 from harness.cli.task_option import at_risk, tasks_of
-from harness.errors import DataError, HarnessError, RequestError
-from harness.model.contract import ModelSpec
-from harness.model.params import Settings, pairs, parse, validate
-from harness.model.task import Task
-from harness.panel.careers import Panel
-from harness.panel.pooling import pool, require_apart
-from harness.panel.survey_design import surveyed
-from harness.panel.weights import weighted_alike
+from harness.errors import HarnessError, RequestError
+from harness.model import ModelSpec, Task
+from harness.model.params import parse
 from harness.records.record import Record
 from harness.records.store import Store
 from harness.registry import Registry
-from harness.runs.execute import Workshop, execute, is_known, require_pooling, require_pretraining
+from harness.runs.execute import Workshop, execute, is_answered
+from harness.runs.request import PanelRequest, Panels, RunRequest, to_yaml
 from harness.runs.run import Run
 from harness.system import processes
-from harness.system.machine import cache_folder, resolve_device
-from harness.system.progress import Progress
+from harness.system.files import write_atomically
+from harness.system.machine import cache_folder
+from harness.system.progress import PROGRESS
 
-TasksOption = Annotated[list[str], typer.Option("--task", help="A task's name, or 'all'. Repeatable.")]
-ModelsOption = Annotated[list[str], typer.Option("--model", help="A model's name. Repeatable.")]
-AlsoOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--train-also",
-        help="A further panel to train on: a data set's name, with its defaults, or a path. Repeatable.",
-        metavar="PANEL",
-    ),
-]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random draw.", min=0)]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+TasksOption = Annotated[list[str] | None, typer.Option("--task", help="A task's name, or 'all'. Repeatable.")]
+ModelsOption = Annotated[list[str] | None, typer.Option("--model", help="A model's name. Repeatable.")]
 SizesOption = Annotated[
     list[int] | None,
     typer.Option(
@@ -65,79 +51,84 @@ SizesOption = Annotated[
         metavar="N",
     ),
 ]
-ForceOption = Annotated[bool, typer.Option("--force", help="Run again what the records already hold.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="YAML file of a request; options of the command line come before its entries."),
+]
+WriteConfigOption = Annotated[
+    Path | None, typer.Option("--write-config", help="Write the request to this YAML file, and run nothing.")
+]
+GIVEN = ("COMMANDLINE", "ENVIRONMENT")  # the sources of an option that a user gave
+# Options of the command line and the entries of a request that they fill.
+PANEL_ENTRIES = {
+    "data": "data",
+    "column": "columns",
+    "occupations": "occupations",
+    "weights": "weights",
+    "strata": "strata",
+    "units": "units",
+    "train_also": "train_also",
+    "pretrain": "pretrain",
+}
+RUN_ENTRIES = {"task": "tasks", "train_persons": "train_persons", "seed": "seed", "device": "device", "reuse": "reuse"}
 
 
-@dataclass(frozen=True)
-class _Request:
-    """The command line, before anything is looked up."""
-
-    tasks: list[str]
-    models: list[str]
-    settings: Settings
-    seed: int
-    device: str
-    sizes: tuple[int | None, ...]
-
-
-@dataclass(frozen=True)
-class _Panels:
-    """scored: the one of --data. also: trained on together with it. resumes: learned from before it."""
-
-    scored: Panel
-    also: tuple[Panel, ...]
-    resumes: Panel | None
-
-
+@reads_careers
 def run(
     context: typer.Context,
-    task: TasksOption,
-    model: ModelsOption,
-    data: DataOption = "market",
+    panel: PanelRequest,
+    records: Path,
+    task: TasksOption = None,
+    model: ModelsOption = None,
     settings: SetOption = None,
-    column: ColumnOption = None,
-    occupations: OccupationsOption = None,
     train_also: AlsoOption = None,
     pretrain: PretrainOption = None,
-    weights: WeightsOption = None,
-    strata: StrataOption = None,
-    units: UnitsOption = None,
     train_persons: SizesOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
-    records: RecordsOption = RECORDS,
+    config: ConfigOption = None,
+    write_config: WriteConfigOption = None,
+    reuse: ReuseOption = "own",
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fit each model once, score it on each task of the test split, and show where it stands.
 
     Every finished task leaves a record file; a request that this machine has already run is not run again, unless
-    --force.
+    --force. --config FILE reads the request from a file, and --write-config FILE writes it to one.
     """
-    from harness.data.open import open_panel
-
     registry: Registry = context.obj
-    given = parse(settings or [], dict.fromkeys(model))
-    sizes = tuple(size or None for size in dict.fromkeys(train_persons or [0]))
-    request = _Request(task, list(dict.fromkeys(model)), given, seed, device, sizes)
-    if pretrain:
-        require_pretraining([registry.model(name).item for name in request.models], registry)
-    for name in request.models:  # wrong names before the minutes that data may take
-        validate(registry.model(name).item.params, request.settings.models[name], name)
-        if train_also:
-            require_pooling(registry.model(name).item, registry)
-    asked = tasks_of(request.tasks, request.settings, registry)
-    progress = console.TerminalProgress()
-    with progress.bar(f"reading {data}", None):
-        panel = open_panel(
-            data, request.settings.data, columns=pairs(column or []), occupations=occupations, registry=registry
-        )
-    panel = surveyed(panel, weights, strata, units)
-    resumes = read_resumes(pretrain, panel, registry, progress)
-    panels = _Panels(panel, tuple(further_panels(train_also or [], panel, registry, progress)), resumes)
-    tasks = at_risk(asked, panel, everything="all" in request.tasks)
-    workshop = Workshop(registry, Store(records), cache_folder(), progress, force)
-    done, failed = _run_all(request, tasks, panels, workshop)
+    asked = RunRequest(
+        panel=panel.model_copy(update={"train_also": tuple(train_also or ()), "pretrain": pretrain}),
+        tasks=tuple(task or ()),
+        models={name: {} for name in model or ()},
+        train_persons=tuple(train_persons or (0,)),
+        seed=seed,
+        device=device,
+        reuse=reuse_of(reuse, force),
+    )
+    if config is not None:
+        asked = _over(RunRequest.read(config, registry), asked, _given(context) | ({"reuse"} if force else set()))
+    request = _with_settings(asked, settings or [])
+    for entry, option in ((request.tasks, "--task"), (request.models, "--model")):
+        if not entry:
+            raise RequestError(f"{option} is missing: harness run --task TASK --model MODEL, or --config FILE")
+    request.require_known(registry)
+    tasks = tasks_of(request.tasks, request.task_parameters, registry)
+    if write_config is not None:
+        write_atomically(write_config, to_yaml(request))
+        console.say(f"-> {write_config}")
+        return
+    workshop = Workshop(
+        registry=registry,
+        store=Store(records),
+        cache=cache_folder(),
+        progress=context.meta[PROGRESS],
+        reuse=request.reuse,
+    )
+    panels = request.panel.open_all(registry, workshop.progress)
+    batch = _Batch(request, at_risk(tasks, panels.scored, everything="all" in request.tasks), panels, workshop)
+    done, failed = batch.run_all()
     if not processes.is_main():
         return
     _show(done, workshop, as_json)
@@ -147,78 +138,79 @@ def run(
         raise typer.Exit(1)
 
 
-def read_resumes(source: str | None, panel: Panel, registry: Registry, progress: Progress) -> Panel | None:
-    """The panel of --pretrain, weighted as ``panel`` is if it has the column.
+def _given(context: typer.Context) -> set[str]:
+    """The options that the user gave, on the command line or in the environment."""
+    found = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in found.items() if source is not None and source.name in GIVEN}
 
-    DataError or RequestError, naming the option, where it cannot be learned from.
-    """
-    from harness.data.open import open_panel
 
-    if source is None:
-        return None
-    with progress.bar(f"reading {source}", None):
+def _over(written: RunRequest, asked: RunRequest, given: set[str]) -> RunRequest:
+    """The request of a file, with the entries that the command line gives in their place."""
+    of_panel = {entry: getattr(asked.panel, entry) for option, entry in PANEL_ENTRIES.items() if option in given}
+    changes: dict[str, Any] = {entry: getattr(asked, entry) for option, entry in RUN_ENTRIES.items() if option in given}
+    if "model" in given:
+        changes["models"] = {name: written.models.get(name, {}) for name in asked.models}
+    return written.model_copy(update={**changes, "panel": written.panel.model_copy(update=of_panel)})
+
+
+def _with_settings(request: RunRequest, settings: Sequence[str]) -> RunRequest:
+    """The request with the values of --set, each where its owner's are. RequestError for an owner that is none."""
+    values = parse(settings, request.models)
+    data = request.panel.parameters | dict(values.data)
+    return request.model_copy(
+        update={
+            "panel": request.panel.model_copy(update={"parameters": data}),
+            "task_parameters": request.task_parameters | dict(values.task),
+            "models": {name: own | dict(values.models[name]) for name, own in request.models.items()},
+        }
+    )
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """The runs of a request, its tasks and panels found."""
+
+    request: RunRequest
+    tasks: Sequence[Task]
+    panels: Panels
+    workshop: Workshop
+
+    def run_all(self) -> tuple[list[Record], list[str]]:
+        """The records, and the message of every model that failed while others did not."""
+        done: list[Record] = []
+        failed: list[str] = []
+        runs = list(self.request.runs())
         try:
-            resumes = weighted_alike(open_panel(source, registry=registry), panel)
-        except DataError as error:
-            raise RequestError(
-                f"--pretrain {source}: 'harness data check {source}' says what is wrong ({error})"
-            ) from error
-        require_apart(panel, resumes.part("train"), "--pretrain")
-    return resumes
+            for name, persons in runs:
+                try:
+                    self._run_one(self._run(name, persons), done)
+                except HarnessError as error:
+                    if (len(runs) == 1 and not done) or self._is_shared(name):
+                        raise
+                    failed.append(str(error))  # the other models still get their turn
+        except KeyboardInterrupt:
+            console.say(f"stopped; {len(done)} finished records are kept in {self.workshop.store.folder}")
+            raise
+        return done, failed
+
+    def _run(self, name: str, persons: int | None) -> Run:
+        registry = self.workshop.registry
+        spec = registry.model(name).item
+        tasks = _predicted_tasks(spec, self.tasks) if "all" in self.request.tasks else self.tasks
+        return self.request.run(name, persons, tasks, self.panels, registry)
+
+    def _run_one(self, run: Run, done: list[Record]) -> None:
+        known = {run.configuration(task).id() for task in run.tasks if is_answered(run, task, self.workshop)}
+        for record in execute(run, self.workshop):
+            done.append(record)
+            console.say(_line(record, self.workshop.store, reused=record.id in known))
+
+    def _is_shared(self, name: str) -> bool:
+        """Other processes may wait for this one in the model's fit; they are ended when this one fails."""
+        return processes.count() > 1 and self.workshop.registry.model(name).item.distributed
 
 
-def further_panels(sources: list[str], panel: Panel, registry: Registry, progress: Progress) -> list[Panel]:
-    """The panels of --train-also, each weighted as ``panel`` is if it has the column.
-
-    In an order that is not the command line's, so that one request has one id.
-    """
-    from harness.data.open import open_panel
-
-    found = []
-    for source in sources:
-        with progress.bar(f"reading {source}", None):
-            found.append(weighted_alike(open_panel(source, registry=registry), panel))
-    pool(panel, found)  # what is wrong with them, before the minutes of a fit
-    return sorted(found, key=lambda other: (other.name, other.fingerprint()))
-
-
-def _run_all(
-    request: _Request, tasks: Sequence[Task], panels: _Panels, workshop: Workshop
-) -> tuple[list[Record], list[str]]:
-    done: list[Record] = []
-    failed: list[str] = []
-    try:
-        for name, size in product(request.models, request.sizes):
-            try:
-                _run_one(_run_of(request, (name, size), tasks, panels, workshop), workshop, done)
-            except HarnessError as error:
-                if (len(request.models) == len(request.sizes) == 1 and not done) or _is_shared(name, workshop):
-                    raise
-                failed.append(str(error))  # the other models still get their turn
-    except KeyboardInterrupt:
-        console.say(f"stopped; {len(done)} finished records are kept in {workshop.store.folder}")
-        raise
-    return done, failed
-
-
-def _is_shared(name: str, workshop: Workshop) -> bool:
-    """Whether other processes may wait for this one in the model's fit; they are ended when this one fails."""
-    return processes.count() > 1 and workshop.registry.model(name).item.distributed
-
-
-def _run_of(
-    request: _Request, asked_for: tuple[str, int | None], tasks: Sequence[Task], panels: _Panels, workshop: Workshop
-) -> Run:
-    name, size = asked_for
-    entry = workshop.registry.model(name)
-    params = validate(entry.item.params, request.settings.models[name], name)
-    device = resolve_device(request.device, entry.item.needs)
-    resumes = panels.resumes if entry.item.pretrainable else None
-    asked = _its_own(entry.item, tasks) if "all" in request.tasks else tasks
-    return Run(entry, params, tuple(asked), panels.scored, request.seed, device, panels.also, resumes, size)
-
-
-def _its_own(spec: ModelSpec, tasks: Sequence[Task]) -> Sequence[Task]:
+def _predicted_tasks(spec: ModelSpec, tasks: Sequence[Task]) -> Sequence[Task]:
     """Of all tasks, those that the model can answer. One that predicts a single task's event passes over the others."""
     own = [task for task in tasks if spec.only_task in (None, task.name)]
     if not own:
@@ -228,24 +220,6 @@ def _its_own(spec: ModelSpec, tasks: Sequence[Task]) -> Sequence[Task]:
     if others := [task.key for task in tasks if task not in own]:
         console.say(f"passed over: model '{spec.name}' predicts task '{spec.only_task}' alone, not {', '.join(others)}")
     return own
-
-
-def _run_one(run: Run, workshop: Workshop, done: list[Record]) -> None:
-    # A record that came with a checkout, whose fit this machine does not hold, is run again, not trusted.
-    trust = not workshop.force and _fitted_here(run, workshop)
-    known = _recorded(run, workshop) if trust else set()
-    for record in execute(run, replace(workshop, trust=trust)):
-        done.append(record)
-        console.say(_line(record, workshop.store, reused=record.id in known))
-
-
-def _fitted_here(run: Run, workshop: Workshop) -> bool:
-    return (workshop.cache / "fits" / run.fit_name()).exists()
-
-
-def _recorded(run: Run, workshop: Workshop) -> set[str]:
-    """Ids of the tasks whose record is taken as it is there."""
-    return {run.configuration(task).id() for task in run.tasks if is_known(run, task, workshop)}
 
 
 def _line(record: Record, store: Store, reused: bool) -> str:

@@ -89,8 +89,8 @@ TEST = '''\
 """The model is found by harness, and satisfies what every model must."""
 
 import pytest
-from harness.audit import audit
-from harness.data.sources import open_panel
+from harness import open_panel
+from harness.model.audit import audit
 from harness.registry import load_registry
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -11,30 +10,20 @@ import typer
 from harness.boards.board import boards_with
 from harness.cli import console
 from harness.cli.board import print_boards
-from harness.cli.options import (
-    RECORDS,
-    ColumnOption,
-    DataOption,
-    JsonOption,
-    OccupationsOption,
-    RecordsOption,
-    SetOption,
-    StrataOption,
-    UnitsOption,
-    WeightsOption,
-)
+from harness.cli.options import JsonOption, SetOption
+from harness.cli.panels import reads_careers
 from harness.cli.task_option import at_risk, tasks_of
 from harness.errors import RequestError
-from harness.model.params import Settings, pairs, parse
+from harness.model.params import pairs, parse
 from harness.panel.careers import Panel
-from harness.panel.survey_design import surveyed
 from harness.records.record import Record
 from harness.records.store import Store
 from harness.registry import Registry
 from harness.runs.execute import Workshop
+from harness.runs.request import PanelRequest
 from harness.submission import Submission, check, submitted
 from harness.system.machine import cache_folder
-from harness.system.progress import Progress
+from harness.system.progress import PROGRESS
 
 FileColumnOption = Annotated[
     list[str] | None,
@@ -47,36 +36,11 @@ FileColumnOption = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class _Read:
-    """The careers that probabilities are about, as --data and its like say."""
-
-    source: str
-    settings: Settings
-    columns: list[str]
-    occupations: Path | None
-    weights: str | None
-    strata: str | None
-    units: str | None
-
-    def panel(self, registry: Registry, progress: Progress) -> Panel:
-        from harness.data.open import open_panel
-
-        columns = pairs(self.columns)
-        if astray := [part for part in columns if part in ("state", "probability", "log_probability")]:
-            raise RequestError(
-                f"--column {astray[0]}={columns[astray[0]]}: --column is of the careers that --data names; of FILE, "
-                f"say --file-column {astray[0]}={columns[astray[0]]}"
-            )
-        with progress.bar(f"reading {self.source}", None):
-            panel = open_panel(
-                self.source, self.settings.data, columns=columns, occupations=self.occupations, registry=registry
-            )
-        return surveyed(panel, self.weights, self.strata, self.units)
-
-
+@reads_careers
 def score(
     context: typer.Context,
+    panel: PanelRequest,
+    records: Path,
     file: Annotated[
         Path | None, typer.Argument(help="Table of probabilities: parquet, csv or csv.gz.", metavar="FILE")
     ] = None,
@@ -94,14 +58,7 @@ def score(
     valid: Annotated[
         bool, typer.Option("--valid", help="With --template: the validation split's transitions as well.")
     ] = False,
-    data: DataOption = "market",
     settings: SetOption = None,
-    column: ColumnOption = None,
-    occupations: OccupationsOption = None,
-    weights: WeightsOption = None,
-    strata: StrataOption = None,
-    units: UnitsOption = None,
-    records: RecordsOption = RECORDS,
     as_json: JsonOption = False,
 ) -> None:
     """Score probabilities that were made in R, Stata or anywhere: they stand on the board, marked as submitted.
@@ -120,13 +77,15 @@ def score(
     colClasses = "character"; in Stata, stringcols), or 0110 becomes 110.
     """
     registry: Registry = context.obj
-    progress = console.TerminalProgress()
     asked = parse(settings or [], [])
-    read = _Read(data, asked, column or [], occupations, weights, strata, units)
+    workshop = Workshop(registry=registry, store=Store(records), cache=cache_folder(), progress=context.meta[PROGRESS])
+    _require_career_columns(panel)
+    request = panel.model_copy(update={"parameters": dict(asked.data)})
     if template is not None:
         _require_alone(file, name)
-        tasks = tasks_of(task or [], asked, registry)
-        _write_template(template, read.panel(registry, progress), valid, entries=any(one.entry for one in tasks))
+        tasks = tasks_of(task or [], asked.task, registry)
+        careers = request.open(registry, workshop.progress)
+        _write_template(template, careers, valid, entries=any(one.entry for one in tasks))
         return
     if file is None or name is None or not task:
         lacking = "FILE" if file is None else "--name" if name is None else "--task"
@@ -134,19 +93,22 @@ def score(
             f"{lacking} is missing: harness score FILE --name NAME --task TASK; --template says for what"
         )
     submission = Submission(name, file, pairs(file_column or [], "--file-column"), log, floor)
-    workshop = Workshop(registry, Store(records), cache_folder(), progress)
-    _show(_records(submission, task, read, workshop), workshop.store, as_json)
-
-
-def _records(submission: Submission, task: list[str], read: _Read, workshop: Workshop) -> list[Record]:
-    check(submission, workshop.registry)
-    tasks = tasks_of(task, read.settings, workshop.registry)
-    panel = read.panel(workshop.registry, workshop.progress)
+    check(submission, registry)
+    tasks = tasks_of(task, asked.task, registry)
+    careers = request.open(registry, workshop.progress)
     made = []
-    for record in submitted(submission, at_risk(tasks, panel, everything="all" in task), panel, workshop):
+    for record in submitted(submission, at_risk(tasks, careers, everything="all" in task), careers, workshop):
         console.say(_line(record, workshop.store))
         made.append(record)
-    return made
+    _show(made, workshop.store, as_json)
+
+
+def _require_career_columns(panel: PanelRequest) -> None:
+    if astray := [part for part in panel.columns if part in ("state", "probability", "log_probability")]:
+        raise RequestError(
+            f"--column {astray[0]}={panel.columns[astray[0]]}: --column is of the careers that --data names; of FILE, "
+            f"say --file-column {astray[0]}={panel.columns[astray[0]]}"
+        )
 
 
 def _require_alone(file: Path | None, name: str | None) -> None:

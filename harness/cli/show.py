@@ -112,10 +112,12 @@ def _facts(entry: Entry[Any]) -> dict[str, str]:
     if isinstance(item, ModelSpec):
         facts["rows"] = "sum to one" if item.sums_to_one else "may sum to less than one; the board shows the mass"
         used = (
-            "each record counts for its weight in the fit" if item.weighs else "not used in the fit, in scoring alone"
+            "each record counts for its weight in the fit"
+            if item.uses_weights
+            else "not used in the fit, in scoring alone"
         )
         facts["weights"] = used
-        facts["predicts"] = f"the event of {item.predicts}" if item.predicts else "the next state"
+        facts["predicts"] = f"the event of {item.only_task}" if item.only_task else "the next state"
     return facts
 
 

@@ -1,23 +1,22 @@
-"""What --task asks for, and which of it a panel can answer."""
+"""The tasks of --task, and those of them that a panel can answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.cli import console
 from harness.errors import RequestError, did_you_mean
-from harness.model.params import Settings
-from harness.model.task import Task
-from harness.panel.careers import Panel
+from harness.model import Task
+from harness.panel import Panel
 from harness.registry import Registry
-from harness.runs.execute import why_empty
+from harness.runs.execute import empty_task_message
 
 
-def tasks_of(asked: Sequence[str], settings: Settings, registry: Registry) -> list[Task]:
+def tasks_of(asked: Sequence[str], parameters: Mapping[str, str], registry: Registry) -> list[Task]:
     """The tasks of --task, 'all' among them, with first records where task.entry says so. RequestError otherwise."""
     names = list(registry.tasks) if "all" in asked else list(dict.fromkeys(asked))
     tasks = [registry.task(name) for name in names]
-    for name, value in settings.task.items():
+    for name, value in parameters.items():
         if name != "entry":
             raise RequestError(f"a task has no parameter '{name}'; {did_you_mean(name, ['entry'])}")
         if value.lower() not in ("true", "false"):
@@ -40,7 +39,7 @@ def at_risk(tasks: list[Task], panel: Panel, everything: bool) -> list[Task]:
     """The tasks that somebody is at risk of. An empty one is passed over when all are asked for, an error by name."""
     kept = []
     for task in tasks:
-        empty = why_empty(task, panel)
+        empty = empty_task_message(task, panel)
         if empty is None:
             kept.append(task)
         elif everything:

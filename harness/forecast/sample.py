@@ -54,9 +54,9 @@ class Forecast:
 
 def require_rows(spec: ModelSpec) -> None:
     """RequestError where a model predicts no next state to sample."""
-    if spec.predicts is not None:
+    if spec.only_task is not None:
         raise RequestError(
-            f"model '{spec.name}' predicts the outcome of task '{spec.predicts}' alone: it has no next state to sample"
+            f"model '{spec.name}' predicts the outcome of task '{spec.only_task}' alone: it has no next state to sample"
         )
 
 
@@ -77,7 +77,7 @@ def forecast(run: Run, plan: Plan, samples: int, workshop: Workshop) -> Forecast
         train_also=tuple(panel.name for panel in run.train_also),
         pretrained_on=None if run.resumes is None else run.resumes.name,
         renormalised=not spec.sums_to_one,
-        fitted_without_weights=plan.panel.weight is not None and not spec.weighs,
+        fitted_without_weights=plan.panel.weight is not None and not spec.uses_weights,
         fit_seconds=round(fit.seconds, 2),
         sample_seconds=round(time.perf_counter() - start, 2),
     )

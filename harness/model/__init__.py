@@ -9,18 +9,23 @@ from harness.model.contract import (
     Model,
     ModelSpec,
     NoParams,
-    OpenModel,
+    UnnormalizedModel,
     OutcomeModel,
     Params,
     Table,
-    Within,
+    BoundedRows,
     missing_modules,
     take_states,
 )
 from harness.model.dataset import DatasetSpec
 from harness.model.task import EachState, Event, Partition, Task, every_transition
 
+OpenModel = UnnormalizedModel  # former names, for plugins of before
+Within = BoundedRows
+
 __all__ = [
+    "OpenModel",
+    "Within",
     "Ablation",
     "Context",
     "DatasetSpec",
@@ -30,13 +35,13 @@ __all__ = [
     "Model",
     "ModelSpec",
     "NoParams",
-    "OpenModel",
+    "UnnormalizedModel",
     "OutcomeModel",
     "Params",
     "Partition",
     "Table",
     "Task",
-    "Within",
+    "BoundedRows",
     "every_transition",
     "missing_modules",
     "take_states",

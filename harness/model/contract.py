@@ -27,28 +27,30 @@ class NoParams(Params):
     """For what has nothing to set."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Context:
-    """What a fit may use besides the data.
-
-    seed: of every random draw. device: 'cpu', 'cuda', 'cuda:1', 'mps'. scratch: a folder of the fit's own, gone when
-    the fit is saved. What a model writes there outlives a kill: the same fit, asked for again, finds it, and may go on
-    from a checkpoint, if it then ends with the numbers of a fit that nobody stopped. cache: a folder that stays, for
-    what is expensive and the same for everyone (a pre-trained base). also: training careers of further panels, for
-    models whose spec says ``pools``; their states are their own, with the title of the main panel's where it is the
-    same (``harness.panel.pooling.same_titles`` says which are). shared: whether all processes of a launch make this fit
-    together (``harness.system.processes`` says which one this is); they must then end with the same model. resumes: a
-    whole panel to learn from before the survey, for models whose spec says ``pretrains``.
-    """
+    """All that a fit may use besides the data."""
 
     seed: int
+    """Seed of every random draw."""
     scratch: Path
+    """A folder of the fit's own, gone when the fit is saved. It outlives a kill: the same fit, asked for again, finds
+    it, and may go on from a checkpoint, if it then ends with the numbers of a fit that nobody stopped."""
     cache: Path
+    """A folder that stays, for results that are expensive and the same for everyone (a pre-trained base)."""
     device: str = "cpu"
+    """'cpu', 'cuda', 'cuda:1' or 'mps'."""
     progress: Progress = field(default_factory=Silent)
     also: tuple[Panel, ...] = ()
+    """Training careers of further panels, for models that are ``multi_panel``. Their states are their own, with the
+    title of the main panel's where it is the same (``harness.panel.same_titles``)."""
     shared: bool = False
+    """All processes of a launch make this fit together (``harness.system.processes``), and must end with the same
+    model."""
     resumes: Panel | None = None
+    """A whole panel to learn from before the survey, for models that are ``pretrainable``."""
+    open_panel: Callable[[str], Panel] | None = None
+    """Opens the panel of a data set's name or of a path; None where the fit is asked for without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,8 @@ class Model(Estimator):
 
 
 @dataclass(frozen=True, slots=True)
-class Within:
-    """What a model says of n transitions when it also knows how much probability its whole rows hold.
+class BoundedRows:
+    """Answers about n transitions of a model that also knows how much probability its whole rows hold.
 
     log_prob: float64 [n, m], ln P of the states asked about. log_mass_low, log_mass_high: float64 [n], bounds on ln Z,
     Z the sum of the row. rows: float32 [n, K], ln P of every state that was priced, and of every other the most that
@@ -131,16 +133,16 @@ class Within:
     rows: FloatArray
 
 
-class OpenModel(Model):
-    """A model that spends probability outside the choice set, and can say how much: its rows can be renormalised.
+class UnnormalizedModel(Model):
+    """A model that spends probability outside the choice set, and can say how much: its rows are renormalised.
 
-    The harness then scores P / Z, by the upper bound of Z, so that no looseness of the bounds flatters the model; what
-    the model said before that stands beside it.
+    The harness scores P / Z, by the upper bound of Z, so that no looseness of the bounds flatters the model; the
+    figures of P itself stand beside it. A model whose parameters say not to renormalise is built as a ``Model``.
     """
 
     @abstractmethod
-    def within(self, panel: Panel, transitions: IntArray, states: IntArray) -> Within | None:
-        """As ``log_prob``, with the mass of the rows; None where its parameters say not to renormalise."""
+    def bounded_log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> BoundedRows:
+        """As ``log_prob``, with bounds on the mass of the rows."""
 
 
 class OutcomeModel(Estimator):
@@ -172,38 +174,45 @@ class Ablation:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a plugin says of a model before anything heavy is imported.
-
-    params: its schema. build: from an instance of the schema. needs: modules that must be importable. install: the
-    command that brings them. cite: the source of the method. sums_to_one: False where a row may sum to less.
-    whole_rows: False where a whole row is too dear to ask for at every transition. entry: can predict a career's first
-    record. predicts: None for the next state, or the one binary task whose event an ``OutcomeModel`` predicts.
-    simulated_only: knows the generator of a simulated panel. scoring_params: those of its parameters that do not change
-    the fit, but what is asked of it (or nothing), so that requests which differ in them alone share one. pools: can be
-    trained on careers of several panels at once (``Context.also``). parallel: can be fitted by several processes
-    together; of any other model, the main process makes the whole fit. pretrains: can learn from resumes first
-    (``Context.resumes``). ablations: what ``harness ablate`` tries. weighs: the fit counts every record as often as its
-    weight says (``Panel.weights``), as if it stood there so often; boards of weighted panels say which models do not.
-    """
+    """A model as its plugin describes it, before anything heavy is imported."""
 
     name: str
     summary: str
     build: Callable[[Any], Estimator]
+    """From an instance of ``params`` to the model, not yet fitted."""
     params: type[Params] = NoParams
+    """The schema of its parameters."""
     needs: tuple[str, ...] = ()
+    """Modules that must be importable."""
     install: str = ""
+    """The command that brings them."""
     cite: str = ""
+    """The source of the method."""
     sums_to_one: bool = True
+    """False where a row of probabilities may sum to less."""
     whole_rows: bool = True
-    entry: bool = True
-    predicts: str | None = None
+    """False where a whole row is too dear to ask for at every transition."""
+    first_records: bool = True
+    """It can predict a career's first record."""
+    only_task: str | None = None
+    """The one binary task whose event an ``OutcomeModel`` predicts; None for the next state."""
     simulated_only: bool = False
+    """It knows the generator of a simulated panel."""
     scoring_params: tuple[str, ...] = ()
-    pools: bool = False
-    parallel: bool = False
-    pretrains: bool = False
+    """Parameters of the questions that are asked of a fit. Requests that differ in these alone share one fit."""
+    runtime_params: tuple[str, ...] = ()
+    """Parameters that change no figure, such as a number of threads. They are no part of any id."""
+    multi_panel: bool = False
+    """It can be trained on careers of several panels at once (``Context.also``)."""
+    distributed: bool = False
+    """Several processes can fit it together; the main process alone makes the whole fit of any other model."""
+    pretrainable: bool = False
+    """It can learn from resumes first (``Context.resumes``)."""
     ablations: tuple[Ablation, ...] = ()
-    weighs: bool = False
+    """The arms of ``harness ablate``."""
+    uses_weights: bool = False
+    """The fit counts every record as often as its weight says (``Panel.weights``), as if it stood there so often.
+    Boards of weighted panels name the models that do not."""
 
     def missing(self) -> tuple[str, ...]:
         """The needed modules that are not installed; nothing is imported to find out."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.model.contract import Context, Estimator, Model, OpenModel, OutcomeModel, Table, Within
+from harness.model.contract import Context, Estimator, Model, UnnormalizedModel, OutcomeModel, Table, BoundedRows
 from harness.panel.careers import Panel
 from harness.system.progress import Bar, Progress
 from harness.types import FloatArray, IntArray
@@ -100,26 +100,21 @@ class OutcomeEnsemble(_Members, OutcomeModel):
         return np.minimum(_log_mean(said), 0.0).astype(np.float32)
 
 
-class OpenEnsemble(Ensemble, OpenModel):
+class UnnormalizedEnsemble(Ensemble, UnnormalizedModel):
     """An ensemble of members that also know how much probability their rows hold."""
 
-    def __init__(self, members: Sequence[OpenModel]) -> None:
+    def __init__(self, members: Sequence[UnnormalizedModel]) -> None:
         super().__init__(members)
-        self.open_members = tuple(members)
+        self.unnormalized_members = tuple(members)
 
-    def within(self, panel: Panel, transitions: IntArray, states: IntArray) -> Within | None:
+    def bounded_log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> BoundedRows:
         """The means of the members' answers; the mean of bounds is a bound of the mean, and as tight."""
-        said = []
-        for member in self.open_members:
-            answer = member.within(panel, transitions, states)
-            if answer is None:
-                return None
-            said.append(answer)
-        return Within(
-            _log_mean([answer.log_prob for answer in said]),
-            _log_mean([answer.log_mass_low for answer in said]),
-            _log_mean([answer.log_mass_high for answer in said]),
-            _log_mean([answer.rows for answer in said]).astype(np.float32),
+        answers = [member.bounded_log_prob(panel, transitions, states) for member in self.unnormalized_members]
+        return BoundedRows(
+            log_prob=_log_mean([answer.log_prob for answer in answers]),
+            log_mass_low=_log_mean([answer.log_mass_low for answer in answers]),
+            log_mass_high=_log_mean([answer.log_mass_high for answer in answers]),
+            rows=_log_mean([answer.rows for answer in answers]).astype(np.float32),
         )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.claims.found import Page
-from harness.claims.paper import CITE
 from harness.claims.verdict import Comparison, Verdict
 from harness.render.boards.markdown import bullets, escape
 from harness.render.boards.table import NONE
@@ -64,9 +63,9 @@ def render(page: Page) -> str:
     """Markdown: the verdicts, then for each claim what was compared."""
     weights = page.panel.source.get("weights")
     lines = [
-        f"# {escape(page.panel.name)}: what LABOR-LLM claims",
+        f"# {escape(page.panel.name)}: what {escape(page.paper.title)} claims",
         "",
-        f"The claims of the abstract of {CITE}, tested with {escape(page.language_model)}, seed {page.seed}; base "
+        f"The claims of the abstract of {page.paper.cite}, tested with {escape(page.model)}, seed {page.seed}; base "
         f"{escape(page.base or 'unknown')}.",
         "",
         "| claim | verdict | why |",
@@ -138,14 +137,16 @@ def files(pages: Sequence[Page], folder: Path) -> dict[Path, str]:
     made: dict[Path, str] = {}
     for page in pages:
         content = {
-            "source": CITE,
+            "source": page.paper.cite,
             "panel": page.panel.model_dump(mode="json"),
-            "language_model": page.language_model,
+            "language_model": page.model,
             "base": page.base,
             "seed": page.seed,
             "claims": plain(page.verdicts),
         }
-        made[folder / page.folder / "claims.md"] = render(page)
-        made[folder / page.folder / "claims.tex"] = latex(page)
-        made[folder / page.folder / "claims.json"] = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        made[folder / page.folder / f"{page.paper.file}.md"] = render(page)
+        made[folder / page.folder / f"{page.paper.file}.tex"] = latex(page)
+        made[folder / page.folder / f"{page.paper.file}.json"] = (
+            json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        )
     return made

@@ -6,42 +6,35 @@ table that was interrupted goes on where it stopped, and every difference is pai
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from harness.errors import HarnessError, RequestError, did_you_mean
-from harness.model.contract import Ablation, ModelSpec, Params
+from harness.model import Ablation, ModelSpec, Params, Task
 from harness.model.params import validate
-from harness.model.task import Task
-from harness.panel.careers import Panel
 from harness.records.record import Record
 from harness.runs.execute import Workshop, execute
-from harness.runs.run import Run
+from harness.runs.request import Panels, RunRequest
 from harness.stats import inference
 from harness.stats.inference import Estimate
-from harness.system.entry import Entry
 
 WHOLE = Ablation("as-asked", "as asked for")
 
 
-@dataclass(frozen=True)
-class Request:
-    """What all arms share. settings: of the model, as --set has them. also: panels that pooling arms train on.
+@dataclass(frozen=True, kw_only=True)
+class AblationRequest:
+    """The model whose arms are compared, with the request, the task and the panels that all arms share.
 
-    resumes: a panel that the model, and others of the table that can, are pre-trained on.
+    Of ``panels``, those to train on as well are for the arms that pool; other models of the table get no parameters.
     """
 
-    model: Entry[ModelSpec]
-    panel: Panel
+    model: str
+    request: RunRequest
     task: Task
-    settings: Mapping[str, str]
-    also: tuple[Panel, ...]
-    seed: int
-    device: str
-    resumes: Panel | None = None
+    panels: Panels
 
 
 HEADINGS = ("arm", "perplexity", "difference", "95% interval", "p", "record")
@@ -97,40 +90,44 @@ def chosen(spec: ModelSpec, names: Sequence[str], pools: bool) -> list[Ablation]
 
 
 def run_arms(
-    request: Request, arms: Sequence[Ablation], rivals: Sequence[str], workshop: Workshop
+    asked: AblationRequest, arms: Sequence[Ablation], rivals: Sequence[str], workshop: Workshop
 ) -> Iterator[tuple[str, Record]]:
-    """What each arm is called in the table, and its record as soon as it is written; then those of the other models.
+    """The name of each arm in the table, and its record as soon as it is written; then those of the other models.
 
     An arm that changes nothing here (words, where they are asked for) is left out; so is one that cannot be had here
     (examples that are longer than the model's context), with a note that says why.
     """
-    whole = _params(request, WHOLE)
+    whole = _params(asked, WHOLE, workshop)
     for arm in arms:
         try:
-            params = _params(request, arm)
-            if arm is WHOLE or arm.pools or params != whole:
-                also = request.also if arm.pools else ()
+            if arm is WHOLE or arm.pools or _params(asked, arm, workshop) != whole:
+                also = asked.panels.also if arm.pools else ()
                 name = f"{arm.summary} {', '.join(panel.name for panel in also)}".strip()
-                for record in execute(_run(request, request.model, params, also), workshop):
+                for record in _records(asked, asked.model, arm, workshop):
                     yield name, record
         except HarnessError as error:
             if arm is WHOLE:
                 raise
             workshop.progress.note(f"the arm '{arm.name}' is left out: {error}")
     for rival in rivals:
-        entry = workshop.registry.model(rival)
-        for record in execute(_run(request, entry, validate(entry.item.params, {}, rival), ()), workshop):
+        for record in _records(asked, rival, None, workshop):
             yield rival, record
 
 
-def _params(request: Request, arm: Ablation) -> Params:
-    spec = request.model.item
-    return validate(spec.params, {**request.settings, **arm.changes}, spec.name)
+def _values(asked: AblationRequest, arm: Ablation) -> dict[str, str]:
+    return {**asked.request.models.get(asked.model, {}), **arm.changes}
 
 
-def _run(request: Request, model: Entry[ModelSpec], params: Params, also: tuple[Panel, ...]) -> Run:
-    resumes = request.resumes if model.item.pretrains else None
-    return Run(model, params, (request.task,), request.panel, request.seed, request.device, also, resumes)
+def _params(asked: AblationRequest, arm: Ablation, workshop: Workshop) -> Params:
+    return validate(workshop.registry.model(asked.model).item.params, _values(asked, arm), asked.model)
+
+
+def _records(asked: AblationRequest, model: str, arm: Ablation | None, workshop: Workshop) -> Iterator[Record]:
+    values = {} if arm is None else _values(asked, arm)
+    also = asked.panels.also if arm is not None and arm.pools else ()
+    panels = Panels(scored=asked.panels.scored, also=also, resumes=asked.panels.resumes)
+    request = asked.request.model_copy(update={"models": {model: values}})
+    yield from execute(request.run(model, None, (asked.task,), panels, workshop.registry), workshop)
 
 
 def lines(found: Sequence[tuple[str, Record]]) -> list[Line]:

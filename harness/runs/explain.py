@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import RequestError, did_you_mean
-from harness.model.checked import named
+from harness.model.checked import blaming
 from harness.model.contract import Estimator, ModelSpec, Table
 from harness.records.kinds import is_submitted
 from harness.records.record import Record
 from harness.registry import Registry
-from harness.runs.run import code_version, fit_name
+from harness.runs.fits import folder_of
+from harness.runs.identity import code_version
 
 MANY = 3  # tables of a stage, one an outcome, above which they are printed on request alone
 
@@ -32,12 +33,12 @@ class Explainer:
         """
         spec = self._spec(record, again)
         model = spec.build(spec.params(**record.configuration.parameters))
-        folder = self.cache / "fits" / fit_name(record.configuration, spec)
+        folder = folder_of(record.configuration, spec, self.cache)
         if not folder.exists():
             raise RequestError(f"the fit of {record.id} is not in this machine's cache, {self.cache}; make it: {again}")
-        with named(spec.name, "load"):
+        with blaming(spec.name, "load"):
             model.load(folder / "model")
-        with named(spec.name, "explain"):
+        with blaming(spec.name, "explain"):
             tables = list(model.explain())
         if not tables:
             raise RequestError(f"{record.id}: this fit of '{spec.name}' had nothing to estimate: too few transitions")

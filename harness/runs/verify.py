@@ -92,7 +92,7 @@ def run_of(record: Record, registry: Registry, panel: Panel, device: str, learne
     resumes = learned[len(asked.train_also)] if asked.pretrain else None
     return Run(
         model=entry,
-        params=_params(entry, asked.parameters),
+        params=params_of(entry, asked.parameters),
         tasks=(task_of(record, registry),),
         panel=panel,
         seed=asked.seed,
@@ -103,7 +103,8 @@ def run_of(record: Record, registry: Registry, panel: Panel, device: str, learne
     )
 
 
-def _params(entry: Entry[ModelSpec], parameters: Mapping[str, Any]) -> Any:
+def params_of(entry: Entry[ModelSpec], parameters: Mapping[str, Any]) -> Any:
+    """The parameters of a record as its model takes them here. RequestError where it takes them no more."""
     try:
         return entry.item.params.model_validate(dict(parameters))
     except ValidationError as error:

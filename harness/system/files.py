@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -52,18 +53,15 @@ def unfinished(cache: Path, name: str, anew: bool = False) -> Iterator[Scratch]:
         if finished or not any(files.glob("*")):
             shutil.rmtree(files, ignore_errors=True)
             (place / SPENT).unlink(missing_ok=True)
-            (place / LOCK).unlink(missing_ok=True)
-        os.close(lock)  # the system does the same for a killed process
+            _release(lock, place / LOCK)
+        else:
+            os.close(lock)  # the system does the same for a killed process
         with suppress(OSError):  # where something is kept, or another process is back already
             place.rmdir()
 
 
 def _locked(path: Path) -> int | None:
-    """A descriptor that holds the lock, or None where another process has it or the system knows no such locks."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return None
+    """A descriptor that holds the lock, or None where another process has it."""
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -71,7 +69,7 @@ def _locked(path: Path) -> int | None:
         except FileNotFoundError:  # its folder went in between, with the process that had it
             continue
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(handle)
             if os.path.samestat(os.stat(path), os.fstat(handle)):
                 return handle
         except FileNotFoundError:
@@ -80,6 +78,29 @@ def _locked(path: Path) -> int | None:
             os.close(handle)
             return None
         os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    """Lock an open file for this process until it is closed. OSError where another process has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _release(handle: int, path: Path) -> None:
+    """Remove a lock's file and let go of it."""
+    try:
+        path.unlink(missing_ok=True)  # while it is held, so that nobody takes the lock of a file that is about to go
+        os.close(handle)
+    except PermissionError:  # Windows removes no open file, and none that another process has opened since
+        os.close(handle)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _forget(place: Path) -> None:

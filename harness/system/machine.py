@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import resource
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -48,14 +47,42 @@ def _reset_peak() -> None:
 
 
 def _peak_mb() -> float:
+    """Peak resident memory of this process: since the last reset on Linux, since it started elsewhere."""
     try:
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM:"):
                 return float(line.split()[1]) / 1024
     except OSError:
         pass
-    scale = 1024**2 if sys.platform == "darwin" else 1024
+    return _windows_peak_mb() if sys.platform == "win32" else _unix_peak_mb()
+
+
+def _unix_peak_mb() -> float:
+    import resource  # not on Windows
+
+    scale = 1024**2 if sys.platform == "darwin" else 1024  # macOS counts bytes, others KiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+
+
+def _windows_peak_mb() -> float:
+    """PeakWorkingSetSize of PROCESS_MEMORY_COUNTERS (psapi.h); 0 where Windows does not say."""
+    import ctypes
+
+    class Counters(ctypes.Structure):
+        _fields_ = (
+            ("size", ctypes.c_uint32),
+            ("page_faults", ctypes.c_uint32),
+            ("peak_working_set", ctypes.c_size_t),
+            *((name, ctypes.c_size_t) for name in ("working_set", "a", "b", "c", "d", "page_file", "peak_page_file")),
+        )
+
+    counters = Counters(size=ctypes.sizeof(Counters))
+    kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 - other systems' ctypes has no such name
+    kernel.GetCurrentProcess.restype = ctypes.c_void_p
+    asked = kernel.K32GetProcessMemoryInfo
+    asked.argtypes = (ctypes.c_void_p, ctypes.POINTER(Counters), ctypes.c_uint32)
+    found = asked(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.size)
+    return counters.peak_working_set / 1024**2 if found else 0.0
 
 
 def resolve_device(asked: str, needs: Iterable[str]) -> str:

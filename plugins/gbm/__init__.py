@@ -45,7 +45,8 @@ def harness_models() -> list[ModelSpec]:
             needs=("lightgbm",),
             install=INSTALL,
             cite=f"{CITE}; the softmax over alternatives is McFadden's (1974) conditional logit",
-            weighs=True,
+            runtime_params=("threads",),
+            uses_weights=True,
         ),
         *(_direct(question) for question in (SWITCH, LF_EXIT)),
     ]
@@ -60,7 +61,8 @@ def _direct(question: Question) -> ModelSpec:
         needs=("lightgbm",),
         install=INSTALL,
         cite=CITE,
-        entry=False,
-        predicts=question.task,
-        weighs=True,
+        first_records=False,
+        only_task=question.task,
+        runtime_params=("threads",),
+        uses_weights=True,
     )

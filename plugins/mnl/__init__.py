@@ -36,6 +36,6 @@ def harness_models() -> list[ModelSpec]:
             needs=("statsmodels",),
             install="pip install 'labor-harness[mnl]'",
             cite="McFadden (1974), Conditional logit analysis of qualitative choice behavior",
-            weighs=True,
+            uses_weights=True,
         )
     ]

@@ -30,7 +30,8 @@ def harness_models() -> list[ModelSpec]:
             needs=("scipy",),
             install="pip install 'labor-harness[softmax]'",
             cite="McFadden (1974), Conditional logit analysis of qualitative choice behavior; Hoerl and Kennard (1970)",
-            weighs=True,
+            runtime_params=("threads",),
+            uses_weights=True,
             ablations=(
                 Ablation("plain-staying", "staying is an alternative like any other", {"staying": "plain"}),
                 Ablation("no-recall", "nothing of states held before but the last two", {"recall": "false"}),

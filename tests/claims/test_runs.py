@@ -17,8 +17,7 @@ from helpers.toys import SMALLEST, Frequencies, InProcess, Parameters, entry_of
 from pydantic import Field
 
 from harness.claims.found import from_records, in_store
-from harness.claims.paper import CLAIMS, PRIOR
-from harness.claims.plan import Request, carry_out, chosen, require_arms, steps
+from harness.claims.plan import ClaimsRequest, carry_out, chosen, require_arms, steps
 from harness.claims.verdict import UNTESTED, Verdict, judge
 from harness.cli import console
 from harness.data.write import write_panel
@@ -26,7 +25,9 @@ from harness.errors import RequestError, RunError
 from harness.model.contract import Context
 from harness.model.params import Settings
 from harness.panel.careers import Panel
+from harness.plugins.labor_llm import CLAIMS, LABOR_LLM, PRIOR
 from harness.runs.execute import Workshop
+from harness.runs.request import Panels, RunRequest
 
 
 class TalkerParams(Parameters):
@@ -81,15 +82,31 @@ def other_panel(four_persons: Panel) -> Panel:
     return replace(four_persons, name="other", persons=np.array(["e", "f", "g", "h"]), year=four_persons.year + 100)
 
 
-def verdicts(asked: Request, workshop: Workshop, *names: str) -> dict[str, Verdict]:
-    some = chosen(names)
+def request(
+    panel: Panel,
+    *also: Panel,
+    resumes: Panel | None = None,
+    settings: dict[str, dict[str, str]] | None = None,
+    larger: dict[str, str] | None = None,
+    device: str = "cpu",
+) -> ClaimsRequest:
+    return ClaimsRequest(
+        paper=LABOR_LLM,
+        request=RunRequest(models=settings or {}, device=device),
+        panels=Panels(scored=panel, also=also, resumes=resumes),
+        larger=larger or {},
+    )
+
+
+def verdicts(asked: ClaimsRequest, workshop: Workshop, *names: str) -> dict[str, Verdict]:
+    some = chosen(LABOR_LLM, names)
     found = {(step.arm.name, task): r for step, task, r in carry_out(steps(some, asked, workshop), workshop)}
     return {claim.name: judge(claim, found) for claim in some}
 
 
 def test_runs_are_ordinary_and_verdicts_those_of_their_records(toys: Workshop, four_persons: Panel) -> None:
     """Test person d: 0 -> 0 -> 3 -> 3 -> 1. Margins: 3 4 1 2 of 10 tuned on a and b; 5 7 1 3 of 16 with the others."""
-    asked = Request(four_persons, also=(other_panel(four_persons),), resumes=other_panel(four_persons))
+    asked = request(four_persons, other_panel(four_persons), resumes=other_panel(four_persons))
     made = verdicts(asked, toys)
     seen = [0, 3, 3, 1]
     tuned = np.array([3, 4, 1, 2]) / 10
@@ -110,15 +127,15 @@ def test_runs_are_ordinary_and_verdicts_those_of_their_records(toys: Workshop, f
     expected = (np.log(pooled[seen]) - np.log(tuned[seen])).mean()
     assert larger.difference.value == pytest.approx(expected, abs=1e-5)
     assert alone.difference.value == larger.difference.value  # a larger toy is no better
-    [page] = from_records(toys.store.all())
-    assert in_store(toys.store) == [page]
+    [page] = from_records(toys.store.all(), LABOR_LLM)
+    assert in_store(toys.store, LABOR_LLM) == [page]
     told = [(v.claim, v.verdict, [c.difference for c in v.comparisons]) for v in page.verdicts]
     assert told == [(v.claim, v.verdict, [c.difference for c in v.comparisons]) for v in made.values()]
-    assert [s.known for s in steps(chosen([]), asked, toys) if s.run is not None] == [True] * 15
+    assert [s.known for s in steps(chosen(LABOR_LLM, []), asked, toys) if s.run is not None] == [True] * 15
 
 
 def test_a_missing_library_is_told_and_costs_no_other(toys: Workshop, four_persons: Panel) -> None:
-    made = verdicts(Request(four_persons), toys, "switching", "words", "more-data")
+    made = verdicts(request(four_persons), toys, "switching", "words", "more-data")
     [event] = [c for c in made["switching"].comparisons if c.arm == "gbm-switch"]
     assert event.missing == "model 'gbm-switch' needs no_such_library, which is not installed: get it"
     assert made["more-data"].verdict == UNTESTED
@@ -133,7 +150,7 @@ def test_a_run_that_fails_leaves_its_claims_untested(
     toys: Workshop, four_persons: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Broken, "error", RunError("out of memory"))
-    made = verdicts(Request(four_persons, resumes=other_panel(four_persons)), toys, "switching")
+    made = verdicts(request(four_persons, resumes=other_panel(four_persons)), toys, "switching")
     comparisons = {c.arm: c for c in made["switching"].comparisons}
     assert comparisons["career"].missing is not None
     assert "out of memory" in comparisons["career"].missing
@@ -141,7 +158,7 @@ def test_a_run_that_fails_leaves_its_claims_untested(
 
 
 def test_what_was_interrupted_goes_on(toys: Workshop, four_persons: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = Request(four_persons, resumes=other_panel(four_persons))
+    asked = request(four_persons, resumes=other_panel(four_persons))
     monkeypatch.setattr(Broken, "error", KeyboardInterrupt())
     monkeypatch.setattr(Frequencies, "fits", 0)
     with pytest.raises(KeyboardInterrupt):
@@ -157,7 +174,7 @@ def test_what_was_interrupted_goes_on(toys: Workshop, four_persons: Panel, monke
 
 def test_a_task_of_which_nobody_is_at_risk_is_not_tested(toys: Workshop, four_persons: Panel) -> None:
     never_at_work = replace(four_persons, state=np.where(np.arange(13) < 8, four_persons.state, 3))
-    made = verdicts(Request(never_at_work), toys, "next-occupation", "labor-force")
+    made = verdicts(request(never_at_work), toys, "next-occupation", "labor-force")
     assert made["labor-force"].verdict == UNTESTED
     assert "none of its test transitions is at risk" in made["labor-force"].reason
     assert {c.arm for c in made["next-occupation"].comparisons if c.outcome == "not run"} == {"career-pretrained"}
@@ -166,7 +183,9 @@ def test_a_task_of_which_nobody_is_at_risk_is_not_tested(toys: Workshop, four_pe
 def test_the_larger_base_is_named_or_has_half_as_many_layers_again(toys: Workshop, four_persons: Panel) -> None:
     def larger(**changes: Any) -> Any:
         [step] = [
-            s for s in steps(chosen(["more-data"]), Request(four_persons, **changes), toys) if s.arm.name == "larger"
+            s
+            for s in steps(chosen(LABOR_LLM, ["more-data"]), request(four_persons, **changes), toys)
+            if s.arm.name == "larger"
         ]
         return step
 
@@ -193,27 +212,27 @@ def test_settings_that_unmake_the_arms_are_refused(
     toys: Workshop, settings: dict[str, str], larger: dict[str, str], message: str
 ) -> None:
     with pytest.raises(RequestError, match=message):
-        require_arms(Settings({"llm-lora": settings}), larger, toys.registry)
+        require_arms(LABOR_LLM, Settings({"llm-lora": settings}), larger, toys.registry)
 
 
 def test_settings_of_prior_models_and_tasks_are_checked_before_any_run(toys: Workshop) -> None:
-    require_arms(Settings({"mnl": {"weight": "2"}}), {}, toys.registry)
+    require_arms(LABOR_LLM, Settings({"mnl": {"weight": "2"}}), {}, toys.registry)
     with pytest.raises(RequestError, match="'mnl' has no parameter 'wait'"):
-        require_arms(Settings({"mnl": {"wait": "2"}}), {}, toys.registry)
+        require_arms(LABOR_LLM, Settings({"mnl": {"wait": "2"}}), {}, toys.registry)
     with pytest.raises(RequestError, match=r"task\.entry"):
-        require_arms(Settings(task={"entry": "true"}), {}, toys.registry)
+        require_arms(LABOR_LLM, Settings(task={"entry": "true"}), {}, toys.registry)
 
 
 def test_a_device_that_cannot_be_used_stops_all(toys: Workshop, four_persons: Panel) -> None:
     models = {**toys.registry.models, "mnl": entry_of(Frequencies, name="mnl", needs=("torch",))}
     elsewhere = replace(toys, registry=replace(toys.registry, models=models))
     with pytest.raises(RequestError, match="device 'cuda:99' cannot be used"):
-        steps(chosen(["switching"]), Request(four_persons, device="cuda:99"), elsewhere)
+        steps(chosen(LABOR_LLM, ["switching"]), request(four_persons, device="cuda:99"), elsewhere)
 
 
 def test_a_claim_by_a_wrong_name() -> None:
     with pytest.raises(RequestError, match="did you mean 'words'"):
-        chosen(["word"])
+        chosen(LABOR_LLM, ["word"])
 
 
 def crowd(panel: Panel, times: int) -> Panel:

@@ -12,10 +12,11 @@ import pytest
 from helpers.toys import run_all, run_on
 
 from harness.claims.found import Page, from_records
-from harness.claims.paper import CLAIMS, PRIOR, Claim
 from harness.claims.verdict import CONTRADICTED, SUPPORTED, UNCLEAR, UNTESTED, Found, judge
 from harness.errors import RequestError
+from harness.model.paper import Claim
 from harness.panel.careers import Panel
+from harness.plugins.labor_llm import CLAIMS, LABOR_LLM, PRIOR
 from harness.records.record import Record
 from harness.registry import Registry
 from harness.render.claims import files
@@ -188,7 +189,7 @@ def found_on(page: Page) -> dict[str, str]:
 
 def test_a_page_is_computed_from_records_alone_in_any_order(template: Record, tmp_path: Path) -> None:
     records = whole(template)
-    [page] = from_records(records)
+    [page] = from_records(records, LABOR_LLM)
     assert found_on(page) == {
         "next-occupation": SUPPORTED,
         "switching": SUPPORTED,
@@ -207,7 +208,7 @@ def test_a_page_is_computed_from_records_alone_in_any_order(template: Record, tm
     assert gaps["codes"] == pytest.approx(-0.1)
     written = files([page], tmp_path)
     assert set(written) == {tmp_path / "four-persons" / name for name in ("claims.md", "claims.tex", "claims.json")}
-    assert files(from_records(records[::-1]), tmp_path) == written
+    assert files(from_records(records[::-1], LABOR_LLM), tmp_path) == written
 
 
 def test_names_are_escaped_in_every_form(template: Record, tmp_path: Path) -> None:
@@ -215,7 +216,9 @@ def test_names_are_escaped_in_every_form(template: Record, tmp_path: Path) -> No
     panel = template.configuration.panel.model_copy(update={"name": "a|b <img src=x> $x_1$"})
     asked: dict[str, Any] = {"panel": panel, "changed": {"base": "up/<b>|100%_"}}
     made = files(
-        from_records([record(template, level(0.1), **asked), record(template, level(0), model="mnl", panel=panel)]),
+        from_records(
+            [record(template, level(0.1), **asked), record(template, level(0), model="mnl", panel=panel)], LABOR_LLM
+        ),
         tmp_path,
     )
     texts = {path.suffix: text for path, text in made.items()}
@@ -243,7 +246,7 @@ def test_what_differs_in_more_than_an_arm_does_is_no_arm(template: Record) -> No
         record(template, level(9), model="gbm", parameters={}, facts={"submitted": True}),
     ]
     tuned, prior = record(template, level(0.2)), record(template, level(0.0), model="mnl", parameters={})
-    [page] = from_records([tuned, prior, *strays])
+    [page] = from_records([tuned, prior, *strays], LABOR_LLM)
     arms = {c.arm for v in page.verdicts for c in v.comparisons if c.outcome != "not run"}
     assert arms == {"mnl"}
     assert set(found_on(page).values()) == {UNTESTED}
@@ -260,14 +263,16 @@ def test_the_model_with_the_most_arms_and_then_the_newest_is_meant(template: Rec
         return [at(hour, record(template, level(rank / 10), **asked)), at(hour, record(template, level(0.0), **codes))]
 
     old, new, alone = both(1, 1), both(2, 2), at(3, record(template, level(0.7), parameters={"rank": 7}))
-    [page] = from_records([*new, alone, *old])
+    [page] = from_records([*new, alone, *old], LABOR_LLM)
     words = page.verdicts[-1]
     assert words.record == new[0].id
     assert words.comparisons[0].difference is not None
     assert words.comparisons[0].difference.value == pytest.approx(0.2)
     again = at(4, new[1].model_copy(update={"evidence": record(template, level(0.1)).evidence}))
     older = new[1].model_copy(update={"configuration": new[1].configuration.model_copy(update={"task_version": 0})})
-    [page] = from_records([again, *new, at(5, older)])  # the newer record of the same request, on the same task
+    [page] = from_records(
+        [again, *new, at(5, older)], LABOR_LLM
+    )  # the newer record of the same request, on the same task
     gap = page.verdicts[-1].comparisons[0].difference
     assert gap is not None
     assert gap.value == pytest.approx(0.1)
@@ -278,13 +283,13 @@ def test_a_prior_model_is_the_one_with_its_defaults(template: Record) -> None:
     changed = record(template, level(0.1), model="mnl", parameters={"stages": "one"}, changed={"stages": "one"})
     tuned = record(template, level(0.2))
     for records in ([tuned, plain, changed], [changed, plain, tuned]):
-        [page] = from_records(records)
+        [page] = from_records(records, LABOR_LLM)
         assert [c.record for c in page.verdicts[0].comparisons if c.arm == "mnl"] == [plain.id]
-    [page] = from_records([tuned, changed])
+    [page] = from_records([tuned, changed], LABOR_LLM)
     assert [c.record for c in page.verdicts[0].comparisons if c.arm == "mnl"] == [changed.id]
 
 
 def test_a_panel_without_anything_to_compare_has_no_page(template: Record) -> None:
-    assert from_records([]) == []
-    assert from_records([record(template, level(0.0), model="mnl")]) == []
-    assert from_records([record(template, level(0.0))]) == []
+    assert from_records([], LABOR_LLM) == []
+    assert from_records([record(template, level(0.0), model="mnl")], LABOR_LLM) == []
+    assert from_records([record(template, level(0.0))], LABOR_LLM) == []

@@ -13,7 +13,6 @@ import pytest
 from helpers.toys import InProcess
 
 from harness import open_panel
-from harness.cli.run import further_panels, read_resumes
 from harness.data.write import write_panel
 from harness.forecast.plan import plan, pooled, until
 from harness.forecast.report import Report
@@ -25,6 +24,7 @@ from harness.records.store import Store
 from harness.registry import Registry
 from harness.render.forecast import notes
 from harness.runs.execute import Workshop
+from harness.runs.request import PanelRequest
 from harness.runs.run import Run
 from harness.stats.inference import Estimate
 from harness.system.progress import Silent
@@ -136,13 +136,14 @@ def test_ablations_are_weighted(folder: Path) -> None:
 def test_further_panels_are_weighted_where_they_can_be(folder: Path, panel: Panel, registry: Registry) -> None:
     main = weighted(panel, "pweight")
     other = str(folder / "other")
-    [further] = further_panels([other], main, registry, Silent())
-    resumes = read_resumes(other, main, registry, Silent())
+    request = PanelRequest(train_also=(other,), pretrain=other)
+    [further] = request.open_further(main, registry, Silent())
+    resumes = request.open_resumes(main, registry, Silent())
     for learned in (further, resumes):
         assert learned is not None
         assert learned.weight == pytest.approx(main.weight)
         assert "pweight" not in learned.covariates
-    [plain] = further_panels([other], panel, registry, Silent())
+    [plain] = request.open_further(panel, registry, Silent())
     assert plain.weight is None
     assert "pweight" in plain.covariates
 

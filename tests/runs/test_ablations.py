@@ -13,8 +13,9 @@ from helpers.toys import Frequencies, entry_of
 from harness.errors import RequestError
 from harness.model.contract import Ablation
 from harness.panel.careers import Panel
-from harness.runs.ablations import WHOLE, Request, chosen, lines, run_arms
+from harness.runs.ablations import WHOLE, AblationRequest, chosen, lines, run_arms
 from harness.runs.execute import Workshop
+from harness.runs.request import Panels, RunRequest
 from harness.system.progress import Silent
 
 ARMS = (
@@ -25,17 +26,28 @@ ARMS = (
 SPEC = entry_of(Frequencies, multi_panel=True, ablations=ARMS).item
 
 
-def request(workshop: Workshop, panel: Panel, *also: Panel, **settings: str) -> Request:
-    entry = entry_of(Frequencies, multi_panel=True, ablations=ARMS)
-    return Request(entry, panel, workshop.registry.task("next_occ"), settings, also, 0, "cpu")
+@pytest.fixture
+def toys(workshop: Workshop) -> Workshop:
+    """A workshop that knows the toy model whose arms are compared."""
+    models = {**workshop.registry.models, "frequencies": entry_of(Frequencies, multi_panel=True, ablations=ARMS)}
+    return replace(workshop, registry=replace(workshop.registry, models=models))
 
 
-def test_every_arm_is_a_run_and_every_difference_its_records(workshop: Workshop, four_persons: Panel) -> None:
+def request(toys: Workshop, panel: Panel, *also: Panel, **settings: str) -> AblationRequest:
+    return AblationRequest(
+        model="frequencies",
+        request=RunRequest(models={"frequencies": settings}),
+        task=toys.registry.task("next_occ"),
+        panels=Panels(scored=panel, also=also),
+    )
+
+
+def test_every_arm_is_a_run_and_every_difference_its_records(toys: Workshop, four_persons: Panel) -> None:
     """Train: states 0 0 1 and 1 3 1, so counts 2 3 0 1; test d: 0 -> 0 -> 3 -> 3 -> 1."""
     persons = np.array(["e", "f", "g", "h"])
     other = replace(four_persons, name="other", persons=persons, year=four_persons.year + 100)
-    asked = request(workshop, four_persons, other)
-    found = list(run_arms(asked, chosen(SPEC, [], pools=True), ["uniform"], workshop))
+    asked = request(toys, four_persons, other)
+    found = list(run_arms(asked, chosen(SPEC, [], pools=True), ["uniform"], toys))
     assert [name for name, _ in found] == ["as asked for", "weight of 9", "pooled with other", "uniform"]
     margins = {
         "as asked for": np.array([3, 4, 1, 2]) / 10,
@@ -54,14 +66,14 @@ def test_every_arm_is_a_run_and_every_difference_its_records(workshop: Workshop,
             assert line.difference.value == pytest.approx(mean - first, abs=1e-5)
     assert json.loads(json.dumps([line.plain() for line in lines(found)]))[1]["record"] == found[1][1].id
     fits = Frequencies.fits
-    again = list(run_arms(asked, chosen(SPEC, [], pools=True), ["uniform"], workshop))
+    again = list(run_arms(asked, chosen(SPEC, [], pools=True), ["uniform"], toys))
     assert [record.id for _, record in again] == [record.id for _, record in found]
     assert Frequencies.fits == fits  # read, not run again
 
 
-def test_an_arm_changes_what_was_asked_for(workshop: Workshop, four_persons: Panel) -> None:
-    asked = request(workshop, four_persons, weight="9")
-    found = list(run_arms(asked, chosen(SPEC, ["heavy", "same"], pools=False), [], workshop))
+def test_an_arm_changes_what_was_asked_for(toys: Workshop, four_persons: Panel) -> None:
+    asked = request(toys, four_persons, weight="9")
+    found = list(run_arms(asked, chosen(SPEC, ["heavy", "same"], pools=False), [], toys))
     assert [name for name, _ in found] == ["as asked for", "weight of 1"]  # the heavy one is what was asked for
     assert found[1][1].configuration.changed == {}
 
@@ -74,15 +86,15 @@ class Told(Silent):
         self.notes.append(text)
 
 
-def test_an_arm_that_cannot_be_had_does_not_cost_the_others(workshop: Workshop, four_persons: Panel) -> None:
+def test_an_arm_that_cannot_be_had_does_not_cost_the_others(toys: Workshop, four_persons: Panel) -> None:
     arms = (Ablation("none", "weight of 0", {"weight": "0"}), Ablation("heavy", "weight of 9", {"weight": "9"}))
     told = Told()
-    found = list(run_arms(request(workshop, four_persons), (WHOLE, *arms), [], replace(workshop, progress=told)))
+    found = list(run_arms(request(toys, four_persons), (WHOLE, *arms), [], replace(toys, progress=told)))
     assert [name for name, _ in found] == ["as asked for", "weight of 9"]
     [note] = told.notes
     assert note.startswith("the arm 'none' is left out: frequencies.weight")
     with pytest.raises(RequestError, match="weight"):  # without what they are compared with there is nothing to show
-        list(run_arms(request(workshop, four_persons, weight="0"), (WHOLE, *arms), [], workshop))
+        list(run_arms(request(toys, four_persons, weight="0"), (WHOLE, *arms), [], toys))
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_a_stopped_fit_finds_its_scratch_again_unless_forced(
             run_all(run, workshop)
     with pytest.raises(KeyboardInterrupt):
         run_all(run, replace(workshop, force=True))
-    run_all(run, replace(workshop, trust=False))
+    run_all(run, workshop)
     assert found == [[], ["half"], [], ["half"]]
     assert not list((workshop.cache / "unfinished").iterdir())
 

@@ -1,0 +1,123 @@
+"""The fit that all tasks of a run share: made once, kept in the cache under the run's fit name, loaded from there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from harness.model import Context, Estimator, ModelSpec
+from harness.model.checked import blaming
+from harness.panel import Panel
+from harness.panel.pooling import pool, require_apart
+from harness.records.record import Configuration, now
+from harness.runs.run import Run, fit_name
+from harness.system.files import publishing, unfinished
+from harness.system.machine import measured
+from harness.system.progress import Progress, Silent
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A model ready to be scored, with the cost of its fit; killed attempts count up to their last checkpoint."""
+
+    model: Estimator
+    seconds: float
+    peak_memory_mb: float
+    facts: dict[str, Any]
+    started: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fits:
+    """The fits of one cache folder.
+
+    open_panel: opens the panel of a name or a path, for models that need a further one. anew: make a fit that is there
+    once more.
+    """
+
+    cache: Path
+    open_panel: Callable[[str], Panel]
+    progress: Progress = field(default_factory=Silent)
+    anew: bool = False
+
+    def folder(self, run: Run) -> Path:
+        return self.cache / "fits" / run.fit_name
+
+    def holds(self, run: Run) -> bool:
+        """The run's fit is in the cache."""
+        return self.folder(run).exists()
+
+    def fit(self, run: Run, shared: bool = False) -> Fitted:
+        """Load the run's fit from the cache, or make it and keep it there.
+
+        shared: all processes of a launch make it together. RunError where the model breaks its contract.
+        """
+        name, folder = run.model.item.name, self.folder(run)
+        if folder.exists() and not self.anew:
+            return load(run.model.item, run.params, folder)
+        model = run.model.item.build(run.params)
+        started = now()
+        with unfinished(self.cache, run.fit_name, anew=self.anew) as scratch:
+            with measured() as cost, blaming(name, "fit"):
+                self._train(model, run, scratch.folder, shared)
+            with blaming(name, "facts"):
+                facts = json.loads(json.dumps(dict(model.facts())))
+            fitted = Fitted(model, scratch.seconds + cost.seconds, cost.peak_memory_mb, facts, started)
+            _keep(name, fitted, folder)
+        return fitted
+
+    def help(self, run: Run) -> None:
+        """Do this process's part of a fit that the main one keeps."""
+        model = run.model.item.build(run.params)
+        with tempfile.TemporaryDirectory(prefix="harness-") as scratch, blaming(run.model.item.name, "fit"):
+            self._train(model, run, Path(scratch), shared=True)
+
+    def _train(self, model: Estimator, run: Run, scratch: Path, shared: bool) -> None:
+        also = pool(run.panel, run.train_also)
+        if run.resumes is not None:
+            require_apart(run.panel, run.resumes.part("train"), "--pretrain")
+        context = Context(
+            seed=run.seed,
+            scratch=scratch,
+            cache=self.cache,
+            device=run.device,
+            progress=self.progress,
+            also=also,
+            shared=shared,
+            resumes=run.resumes,
+            open_panel=self.open_panel,
+        )
+        model.fit(run.learned("train"), run.learned("valid"), context)
+
+
+def _keep(name: str, fitted: Fitted, folder: Path) -> None:
+    """Save a fit beside its place and move it there, so that a half-written one is never loaded."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    with publishing(folder) as draft:
+        (draft / "model").mkdir()
+        with blaming(name, "save"):
+            fitted.model.save(draft / "model")
+        kept = {"seconds": fitted.seconds, "peak_memory_mb": fitted.peak_memory_mb, "facts": fitted.facts}
+        (draft / "fit.json").write_text(json.dumps(kept | {"started": fitted.started.isoformat()}), encoding="utf-8")
+
+
+def load(spec: ModelSpec, params: Any, folder: Path) -> Fitted:
+    """The fit that a folder of the cache holds. RunError where the model cannot read it."""
+    kept = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+    model = spec.build(params)
+    with blaming(spec.name, "load"):
+        model.load(folder / "model")
+    started = datetime.fromisoformat(kept["started"])
+    return Fitted(model, kept["seconds"], kept["peak_memory_mb"], kept["facts"], started)
+
+
+def folder_of(configuration: Configuration, spec: ModelSpec, cache: Path) -> Path:
+    """The folder of the fit behind a record, there or not."""
+    return cache / "fits" / fit_name(configuration, spec)

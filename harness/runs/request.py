@@ -1,0 +1,232 @@
+"""Requests as objects: which careers, and which models on which tasks; from a command line or from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from harness.errors import DataError, RequestError
+from harness.model import ModelSpec, Task
+from harness.model.params import validate
+from harness.panel import Panel, pool, require_apart
+from harness.panel.survey_design import surveyed
+from harness.panel.weights import weighted_alike
+from harness.registry import Registry
+from harness.runs.execute import Reuse, require_multi_panel, require_pretrainable
+from harness.runs.run import Run
+from harness.system.machine import resolve_device
+from harness.system.progress import Progress
+
+RequestT = TypeVar("RequestT", bound="Request")
+
+
+def _as_text(value: Any) -> Any:
+    """A parameter's value as ``--set`` takes it: files may hold numbers, lists, true and null."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+Values = dict[str, Text]  # parameter -> value
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str | int) else value
+
+
+def _with_values(value: Any) -> Any:
+    """Models by name: a list of names, or names with their parameters, where nothing stands for the defaults."""
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, list | tuple):
+        return {name: {} for name in value}
+    return (
+        {name: {} if values is None else values for name, values in value.items()} if isinstance(value, dict) else value
+    )
+
+
+class Request(BaseModel):
+    """Base of requests: closed, frozen, keyword-only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panels:
+    """The panels of a request. also: trained on together with ``scored``. resumes: learned from before it."""
+
+    scored: Panel
+    also: tuple[Panel, ...] = ()
+    resumes: Panel | None = None
+
+
+class PanelRequest(Request):
+    """Careers, and how they are read."""
+
+    data: str = Field("market", description="a data set's name, or the path of a folder or a file")
+    parameters: Values = Field(default_factory=dict, description="parameters of a named data set")
+    columns: dict[str, str] = Field(default_factory=dict, description="part -> column, for files with other names")
+    occupations: Path | None = Field(None, description="table of occupations for a single file of careers")
+    weights: str | None = Field(None, description="covariate that each record counts for")
+    strata: str | None = Field(None, description="covariate of the stratum in which a person was drawn")
+    units: str | None = Field(None, description="covariate of the primary sampling unit")
+    train_also: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(
+        (), description="further panels to train on, by name or path"
+    )
+    pretrain: str | None = Field(None, description="panel of resumes to learn from first, by name or path")
+
+    def open(self, registry: Registry, progress: Progress) -> Panel:
+        """The panel that is scored, weighted and drawn as its survey has it.
+
+        RequestError where the request makes no sense, DataError with every fault of a faulty source.
+        """
+        with progress.bar(f"reading {self.data}", None):
+            panel = registry.open_panel(self.data, self.parameters, self.columns, self.occupations)
+        return surveyed(panel, self.weights, self.strata, self.units)
+
+    def open_all(self, registry: Registry, progress: Progress) -> Panels:
+        """The panel that is scored, and those that models learn from beside it."""
+        panel = self.open(registry, progress)
+        return Panels(
+            scored=panel,
+            also=self.open_further(panel, registry, progress),
+            resumes=self.open_resumes(panel, registry, progress),
+        )
+
+    def open_further(self, panel: Panel, registry: Registry, progress: Progress) -> tuple[Panel, ...]:
+        """The panels of ``train_also``, each weighted as ``panel`` is if it has the column.
+
+        In an order that is not the request's, so that one request has one id.
+        """
+        found = []
+        for source in self.train_also:
+            with progress.bar(f"reading {source}", None):
+                found.append(weighted_alike(registry.open_panel(source), panel))
+        pool(panel, found)  # their faults, before the minutes of a fit
+        return tuple(sorted(found, key=lambda other: (other.name, other.fingerprint())))
+
+    def open_resumes(self, panel: Panel, registry: Registry, progress: Progress) -> Panel | None:
+        """The panel of ``pretrain``, weighted as ``panel`` is if it has the column.
+
+        RequestError, naming the option, where it cannot be learned from.
+        """
+        source = self.pretrain
+        if source is None:
+            return None
+        with progress.bar(f"reading {source}", None):
+            try:
+                resumes = weighted_alike(registry.open_panel(source), panel)
+            except DataError as error:
+                raise RequestError(
+                    f"--pretrain {source}: 'harness data check {source}' says what is wrong ({error})"
+                ) from error
+            require_apart(panel, resumes.part("train"), "--pretrain")
+        return resumes
+
+    def found_from(self, folder: Path, registry: Registry) -> PanelRequest:
+        """The same request, its relative paths read from a folder where something lies there."""
+
+        def found(source: str) -> str:
+            return source if source in registry.datasets or not (folder / source).exists() else str(folder / source)
+
+        occupations = None if self.occupations is None else Path(found(str(self.occupations)))
+        pretrain = None if self.pretrain is None else found(self.pretrain)
+        also = tuple(found(source) for source in self.train_also)
+        changes = {"data": found(self.data), "occupations": occupations, "train_also": also, "pretrain": pretrain}
+        return self.model_copy(update=changes)
+
+
+class RunRequest(Request):
+    """Models, each fitted once and scored on every task, with the careers that they are fitted on."""
+
+    panel: PanelRequest = Field(default_factory=PanelRequest)
+    tasks: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field((), description="tasks by name, or 'all'")
+    task_parameters: Values = Field(default_factory=dict, description="parameters of the tasks, such as entry: true")
+    models: Annotated[dict[str, Values], BeforeValidator(_with_values)] = Field(
+        default_factory=dict, description="model -> the parameters that differ from its defaults"
+    )
+    train_persons: Annotated[tuple[int, ...], BeforeValidator(_as_list)] = Field(
+        (0,), description="training persons to fit on, a point of a learning curve each; 0 for all"
+    )
+    seed: int = Field(0, ge=0, description="seed of every random draw")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
+    reuse: Reuse = Field("own", description="records of identical requests that are taken: own, any or never")
+
+    @classmethod
+    def read(cls, path: Path, registry: Registry) -> RunRequest:
+        """The request of a YAML file; RequestError, naming the file and the entry, where it is none."""
+        return read(cls, path).found_from(path.parent, registry)
+
+    def found_from(self, folder: Path, registry: Registry) -> RunRequest:
+        """The same request, its relative paths read from a folder where something lies there."""
+        return self.model_copy(update={"panel": self.panel.found_from(folder, registry)})
+
+    def require_known(self, registry: Registry) -> None:
+        """RequestError for a wrong name or value of a model, before the minutes that data may take."""
+        specs = [registry.model(name).item for name in self.models]
+        if self.panel.pretrain:
+            require_pretrainable(specs, registry)
+        for spec in specs:
+            validate(spec.params, self.models[spec.name], spec.name)
+            if self.panel.train_also:
+                require_multi_panel(spec, registry)
+
+    def runs(self) -> Iterator[tuple[str, int | None]]:
+        """The model and the number of training persons of every run; None for all of them."""
+        return product(self.models, (size or None for size in dict.fromkeys(self.train_persons)))
+
+    def run(self, model: str, persons: int | None, tasks: Sequence[Task], panels: Panels, registry: Registry) -> Run:
+        """One run of the request. RequestError for a wrong parameter, device or number of persons."""
+        entry = registry.model(model)
+        return Run(
+            model=entry,
+            params=validate(entry.item.params, self.models.get(model, {}), model),
+            tasks=tuple(tasks),
+            panel=panels.scored,
+            seed=self.seed,
+            device=resolve_device(self.device, entry.item.needs),
+            train_also=panels.also,
+            resumes=resumes_for(entry.item, panels),
+            train_persons=persons,
+        )
+
+
+def resumes_for(spec: ModelSpec, panels: Panels) -> Panel | None:
+    """The resumes that a model learns from first: none, where it cannot be pre-trained."""
+    return panels.resumes if spec.pretrainable else None
+
+
+def read(kind: type[RequestT], path: Path) -> RequestT:
+    """A request from a YAML file. RequestError, naming the file and the entry, where it is none."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    except yaml.YAMLError as error:
+        raise RequestError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
+    if not isinstance(content, Mapping):
+        raise RequestError(f"{path}: holds no entries; write such as 'tasks: [next_occ]' and 'models: [mnl, gbm]'")
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        known = f"; known are {', '.join(kind.model_fields)}" if first["type"] == "extra_forbidden" else ""
+        raise RequestError(f"{path}: {where}: {first['msg']}{known}") from error
+
+
+def to_yaml(request: Request) -> str:
+    """A request as a YAML file that ``read`` gives back; what is a default is left out."""
+    import yaml
+
+    return str(yaml.safe_dump(request.model_dump(mode="json", exclude_defaults=True), sort_keys=False))

@@ -1,0 +1,80 @@
+"""From a fitted model to the record of one task, and to the probability of every transition that ensembles are made
+of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.model import EachState, Estimator, ModelSpec, Task
+from harness.model.checked import row_sums, score, unseen
+from harness.panel import Panel
+from harness.records.predictions import Predictions
+from harness.records.record import Mass, Measured, Record
+from harness.records.recording import Scored, mass_of, record_of
+from harness.records.slices import Slicing
+from harness.runs.fits import Fitted
+from harness.runs.run import Run
+from harness.stats.figures import Metric, Scores
+from harness.system.machine import measured
+from harness.system.progress import Progress
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One task of a run, scored. predictions: of the test split, for the cache and never for a record."""
+
+    record: Record
+    predictions: Predictions
+
+
+def score_task(run: Run, task: Task, fitted: Fitted, progress: Progress, metrics: Sequence[Metric] = ()) -> Outcome:
+    """Score the test split. metrics: those of plugins. RunError where the model breaks its contract."""
+    spec, test = run.model.item, run.panel.part("test")
+    with measured() as cost:
+        scores = score(spec, fitted.model, task, test, progress)
+    slicing = Slicing.of(run.panel, test, task.transitions(test))
+    facts = fitted.facts | unseen(spec, fitted.model, task, test) | _fitted_without_weights(spec, test)
+    scored = Scored(
+        configuration=run.configuration(task),
+        task=task,
+        panel=run.panel,
+        scores=scores,
+        measured=Measured.of(
+            fit_seconds=fitted.seconds,
+            score_seconds=cost.seconds,
+            peak_memory_mb=max(fitted.peak_memory_mb, cost.peak_memory_mb),
+            device=run.device,
+            needs=spec.needs,
+            started=fitted.started,
+        ),
+        facts=facts | {"train_persons": run.learned("train").n_persons},
+        sums_to_one=spec.sums_to_one,
+        knows_truth=spec.simulated_only,
+        mass=_mass(spec, fitted.model, task, test, scores),
+        slicing=slicing,
+    )
+    return Outcome(record_of(scored, metrics), Predictions.of(task, test, scores, slicing))
+
+
+def score_valid(spec: ModelSpec, model: Estimator, task: Task, panel: Panel, progress: Progress) -> Predictions:
+    """The probabilities of the validation split, on which the weights of a mixture are chosen."""
+    valid = panel.part("valid")
+    return Predictions.of(task, valid, score(spec, model, task, valid, progress, ranks=False))
+
+
+def _mass(spec: ModelSpec, model: Estimator, task: Task, test: Panel, scores: Scores) -> Mass | None:
+    """The probability inside the choice set of a model whose rows may sum to less than one; None of any other."""
+    if scores.mass_low is not None and scores.mass_high is not None:
+        return mass_of(scores.mass_high, scores.weight, float(np.log(scores.mass_high / scores.mass_low).max()))
+    if spec.sums_to_one or not isinstance(task.partition, EachState):
+        return None
+    return mass_of(*row_sums(spec, model, task, test))
+
+
+def _fitted_without_weights(spec: ModelSpec, test: Panel) -> dict[str, bool]:
+    """A fact for the record of a weighted panel: that the fit did not use its weights."""
+    return {} if test.weight is None or spec.uses_weights else {"fitted_without_weights": True}
