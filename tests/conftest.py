@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.paths import SURVEY
+from helpers.skips import reasons, refused
 from helpers.tiny_llm import saved_llm
 
 from harness.panel.careers import Covariate, Panel
@@ -18,12 +19,47 @@ from harness.records.store import Store
 from harness.registry import Registry, load_registry
 from harness.runs.execute import Workshop
 
+MOST_WORKERS = 4  # each holds torch and a panel or two
+SKIPPED: dict[str, str] = {}  # reason by test, of this session
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--strict-skips", action="store_true", help="fail where a test skips that tests/skips.txt does not let skip"
+    )
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Share the whole suite out; files that are named, and benchmarks, run in this process."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and config.option.markexpr == "not slow"
+    return min(os.cpu_count() or 1, MOST_WORKERS) if whole else 0
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let each of several workers compute with one thread: more would wait for one another."""
+    os.environ.pop("PYTEST_ADDOPTS", None)  # a pytest that a test starts is a plain one
     if config.getoption("numprocesses", None):  # before workers start, so that they find it before any import
         for library in ("OMP", "OPENBLAS", "MKL"):
             os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and isinstance(report.longrepr, tuple):
+        SKIPPED[report.nodeid] = report.longrepr[2].removeprefix("Skipped: ")
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if report.skipped and isinstance(report.longrepr, tuple):
+        SKIPPED[report.nodeid] = report.longrepr[2].removeprefix("Skipped: ")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("strict_skips") and not hasattr(session.config, "workerinput"):
+        wrong = refused(SKIPPED, reasons())
+        if wrong:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            session.config.get_terminal_writer().write("\n" + "\n".join(wrong) + "\n", red=True)
 
 
 @pytest.fixture(scope="session")

@@ -207,7 +207,7 @@ def test_a_career_file_that_is_missing_or_not_utf_8(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.skipif(not (SHARED / "career_format").is_dir(), reason="the sample of CAREER files is not here")
+@pytest.mark.skipif(not (SHARED / "career_format").is_dir(), reason="the sample of CAREER files is not on this machine")
 def test_the_career_sample() -> None:
     panel = open_panel(SHARED / "career_format")
     assert (panel.name, panel.n_persons, panel.n_records) == ("career_format", 5, 43)
@@ -218,7 +218,7 @@ def test_the_career_sample() -> None:
 
 
 @pytest.mark.survey
-@pytest.mark.skipif(not (SURVEY).is_dir(), reason="the survey extract is not here")
+@pytest.mark.skipif(not SURVEY.is_dir(), reason="the survey extract is not on this machine")
 def test_the_survey_extract() -> None:
     panel = open_panel(SURVEY)
     assert (panel.name, panel.n_records, panel.n_persons, panel.n_states) == ("nlsy97", 159_374, 7_073, 484)
