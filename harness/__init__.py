@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.system.version import __version__
+
 if TYPE_CHECKING:
     from harness.panel import Panel
     from harness.registry import Registry
 
 __all__ = ["__version__", "open_panel"]
-__version__ = "0.1.0"
 
 
 def open_panel(

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from harness import __version__
 from harness.cli import (
     ablate,
     board,
@@ -32,6 +31,7 @@ from harness.errors import HarnessError
 from harness.registry import Registry, load_registry
 from harness.system import processes
 from harness.system.progress import PROGRESS
+from harness.system.version import __version__
 
 INTERRUPTED = 130  # the exit status of what Ctrl-C ended
 GRACE = 5.0  # seconds

@@ -9,8 +9,8 @@ import keyword
 import re
 from pathlib import Path
 
-from harness import __version__
 from harness.errors import RequestError
+from harness.system.version import __version__
 
 PYPROJECT = """\
 [build-system]

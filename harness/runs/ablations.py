@@ -10,15 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from harness.errors import HarnessError, RequestError, did_you_mean
 from harness.model import Ablation, ModelSpec, Params, Task
 from harness.model.params import validate
+from harness.records.paired import Paired
 from harness.records.record import Record
 from harness.runs.execute import Workshop, execute
 from harness.runs.request import Panels, RunRequest
-from harness.stats import inference
 from harness.stats.inference import Estimate
 
 WHOLE = Ablation("as-asked", "as asked for")
@@ -132,11 +130,7 @@ def _records(asked: AblationRequest, model: str, arm: Ablation | None, workshop:
 
 def lines(found: Sequence[tuple[str, Record]]) -> list[Line]:
     """The table: every record against the first, paired on persons."""
-    records = [record for _, record in found]
-    sums = np.column_stack([record.evidence.log_likelihood for record in records]).astype(np.float64)
-    transitions = records[0].evidence.counted
-    levels = inference.perplexities(sums, transitions)
-    gaps: list[Estimate | None] = [None]
-    if len(records) > 1:
-        gaps += inference.differences(sums[:, 1:], sums[:, 0], transitions)
+    drawn = Paired.of([record for _, record in found]).drawn
+    levels = drawn.perplexities()
+    gaps: list[Estimate | None] = [None, *drawn.differences(0)[1:]]
     return [Line(name, record, level, gap) for (name, record), level, gap in zip(found, levels, gaps, strict=True)]

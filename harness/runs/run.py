@@ -75,8 +75,9 @@ class Run:
 
     @cached_property
     def _configuration(self) -> Configuration:
-        parameters = self.params.model_dump(mode="json")
-        defaults = type(self.params)().model_dump(mode="json")
+        unsaid = set(self.model.item.runtime_params)
+        parameters = self.params.model_dump(mode="json", exclude=unsaid)
+        defaults = type(self.params)().model_dump(mode="json", exclude=unsaid)
         return Configuration(
             task=self.tasks[0].key,
             task_version=self.tasks[0].version,

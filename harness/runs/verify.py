@@ -14,20 +14,19 @@ from math import log
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import ValidationError
 
 from harness.errors import RequestError
 from harness.model.contract import ModelSpec
 from harness.model.task import Task
 from harness.panel.careers import Panel
-from harness.records.kinds import survey_design_of
+from harness.records.paired import Paired
 from harness.records.record import PanelFacts, Record, figures
 from harness.registry import Registry
 from harness.runs.run import Run
 from harness.stats import figures as scoring
 from harness.stats.figures import Metric
-from harness.stats.inference import Estimate, Resampled
+from harness.stats.inference import Estimate
 from harness.system.entry import Entry
 
 # Of half the record's interval: an interval whose centre is off by so much still covers in 94.5 of 100 surveys, not 95.
@@ -147,14 +146,10 @@ def require_same(panel: Panel, facts: PanelFacts, option: str) -> None:
 
 def verify(record: Record, again: Record) -> Verification:
     """What the two say of one another. again: the record of the same request, made now."""
-    mine, other = record.evidence, again.evidence
     differing = _differing(record, again)
     changed = circumstances(record, again)
-    sums = np.column_stack([mine.log_likelihood, mine.log_likelihood]).astype(np.float64)
-    same = mine.same_transitions(other)
-    if same:
-        sums[:, 1] = other.log_likelihood
-    drawn = Resampled(sums, mine.counted, survey_design_of(record))
+    same = record.evidence.same_transitions(again.evidence)
+    drawn = Paired.of([record, again] if same else [record]).drawn
     perplexity = drawn.perplexities()[0]
     value = scoring.perplexity(again.arrays())
     negligible = NEGLIGIBLE * (log(perplexity.high) - log(perplexity.low)) / 2
