@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from harness.boards.rows import Row, Standing, row_of
 from harness.boards.views import Views, views_of
-from harness.errors import RequestError
-from harness.records.kinds import MIX, is_mix_of_board, is_ranked, is_submitted, survey_design_of
-from harness.records.record import Head, Record
-from harness.records.store import Store, panel_folder
+from harness.records.current import Folder, by_panel, current
+from harness.records.kinds import is_ranked, survey_design_of
+from harness.records.paired import Paired, require_same_transitions
+from harness.records.record import Record, RecordHead
+from harness.records.store import Store
 from harness.stats.confidence_set import confidence_set, ranks
 from harness.stats.inference import Resampled
 from harness.types import FloatArray
 
 __all__ = ["Board", "Row", "boards", "boards_in", "boards_with"]
 
-AnyRecord = TypeVar("AnyRecord", bound=Head)
 NULL_MODEL = "marginal"  # the constants-only model that McFadden's R2 is measured against
 
 
@@ -64,14 +63,15 @@ def boards(records: Iterable[Record]) -> list[Board]:
     (same model, parameters and seed; of what was submitted, the same name) the newest stands, as does the newest mix of
     all of a board's rows. RequestError where two records that claim the same panel and task disagree on who is at risk.
     """
-    return [_board(group, folder) for folder, group in _groups(records)]
+    return [_board(list(group), panel.folder) for panel in by_panel(records) for group in panel.by_task()]
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedBoard:
     """A board before its records are read.
 
-    key: its panel's fingerprint and its task. paths: the files of what it shows. superseded: how many others there are.
+    key: its panel's fingerprint and its task. paths: the files of the records that it shows. superseded: how many
+    others there are.
     """
 
     key: tuple[str, str]
@@ -81,71 +81,45 @@ class Planned:
     superseded: int
 
     def made(self) -> Board:
-        """RequestError where a file is no record, or records disagree on who is at risk."""
+        """The board. RequestError where a file is no record, or records disagree on who is at risk."""
         return _board([self.store.read(path) for path in self.paths], self.folder, self.superseded)
 
 
-def planned(store: Store) -> list[Planned]:
-    """The boards of a folder of records; of those that no board will show, no more is read than that takes."""
-    paths = store.paths()
-    heads = [store.head(path) for path in paths]
-    path_of = {id(head): path for head, path in zip(heads, paths, strict=True)}
+def planned(folder: Folder, paths: Sequence[Path] | None = None) -> list[PlannedBoard]:
+    """The boards of a folder of records; of the records that no board shows, the heads alone are read.
+
+    paths: of these files alone, whole panels' as they are.
+    """
     plans = []
-    for folder, group in _groups(heads):
-        asked, shown = group[0].configuration, _newest(group)
-        files = tuple(path_of[id(head)] for head in shown)
-        key = asked.panel.fingerprint, asked.task
-        plans.append(Planned(key, folder, store, files, len(group) - len(shown)))
+    for panel in by_panel(folder.heads(paths)):
+        for group in panel.by_task():
+            shown = current(group)
+            key = panel.panel.fingerprint, group[0].configuration.task
+            files = tuple(map(folder.path, shown))
+            plans.append(PlannedBoard(key, panel.folder, folder.store, files, len(group) - len(shown)))
     return plans
 
 
 def boards_in(store: Store) -> list[Board]:
     """As ``boards`` of all records of a folder, of which those that no board shows are not read whole."""
-    return [plan.made() for plan in planned(store)]
+    return [plan.made() for plan in planned(Folder(store))]
 
 
-def boards_with(records: Iterable[Head], store: Store) -> list[Board]:
-    """The boards that these records stand on, with all else that the folder has of them."""
-    theirs = {(record.configuration.panel.fingerprint, record.configuration.task) for record in records}
-    return [plan.made() for plan in planned(store) if plan.key in theirs]
-
-
-def _groups(records: Iterable[AnyRecord]) -> Iterator[tuple[str, list[AnyRecord]]]:
-    """The folder and the records of each board, by panel and task."""
-    groups: dict[tuple[str, str, str], list[AnyRecord]] = defaultdict(list)
-    prints: dict[str, set[str]] = defaultdict(set)
-    for record in records:
-        panel = record.configuration.panel
-        groups[panel.name, panel.fingerprint, record.configuration.task].append(record)
-        prints[panel.name].add(panel.fingerprint)
-    for (name, _, _), group in sorted(groups.items()):
-        yield panel_folder(group[0].configuration.panel, alone=len(prints[name]) == 1), group
-
-
-def _newest(group: list[AnyRecord]) -> list[AnyRecord]:
-    """Those of the task's last version that no newer record answers the same question as."""
-    version = max(record.configuration.task_version for record in group)
-    newest: dict[str, AnyRecord] = {}
-    for record in sorted(group, key=lambda r: (r.measured.finished, r.id)):
-        if record.configuration.task_version == version:
-            newest[_question(record)] = record
-    return list(newest.values())
-
-
-def _question(record: AnyRecord) -> str:
-    """Of the records that share it the newest stands. Of what was submitted it is the name: a file is mended."""
-    if is_mix_of_board(record):
-        return MIX
-    return f"submitted as {record.configuration.model}" if is_submitted(record) else record.configuration.key()
+def boards_with(records: Iterable[RecordHead], store: Store) -> list[Board]:
+    """The boards that these records stand on, with all others that the folder has of their panels."""
+    asked = [record.configuration for record in records]
+    theirs = {(of.panel.fingerprint, of.task) for of in asked}
+    paths = [path for name in sorted({of.panel.name for of in asked}) for path in store.paths(name)]
+    return [plan.made() for plan in planned(Folder(store), list(dict.fromkeys(paths))) if plan.key in theirs]
 
 
 def _board(group: list[Record], folder: str, superseded: int = 0) -> Board:
     """superseded: how many records were left out of the group already."""
-    newest = _newest(group)
+    newest = current(group)
     smaller = [record for record in newest if record.configuration.train_persons is not None]
     whole = [record for record in newest if record.configuration.train_persons is None]
     shown = sorted(whole or smaller, key=lambda r: r.id)
-    _require_same_transitions([*shown, *smaller])
+    require_same_transitions([*shown, *smaller])
     head, panel = shown[0], shown[0].configuration.panel
     design = survey_design_of(head)
     standings = _standings(shown)
@@ -171,20 +145,10 @@ def _board(group: list[Record], folder: str, superseded: int = 0) -> Board:
     )
 
 
-def _require_same_transitions(records: list[Record]) -> None:
-    first = records[0]
-    for other in records[1:]:
-        if not other.evidence.same_transitions(first.evidence):
-            raise RequestError(
-                f"records {first.id} and {other.id} claim task '{first.configuration.task}' on the same panel, but do "
-                "not count the same transitions at risk: one of the files was edited; run it again with --force"
-            )
-
-
 def _standings(records: list[Record]) -> dict[int, Standing]:
     """Where each record stands, by its position among these, best first: all from one set of draws."""
-    sums = np.column_stack([record.evidence.log_likelihood for record in records]).astype(np.float64)
-    drawn = Resampled(sums, records[0].evidence.counted, survey_design_of(records[0]))
+    paired = Paired.of(records)
+    sums, drawn = paired.log_likelihood, paired.drawn
     perplexities = drawn.perplexities()
     order = np.argsort(-drawn.mean, kind="stable")
     rivals = [int(i) for i in order if is_ranked(records[i])]

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.boards.board import Board, Row, boards
-from harness.boards.compare import Apart, apart
+from harness.boards.compare import SliceDifference, slice_differences
 from harness.boards.rows import with_newer
 from harness.boards.views import Curve, Reliability, Slice, reliability_of, slices_of
 from harness.model.contract import ModelSpec
 from harness.model.dataset import DatasetSpec
+from harness.records.current import Folder
 from harness.records.kinds import MIX, is_ranked, is_submitted, label, survey_design_of
-from harness.records.record import Head, Record
+from harness.records.paired import Paired, perplexity_of
+from harness.records.record import Record
 from harness.records.store import Store
 from harness.runs.identity import code_version
 from harness.stats import inference
@@ -31,8 +33,8 @@ MEANS = ("top_1", "top_5", "brier")  # figures that are means of what the eviden
 
 
 @dataclass(frozen=True)
-class Here:
-    """What this machine knows of a run, beside its record.
+class Installed:
+    """The parts of a run that are installed on this machine, beside its record.
 
     model: None where it is not installed, and of what was not run by a model of the registry. dataset: None of a panel
     that was read from files. command: the line that makes the record again.
@@ -44,8 +46,8 @@ class Here:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a run stands among those of its task and panel.
+class BoardPlace:
+    """A run's place among those of its task and panel.
 
     row: its line on the board; None where it has none, and why_not then says why. of: how many models are ranked there.
     best, best_record: the model in front, among those that compete. confidence_set: labels of those that cannot be told
@@ -64,7 +66,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
+class RelatedRun:
     """The same fit on another task, or scored otherwise. row: its line on its board, None where it has none."""
 
     record: str
@@ -79,29 +81,29 @@ class Elsewhere:
 class Card:
     """All that a page says. figures: key -> value; intervals: of those figures that have one, by key.
 
-    slices: perplexity in each. behind, regret: how far the run is from the best model, and from the truth, in each, as
-    ``harness.boards.compare.apart`` says it; empty of these themselves, and where there is none. code_is_here: whether
-    the code of the run is the code of this machine; None where that is not known.
+    slices: perplexity in each. behind, regret: how far the run is from the best model, and from the truth, in each
+    (``harness.boards.compare.slice_differences``); empty of these themselves, and where there is none. code_is_here:
+    True where the code of the run is the code of this machine; None where that is not known.
     """
 
     record: Record
     label: str
-    here: Here
-    place: Place
+    installed: Installed
+    place: BoardPlace
     figures: Mapping[str, float | None]
     intervals: Mapping[str, Estimate]
-    elsewhere: tuple[Elsewhere, ...]
+    related: tuple[RelatedRun, ...]
     reliability: Reliability | None
     slices: tuple[Slice, ...]
-    behind: tuple[Apart, ...]
-    regret: tuple[Apart, ...]
+    behind: tuple[SliceDifference, ...]
+    regret: tuple[SliceDifference, ...]
     curve: Curve | None
     code_is_here: bool | None
 
 
-def card_of(record: Record, store: Store, here: Here) -> Card:
+def card_of(record: Record, store: Store, installed: Installed) -> Card:
     """The card of a record, among all records of the folder. RequestError where one of these is damaged."""
-    shelf = _Shelf(store, record)
+    shelf = _PanelShelf(store, record)
     board = shelf.board(record.configuration.task)
     best = _best(board, shelf)
     place = _place(record, board, best)
@@ -110,41 +112,39 @@ def card_of(record: Record, store: Store, here: Here) -> Card:
     return Card(
         record=record,
         label=label(record),
-        here=here,
+        installed=installed,
         place=place,
         figures=with_newer(record),
         intervals=intervals(record),
-        elsewhere=_elsewhere(record, shelf, () if here.model is None else here.model.item.scoring_params),
+        related=_related(record, shelf, () if installed.model is None else installed.model.item.scoring_params),
         reliability=reliability_of(record),
         slices=slices_of([record]),
-        behind=() if best is None or place.behind is None else apart(best, record),
-        regret=() if truth is None or record.knows_truth or not _same_version(record, board) else apart(truth, record),
+        behind=() if best is None or place.behind is None else slice_differences(best, record),
+        regret=()
+        if truth is None or record.knows_truth or not _same_version(record, board)
+        else slice_differences(truth, record),
         curve=next((curve for curve in board.views.curves if curve.label == named), None),
-        code_is_here=_is_here(record, here),
+        code_is_here=_is_here(record, installed),
     )
 
 
-class _Shelf:
+class _PanelShelf:
     """The records of one panel, read whole where they are looked at."""
 
     def __init__(self, store: Store, record: Record) -> None:
         panel = record.configuration.panel
-        self._store = store
-        self._heads = [
-            (path, head)
-            for path, head in ((path, store.head(path)) for path in store.paths())
+        self._folder = Folder(store)
+        self.heads = [
+            head
+            for head in self._folder.heads(store.paths(panel.name))
             if (head.configuration.panel.name, head.configuration.panel.fingerprint) == (panel.name, panel.fingerprint)
         ]
         self._boards: dict[str, Board] = {}
         self.records: dict[str, Record] = {}
 
-    @property
-    def heads(self) -> list[Head]:
-        return [head for _, head in self._heads]
-
     def board(self, task: str) -> Board:
         if task not in self._boards:
-            records = [self._store.read(path) for path, head in self._heads if head.configuration.task == task]
+            records = [self._folder.read(head) for head in self.heads if head.configuration.task == task]
             self.records |= {record.id: record for record in records}
             [self._boards[task]] = boards(records)
         return self._boards[task]
@@ -172,13 +172,13 @@ def intervals(record: Record) -> dict[str, Estimate]:
     return made
 
 
-def _best(board: Board, shelf: _Shelf) -> Record | None:
+def _best(board: Board, shelf: _PanelShelf) -> Record | None:
     """The record of the model in front; None where none competes."""
     first = next((row for row in board.rows if row.rank == 1), None)
     return None if first is None else shelf.records[first.record]
 
 
-def _place(record: Record, board: Board, best: Record | None) -> Place:
+def _place(record: Record, board: Board, best: Record | None) -> BoardPlace:
     row = next((row for row in board.rows if row.record == record.id), None)
     behind = None if row is None else row.behind
     if (
@@ -187,11 +187,8 @@ def _place(record: Record, board: Board, best: Record | None) -> Place:
         and best is not None
         and best.evidence.same_transitions(record.evidence)
     ):
-        sums = np.array(record.evidence.log_likelihood), np.array(best.evidence.log_likelihood)
-        [behind] = inference.differences(
-            sums[0][:, None], sums[1], record.evidence.counted, design=survey_design_of(record)
-        )
-    return Place(
+        behind = Paired.of([best, record]).drawn.differences(0)[1]
+    return BoardPlace(
         row=row,
         of=sum(other.rank is not None for other in board.rows),
         best=None if best is None else label(best),
@@ -216,7 +213,7 @@ def _why_not(record: Record, board: Board) -> str:
     return "a newer record answers the same question"
 
 
-def _elsewhere(record: Record, shelf: _Shelf, scoring_params: Sequence[str]) -> tuple[Elsewhere, ...]:
+def _related(record: Record, shelf: _PanelShelf, scoring_params: Sequence[str]) -> tuple[RelatedRun, ...]:
     """Nothing of what was not fitted here: a mix, a submission."""
     if record.configuration.model == MIX or is_submitted(record):
         return ()
@@ -227,15 +224,13 @@ def _elsewhere(record: Record, shelf: _Shelf, scoring_params: Sequence[str]) -> 
             continue
         board = shelf.board(head.configuration.task)
         other = shelf.records[head.id]
-        sums = np.array(other.evidence.log_likelihood)
-        level = inference.perplexity(sums, other.evidence.counted, design=survey_design_of(other))
         row = next((row for row in board.rows if row.record == head.id), None)
         ranked = sum(one.rank is not None for one in board.rows)
-        found.append(Elsewhere(head.id, head.configuration.task, label(other), level, row, ranked))
+        found.append(RelatedRun(head.id, head.configuration.task, label(other), perplexity_of(other), row, ranked))
     return tuple(sorted(found, key=lambda other: (other.task, other.label, other.record)))
 
 
-def _is_here(record: Record, here: Here) -> bool | None:
-    if here.model is None or not (is_ranked(record) or record.knows_truth) or is_submitted(record):
+def _is_here(record: Record, installed: Installed) -> bool | None:
+    if installed.model is None or not (is_ranked(record) or record.knows_truth) or is_submitted(record):
         return None
-    return record.configuration.code == code_version(here.model)
+    return record.configuration.code == code_version(installed.model)

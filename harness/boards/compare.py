@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.boards.views import FEW, jackknifed
+from harness.boards.views import FEW
 from harness.errors import RequestError, did_you_mean
 from harness.records.evidence import Part
-from harness.records.kinds import is_ranked, label, survey_design_of
+from harness.records.kinds import is_ranked, label
+from harness.records.paired import Paired
 from harness.records.record import Record
 from harness.stats.confidence_set import confidence_set, ranks
-from harness.stats.inference import Estimate, Resampled
-from harness.types import FloatArray
+from harness.stats.inference import Estimate, holm
+from harness.stats.jackknife import jackknifed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
-    """Two runs on some of their transitions.
+class SliceDifference:
+    """The difference between two runs on some of their transitions.
 
     persons, transitions: how many. share: of all that counts, 0 to 1. difference: log-likelihood per transition there
     of the other run less that of the first, in nats, paired, by delete-a-group jackknife; p_adjusted after Holm for all
@@ -102,8 +103,7 @@ def names_of(records: Sequence[Record]) -> list[str]:
 def compare(records: Sequence[Record]) -> tuple[Compared, ...]:
     """The runs in the order given, all on one set of draws. RequestError as ``require_comparable``."""
     require_comparable(records)
-    sums = np.column_stack([record.evidence.log_likelihood for record in records]).astype(np.float64)
-    drawn = Resampled(sums, records[0].evidence.counted, survey_design_of(records[0]))
+    drawn = Paired.of(records).drawn
     rows = [
         Compared(record.id, name, perplexity, None if i == 0 else difference)
         for i, (record, name, perplexity, difference) in enumerate(
@@ -132,8 +132,8 @@ def without_slices(records: Sequence[Record]) -> list[Record]:
     return [record for record in records if record.slices is None]
 
 
-def apart(first: Record, other: Record, dimension: str | None = None) -> tuple[Apart, ...]:
-    """How far apart two runs are on every level of every dimension that both records have, in the record's order.
+def slice_differences(first: Record, other: Record, dimension: str | None = None) -> tuple[SliceDifference, ...]:
+    """The differences between two runs on every level of every dimension that both records have, in the record's order.
 
     dimension: of this one alone, and p adjusted for its levels alone. RequestError for one that they do not have.
     """
@@ -152,11 +152,11 @@ def apart(first: Record, other: Record, dimension: str | None = None) -> tuple[A
     return tuple(_adjusted(made))
 
 
-def _level(which: tuple[str, str], first: Part, other: Part, total: float) -> Apart:
+def _level(which: tuple[str, str], first: Part, other: Part, total: float) -> SliceDifference:
     sums = np.array([first.log_likelihood, other.log_likelihood], dtype=np.float64)
     counted = np.array(first.counted, dtype=np.float64)
     known = first.persons >= FEW and np.count_nonzero(counted) > 1
-    return Apart(
+    return SliceDifference(
         *which,
         persons=first.persons,
         transitions=first.transitions,
@@ -166,7 +166,7 @@ def _level(which: tuple[str, str], first: Part, other: Part, total: float) -> Ap
     )
 
 
-def _adjusted(levels: Sequence[Apart]) -> list[Apart]:
+def _adjusted(levels: Sequence[SliceDifference]) -> list[SliceDifference]:
     known = [level.difference.p for level in levels if level.difference is not None and level.difference.p is not None]
     adjusted = iter(holm(np.array(known, dtype=np.float64)).tolist())
     return [
@@ -175,16 +175,3 @@ def _adjusted(levels: Sequence[Apart]) -> list[Apart]:
         else replace(level, difference=replace(level.difference, p_adjusted=next(adjusted)))
         for level in levels
     ]
-
-
-def holm(p: FloatArray) -> FloatArray:
-    """p-values [m] of m hypotheses, adjusted to keep the chance of any false finding, whatever their dependence.
-
-    The i-th smallest times m - i + 1, no smaller than those before it and at most one (Holm 1979, "A simple
-    sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6).
-    """
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    made = np.empty(len(p))
-    made[order] = np.minimum(stepped, 1.0)
-    return made

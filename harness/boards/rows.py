@@ -11,7 +11,7 @@ from harness.records.record import Mass, Measured, Record, figures
 from harness.stats.figures import METRICS
 from harness.stats.inference import Estimate
 
-LARGE = 0.01  # the weight from which a part of an ensemble is named
+NAMED_WEIGHT = 0.01  # the weight from which a part of an ensemble is named
 
 
 @dataclass(frozen=True)
@@ -132,12 +132,12 @@ def _of_mix(record: Record, shown: Sequence[Record]) -> dict[str, Any]:
     if record.configuration.model != MIX:
         return {}
     weights, names = record.facts["weights"], record.facts["parts"]
-    large = sorted((run for run in weights if weights[run] >= LARGE), key=lambda run: (-weights[run], run))
+    large = sorted((run for run in weights if weights[run] >= NAMED_WEIGHT), key=lambda run: (-weights[run], run))
     told = ", ".join(f"{names[run]} {weights[run]:.2f}" for run in large)
     small = len(weights) - len(large)
     without = [label(other) for other in shown if is_ranked(other) and other.id not in weights]
     return {
-        "mix_of": told + (f"; {small} more of less than {LARGE:.0%}" if small else ""),
+        "mix_of": told + (f"; {small} more of less than {NAMED_WEIGHT:.0%}" if small else ""),
         "mix_superseded": len(set(weights) - {other.id for other in shown}) or None,
         "mix_without": ", ".join(sorted(without)) or None if is_mix_of_board(record) else None,
     }

@@ -10,17 +10,17 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from harness.claims.verdict import Verdict, judge
 from harness.model.paper import Paper
+from harness.records.current import Folder, age, by_panel, current
 from harness.records.kinds import is_submitted, label
-from harness.records.record import Configuration, Head, PanelFacts, Record
-from harness.records.store import Store, panel_folder, slug
+from harness.records.record import Configuration, PanelFacts, Record, RecordHead
+from harness.records.store import AnyHead, slug
 
 NO_RECORD = "no record of it"
 Key = tuple[str, str]
-AnyRecord = TypeVar("AnyRecord", bound=Head)
 
 
 @dataclass(frozen=True)
@@ -45,60 +45,37 @@ def from_records(records: Iterable[Record], paper: Paper) -> list[Page]:
     return [_page(paper, folder, found) for folder, found in _compared(records, paper)]
 
 
-def in_store(store: Store, paper: Paper) -> list[Page]:
+def in_folder(folder: Folder, paper: Paper) -> list[Page]:
     """As ``from_records`` of all records of a folder, of which those alone are read whole that a page compares."""
-    paths = store.paths()
+    paths = folder.store.paths()
     of_model = {path.parent for path in paths if f"-{slug(paper.model)}-" in path.name}
-    heads = {path: store.head(path) for path in paths if path.parent in of_model}
-    path_of = {id(head): path for path, head in heads.items()}
+    heads = folder.heads([path for path in paths if path.parent in of_model])
     return [
-        _page(paper, folder, {key: store.read(path_of[id(head)]) for key, head in found.items()})
-        for folder, found in _compared(heads.values(), paper)
+        _page(paper, name, {key: folder.read(head) for key, head in found.items()})
+        for name, found in _compared(heads, paper)
     ]
 
 
-def _compared(records: Iterable[AnyRecord], paper: Paper) -> Iterator[tuple[str, dict[Key, AnyRecord]]]:
+def _compared(records: Iterable[AnyHead], paper: Paper) -> Iterator[tuple[str, dict[Key, AnyHead]]]:
     """The folder of each page, and (arm, task) -> record of what it compares."""
     own = paper.reference.name
-    panels: dict[Key, list[AnyRecord]] = defaultdict(list)
-    prints: dict[str, set[str]] = defaultdict(set)
-    for record in records:
-        panel = record.configuration.panel
-        prints[panel.name].add(panel.fingerprint)
-        if record.configuration.train_persons is None and not is_submitted(record):
-            panels[panel.name, panel.fingerprint].append(record)
-    for (name, _), group in sorted(panels.items()):
-        newest = _newest(group)
+    for panel in by_panel(records):
+        newest = [record for record in current(panel.records) if _is_asked_about(record)]
         found = max(_candidates(newest, paper), key=lambda one: _completeness(one, paper), default={})
         alone = len(found)
         if tuned := next((record for (arm, _), record in found.items() if arm == own), None):
             found = {**_prior(newest, paper, tuned.configuration.seed), **found}
         if len(found) > alone or any(arm != own for arm, _ in found):
-            yield panel_folder(group[0].configuration.panel, alone=len(prints[name]) == 1), found
+            yield panel.folder, found
 
 
-def _newest(records: Iterable[AnyRecord]) -> list[AnyRecord]:
-    """The newest record of each request, of the newest version of each task, the newest of all last."""
-    ordered = sorted(records, key=_age)
-    latest: dict[str, AnyRecord] = {}
-    versions: dict[str, int] = {}
-    for asked in (record.configuration for record in ordered):
-        versions[asked.task] = max(asked.task_version, versions.get(asked.task, 0))
-    for record in ordered:
-        if record.configuration.task_version < versions[record.configuration.task]:
-            continue
-        key = record.configuration.key()
-        latest.pop(key, None)
-        latest[key] = record
-    return list(latest.values())
-
-
-def _age(record: Head) -> tuple[Any, str]:
-    return record.measured.finished, record.id
+def _is_asked_about(record: RecordHead) -> bool:
+    """False of a run on some of the training persons, and of a submission."""
+    return record.configuration.train_persons is None and not is_submitted(record)
 
 
 def _page(paper: Paper, folder: str, found: Mapping[Key, Record]) -> Page:
-    own = max((record for (arm, _), record in found.items() if arm == paper.reference.name), key=_age)
+    own = max((record for (arm, _), record in found.items() if arm == paper.reference.name), key=age)
     whole: dict[Key, Record | str] = {
         (arm.name, claim.task): found.get((arm.name, claim.task), NO_RECORD)
         for claim in paper.claims
@@ -108,18 +85,18 @@ def _page(paper: Paper, folder: str, found: Mapping[Key, Record]) -> Page:
     return Page(paper, asked.panel, folder, label(own), own.facts.get("base"), asked.seed, verdicts)
 
 
-def _completeness(found: Mapping[Key, Head], paper: Paper) -> tuple[Any, ...]:
+def _completeness(found: Mapping[Key, RecordHead], paper: Paper) -> tuple[Any, ...]:
     """How many arms there are, in how many tasks, and how new the fine-tuned model is."""
-    newest = max(_age(record) for (arm, _), record in found.items() if arm == paper.reference.name)
+    newest = max(age(record) for (arm, _), record in found.items() if arm == paper.reference.name)
     return len({arm for arm, _ in found}), len(found), newest
 
 
-def _candidates(records: Sequence[AnyRecord], paper: Paper) -> Iterator[dict[Key, AnyRecord]]:
+def _candidates(records: Sequence[AnyHead], paper: Paper) -> Iterator[dict[Key, AnyHead]]:
     """For every reference (arm, task) -> record, of its arms and itself; the newest where several may.
 
     Arms of one model agree in all that is not an arm's to change, so only those that do are held against each other.
     """
-    alike: dict[str, list[AnyRecord]] = defaultdict(list)
+    alike: dict[str, list[AnyHead]] = defaultdict(list)
     for record in records:
         asked = record.configuration
         if asked.model == paper.model and asked.pretrain is None:
@@ -132,7 +109,7 @@ def _candidates(records: Sequence[AnyRecord], paper: Paper) -> Iterator[dict[Key
             if _is_reference(r.configuration, paper)
         }
         for reference in tuned.values():
-            found: dict[Key, AnyRecord] = {}
+            found: dict[Key, AnyHead] = {}
             for record in group:
                 if role := _role(record, reference, paper):
                     found[role, record.configuration.task] = record
@@ -148,7 +125,7 @@ def _is_an_arms(name: str, paper: Paper) -> bool:
     return paper.is_of_base(name) or any(name in arm.changes for arm in paper.variants)
 
 
-def _role(record: Head, reference: Head, paper: Paper) -> str | None:
+def _role(record: RecordHead, reference: RecordHead, paper: Paper) -> str | None:
     """The arm that a record of the paper's model is beside this reference, or None."""
     mine, theirs = record.configuration.parameters, reference.configuration.parameters
     differs = {name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name)}
@@ -165,9 +142,9 @@ def _role(record: Head, reference: Head, paper: Paper) -> str | None:
     return paper.larger.name if larger and all(map(paper.is_of_base, differs)) else None
 
 
-def _prior(records: Sequence[AnyRecord], paper: Paper, seed: int) -> dict[Key, AnyRecord]:
+def _prior(records: Sequence[AnyHead], paper: Paper, seed: int) -> dict[Key, AnyHead]:
     """(arm, task) -> record of the prior models."""
-    found: dict[Key, AnyRecord] = {}
+    found: dict[Key, AnyHead] = {}
     for record in records:
         asked = record.configuration
         for arm in paper.prior:

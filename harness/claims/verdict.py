@@ -12,13 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
-from harness.errors import RequestError
 from harness.model.paper import Against, Arm, Claim
-from harness.records.kinds import label, survey_design_of
+from harness.records.kinds import label
+from harness.records.paired import Paired
 from harness.records.record import Record
-from harness.stats.inference import Estimate, Resampled
+from harness.stats.inference import Estimate
 
 LEVEL = 0.05
 SUPPORTED, CONTRADICTED, UNCLEAR, UNTESTED = "supported", "contradicted", "not supported here", "not tested"
@@ -120,14 +118,7 @@ def _compared(claim: Claim, ours: Record, found: Found) -> tuple[Comparison, ...
 
 def _differences(ours: Record, theirs: Sequence[Record]) -> list[Estimate]:
     """Of ours less each of theirs, on the same draws of persons; p adjusted for all of them."""
-    for other in theirs:
-        if not other.evidence.same_transitions(ours.evidence):
-            raise RequestError(
-                f"records {ours.id} and {other.id} claim task '{ours.configuration.task}' on the same panel, but do "
-                "not count the same transitions at risk: one of the files was edited; run it again with --force"
-            )
-    sums = np.column_stack([record.evidence.log_likelihood for record in (ours, *theirs)]).astype(np.float64)
-    return [-behind for behind in Resampled(sums, ours.evidence.counted, survey_design_of(ours)).differences(0)[1:]]
+    return [-behind for behind in Paired.of([ours, *theirs]).drawn.differences(0)[1:]]
 
 
 def _outcome(gap: Estimate) -> Outcome:

@@ -12,19 +12,14 @@ from harness.boards.board import Board
 from harness.cli import console
 from harness.cli.options import BOARDS, RECORDS, BoardsOption, RecordsOption
 from harness.errors import RequestError, RunError, did_you_mean
+from harness.records.current import Folder
 from harness.records.evidence import add_up
 from harness.records.record import Record, figures
 from harness.records.store import Store
 from harness.registry import Registry
 from harness.stats.figures import Metric
 
-NAMES = 2  # columns from the left, rank and model, without which a row says nothing
-# Columns that a narrow terminal has no room for, the first to be missed first; those that plugins add go before them.
-SPARE = (
-    *("device", "parameters trained", "peak, MB", "score, s", "fit, s", "calibration error", "calibration slope"),
-    *("Brier", "log loss", "top-5", "top-1", "mass", "renormalised", "by the chain rule", "McFadden R²"),
-    *("log-likelihood", "AUC", "p", "regret, nats", "behind, nats"),
-)
+NAME_COLUMNS = 2  # columns from the left, rank and model, which may fold
 
 
 def leaderboard(
@@ -42,20 +37,20 @@ def leaderboard(
     byte for byte, and every figure in every record with what its evidence gives.
     """
     from harness import render
-    from harness.claims.found import in_store
+    from harness.claims.found import in_folder
     from harness.cli.rebuild import boards_and_tables
     from harness.render import claims
 
     registry: Registry = context.obj
-    store = records_folder(records)
-    made, tables = boards_and_tables(store, folder, registry)
+    kept = Folder(records_folder(records))
+    made, tables = boards_and_tables(kept, folder, registry)
     if not made:
         raise RequestError(f"{records}: no record files; 'harness run' makes them")
     chosen = of_task_and_panel(made, task, data)
     for entry in registry.papers.values():
-        tables |= claims.files(in_store(store, entry.item), folder)
+        tables |= claims.files(in_folder(kept, entry.item), folder)
     if check:
-        every = store.all()
+        every = kept.store.all()
         _require_sound(every, registry.all_metrics)
         if stale := render.stale(tables):
             raise RunError(f"stale: {', '.join(map(str, stale))}; 'harness leaderboard' regenerates them")
@@ -105,7 +100,7 @@ def of_task_and_panel(made: list[Board], task: str | None, data: str | None) -> 
 def print_boards(chosen: Sequence[Board]) -> None:
     """Tables on a terminal, as wide as it allows; Markdown in a pipe."""
     from harness.render.boards import markdown
-    from harness.render.boards.table import columns, notes
+    from harness.render.boards.table import ALWAYS, columns, notes
 
     for board in chosen:
         if not console.on_terminal():
@@ -113,8 +108,8 @@ def print_boards(chosen: Sequence[Board]) -> None:
             continue
         every = columns(board)
         headings, rows = [column.heading for column in every], [[c.cell(row) for c in every] for row in board.rows]
-        added = [heading for heading in headings[NAMES + 1 :] if heading not in SPARE]
-        kept = console.fitting(headings, rows, NAMES, [*added, *SPARE])
+        spare = sorted((c for c in every if c.importance < ALWAYS), key=lambda column: column.importance)
+        kept = console.fitting(headings, rows, NAME_COLUMNS, [column.heading for column in spare])
         left_out = [heading for i, heading in enumerate(headings) if i not in kept]
         title = f"{board.panel}: {board.task} ({board.transitions:,} transitions of {board.persons:,} persons)"
         shown = [[row[i] for i in kept] for row in rows]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.boards.card import Here, card_of
+from harness.boards.card import Installed, card_of
 from harness.cli import console
 from harness.cli.board import records_folder
 from harness.cli.compare import named
@@ -37,7 +37,7 @@ def card(
     registry: Registry = context.obj
     store = records_folder(records)
     record = named(store, run)
-    made = card_of(record, store, _here(record, registry, records))
+    made = card_of(record, store, _installed(record, registry, records))
     if out is not None:
         write_atomically(out, json.dumps(plain(made), indent=2, ensure_ascii=False) + "\n" if as_json else render(made))
         console.say(f"-> {out}")
@@ -49,11 +49,11 @@ def card(
         console.result(render(made))
 
 
-def _here(record: Record, registry: Registry, records: Path) -> Here:
+def _installed(record: Record, registry: Registry, records: Path) -> Installed:
     asked = record.configuration
     opened = opened_by(asked.panel, registry)
     made_here = asked.model != MIX and not is_submitted(record)
-    return Here(
+    return Installed(
         model=registry.models.get(asked.model) if made_here else None,
         dataset=registry.datasets[opened.source].item if opened.is_named else None,
         command=command(record, registry, records),

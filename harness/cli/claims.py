@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.claims.found import in_store
+from harness.claims.found import in_folder
 from harness.claims.plan import ClaimsRequest, Step, carry_out, chosen, require_arms, steps
 from harness.claims.verdict import Verdict, judge
 from harness.cli import console
@@ -30,6 +30,7 @@ from harness.model.paper import Claim, Paper
 from harness.model.params import pairs, parse
 from harness.panel import Panel
 from harness.panel.weights import weighted_alike
+from harness.records.current import Folder
 from harness.records.kinds import label
 from harness.records.record import Record
 from harness.records.store import Store
@@ -127,7 +128,9 @@ def claims(
         return
     verdicts = [judge(one, found) for one in asked]
     scored = wanted.panels.scored
-    pages = [page for page in in_store(workshop.store, source) if page.panel.fingerprint == scored.fingerprint()]
+    pages = [
+        page for page in in_folder(Folder(workshop.store), source) if page.panel.fingerprint == scored.fingerprint()
+    ]
     changed = write(tables.files(pages, boards))
     _show(source, verdicts, scored, as_json)
     console.say(f"{', '.join(map(str, changed)) or 'no table'} written")
@@ -212,7 +215,7 @@ def _show(paper: Paper, verdicts: Sequence[Verdict], panel: Panel, as_json: bool
         return
     title = f"{panel.name}: what {paper.title} claims; log-likelihood per transition less the other's, in nats"
     rows = [row for verdict in verdicts for row in tables.rows(verdict)]
-    kept = console.fitting(tables.HEADINGS, rows, NAMES, SPARE)
+    kept = console.fitting(tables.CLAIM_HEADINGS, rows, NAMES, SPARE)
     shown = [[row[i] for i in kept] for row in rows]
-    console.table([tables.HEADINGS[i] for i in kept], shown, [tables.NUMBERS[i] for i in kept], title)
+    console.table([tables.CLAIM_HEADINGS[i] for i in kept], shown, [tables.CLAIM_NUMBERS[i] for i in kept], title)
     console.notes([f"{verdict.text}: {verdict.verdict} ({verdict.reason})" for verdict in verdicts])

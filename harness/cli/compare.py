@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.boards.compare import Apart, Compared, apart, names_of, without_slices
+from harness.boards.compare import Compared, SliceDifference, names_of, slice_differences, without_slices
 from harness.boards.compare import compare as compare_runs
 from harness.boards.transitions import DifferingTransitions, differing
 from harness.cli import console
@@ -29,7 +29,7 @@ SPARE = ("of all", "95% interval", "age", "in total", "se", "persons", "run")  #
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Detail:
     """The detail in which two runs are compared. by: the dimension whose levels are shown whole, or 'all' of each."""
 
     by: str | None
@@ -48,7 +48,7 @@ class _Pair:
 
     first: Record
     other: Record
-    levels: tuple[Apart, ...]
+    levels: tuple[SliceDifference, ...]
     found: DifferingTransitions | None
     missing: tuple[str, ...]
 
@@ -83,7 +83,7 @@ def compare(
         raise RequestError("compare needs two records or more")
     chosen = [named(store, run) for run in runs]
     compared = compare_runs(chosen)
-    asked = _Asked(by, transitions, context.obj, records)
+    asked = _Detail(by, transitions, context.obj, records)
     detailed = chosen[1:] if as_json or each or len(chosen) == 2 else []
     pairs = [_pair(chosen[0], other, asked) for other in detailed]
     if as_json:
@@ -103,11 +103,11 @@ def named(store: Store, run: str) -> Record:
     return find_record(map(store.read, likely) if likely else store.all(), run)
 
 
-def _pair(first: Record, other: Record, asked: _Asked) -> _Pair:
+def _pair(first: Record, other: Record, asked: _Detail) -> _Pair:
     lacking: dict[str, list[str]] = {record.id: [] for record in (first, other)}
     for record in without_slices((first, other)):
         lacking[record.id].append("is older than slices")
-    levels = () if any(lacking.values()) else apart(first, other, None if asked.by == EVERY else asked.by)
+    levels = () if any(lacking.values()) else slice_differences(first, other, None if asked.by == EVERY else asked.by)
     predictions, wrong = _predictions((first, other), lacking) if asked.most else ([], [])
     found = None
     if len(predictions) == 2:
@@ -163,7 +163,7 @@ def _json(first: Record, compared: Sequence[Compared], pairs: Sequence[_Pair]) -
     }
 
 
-def _tell(chosen: Sequence[Record], compared: Sequence[Compared], pairs: Sequence[_Pair], asked: _Asked) -> None:
+def _tell(chosen: Sequence[Record], compared: Sequence[Compared], pairs: Sequence[_Pair], asked: _Detail) -> None:
     from harness.render import comparison
 
     weights = chosen[0].configuration.panel.source.get("weights")

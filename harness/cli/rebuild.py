@@ -1,104 +1,60 @@
-"""The tables of a whole folder of records, on every core where it is large."""
+"""The tables of a whole folder of records; of many records by one process a core, a panel at a time."""
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import signal
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
-from multiprocessing import forkserver
-from multiprocessing.context import BaseContext
 from pathlib import Path
 
-from harness.boards.board import Board, Planned, planned
-from harness.records.store import Store
+from harness.boards.board import Board, PlannedBoard, planned
+from harness.records.current import Folder
 from harness.registry import Registry, load_registry
 from harness.render import INDEX, MOST_BOARDS, of_board, of_boards, of_panel, overview
 
-LARGE = 2000  # record files from which starting further processes is worth its seconds
+MANY_RECORDS = 2000  # record files from which starting further processes is worth its seconds
+
+Tables = dict[Path, str]  # path -> text
 
 
-def boards_and_tables(store: Store, folder: Path, registry: Registry) -> tuple[list[Board], dict[Path, str]]:
-    """Every board that a folder of records makes, and path -> text of all that is written of them.
+def boards_and_tables(records: Folder, folder: Path, registry: Registry) -> tuple[list[Board], Tables]:
+    """Every board that a folder of records makes, and all that is written of them into ``folder``.
 
-    Where there are many, further processes read and render, a panel at a time, with the plugins that are installed.
-    RequestError where a file is no record, or records of a board disagree on who is at risk.
+    Further processes render with the plugins that are installed. RequestError where a file is no record, or records of
+    a board disagree on who is at risk.
     """
-    cores = os.cpu_count() or 1
-    if cores > 1 and len(store.paths()) >= LARGE:
-        with ProcessPoolExecutor(cores, _context(), _end_when_interrupted) as pool:
-            with _interrupted_later():
-                pool.submit(os.getpid)  # their imports take as long as finding out which records are shown
-            plans = planned(store)
-            made = list(pool.map(partial(_made, folder, _apart(plans)), _panels(plans)))
+    plans = planned(records)
+    paged = len(plans) > MOST_BOARDS  # each panel has a page of its own
+    panels = [list(group) for _, group in groupby(plans, key=lambda plan: plan.folder)]
+    processes = min(os.cpu_count() or 1, len(panels))
+    if processes > 1 and len(records.store.paths()) >= MANY_RECORDS:
+        made = _by_processes(processes, panels, folder, paged)
     else:
-        plans = planned(store)
-        made = [_of_panel(folder, _apart(plans), registry, panel) for panel in _panels(plans)]
+        made = [_of_panel(panel, folder, paged, registry) for panel in panels]
     boards = [board for own, _ in made for board in own]
     tables = {path: text for _, own in made for path, text in own.items()}
-    return boards, tables | ({folder / INDEX: overview(boards)} if _apart(plans) else of_boards(boards, folder))
+    return boards, tables | ({folder / INDEX: overview(boards)} if paged else of_boards(boards, folder))
 
 
-def _apart(plans: list[Planned]) -> bool:
-    """Whether each panel has a page of its own, whatever the boards are like."""
-    return len(plans) > MOST_BOARDS
-
-
-def _panels(plans: list[Planned]) -> list[list[Planned]]:
-    return [list(group) for _, group in groupby(plans, key=lambda plan: plan.folder)]
-
-
-def _context() -> BaseContext:
-    """Processes that begin with the slow imports done, where the system can copy one that has."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "arch.bootstrap"])
-    with _interrupted_later(inherited=True):
-        forkserver.ensure_running()
-    return context
-
-
-@contextmanager
-def _interrupted_later(inherited: bool = False) -> Iterator[None]:
-    """Ctrl-C waits until this is done, as processes that are half started would tell the user where they were.
-
-    inherited: those started meanwhile never hear of it, nor do we.
-    """
-    if threading.current_thread() is not threading.main_thread():  # which has none of it
-        yield
-        return
-    heard: list[int] = []
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN if inherited else lambda number, _: heard.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if heard:
-        raise KeyboardInterrupt
-
-
-def _end_when_interrupted() -> None:
-    """Without a word: the first process says what happened."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _made(folder: Path, apart: bool, panel: list[Planned]) -> tuple[list[Board], dict[Path, str]]:
-    gc.disable()  # a tenth of the time goes into looking for cycles that figures do not make, in seconds of life
-    return _of_panel(folder, apart, load_registry(), panel)
+def _by_processes(
+    processes: int, panels: list[list[PlannedBoard]], folder: Path, paged: bool
+) -> list[tuple[list[Board], Tables]]:
+    """Ctrl-C ends the further processes without a word; this one tells the user."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, signal.signal, (signal.SIGINT, signal.SIG_DFL)) as pool:
+        return list(pool.map(partial(_of_panel, folder=folder, paged=paged), panels))
 
 
 def _of_panel(
-    folder: Path, apart: bool, registry: Registry, panel: list[Planned]
-) -> tuple[list[Board], dict[Path, str]]:
+    panel: list[PlannedBoard], folder: Path, paged: bool, registry: Registry | None = None
+) -> tuple[list[Board], Tables]:
+    """The boards of one panel and their tables. registry: loaded where None, as in a process of its own."""
+    registry = registry or load_registry()
     boards = [plan.made() for plan in panel]
-    tables = of_panel(boards, folder) if apart else {}
+    tables = of_panel(boards, folder) if paged else {}
     for board in boards:
         tables |= of_board(board, folder, registry)
     return boards, tables

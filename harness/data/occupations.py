@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.data.checks.findings import Findings, hints
-from harness.data.tables.columns import Table, TextColumn
+from harness.data.tables.columns import TextColumn, TextTable
 from harness.data.tables.files import read_file
 from harness.errors import did_you_mean
 from harness.panel.occupations import Occupations, Status, soc_major_group, soc_minor_group
@@ -69,7 +69,7 @@ def _values(column: TextColumn) -> list[str]:
     return [column.distinct[i] for i in column.index]
 
 
-def _codes(table: Table, column: TextColumn, findings: Findings) -> list[str]:
+def _codes(table: TextTable, column: TextColumn, findings: Findings) -> list[str]:
     codes = _values(column)
     seen: dict[str, int] = {}
     for code, line in zip(codes, table.lines.tolist(), strict=True):
@@ -82,7 +82,7 @@ def _codes(table: Table, column: TextColumn, findings: Findings) -> list[str]:
     return codes
 
 
-def _titles(table: Table, column: TextColumn, findings: Findings) -> list[str]:
+def _titles(table: TextTable, column: TextColumn, findings: Findings) -> list[str]:
     titles = _values(column)
     seen: dict[str, int] = {}
     for title, line in zip(titles, table.lines.tolist(), strict=True):
@@ -97,7 +97,7 @@ def _titles(table: Table, column: TextColumn, findings: Findings) -> list[str]:
     return titles
 
 
-def _groups(table: Table, column: TextColumn, grouping: str, codes: list[str], findings: Findings) -> list[str]:
+def _groups(table: TextTable, column: TextColumn, grouping: str, codes: list[str], findings: Findings) -> list[str]:
     groups = []
     for value, code, line in zip(_values(column), codes, table.lines.tolist(), strict=True):
         if grouping == "soc" and value and not MAJOR_START.match(value):
@@ -119,7 +119,7 @@ def _minors(columns: dict[str, TextColumn], codes: list[str], groups: list[str])
     return minors
 
 
-def _statuses(table: Table, column: TextColumn, findings: Findings) -> list[Status]:
+def _statuses(table: TextTable, column: TextColumn, findings: Findings) -> list[Status]:
     known = {status.value: status for status in Status}
     messages = bad_statuses(value for value in column.distinct if value not in known)
     statuses = []

@@ -31,7 +31,7 @@ SINGLE_CELLS = 4_000_000  # above it, cells are float32: half the time, and sums
 
 
 @dataclass(frozen=True)
-class Choices:
+class ChoiceRows:
     """n rows that choose among K alternatives.
 
     X: [n, d], CSR or dense. row, alternative: int64 [q], rising by row, the pairs of which Z (float64 [q, f]) is known;
@@ -53,7 +53,7 @@ class Choices:
     def n_alternatives(self) -> int:
         return int(self.member.shape[0])
 
-    def blocks(self) -> Iterator[Choices]:
+    def blocks(self) -> Iterator[ChoiceRows]:
         """Consecutive rows, as many at a time as stay in the processor's cache."""
         size = max(64, BLOCK_CELLS // self.n_alternatives)
         begin = np.arange(0, len(self), size)
@@ -62,7 +62,7 @@ class Choices:
             rows, pairs = slice(start, min(start + size, len(self))), slice(edges[i], edges[i + 1])
             closed = None if self.closed is None else self.closed[rows]
             row, alternative = self.row[pairs] - start, self.alternative[pairs]
-            yield Choices(self.X[rows], row, alternative, self.Z[pairs], self.member, closed)
+            yield ChoiceRows(self.X[rows], row, alternative, self.Z[pairs], self.member, closed)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Coefficients:
     pair: FloatArray
 
     @classmethod
-    def zeros(cls, choices: Choices) -> Coefficients:
+    def zeros(cls, choices: ChoiceRows) -> Coefficients:
         d = choices.X.shape[1]
         shapes = [(d, choices.n_alternatives), (d, choices.member.shape[1]), (choices.Z.shape[1],)]
         return cls(*(np.zeros(shape) for shape in shapes))
@@ -95,13 +95,13 @@ class Coefficients:
         return np.asarray(self.alternative + (member @ self.group.T).T, dtype=np.float64)
 
 
-def log_rows(choices: Choices, coefficients: Coefficients) -> FloatArray:
+def log_rows(choices: ChoiceRows, coefficients: Coefficients) -> FloatArray:
     """float64 [n, K]: ln P of every alternative; rows sum to one."""
     parts = [log_softmax(_utilities(b, coefficients, coefficients.together(b.member))) for b in choices.blocks()]
     return np.concatenate(parts) if parts else np.zeros((0, choices.n_alternatives))
 
 
-def _utilities(block: Choices, coefficients: Coefficients, together: FloatArray) -> FloatArray:
+def _utilities(block: ChoiceRows, coefficients: Coefficients, together: FloatArray) -> FloatArray:
     """[n, K] in the precision of ``together``."""
     U = np.asarray(block.X @ together)
     U[block.row, block.alternative] += (block.Z @ coefficients.pair).astype(U.dtype)
@@ -117,16 +117,16 @@ class Problem:
     The penalised log-likelihood is sum w ln P(chosen) - sum penalty / 2 times coefficient squared.
     """
 
-    choices: Choices
+    choices: ChoiceRows
     chosen: IntArray
     weight: FloatArray
     penalties: Coefficients
     threads: int = 0  # 0: as many as there are processors
 
     @cached_property
-    def _lanes(self) -> list[list[tuple[Choices, Any, IntArray, FloatArray]]]:
+    def _lanes(self) -> list[list[tuple[ChoiceRows, Any, IntArray, FloatArray]]]:
         """Blocks with their transposed design, chosen alternatives and weights, dealt out to the lanes."""
-        lanes: list[list[tuple[Choices, Any, IntArray, FloatArray]]] = [[] for _ in range(LANES)]
+        lanes: list[list[tuple[ChoiceRows, Any, IntArray, FloatArray]]] = [[] for _ in range(LANES)]
         start = 0
         for i, block in enumerate(self.choices.blocks()):
             rows = slice(start, start + len(block))

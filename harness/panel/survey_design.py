@@ -14,7 +14,8 @@ import numpy as np
 from harness.errors import RequestError, did_you_mean
 from harness.panel.careers import Panel
 from harness.panel.weights import weighted
-from harness.types import IntArray, StrArray
+from harness.stats.labels import numbered_in_order
+from harness.types import StrArray
 
 
 def surveyed(panel: Panel, weights: str | None = None, strata: str | None = None, units: str | None = None) -> Panel:
@@ -36,11 +37,13 @@ def designed(panel: Panel, strata: str | None = None, units: str | None = None) 
         return panel
     columns = {option: name for option, name in (("--strata", strata), ("--units", units)) if name is not None}
     values = {option: _by_person(panel, name, option) for option, name in columns.items()}
-    stratum = _numbered(values["--strata"]) if strata is not None else None
+    stratum = numbered_in_order(values["--strata"]) if strata is not None else None
     unit = None
     if units is not None:
         names = values["--units"]
-        unit = _numbered(names if stratum is None else np.char.add(np.char.add(stratum.astype(str), " "), names))
+        unit = numbered_in_order(
+            names if stratum is None else np.char.add(np.char.add(stratum.astype(str), " "), names)
+        )
     made = replace(
         panel,
         name=panel.name + drawn(strata, units),
@@ -83,10 +86,6 @@ def _by_person(panel: Panel, name: str, option: str) -> StrArray:
     if covariate.kind == "categorical":
         return np.array(covariate.levels, dtype=str)[first.astype(np.int64)]
     return np.array([f"{value:g}" for value in first.tolist()], dtype=str)
-
-
-def _numbered(values: StrArray) -> IntArray:
-    return np.unique(values, return_inverse=True)[1].astype(np.int64)
 
 
 def _require_two(test: Panel, columns: dict[str, str]) -> None:

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from harness.records.kinds import is_submitted
-from harness.records.record import Configuration, Head, Mass, Measured, PanelFacts, Record
+from harness.records.record import Configuration, Mass, Measured, PanelFacts, Record, RecordHead
 from harness.records.store import Store, find_record
 
-__all__ = ["Configuration", "Head", "Mass", "Measured", "PanelFacts", "Record", "Store", "find_record", "is_submitted"]
+Head = RecordHead  # its former name
+
+__all__ = [
+    "Configuration",
+    "Head",
+    "Mass",
+    "Measured",
+    "PanelFacts",
+    "Record",
+    "RecordHead",
+    "Store",
+    "find_record",
+    "is_submitted",
+]

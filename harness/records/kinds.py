@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from harness.records.record import Head, Record
+from harness.records.record import Record, RecordHead
 from harness.stats.resampling import SurveyDesign
 
 MIX = "mix"  # what the records of ensembles of finished runs call their model
 
 
-def is_submitted(record: Head) -> bool:
+def is_submitted(record: RecordHead) -> bool:
     """True where the record's probabilities were made elsewhere, and read from a file."""
     return bool(record.facts.get("submitted"))
 
 
-def is_mix_of_board(record: Head) -> bool:
+def is_mix_of_board(record: RecordHead) -> bool:
     """True of a mix of all the rows that its board had."""
     return record.configuration.model == MIX and record.configuration.parameters.get("of") == "board"
 
 
-def is_ranked(record: Head) -> bool:
+def is_ranked(record: RecordHead) -> bool:
     """True of a model that others are ranked against, and that an ensemble can be made of.
 
     False of an ensemble of finished runs, and of a model that was told the truth.
@@ -35,7 +35,7 @@ def survey_design_of(record: Record) -> SurveyDesign | None:
     return SurveyDesign.of(units, evidence.strata)
 
 
-def label(record: Head, sizes: bool = True) -> str:
+def label(record: RecordHead, sizes: bool = True) -> str:
     """The model, and in brackets the parameters that are not defaults, the seed and further panels included.
 
     sizes: also how many training persons, where not all.

@@ -20,7 +20,6 @@ from harness.errors import RequestError, RunError
 from harness.model.task import Task
 from harness.panel.careers import Panel
 from harness.records.evidence import EvidenceColumns, freeze
-from harness.records.kinds import is_submitted
 from harness.records.record import Record
 from harness.records.slices import Levels, Slicing
 from harness.stats.figures import Scores, gather

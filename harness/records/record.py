@@ -144,7 +144,7 @@ class Measured(Closed):
         )
 
 
-class Head(Closed):
+class RecordHead(Closed):
     """All of a record but its evidence: enough to say which records a board shows."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -159,7 +159,7 @@ class Head(Closed):
     measured: Measured
 
 
-class Record(Head):
+class Record(RecordHead):
     """One model, fitted and scored on one task of one panel with one seed.
 
     slices: the log-likelihood by what was known of a transition (``harness.records.slices``); None in records that are

@@ -14,6 +14,7 @@ from harness.records.evidence import freeze
 from harness.records.record import Configuration, Mass, Measured, Record, figures
 from harness.records.slices import Slicing
 from harness.stats.figures import Evidence, Metric, Scores, gather
+from harness.stats.labels import numbered_in_order
 from harness.types import FloatArray, IntArray
 
 
@@ -67,7 +68,7 @@ def _drawn(evidence: Evidence, test: Panel) -> Evidence:
     here = np.array([place[person] for person in evidence.ids], dtype=np.int64)
 
     def numbered(of: IntArray | None) -> IntArray | None:
-        return None if of is None else np.unique(of[here], return_inverse=True)[1].astype(np.int64)
+        return None if of is None else numbered_in_order(of[here])
 
     return replace(evidence, units=numbered(test.units), strata=numbered(test.strata))
 

@@ -17,6 +17,7 @@ import numpy as np
 from harness.panel.careers import Panel
 from harness.records.evidence import Part, Slices
 from harness.stats.figures import DECIMALS, Scores, counting
+from harness.stats.labels import numbered_as_met
 from harness.types import IntArray
 
 GROUPS = 40
@@ -75,7 +76,7 @@ class Slicing:
         first = int(year.min()) // 10 if len(year) else 0
         decades = [f"{first + i}0s" for i in range(int(year.max()) // 10 - first + 1 if len(year) else 0)]
         made["decade"] = Levels.present(decades, year // 10 - first)
-        status, statuses = _numbered([str(of) for of in known.statuses])
+        status, statuses = numbered_as_met(str(of) for of in known.statuses)
         made["origin status"] = Levels.present(statuses, np.where(origin < 0, -1, status[origin]), FIRST)
         group, names = known.group_index()
         made["origin group"] = Levels.present(names, np.where(origin < 0, -1, group[origin]), FIRST)
@@ -116,12 +117,6 @@ def _plain(values: np.ndarray, whole: bool) -> list[int] | list[float]:
         np.rint(values).astype(np.int64).tolist() if whole else np.round(values, DECIMALS).tolist()
     )
     return counted
-
-
-def _numbered(names: Sequence[str]) -> tuple[IntArray, list[str]]:
-    """Names as positions in the distinct ones, these in order of appearance."""
-    distinct = list(dict.fromkeys(names))
-    return np.array([distinct.index(name) for name in names], dtype=np.int64), distinct
 
 
 def groups(panel: Panel) -> IntArray:

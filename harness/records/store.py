@@ -10,10 +10,10 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from harness.errors import RequestError
-from harness.records.record import SCHEMA_VERSION, Configuration, Head, PanelFacts, Record
+from harness.records.record import SCHEMA_VERSION, Configuration, PanelFacts, Record, RecordHead
 from harness.system.files import write_atomically
 
-AnyHead = TypeVar("AnyHead", bound=Head)
+AnyHead = TypeVar("AnyHead", bound=RecordHead)
 
 
 def slug(text: str) -> str:
@@ -51,18 +51,18 @@ class Store:
         """RequestError where the file is no record, was edited, or has a schema this version does not know."""
         return _checked(path, Record, _bytes(path))
 
-    def head(self, path: Path) -> Head:
+    def head(self, path: Path) -> RecordHead:
         """As ``read``, of all but the evidence, which may be damaged still: in a tenth of the time.
 
         A file that was laid out by other hands is read whole.
         """
         content = _bytes(path)
         before, found, _ = content.partition(b',\n  "evidence": ')
-        return _checked(path, Head, before + b"}") if found else self.read(path)
+        return _checked(path, RecordHead, before + b"}") if found else self.read(path)
 
-    def paths(self) -> list[Path]:
-        """The record files, in order."""
-        return sorted(self.folder.glob("*/*.json"))
+    def paths(self, panel: str = "") -> list[Path]:
+        """The record files, in order. panel: of the panels of this name alone."""
+        return sorted(self.folder.glob(f"{slug(panel) if panel else '*'}/*.json"))
 
     def all(self) -> list[Record]:
         """Every record in the folder, in the order of their paths."""

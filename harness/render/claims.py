@@ -14,20 +14,20 @@ from harness.render.boards.markdown import bullets, escape
 from harness.render.boards.table import NONE
 from harness.render.latex import HEAD, Printed, escaped, figure_cell, printed
 
-HEADINGS = ("claim", "verdict", "against", "difference", "95% interval", "p", "adjusted p", "outcome")
-NUMBERS = (False, False, False, True, True, True, True, False)  # which are set to the right
+CLAIM_HEADINGS = ("claim", "verdict", "against", "difference", "95% interval", "p", "adjusted p", "outcome")
+CLAIM_NUMBERS = (False, False, False, True, True, True, True, False)  # which are set to the right
 ADDED = " (added)"
 
 
 def rows(verdict: Verdict) -> Iterator[list[str]]:
-    """As ``HEADINGS``: a row a comparison, the claim and its verdict on the first."""
+    """As ``CLAIM_HEADINGS``: a row a comparison, the claim and its verdict on the first."""
     for i, comparison in enumerate(verdict.comparisons):
         head = [verdict.claim, verdict.verdict] if i == 0 else ["", ""]
         yield [*head, *cells(comparison)]
 
 
 def cells(comparison: Comparison) -> list[str]:
-    """Those of ``HEADINGS`` from 'against' on."""
+    """Those of ``CLAIM_HEADINGS`` from 'against' on."""
     gap = comparison.difference
     named = comparison.label + ("" if comparison.decides else ADDED)
     if gap is None:
@@ -92,9 +92,9 @@ def _section(verdict: Verdict) -> Iterator[str]:
     if all(comparison.difference is None for comparison in verdict.comparisons):
         return
     yield ""
-    headings = (*HEADINGS[2:], "record")
+    headings = (*CLAIM_HEADINGS[2:], "record")
     yield "| " + " | ".join(headings) + " |"
-    yield "| " + " | ".join("---:" if number else ":---" for number in (*NUMBERS[2:], False)) + " |"
+    yield "| " + " | ".join("---:" if number else ":---" for number in (*CLAIM_NUMBERS[2:], False)) + " |"
     for comparison in verdict.comparisons:
         found = comparison.record or comparison.missing or NONE
         yield "| " + " | ".join(escape(cell) for cell in (*cells(comparison), found)) + " |"
@@ -108,13 +108,13 @@ def latex(page: Page) -> str:
         ran = f"Task {verdict.task}: {verdict.label}; {verdict.reason}"
         common = notes(weights) if verdict is page.verdicts[-1] else []
         title = f"{page.panel.name}: {verdict.text}: {verdict.verdict}"
-        made.append(Printed(title, HEADINGS[2:], [*_latex_rows(verdict)], [ran, *common], (0, 5)))
+        made.append(Printed(title, CLAIM_HEADINGS[2:], [*_latex_rows(verdict)], [ran, *common], (0, 5)))
     return HEAD + "".join("\n" + printed(table) for table in made)
 
 
 def _latex_rows(verdict: Verdict) -> Iterator[list[str]]:
     for comparison in verdict.comparisons:
-        shown = zip(cells(comparison), NUMBERS[2:], strict=True)
+        shown = zip(cells(comparison), CLAIM_NUMBERS[2:], strict=True)
         yield [figure_cell(cell) if number else escaped(cell) for cell, number in shown]
 
 

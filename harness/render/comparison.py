@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.boards.compare import Apart, Compared
+from harness.boards.compare import Compared, SliceDifference
 from harness.boards.transitions import DifferingTransitions, TransitionDifference, TransitionKind
 from harness.render.boards.sections import Section
 from harness.render.boards.table import NONE, with_error
@@ -48,7 +48,7 @@ def _notes(compared: Sequence[Compared], many: bool, ranked: bool) -> list[str]:
     return made
 
 
-def slices(levels: Sequence[Apart], whole: bool) -> Section:
+def slices(levels: Sequence[SliceDifference], whole: bool) -> Section:
     """B less A by slice. whole: all levels in their order; else those of the surest and then largest differences."""
     shown = list(levels) if whole else sorted(_distinct(levels), key=_place)[:SHOWN]
     lines = tuple(
@@ -79,21 +79,21 @@ def slices(levels: Sequence[Apart], whole: bool) -> Section:
     return Section("B less A, for whom", (*headings, "in total"), lines, tuple(notes), text=2)
 
 
-def _distinct(levels: Sequence[Apart]) -> list[Apart]:
+def _distinct(levels: Sequence[SliceDifference]) -> list[SliceDifference]:
     """Without those that are of the same transitions as one before: the unemployed are a status and a group."""
     return list({(level.persons, level.transitions, level.of_total): level for level in reversed(levels)}.values())[
         ::-1
     ]
 
 
-def _place(level: Apart) -> tuple[bool, bool, float]:
+def _place(level: SliceDifference) -> tuple[bool, bool, float]:
     gap = level.difference
     if gap is None:
         return True, True, 0.0
     return False, gap.p_adjusted is None or gap.p_adjusted >= SIZE, -abs(gap.value)
 
 
-def moves(levels: Sequence[Apart]) -> str | None:
+def moves(levels: Sequence[SliceDifference]) -> str | None:
     """What staying, moves that training careers made, and moves that none made add to the difference."""
     parts = [f"{level.level} {level.of_total:+.5f}" for level in levels if level.dimension == MOVE]
     return f"of the difference, in nats per transition: {', '.join(parts)}" if parts else None

@@ -14,7 +14,7 @@ GAP = 3  # characters between two columns of a ruled table
 
 
 @dataclass(frozen=True)
-class Table:
+class ForecastTable:
     """A title, headings and rows. The first ``keys`` columns say what a row is; the first is words, others numbers."""
 
     title: str
@@ -22,7 +22,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     keys: int
 
-    def parts(self, width: int) -> Iterator[Table]:
+    def parts(self, width: int) -> Iterator[ForecastTable]:
         """Several tables with the same keys, where a line of ``width`` characters holds not all of the columns."""
         cells = (self.headings, *self.rows)
         widths = [max(len(row[i]) for row in cells) + GAP for i in range(len(self.headings))]
@@ -34,12 +34,12 @@ class Table:
             chosen.append(column)
         yield self._of(chosen)
 
-    def _of(self, columns: list[int]) -> Table:
+    def _of(self, columns: list[int]) -> ForecastTable:
         headings, *rows = (tuple(row[i] for i in columns) for row in (self.headings, *self.rows))
-        return Table(self.title, headings, tuple(rows), self.keys)
+        return ForecastTable(self.title, headings, tuple(rows), self.keys)
 
 
-def tables(report: Report) -> Iterator[Table]:
+def tables(report: Report) -> Iterator[ForecastTable]:
     """By year: shares of statuses, perplexity, distances. Of all years together: who is nearest, the largest states."""
     statuses = report.periods[0].lines[0].shares["statuses"].names
     for k, status in enumerate(statuses if len(statuses) > 1 else ()):
@@ -64,7 +64,7 @@ def _head(period: Period) -> tuple[str, str]:
     return period.label, f"{period.persons:,}"
 
 
-def _by_year(report: Report, title: str, cell: Callable[[Line], str], status: int | None = None) -> Table:
+def _by_year(report: Report, title: str, cell: Callable[[Line], str], status: int | None = None) -> ForecastTable:
     """A row a period, a column a forecast; with the actual share of a status, or of observed periods alone."""
     rows = []
     for period in report.periods:
@@ -76,7 +76,7 @@ def _by_year(report: Report, title: str, cell: Callable[[Line], str], status: in
         rows.append((*_head(period), *actual, *map(cell, period.lines)))
     names = (line.name for line in report.periods[0].lines)
     keys = ("year", "persons", *(["actual"] if status is not None else []))
-    return Table(title, (*keys, *names), tuple(rows), len(keys))
+    return ForecastTable(title, (*keys, *names), tuple(rows), len(keys))
 
 
 def _percent(estimate: Estimate) -> str:
@@ -113,7 +113,7 @@ def _gap(line: Line) -> str:
     return f"{line.difference.value:+.4f} ± {line.difference.standard_error:.4f}"
 
 
-def _perplexities(report: Report) -> Table:
+def _perplexities(report: Report) -> ForecastTable:
     rows = []
     for period in report.periods:
         models = period.lines[1:]
@@ -123,10 +123,10 @@ def _perplexities(report: Report) -> Table:
     names = [line.name for line in report.periods[0].lines[1:]]
     title = "perplexity of the actual state; difference in log-likelihood a record, nats"
     headings = ("year", "persons", *names, *(f"{name} less {names[0]}" for name in names[1:]))
-    return Table(title, headings, tuple(rows), 2)
+    return ForecastTable(title, headings, tuple(rows), 2)
 
 
-def _together(period: Period) -> Table:
+def _together(period: Period) -> ForecastTable:
     levels = ("statuses", *_distances(period.lines[0]))
     rows = []
     for line in period.lines:
@@ -134,10 +134,10 @@ def _together(period: Period) -> Table:
         told = (NONE if e is None else f"{100 * e.value:.2f} ± {100 * e.standard_error:.2f}" for e in errors)
         rows.append((line.name, with_error(line.perplexity, 2), with_error(line.status_perplexity, 3), *told))
     title = f"{period.label}, {period.records:,} records: perplexities, and root mean square errors of shares in points"
-    return Table(title, ("forecast", "perplexity", "of status", *levels), tuple(rows), 1)
+    return ForecastTable(title, ("forecast", "perplexity", "of status", *levels), tuple(rows), 1)
 
 
-def _largest(report: Report) -> Table:
+def _largest(report: Report) -> ForecastTable:
     """Of all observed years together, or of the last one where none was observed."""
     period, titles = report.periods[-1], report.plan.panel.occupations.titles
     told = period.actual["occupations"] if period.actual is not None else period.lines[-1].shares["occupations"]
@@ -148,7 +148,7 @@ def _largest(report: Report) -> Table:
         rows.append((titles[k], actual, *(_share(line.shares["occupations"], k) for line in period.lines)))
     what = "forecast less actual, with its 95% interval" if period.actual is not None else "95% intervals"
     title = f"the {len(rows)} largest states, {period.label}, % of {period.records:,} records ({what})"
-    return Table(title, ("state", "actual", *(line.name for line in period.lines)), tuple(rows), 2)
+    return ForecastTable(title, ("state", "actual", *(line.name for line in period.lines)), tuple(rows), 2)
 
 
 def notes(report: Report) -> list[str]:

@@ -27,8 +27,8 @@ class Scores:
 
     log_prob: float64 [n], ln P(observed outcome). person: int64 [n], position among the panel's persons.
     log_event, happened: float64 and bool [n], binary tasks only. rank: int64 [n], place of the observed outcome, 1 the
-    likeliest; log_likeliest: float64 [n], ln P of that one; only where whole rows were asked for. log_prob_unnormalized:
-    float64 [n], ``log_prob`` before rows were renormalised; mass_low, mass_high: float64 [n], bounds on the sum of each
+    likeliest; log_likeliest: float64 [n], ln P of that one; only where whole rows were asked for.
+    log_prob_unnormalized: float64 [n], ``log_prob`` before rows were renormalised; mass_low, mass_high: float64 [n], bounds on the sum of each
     row; only where they were. weight: float64 [n], what each transition counts for; one where None. No other column is
     multiplied by it.
     """

@@ -25,6 +25,7 @@ __all__ = [
     "SurveyDesign",
     "differences",
     "estimates",
+    "holm",
     "perplexities",
     "perplexity",
     "resampled_sums",
@@ -198,3 +199,16 @@ def estimates(values: FloatArray, replicates: FloatArray) -> list[Estimate]:
     return [
         Estimate(float(v), float(e), float(a), float(b)) for v, e, a, b in zip(values, error, low, high, strict=True)
     ]
+
+
+def holm(p: FloatArray) -> FloatArray:
+    """p-values [m] of m hypotheses, adjusted to keep the chance of any false finding, whatever their dependence.
+
+    The i-th smallest times m - i + 1, no smaller than those before it and at most one (Holm 1979, "A simple
+    sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6).
+    """
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    made = np.empty(len(p))
+    made[order] = np.minimum(stepped, 1.0)
+    return made

@@ -13,11 +13,11 @@ from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from harness.errors import RequestError
+from harness.stats.labels import numbered_as_met
 from harness.types import FloatArray, IntArray
 
 REPLICATES = 2000
@@ -59,11 +59,11 @@ class SurveyDesign:
         RequestError where the two are not of one length.
         """
         if stratum is None:
-            return cls(_numbered(list(unit))[0])
+            return cls(numbered_as_met(unit)[0])
         if len(stratum) != len(unit):
             raise RequestError(f"{len(unit)} persons have a sampling unit, and {len(stratum)} a stratum")
-        of_unit, units = _numbered(list(zip(stratum, unit, strict=True)))
-        return cls(of_unit, _numbered([label for label, _ in units])[0])
+        of_unit, units = numbered_as_met(zip(stratum, unit, strict=True))
+        return cls(of_unit, numbered_as_met(label for label, _ in units)[0])
 
     @property
     def units(self) -> int:
@@ -232,10 +232,3 @@ def _product(counts: FloatArray, whole: FloatArray) -> FloatArray:
     sums: FloatArray = np.matmul(left, whole[:cut].reshape(parts, step, columns)).sum(axis=0)
     sums += counts[:, cut:] @ whole[cut:]
     return sums
-
-
-def _numbered(labels: list[Any]) -> tuple[IntArray, list[Any]]:
-    """Labels as numbers in the order in which they first occur, int64 [n], and the different ones."""
-    known: dict[Hashable, int] = {}
-    numbers = [known.setdefault(label, len(known)) for label in labels]
-    return np.array(numbers, dtype=np.int64), list(known)

@@ -28,13 +28,13 @@ from harness.registry import Registry
 from harness.runs.execute import Workshop
 from harness.runs.run import panel_facts
 from harness.submission.answers import Answers, read_answers
-from harness.submission.layout import Layout, layout_of
+from harness.submission.layout import FileLayout, layout_of
 from harness.submission.places import Wanted
 from harness.system.machine import Cost, measured
 from harness.types import FloatArray, IntArray
 
 CODE = "submitted"  # in place of the version of the code that made the probabilities, which nobody here knows
-LONGEST = 80  # characters of a name
+LONGEST_NAME = 80  # characters of a name
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ def check(submission: Submission, registry: Registry) -> None:
         raise RequestError(
             f"--name {name}: '{name.casefold()}' is what the records of this harness's own runs say; give another name"
         )
-    if not name.strip() or name.strip() != name or not name.isprintable() or len(name) > LONGEST:
+    if not name.strip() or name.strip() != name or not name.isprintable() or len(name) > LONGEST_NAME:
         raise RequestError(
-            f"--name {name!r}: a name is 1 to {LONGEST} printable characters, with no blank at either end"
+            f"--name {name!r}: a name is 1 to {LONGEST_NAME} printable characters, with no blank at either end"
         )
     if not 0 <= submission.floor < 1:
         raise RequestError(f"--floor {submission.floor:g}: a share from 0 up to, not including, 1, such as 1e-9")
@@ -105,7 +105,7 @@ def submitted(submission: Submission, tasks: Sequence[Task], panel: Panel, works
         yield record
 
 
-def _wanted(layout: Layout, tasks: Sequence[Task], panel: Panel) -> Wanted:
+def _wanted(layout: FileLayout, tasks: Sequence[Task], panel: Panel) -> Wanted:
     """Whole rows are needed of every transition, an event's probability of those at risk."""
     if layout.form == "event":
         if len(tasks) != 1 or not isinstance(tasks[0].partition, Event):

@@ -9,7 +9,7 @@ import numpy as np
 from harness.errors import RequestError
 from harness.model.checked import CONTRACT_TOLERANCE
 from harness.panel.careers import Panel
-from harness.submission.layout import Layout
+from harness.submission.layout import FileLayout
 from harness.submission.places import Places, Wanted, where
 from harness.submission.reading import Reading
 from harness.submission.rows import batches
@@ -42,7 +42,7 @@ class Answers:
         return self.log_prob[found]
 
 
-def read_answers(layout: Layout, panel: Panel, wanted: Wanted, floor: float, progress: Progress) -> Answers:
+def read_answers(layout: FileLayout, panel: Panel, wanted: Wanted, floor: float, progress: Progress) -> Answers:
     """Read a file and check all of it. RequestError, with the place and what would be right, of the first fault.
 
     floor: the uniform share that is mixed into every row, which is then one that sums to one and is nowhere zero.
@@ -60,7 +60,7 @@ def read_answers(layout: Layout, panel: Panel, wanted: Wanted, floor: float, pro
     return Answers(reading.places, log_prob, row, layout.form == "event", covers_valid, tuple(reading.notes()))
 
 
-def _logarithms(layout: Layout, panel: Panel, records: IntArray, values: FloatArray, floor: float) -> FloatArray:
+def _logarithms(layout: FileLayout, panel: Panel, records: IntArray, values: FloatArray, floor: float) -> FloatArray:
     """float32 [n, m]: ln P, checked. RequestError where a row sums to something else than one, or says never."""
     is_event = layout.form == "event"
     with np.errstate(divide="ignore"):
@@ -81,7 +81,7 @@ def _logarithms(layout: Layout, panel: Panel, records: IntArray, values: FloatAr
     return log_prob.astype(np.float32)
 
 
-def _require_possible(layout: Layout, panel: Panel, records: IntArray, log_prob: FloatArray) -> None:
+def _require_possible(layout: FileLayout, panel: Panel, records: IntArray, log_prob: FloatArray) -> None:
     never = log_prob == -np.inf
     if layout.form == "event":
         never |= log_prob == 0

@@ -24,7 +24,7 @@ PARTS = ("person", "year", "state", "probability", "log_probability")
 
 
 @dataclass(frozen=True)
-class Layout:
+class FileLayout:
     """Which column of the file says what.
 
     values: the columns of numbers: the one of a long file or of an event, in a wide file one for each state, in the
@@ -74,7 +74,7 @@ def kind_of(path: Path) -> Kind:
     return "csv"
 
 
-def layout_of(path: Path, columns: Mapping[str, str], codes: Sequence[str], log: bool = False) -> Layout:
+def layout_of(path: Path, columns: Mapping[str, str], codes: Sequence[str], log: bool = False) -> FileLayout:
     """How the file is to be read, from the names of its columns.
 
     columns: part -> column, of ``PARTS``; a part that is not mapped is the column of its own name. codes: of the K
@@ -99,7 +99,7 @@ def layout_of(path: Path, columns: Mapping[str, str], codes: Sequence[str], log:
     values = (found[given[0]],) if given else _of_states(path, codes, names)
     log = log or "log_probability" in given
     state = found["state"] if form == "long" else None
-    return Layout(path, kind, form, found["person"], found["year"], state, values, log, dict(columns))
+    return FileLayout(path, kind, form, found["person"], found["year"], state, values, log, dict(columns))
 
 
 def _check_parts(columns: Mapping[str, str]) -> None:
@@ -173,7 +173,7 @@ def as_text(path: Path, kind: Kind) -> Iterator[IO[str]]:
         yield io.TextIOWrapper(packed, "utf-8-sig", "surrogateescape", newline="")
 
 
-def _line(layout: Layout, row: int) -> int:
+def _line(layout: FileLayout, row: int) -> int:
     """The line of a csv file that a row begins on: blank lines, and breaks inside quotes, are no rows."""
     with as_text(layout.path, layout.kind) as file:
         reader, begins, passed = csv.reader(file), 1, -1  # the names are no row

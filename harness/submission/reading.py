@@ -12,9 +12,9 @@ from harness.data.tables.columns import TextColumn
 from harness.data.tables.mapping import NUMBER_ID
 from harness.errors import RequestError
 from harness.panel.careers import SPLITS
-from harness.submission.layout import Layout
+from harness.submission.layout import FileLayout
 from harness.submission.places import Places, Wanted, where
-from harness.submission.rows import Batch
+from harness.submission.rows import RowBatch
 from harness.types import BoolArray, FloatArray, IntArray
 
 YEAR = re.compile(r"[+-]?\d{1,9}(\.0*)?")
@@ -29,7 +29,7 @@ class Reading:
     file [n]: the row of the file that said it, -1 for none.
     """
 
-    def __init__(self, layout: Layout, places: Places, wanted: Wanted) -> None:
+    def __init__(self, layout: FileLayout, places: Places, wanted: Wanted) -> None:
         self.layout, self.places, self.wanted, self.panel = layout, places, wanted, places.panel
         n = len(wanted.records)
         self.place = np.full(self.panel.n_records, -1, dtype=np.int64)
@@ -41,7 +41,7 @@ class Reading:
         self._is_first: IntArray = np.bincount(self.panel.entries, minlength=self.panel.n_records)
         self._codes = {code: k for k, code in enumerate(self.panel.occupations.codes)}
 
-    def take(self, batch: Batch) -> int:
+    def take(self, batch: RowBatch) -> int:
         """Check a batch and keep what is wanted of it; how many numbers that were."""
         record = self._records(batch)
         slot = np.where(record >= 0, self.place[record], -1)
@@ -58,10 +58,10 @@ class Reading:
             self.values.reshape(-1)[slot] = values[:, 0]
         return values.size
 
-    def _fault(self, batch: Batch, row: int, column: str | None, value: str | None, message: str) -> RequestError:
+    def _fault(self, batch: RowBatch, row: int, column: str | None, value: str | None, message: str) -> RequestError:
         return RequestError(self.layout.fault(message, batch.first + row, column, value))
 
-    def _records(self, batch: Batch) -> IntArray:
+    def _records(self, batch: RowBatch) -> IntArray:
         """int64 [n]: the record of each row; -1 for those of the training split, which nobody looks up."""
         person = self._persons(batch)
         is_train = self.panel.split[person] == SPLITS.index("train")
@@ -82,7 +82,7 @@ class Reading:
             )
         return record
 
-    def _persons(self, batch: Batch) -> IntArray:
+    def _persons(self, batch: RowBatch) -> IntArray:
         ids = self.places.persons
         found = [ids.get(value, ids.get(_as_number(value), -1)) for value in batch.person.distinct]
         unknown = _first(batch.person, [at < 0 for at in found])
@@ -97,7 +97,7 @@ class Reading:
             raise self._fault(batch, unknown, self.layout.person, value, message)
         return np.array(found, dtype=np.int64)[batch.person.index]
 
-    def _years(self, batch: Batch) -> IntArray:
+    def _years(self, batch: RowBatch) -> IntArray:
         wrong = _first(batch.year, [YEAR.fullmatch(value) is None for value in batch.year.distinct])
         if wrong is not None:
             message = "is no calendar year, which is written as 1998"
@@ -105,7 +105,7 @@ class Reading:
         years = [int(value.partition(".")[0]) for value in batch.year.distinct]
         return np.array(years, dtype=np.int64)[batch.year.index]
 
-    def _states(self, batch: Batch, column: TextColumn, kept: IntArray) -> IntArray:
+    def _states(self, batch: RowBatch, column: TextColumn, kept: IntArray) -> IntArray:
         found = np.array([self._codes.get(code, -1) for code in column.distinct], dtype=np.int64)
         states = found[column.index[kept]]
         unknown = np.flatnonzero(states < 0)
@@ -116,7 +116,7 @@ class Reading:
             raise self._fault(batch, row, self.layout.state, value, message)
         return states
 
-    def _require_new(self, batch: Batch, slot: IntArray, kept: IntArray) -> None:
+    def _require_new(self, batch: RowBatch, slot: IntArray, kept: IntArray) -> None:
         """RequestError where something is said twice, in this batch or since an earlier one."""
         rows = batch.first + kept
         before = self.stamp[slot]
@@ -131,7 +131,7 @@ class Reading:
         message = f"{_what(batch, int(kept[second]))} stands in {self.layout.at(first)} already: keep one"
         raise self._fault(batch, int(kept[second]), None, None, message)
 
-    def _require_numbers(self, batch: Batch, kept: IntArray, values: FloatArray) -> None:
+    def _require_numbers(self, batch: RowBatch, kept: IntArray, values: FloatArray) -> None:
         if self.layout.log:
             wrong, right = ~(values <= ROUNDING), "a log-probability is a number of zero or less"
         else:
@@ -189,7 +189,7 @@ class Reading:
         return told
 
 
-def _what(batch: Batch, row: int) -> str:
+def _what(batch: RowBatch, row: int) -> str:
     state = "" if batch.state is None else f", state '{batch.state.row(row)}'"
     return f"person '{batch.person.row(row)}', year {batch.year.row(row)}{state}"
 

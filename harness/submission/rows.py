@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.data.tables.columns import TextColumn, encode
 from harness.errors import Fault, RequestError
-from harness.submission.layout import Layout, as_text, names_of
+from harness.submission.layout import FileLayout, as_text, names_of
 from harness.types import FloatArray
 
 BLOCK = 1 << 24  # bytes of a csv file that are parsed at a time
@@ -23,7 +23,7 @@ NUMBER = re.compile(r"\s*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?
 
 
 @dataclass(frozen=True)
-class Batch:
+class RowBatch:
     """Rows ``first``, ``first`` + 1, ... of a file, from 0. values: float64 [n, m], NaN where there is none."""
 
     first: int
@@ -33,7 +33,7 @@ class Batch:
     values: FloatArray
 
 
-def batches(layout: Layout) -> Iterator[Batch]:
+def batches(layout: FileLayout) -> Iterator[RowBatch]:
     """The rows of the file. RequestError, with the line, where one is no row of the table or its number no number."""
     first = 0
     for record_batch in _arrow_batches(layout):
@@ -42,13 +42,13 @@ def batches(layout: Layout) -> Iterator[Batch]:
         text = {name: _text(layout, record_batch, name) for name in (layout.person, layout.year, layout.state) if name}
         values = np.column_stack([_numbers(layout, record_batch, name) for name in layout.values])
         state = text[layout.state] if layout.state else None
-        yield Batch(first, text[layout.person], text[layout.year], state, values)
+        yield RowBatch(first, text[layout.person], text[layout.year], state, values)
         first += record_batch.num_rows
     if not first:
         raise RequestError(NO_ROWS.format(layout.path.name))
 
 
-def _arrow_batches(layout: Layout) -> Iterator[Any]:
+def _arrow_batches(layout: FileLayout) -> Iterator[Any]:
     import pyarrow as pa
 
     wanted = [name for name in (layout.person, layout.year, layout.state) if name]
@@ -68,7 +68,7 @@ def _arrow_batches(layout: Layout) -> Iterator[Any]:
         raise RequestError(f"{layout.path.name}: cannot be read ({reason}): write it again") from error
 
 
-def _csv_batches(layout: Layout, wanted: Sequence[str]) -> Iterator[Any]:
+def _csv_batches(layout: FileLayout, wanted: Sequence[str]) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -85,7 +85,7 @@ def _csv_batches(layout: Layout, wanted: Sequence[str]) -> Iterator[Any]:
         )
 
 
-def _text(layout: Layout, batch: Any, name: str) -> TextColumn:
+def _text(layout: FileLayout, batch: Any, name: str) -> TextColumn:
     import pyarrow as pa
 
     array = batch.column(name)
@@ -97,7 +97,7 @@ def _text(layout: Layout, batch: Any, name: str) -> TextColumn:
         raise RequestError(layout.fault(f"is of type {array.type}: write text or numbers", column=name)) from error
 
 
-def _numbers(layout: Layout, batch: Any, name: str) -> FloatArray:
+def _numbers(layout: FileLayout, batch: Any, name: str) -> FloatArray:
     import pyarrow as pa
 
     array = batch.column(name)
@@ -106,7 +106,7 @@ def _numbers(layout: Layout, batch: Any, name: str) -> FloatArray:
     return np.asarray(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _tell_line(layout: Layout) -> None:
+def _tell_line(layout: FileLayout) -> None:
     """RequestError of the first row that is none of the table; the quick reader does not say where it stands."""
     file, line = layout.path.name, 1
     try:

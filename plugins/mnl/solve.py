@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.errors import RunError
 from harness.estimation.logits import down_the_path, log_shares
-from harness.estimation.multinomial import Choices, Coefficients, Problem, fit
+from harness.estimation.multinomial import ChoiceRows, Coefficients, Problem, fit
 from harness.plugins.mnl.likelihood import Ridge, RidgeLogit, RidgeMNLogit
 from harness.types import FloatArray, IntArray
 
@@ -93,7 +93,7 @@ def _by_gradients(data: Labelled, penalty: float, iterations: int, start: FloatA
     There every alternative has coefficients and each is penalised, which is the same: see ``likelihood``.
     """
     n_classes = start.shape[1] + 1
-    choices = Choices(data.X, NOTHING, NOTHING, np.zeros((0, 0)), np.zeros((n_classes, 0)))
+    choices = ChoiceRows(data.X, NOTHING, NOTHING, np.zeros((0, 0)), np.zeros((n_classes, 0)))
     zeros = Coefficients.zeros(choices)
     every = np.column_stack([np.zeros(len(start)), start])
     ridge = np.full_like(every, penalty)

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 
 from harness.estimation.logits import down_the_path
-from harness.estimation.multinomial import Choices, Coefficients, Optimum, Problem, fit, log_rows
+from harness.estimation.multinomial import ChoiceRows, Coefficients, Optimum, Problem, fit, log_rows
 from harness.estimation.samples import Sample
 from harness.estimation.transition_model import FromOrigin
 from harness.features.contexts import Contexts
@@ -84,17 +84,17 @@ class Softmax(FromOrigin):
         self.chosen |= {f"{part}_penalty": penalty, f"{part}_converged": best.converged}
         self.parts[part] = best.coefficients
 
-    def _choices(self, part: Part, inputs: Inputs) -> Choices:
+    def _choices(self, part: Part, inputs: Inputs) -> ChoiceRows:
         """What the rows of a part choose among: to stay (0) or to leave (1); or the states."""
         nothing = np.zeros(0, dtype=np.int64)
         if part == "staying":
             X, two = self.layout.staying_matrix(inputs), np.full(2, -1)
-            return Choices(X, nothing, nothing, np.zeros((0, 0)), indicators(two, 0))
+            return ChoiceRows(X, nothing, nothing, np.zeros((0, 0)), indicators(two, 0))
         given = self.params
         grouped = self.group if given.groups else np.full_like(self.group, -1)
         member, X = indicators(grouped, int(grouped.max()) + 1), self.layout.matrix(inputs)
         row, state, Z = pair_terms(inputs, self.minor) if given.recall else (nothing, nothing, np.zeros((0, 0)))
-        return Choices(X, row, state, Z, member, inputs.origin if given.staying == "own" else None)
+        return ChoiceRows(X, row, state, Z, member, inputs.origin if given.staying == "own" else None)
 
     def _rows(self, inputs: Inputs) -> FloatArray:
         """float64 [n, K]: ln P of every state, of transitions that have an origin."""

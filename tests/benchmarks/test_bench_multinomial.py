@@ -18,7 +18,7 @@ import pytest
 from helpers.timing import Benchmark
 from scipy import sparse
 
-from harness.estimation.multinomial import Choices, Coefficients, Problem, fit
+from harness.estimation.multinomial import ChoiceRows, Coefficients, Problem, fit
 from harness.estimation.samples import Sample
 from harness.features import catalogue as features
 from harness.features.contexts import Contexts
@@ -62,7 +62,7 @@ Method = Callable[[Work, float], FloatArray]  # (work, tolerance) -> coefficient
 def by_softmax(work: Work, tolerance: float) -> FloatArray:
     nothing = np.zeros(0, dtype=np.int64)
     X = sparse.csr_matrix(work.X)
-    choices = Choices(X, nothing, nothing, np.zeros((0, 0)), sparse.csr_matrix((work.classes, 0)))
+    choices = ChoiceRows(X, nothing, nothing, np.zeros((0, 0)), sparse.csr_matrix((work.classes, 0)))
     zeros = Coefficients.zeros(choices)
     ridge = np.full_like(zeros.alternative, PENALTY)
     ridge[0] = 0.0

@@ -15,7 +15,7 @@ from helpers.toys import run_all, run_on
 
 from harness.boards.board import boards
 from harness.boards.card import intervals
-from harness.boards.compare import apart
+from harness.boards.compare import slice_differences
 from harness.model.contract import NoParams
 from harness.panel.careers import Panel
 from harness.registry import Registry
@@ -125,23 +125,23 @@ def test_an_older_record_says_that_a_newer_one_stands(shelf: Workshop, written: 
     text = render(made)
     assert "Not on the board: a newer record answers the same question." in text
     assert "which is not the code here" in text
-    assert [other.task for other in made.elsewhere] == [], "other code is another fit"
+    assert [other.task for other in made.related] == [], "other code is another fit"
 
 
 def test_the_same_fit_on_other_tasks(shelf: Workshop) -> None:
     record, other = of_model(shelf, "marginal"), of_model(shelf, "marginal", "switch")
-    [found] = card(shelf, record).elsewhere
+    [found] = card(shelf, record).related
     assert (found.record, found.task, found.label, found.of) == (other.id, "switch", "marginal", 3)
     assert found.perplexity.value == pytest.approx(other.figures["perplexity"])
     assert found.row is not None
     assert f"| switch | marginal | {other.id} |" in section(render(card(shelf, record)), "The same fit elsewhere")
-    assert card(shelf, of_model(shelf, "mix")).elsewhere == ()
+    assert card(shelf, of_model(shelf, "mix")).related == ()
 
 
 def test_for_whom_is_what_a_comparison_says(shelf: Workshop) -> None:
     best, record = of_model(shelf, "markov"), of_model(shelf, "marginal")
     made = card(shelf, record)
-    assert made.behind == apart(best, record)
+    assert made.behind == slice_differences(best, record)
     assert card(shelf, best).behind == ()
     [female] = [line for line in section(render(made), "For whom").splitlines() if line.startswith("| gender | female")]
     gap = next(level.difference for level in made.behind if level.level == "female")
@@ -166,7 +166,7 @@ def test_regret_by_level_where_the_truth_is_known(shelf: Workshop, written: list
         path.write_text(text)
     assert made.place.best == "marginal"
     assert made.behind == ()
-    assert made.regret == apart(best, record)
+    assert made.regret == slice_differences(best, record)
     gap = next(level.difference for level in made.regret if level.level == "female")
     assert gap is not None
     assert f"| {-gap.value:.4f} ± {gap.standard_error:.4f} |" in section(render(made), "For whom")

@@ -12,7 +12,7 @@ from helpers.toys import Parameters, homeward, run_all, run_on
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.boards.compare import apart, compare, holm, names_of, require_comparable
+from harness.boards.compare import compare, names_of, require_comparable, slice_differences
 from harness.errors import RequestError
 from harness.panel.careers import Covariate, Panel
 from harness.records.evidence import Part
@@ -21,6 +21,7 @@ from harness.records.store import Store
 from harness.registry import Registry
 from harness.runs.execute import Workshop
 from harness.stats import inference
+from harness.stats.inference import holm
 
 WEIGHTS = (1.0, 20.0, 1_000_000.0)  # added to each count: the last one's probabilities are all but equal
 
@@ -82,7 +83,7 @@ def test_a_level_worked_by_hand(records: Sequence[Record]) -> None:
         )
         for record, s in zip(records[:2], said, strict=True)
     )
-    [level] = apart(first, other)
+    [level] = slice_differences(first, other)
     gap = level.difference
     error = sqrt(2 / 3 * ((1 / 3 - 0.375) ** 2 + (1 / 2 - 0.375) ** 2 + (1 / 4 - 0.375) ** 2))
     assert gap is not None
@@ -97,7 +98,7 @@ def test_a_level_worked_by_hand(records: Sequence[Record]) -> None:
 
 def test_levels_of_a_dimension_make_up_the_difference(records: Sequence[Record]) -> None:
     difference = compare(records[:2])[1].difference
-    levels = apart(records[0], records[1])
+    levels = slice_differences(records[0], records[1])
     assert {level.dimension for level in levels} >= {"gender", "decade", "origin group", "transition"}
     assert difference is not None
     for dimension in {level.dimension for level in levels}:
@@ -112,7 +113,7 @@ def test_levels_of_a_dimension_make_up_the_difference(records: Sequence[Record])
     assert [gap.p_adjusted for gap in looked] == pytest.approx(adjusted.tolist()), (
         "for all levels, of whatever dimension"
     )
-    [female, male] = apart(records[0], records[1], "gender")
+    [female, male] = slice_differences(records[0], records[1], "gender")
     assert (female.level, male.level) == ("female", "male")
     sexes = {level.level: level for level in levels if level.dimension == "gender"}
     assert female.difference is not None
@@ -126,8 +127,8 @@ def test_too_few_persons_have_no_interval(records: Sequence[Record]) -> None:
     one_group = Part(persons=30, transitions=40, counted=[0, 40], log_likelihood=[0.0, -2.0])
     slices = {"by": {"a": few, "b": one_group}}
     first, other = (record.model_copy(update={"slices": slices}) for record in records[:2])
-    assert [level.difference for level in apart(first, other)] == [None, None]
-    assert all(level.of_total == 0 for level in apart(first, other))
+    assert [level.difference for level in slice_differences(first, other)] == [None, None]
+    assert all(level.of_total == 0 for level in slice_differences(first, other))
 
 
 def test_levels_that_count_otherwise_are_passed_over(records: Sequence[Record]) -> None:
@@ -138,13 +139,13 @@ def test_levels_that_count_otherwise_are_passed_over(records: Sequence[Record]) 
         record.model_copy(update={"slices": {"by": {"a": part}}})
         for record, part in zip(records[:2], parts, strict=True)
     )
-    assert apart(first, other) == ()
+    assert slice_differences(first, other) == ()
 
 
 def test_a_dimension_that_is_not_there(records: Sequence[Record]) -> None:
     with pytest.raises(RequestError, match="no dimension of these records is called 'gander'; did you mean 'gender'"):
-        apart(records[0], records[1], "gander")
-    assert apart(records[0], records[1].model_copy(update={"slices": None})) == ()
+        slice_differences(records[0], records[1], "gander")
+    assert slice_differences(records[0], records[1].model_copy(update={"slices": None})) == ()
 
 
 def test_what_is_not_of_one_board_is_refused(registry: Registry, workshop: Workshop, records: Sequence[Record]) -> None:

@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.boards.board import Board, boards, boards_in
-from harness.boards.views import FEW, frontier_of, jackknifed
+from harness.boards.views import FEW, frontier_of
 from harness.cli.rebuild import boards_and_tables
 from harness.errors import RequestError
 from harness.panel.careers import Panel
+from harness.records.current import Folder
 from harness.records.record import Record
 from harness.registry import Registry
 from harness.render import files, page, render
@@ -35,6 +36,7 @@ from harness.render.latex import escaped
 from harness.runs.execute import Workshop
 from harness.runs.run import Run
 from harness.stats.calibration import expected_error, reliability
+from harness.stats.jackknife import jackknifed
 
 
 def test_a_jackknife_of_groups_of_one_is_the_usual_standard_error() -> None:
@@ -299,8 +301,8 @@ def test_many_records_are_read_by_several_processes_to_the_same_bytes(
     made: tuple[list[Record], Workshop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, registry = made[1].store, made[1].registry
-    alone = boards_and_tables(store, tmp_path, registry)
-    monkeypatch.setattr("harness.cli.rebuild.LARGE", 1)
+    alone = boards_and_tables(Folder(store), tmp_path, registry)
+    monkeypatch.setattr("harness.cli.rebuild.MANY_RECORDS", 1)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    assert boards_and_tables(store, tmp_path, registry) == alone
+    assert boards_and_tables(Folder(store), tmp_path, registry) == alone
     assert alone[1] == files(boards_in(store), tmp_path, registry)

@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from helpers.commands import typed
 from helpers.toys import SMALLEST, Frequencies, InProcess, Parameters, entry_of
 from pydantic import Field
 
-from harness.claims.found import from_records, in_store
+from harness.claims.found import from_records, in_folder
 from harness.claims.plan import ClaimsRequest, carry_out, chosen, require_arms, steps
 from harness.claims.verdict import UNTESTED, Verdict, judge
 from harness.cli import console
@@ -26,6 +27,7 @@ from harness.model.contract import Context
 from harness.model.params import Settings
 from harness.panel.careers import Panel
 from harness.plugins.labor_llm import CLAIMS, LABOR_LLM, PRIOR
+from harness.records.current import Folder
 from harness.runs.execute import Workshop
 from harness.runs.request import Panels, RunRequest
 
@@ -128,7 +130,7 @@ def test_runs_are_ordinary_and_verdicts_those_of_their_records(toys: Workshop, f
     assert larger.difference.value == pytest.approx(expected, abs=1e-5)
     assert alone.difference.value == larger.difference.value  # a larger toy is no better
     [page] = from_records(toys.store.all(), LABOR_LLM)
-    assert in_store(toys.store, LABOR_LLM) == [page]
+    assert in_folder(Folder(toys.store), LABOR_LLM) == [page]
     told = [(v.claim, v.verdict, [c.difference for c in v.comparisons]) for v in page.verdicts]
     assert told == [(v.claim, v.verdict, [c.difference for c in v.comparisons]) for v in made.values()]
     assert [s.known for s in steps(chosen(LABOR_LLM, []), asked, toys) if s.run is not None] == [True] * 15
@@ -292,9 +294,9 @@ def test_the_command_runs_writes_and_reads_again(
     assert (status, told.strip()) == (2, "error: no claim is called 'word'; did you mean 'words'?")
 
 
-def test_the_installed_command_says_what_it_would_run(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "harness", "claims", "--set", "data.persons=20", "--claim", "words", "--plan"]
-    done = subprocess.run([*command, "--json", "--records", str(tmp_path)], capture_output=True, text=True, check=True)
+def test_the_command_says_what_it_would_run(tmp_path: Path) -> None:
+    line = ["claims", "--set", "data.persons=20", "--claim", "words", "--plan", "--json", "--records", str(tmp_path)]
+    done = typed(tmp_path, *line)
     [tuned, codes] = json.loads(done.stdout)
     assert (tuned["arm"], tuned["changed"]) == ("tuned", {})
     assert (codes["arm"], codes["changed"], codes["tasks"]) == ("codes", {"titles": "codes"}, ["next_occ"])

@@ -11,7 +11,7 @@ from helpers.cards import card, homes, of_model, section, stocked
 from helpers.submissions import Scorer, long_file
 from helpers.toys import InProcess, run_all, run_on
 
-from harness.boards.card import Here, card_of
+from harness.boards.card import Installed, card_of
 from harness.boards.views import slices_of
 from harness.cli import console
 from harness.panel.careers import Panel
@@ -40,7 +40,7 @@ def test_a_submission_tells_its_file(
     registry: Registry, workshop: Workshop, four_persons: Panel, tmp_path: Path
 ) -> None:
     record = Scorer(registry, workshop, four_persons)(long_file(tmp_path))["next_occ"]
-    made = card_of(record, workshop.store, Here(None, None, "harness score FILE"))
+    made = card_of(record, workshop.store, Installed(None, None, "harness score FILE"))
     text = render(made)
     assert f"- File: SHA-256 {record.configuration.parameters['file_sha256']}." in text
     assert "what made them is not recorded" in text
@@ -93,7 +93,7 @@ def test_every_name_is_escaped(registry: Registry, workshop: Workshop) -> None:
     )
     entry = registry.model("marginal")
     [record] = run_all(run_on(registry, hostile, entry=entry, params=entry.item.params()), workshop)
-    text = render(card_of(record, workshop.store, Here(None, None, "harness run --data 'a\nb'")))
+    text = render(card_of(record, workshop.store, Installed(None, None, "harness run --data 'a\nb'")))
     assert "<script>" not in text
     assert "- `marginal`, which is not installed here." in text
     tables = [line.replace("\\|", "") for line in text.splitlines() if line.startswith("|")]

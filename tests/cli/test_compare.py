@@ -12,7 +12,7 @@ import pytest
 from helpers.cards import homes
 from helpers.toys import InProcess, run_all, run_on
 
-from harness.boards.compare import apart, compare
+from harness.boards.compare import compare, slice_differences
 from harness.boards.transitions import differing
 from harness.cli import console
 from harness.panel.careers import Panel
@@ -71,7 +71,7 @@ def test_json_has_all_of_it(harness: Typed, ran: Path) -> None:
     assert told["runs"][1]["difference"]["value"] == pytest.approx(rows[1].difference.value)  # type: ignore[union-attr]
     [pair] = told["pairs"]
     assert (pair["first"], pair["other"], pair["missing"]) == (first.id, other.id, [])
-    assert len(pair["slices"]) == len(apart(first, other)) > 8
+    assert len(pair["slices"]) == len(slice_differences(first, other)) > 8
     said = [load(cache_folder(), record)["test"] for record in (first, other)]
     expected = differing(said[0], said[1], 3)
     assert pair["differing"]["total"] == pytest.approx(expected.total)
@@ -106,7 +106,7 @@ def test_a_dimension_is_shown_whole(harness: Typed, ran: Path) -> None:
     assert "for all 2 levels" in out
     assert "B says more" not in out
     _, out, _ = harness(*pair, "--by", "all", "--json")
-    assert len(json.loads(out)["pairs"][0]["slices"]) == len(apart(known["marginal"], known["markov"]))
+    assert len(json.loads(out)["pairs"][0]["slices"]) == len(slice_differences(known["marginal"], known["markov"]))
     status, _, err = harness(*pair, "--by", "gander")
     assert (status, err) == (
         2,

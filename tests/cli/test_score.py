@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from helpers.commands import installed
 from helpers.submissions import CODES, YEARS, Rows, long_file, long_rows, written
 from helpers.toys import EXPECTED, MARGIN, InProcess
 
 from harness.boards.board import boards
-from harness.boards.card import Here, card_of
+from harness.boards.card import Installed, card_of
 from harness.cli.reproduce import command
 from harness.data.write import write_panel
 from harness.panel.careers import Panel
@@ -21,8 +20,6 @@ from harness.records.record import Record
 from harness.records.store import Store
 from harness.registry import Registry
 from harness.render.card.page import render
-
-HARNESS = str(Path(sys.executable).parent / "harness")
 
 
 @pytest.fixture
@@ -48,7 +45,6 @@ def test_as_it_is_typed(careers: Path, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     file = long_file(tmp_path, name="p.csv.gz")
     line = [
-        HARNESS,
         "score",
         str(file),
         "--name",
@@ -60,14 +56,14 @@ def test_as_it_is_typed(careers: Path, tmp_path: Path, monkeypatch: pytest.Monke
         "--records",
         "r",
     ]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = installed(tmp_path, *line)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("my logit (submitted) on ") == 4
     assert "# careers: next_occ_switchers" in done.stdout
     assert done.stdout.count("my logit") >= 4
     for task, record in records(tmp_path / "r").items():
         assert record.figures["log_likelihood"] == pytest.approx(EXPECTED[task], abs=1e-6)
-        told = render(card_of(record, Store(tmp_path / "r"), Here(None, None, "harness score")))
+        told = render(card_of(record, Store(tmp_path / "r"), Installed(None, None, "harness score")))
         assert "- The file: format long csv.gz.\n" in told
         assert "- Fitted elsewhere; reading and scores " in told
         assert "Asked for" not in told

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import RunError
-from harness.estimation.multinomial import Choices, Coefficients, Problem, fit, log_rows
+from harness.estimation.multinomial import ChoiceRows, Coefficients, Problem, fit, log_rows
 from harness.types import FloatArray
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -26,7 +26,7 @@ def drawn(seed: int, n: int = 300, alternatives: int = 5, closes: bool = True) -
     row, alternative = np.nonzero(known)
     Z = draw.normal(size=(len(row), 2))
     member = sparse.csr_matrix(np.eye(2)[np.arange(alternatives) % 2])
-    choices = Choices(X, row, alternative, Z, member, closed)
+    choices = ChoiceRows(X, row, alternative, Z, member, closed)
     zeros = Coefficients.zeros(choices)
     penalties = zeros.like(draw.uniform(0.5, 2.0, size=zeros.flat().size))
     weight = draw.uniform(0.5, 2.0, size=n)
@@ -90,7 +90,7 @@ def test_a_row_of_weight_two_is_two_rows() -> None:
     pairs = [np.flatnonzero(c.row == i) for i in rows]
     row = np.repeat(np.arange(len(rows)), [len(p) for p in pairs])
     chosen = np.concatenate(pairs)
-    repeated = Choices(c.X[rows], row, c.alternative[chosen], c.Z[chosen], c.member, c.closed[rows])  # type: ignore[index]
+    repeated = ChoiceRows(c.X[rows], row, c.alternative[chosen], c.Z[chosen], c.member, c.closed[rows])  # type: ignore[index]
     copied = Problem(repeated, problem.chosen[rows], np.ones(400), problem.penalties, threads=1)
     coefficients = Coefficients.zeros(c).like(np.random.default_rng(0).normal(size=problem.penalties.flat().size))
     one, other = twice.value_and_slope(coefficients), copied.value_and_slope(coefficients)
@@ -106,7 +106,7 @@ def test_scikit_learn_ends_at_the_same_place(penalty: float) -> None:
     y = (X @ draw.normal(size=(4, 6)) + draw.gumbel(size=(800, 6))).argmax(axis=1)
     nothing = np.zeros(0, dtype=np.int64)
     design = sparse.csr_matrix(np.column_stack([np.ones(800), X]))
-    choices = Choices(design, nothing, nothing, np.zeros((0, 0)), sparse.csr_matrix((6, 0)))
+    choices = ChoiceRows(design, nothing, nothing, np.zeros((0, 0)), sparse.csr_matrix((6, 0)))
     ridge = np.full((5, 6), penalty)
     ridge[0] = 0.0
     penalties = replace(Coefficients.zeros(choices), alternative=ridge)
@@ -119,7 +119,9 @@ def test_scikit_learn_ends_at_the_same_place(penalty: float) -> None:
 def test_constants_alone_give_the_observed_shares_whatever_the_weights() -> None:
     y, weight = np.array([0, 0, 1, 2, 2, 2]), np.array([1.0, 3.0, 2.0, 1.0, 1.0, 2.0])
     nothing = np.zeros(0, dtype=np.int64)
-    choices = Choices(sparse.csr_matrix(np.ones((6, 1))), nothing, nothing, np.zeros((0, 0)), sparse.csr_matrix((3, 0)))
+    choices = ChoiceRows(
+        sparse.csr_matrix(np.ones((6, 1))), nothing, nothing, np.zeros((0, 0)), sparse.csr_matrix((3, 0))
+    )
     zeros = Coefficients.zeros(choices)
     found = fit(Problem(choices, y, weight, zeros), zeros, 1e-14)
     np.testing.assert_allclose(np.exp(log_rows(choices, found.coefficients)[0]), [0.4, 0.2, 0.4], atol=1e-6)

@@ -17,7 +17,7 @@ from harness.forecast.report import Report
 from harness.forecast.sample import Forecast
 from harness.panel.careers import Panel
 from harness.panel.occupations import Occupations
-from harness.render.forecast import Table, notes, tables
+from harness.render.forecast import ForecastTable, notes, tables
 from harness.types import FloatArray, IntArray
 
 KNOWN = 2003
@@ -216,7 +216,7 @@ def test_tables_and_notes_say_what_the_report_holds(report: Report, occupations:
 
 
 def test_a_table_too_wide_for_the_screen_comes_in_parts() -> None:
-    table = Table("t", ("year", "a", "b", "c"), (("2004", "1" * 10, "2" * 10, "3" * 10),), 1)
+    table = ForecastTable("t", ("year", "a", "b", "c"), (("2004", "1" * 10, "2" * 10, "3" * 10),), 1)
     assert list(table.parts(10_000)) == [table]
     assert [part.headings for part in table.parts(40)] == [("year", "a", "b"), ("year", "c")]
     assert [part.rows for part in table.parts(5)] == [(("2004", str(k) * 10),) for k in (1, 2, 3)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.boards.card import Card, Here, card_of
+from harness.boards.card import Card, Installed, card_of
 from harness.boards.mix import mix
 from harness.panel.careers import Covariate, Panel
 from harness.records.record import Record, figures
@@ -57,7 +57,7 @@ def of_model(shelf: Workshop, model: str, task: str = "next_occ", train_persons:
 
 def card(shelf: Workshop, record: Record) -> Card:
     model = shelf.registry.models.get(record.configuration.model)
-    return card_of(record, shelf.store, Here(model, None, "harness run again"))
+    return card_of(record, shelf.store, Installed(model, None, "harness run again"))
 
 
 def section(text: str, title: str) -> str:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from harness.boards.board import Board
 from harness.render import LARGEST_PAGE, html, of_boards
-from harness.render.boards.table import Column, columns
+from harness.render.boards.table import BoardColumn, columns
 from harness.render.html.board import coded, finding
 from harness.render.html.markup import Markup, element, escaped, identifier, join
 from harness.render.html.ranking import order
@@ -170,12 +170,12 @@ def test_rows_are_sorted_on_exact_figures() -> None:
     rows = [row(i) for i in range(4)]
     keys: list[float | None] = [0.30001, None, 0.30002, 0.30001]
     by = dict(zip([r.record for r in rows], keys, strict=True))
-    column = Column("x", lambda r: "0.3", key=lambda r: by[r.record])
+    column = BoardColumn("x", lambda r: "0.3", key=lambda r: by[r.record])
     assert order(column, rows) == "0,,1,0"
-    assert order(Column("x", lambda r: "0.3", key=lambda r: nan), rows) == ",,,"
+    assert order(BoardColumn("x", lambda r: "0.3", key=lambda r: nan), rows) == ",,,"
     names = dict(zip(by, ["b", "A", "a", "C"], strict=True))
-    assert order(Column("x", lambda r: "", key=lambda r: names[r.record]), rows) == "1,0,0,2"
-    assert order(Column("x", lambda r: "0.3"), rows) is None
+    assert order(BoardColumn("x", lambda r: "", key=lambda r: names[r.record]), rows) == "1,0,0,2"
+    assert order(BoardColumn("x", lambda r: "0.3"), rows) is None
     made = board(4)
     page = Page(html.render([made]))
     expected = [text for column in columns(made) if (text := order(column, made.rows)) is not None]

@@ -13,9 +13,11 @@ from helpers.toys import Frequencies, entry_of
 from harness.errors import RequestError
 from harness.model.contract import Ablation
 from harness.panel.careers import Panel
+from harness.records.kinds import survey_design_of
 from harness.runs.ablations import WHOLE, AblationRequest, chosen, lines, run_arms
 from harness.runs.execute import Workshop
 from harness.runs.request import Panels, RunRequest
+from harness.stats.inference import Resampled
 from harness.system.progress import Silent
 
 ARMS = (
@@ -108,3 +110,24 @@ def test_an_arm_that_cannot_be_had_does_not_cost_the_others(toys: Workshop, four
 def test_what_cannot_be_asked_for(spec: Any, names: list[str], message: str) -> None:
     with pytest.raises(RequestError, match=message):
         chosen(spec, names, pools=False)
+
+
+def test_intervals_are_those_of_the_surveys_design(toys: Workshop, four_persons: Panel) -> None:
+    """Eight persons of the test split in four units, which say more alike than persons of one do."""
+    again = np.concatenate([np.arange(4), *([np.flatnonzero(four_persons.split == 2)[0]],) * 7])
+    panel = replace(
+        four_persons.select(again),
+        persons=np.array([f"p{i}" for i in range(len(again))]),
+        units=np.arange(len(again)) // 2,
+    )
+    found = list(run_arms(request(toys, panel), chosen(SPEC, ["heavy"], pools=False), ["uniform"], toys))
+    records = [record for _, record in found]
+    drawn = Resampled(
+        np.column_stack([record.evidence.log_likelihood for record in records]).astype(np.float64),
+        records[0].evidence.counted,
+        survey_design_of(records[0]),
+    )
+    assert survey_design_of(records[0]) is not None
+    made = lines(found)
+    assert [line.perplexity for line in made] == drawn.perplexities()
+    assert [line.difference for line in made[1:]] == drawn.differences(0)[1:]

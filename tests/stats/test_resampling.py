@@ -75,7 +75,7 @@ def test_the_order_of_columns_changes_no_bit(columns: np.ndarray) -> None:
 
 SUMS = """
 import hashlib, numpy as np
-from harness.resampling import resampled_sums
+from harness.stats.resampling import resampled_sums
 columns = np.round(np.random.default_rng(4).normal(-40, 30, (20_000, 9)), 6)
 print(hashlib.sha256(resampled_sums(columns, replicates=250).tobytes()).hexdigest())
 """

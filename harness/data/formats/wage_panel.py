@@ -16,7 +16,7 @@ from harness.panel.careers import Covariate, Panel, split_by_hash
 from harness.panel.occupations import Occupations, Status
 
 # The categories OCC1 to OCC9 of the file in the journal's data archive; there are no finer ones.
-TITLES = (
+OCCUPATION_TITLES = (
     "Professional, technical and kindred",
     "Managers, officials and proprietors",
     "Sales workers",
@@ -45,7 +45,7 @@ def load(params: NoParams) -> Panel:
     persons, start = np.unique(frame["nr"].to_numpy(), return_index=True)
     first = np.zeros(len(frame), dtype=bool)
     first[start] = True
-    codes = tuple(str(code) for code in range(1, len(TITLES) + 1))
+    codes = tuple(str(code) for code in range(1, len(OCCUPATION_TITLES) + 1))
     ids = persons.astype(str)
 
     def categorical(values: np.ndarray, levels: tuple[str, ...]) -> Covariate:
@@ -62,7 +62,7 @@ def load(params: NoParams) -> Panel:
         offsets=np.append(start, len(frame)).astype(np.int64),
         year=frame["year"].to_numpy(dtype=np.int32),
         state=(frame["occupation"].to_numpy() - 1).astype(np.int32),
-        occupations=Occupations(codes, TITLES, codes, (Status.EMPLOYED,) * len(codes)),
+        occupations=Occupations(codes, OCCUPATION_TITLES, codes, (Status.EMPLOYED,) * len(codes)),
         split=split_by_hash(ids),
         covariates={
             "birth_year": numeric(frame["year"].to_numpy() - frame["exper"].to_numpy() - schooling - 6),

@@ -32,7 +32,7 @@ class Now:
     education: IntArray
 
 
-class History:
+class MarketHistory:
     """The sufficient statistics of n persons' records so far.
 
     last: int64 [n], NONE before the first record. tenure: float64 [n], years in the last state without a break.
@@ -62,7 +62,7 @@ class History:
         self.memory[worked, state[worked]] = 1.0
 
 
-def visible_utility(economy: Economy, history: History, now: Now) -> FloatArray:
+def visible_utility(economy: Economy, history: MarketHistory, now: Now) -> FloatArray:
     """float64 [n, K]: the part of every state's utility that is the same for all classes.
 
     offer(education, age, year) + move(last, j) + ladder_j ln(1 + experience in j's group) + RECALL memory_j

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from harness.data.market.economy import VERSION, Economy, economy
-from harness.data.market.history import History, Now, visible_utility
+from harness.data.market.history import MarketHistory, Now, visible_utility
 from harness.data.market.population import joint
 from harness.data.market.skills import ETHNICITIES, GENDERS, N_CLASSES, N_TYPES, OLDEST, REGIONS, schooling
 from harness.data.market.titles import EDUCATION, N_JOBS, SCHOOL, occupations
@@ -90,7 +90,7 @@ def _block_rows(panel: Panel, population: str, wanted: BoolArray) -> Iterator[tu
     education = _positions(panel, "education", EDUCATION)
     skill = np.arange(N_CLASSES) % N_TYPES
     log_weight = np.log(np.maximum(_prior(panel, population), 1e-300))  # the other gender: never more than 1e-300
-    history, alive = History(panel.n_persons), np.arange(panel.n_persons)
+    history, alive = MarketHistory(panel.n_persons), np.arange(panel.n_persons)
     for t in range(int(lengths.max(initial=0))):
         going = np.flatnonzero(lengths[alive] > t)
         alive, log_weight = alive[going], log_weight[going]
@@ -112,7 +112,7 @@ def _block_rows(panel: Panel, population: str, wanted: BoolArray) -> Iterator[tu
         history.advance(state)
 
 
-def _education_step(rise: FloatArray, history: History, now: Now, before: IntArray) -> FloatArray:
+def _education_step(rise: FloatArray, history: MarketHistory, now: Now, before: IntArray) -> FloatArray:
     """float64 [n, classes]: ln P(education this year | education last year, age, whether last year was school)."""
     studied = (history.last == SCHOOL).astype(np.int64)
     up = rise[studied, :, before, now.age]  # [n, types]
@@ -124,7 +124,7 @@ def _education_step(rise: FloatArray, history: History, now: Now, before: IntArr
 class _Choice:
     """One year's choice of n persons, for every class at once."""
 
-    def __init__(self, tables: Economy, history: History, now: Now) -> None:
+    def __init__(self, tables: Economy, history: MarketHistory, now: Now) -> None:
         utility = visible_utility(tables, history, now)
         self.visible = np.exp(utility - utility.max(axis=1, keepdims=True))  # [n, K]
         self.taste = np.exp(tables.taste)  # [classes, K]

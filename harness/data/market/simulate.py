@@ -8,14 +8,14 @@ import numpy as np
 
 from harness.data.market.draws import person_uniforms, pick
 from harness.data.market.economy import VERSION, economy
-from harness.data.market.history import History, Now, visible_utility
+from harness.data.market.history import MarketHistory, Now, visible_utility
 from harness.data.market.population import POPULATIONS, Population, joint
 from harness.data.market.skills import ETHNICITIES, GENDERS, N_TYPES, REGIONS, schooling
 from harness.data.market.titles import EDUCATION, N_JOBS, SCHOOL, occupations
 from harness.panel.careers import Covariate, Panel, split_by_hash
 from harness.types import FloatArray, IntArray
 
-LONGEST = 30  # records of a career at most
+LONGEST_CAREER = 30  # records of a career at most
 CHUNK = 2048  # persons at a time: [2048, 333] utilities are 5 MB
 
 
@@ -48,7 +48,7 @@ def draw_people(population: Population, seed: int, persons: range) -> People:
 
     birth = between(1, population.births)
     entry = np.maximum(birth + between(2, population.entry_age), population.years[0])
-    possible = np.minimum(population.years[1] - entry + 1, LONGEST)
+    possible = np.minimum(population.years[1] - entry + 1, LONGEST_CAREER)
     early = uniform[:, 3] < population.leave
     records = np.where(early, 2 + np.floor(uniform[:, 4] * (possible - 2)).astype(np.int64), possible)
     return People(gender, ethnicity, region, skill, birth, entry, records)
@@ -57,13 +57,13 @@ def draw_people(population: Population, seed: int, persons: range) -> People:
 def draw_careers(people: People, chance: FloatArray) -> tuple[IntArray, IntArray]:
     """(state, education), int16 [n, longest career], -1 after a career's end.
 
-    chance: float64 [n, 2, LONGEST], uniform: what moves education in a year, and after that the choice of state.
+    chance: float64 [n, 2, LONGEST_CAREER], uniform: what moves education in a year, and after that the choice of state.
     """
     tables, school = economy(), schooling()
     n, longest = len(people.skill), int(people.records.max())
     state = np.full((n, longest), -1, dtype=np.int16)
     education = np.full((n, longest), -1, dtype=np.int16)
-    history, alive = History(n), np.arange(n)
+    history, alive = MarketHistory(n), np.arange(n)
     for t in range(longest):
         going = np.flatnonzero(people.records[alive] > t)
         alive = alive[going]
@@ -94,7 +94,9 @@ def draw_panel(population: str, persons: int, seed: int) -> Panel:
     for start in range(0, persons, CHUNK):
         some = range(start, min(start + CHUNK, persons))
         these = draw_people(chosen, seed, some)
-        chance = person_uniforms(f"{population}:{seed}:careers", some, 2 * LONGEST).reshape(len(some), 2, LONGEST)
+        chance = person_uniforms(f"{population}:{seed}:careers", some, 2 * LONGEST_CAREER).reshape(
+            len(some), 2, LONGEST_CAREER
+        )
         state, education = draw_careers(these, chance)
         people.append(these)
         states.append(state[state >= 0])

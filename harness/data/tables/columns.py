@@ -90,7 +90,7 @@ Column = TextColumn | NumberColumn
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """One file: its name, its columns, and where each of its rows stands.
 
     lines: int64 [N], the line on which each row begins, or for parquet the row, counted from 1. header_line: 1, or

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness.data.checks.findings import Findings
-from harness.data.tables.columns import Table, encode
+from harness.data.tables.columns import TextTable, encode
 
 # What decoding with "surrogateescape" leaves of a byte that is not UTF-8.
 STRAY = re.compile("[\udc80-\udcff]")
@@ -61,7 +61,7 @@ def _unpack(file: str, packed: bytes, findings: Findings) -> bytes | None:
         return None
 
 
-def read_csv(path: Path, findings: Findings) -> Table | None:
+def read_csv(path: Path, findings: Findings) -> TextTable | None:
     """All columns of a csv or csv.gz file as text; None where there is nothing to go on with.
 
     Rows with too many or too few entries, stray bytes and repeated column names are errors; blank lines and columns
@@ -102,7 +102,7 @@ def _parse(data: bytes) -> Any:
         return None
 
 
-def _table(file: str, table: Any, findings: Findings, lines: np.ndarray, left_out: dict[str, int]) -> Table | None:
+def _table(file: str, table: Any, findings: Findings, lines: np.ndarray, left_out: dict[str, int]) -> TextTable | None:
     """Columns by name, each name once."""
     times = Counter(name.strip() for name in table.column_names)
     for name, count in times.items():
@@ -117,10 +117,10 @@ def _table(file: str, table: Any, findings: Findings, lines: np.ndarray, left_ou
     if not table.num_rows:
         findings.error(file, "has column names and no rows", line=1)
         return None
-    return Table(file, columns, table.num_rows, lines, left_out=left_out)
+    return TextTable(file, columns, table.num_rows, lines, left_out=left_out)
 
 
-def _read_slowly(file: str, data: bytes, findings: Findings) -> Table | None:
+def _read_slowly(file: str, data: bytes, findings: Findings) -> TextTable | None:
     """Every row with its line; errors for stray bytes, ragged rows and a quote that never closes."""
     import pyarrow as pa
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from harness.data.checks.findings import Findings
-from harness.data.tables.columns import Column, NumberColumn, Table, encode
+from harness.data.tables.columns import Column, NumberColumn, TextTable, encode
 from harness.data.tables.csvfile import read_csv
 
 
-def read_parquet(path: Path, findings: Findings) -> Table | None:
+def read_parquet(path: Path, findings: Findings) -> TextTable | None:
     """All columns of a parquet file: numbers stay numbers, all else becomes text; None where it cannot be read."""
     import pyarrow as pa
     from pyarrow import parquet
@@ -36,7 +36,9 @@ def read_parquet(path: Path, findings: Findings) -> Table | None:
     if not table.num_rows:
         findings.error(path.name, "has no rows")
         return None
-    return Table(path.name, columns, table.num_rows, np.arange(1, table.num_rows + 1, dtype=np.int64), header_line=None)
+    return TextTable(
+        path.name, columns, table.num_rows, np.arange(1, table.num_rows + 1, dtype=np.int64), header_line=None
+    )
 
 
 def _column(array: Any) -> Column:
@@ -50,6 +52,6 @@ def _column(array: Any) -> Column:
     return encode(array.cast(pa.string()))
 
 
-def read_file(path: Path, findings: Findings) -> Table | None:
+def read_file(path: Path, findings: Findings) -> TextTable | None:
     """A csv, csv.gz or parquet file, by its name."""
     return read_parquet(path, findings) if path.suffix == ".parquet" else read_csv(path, findings)

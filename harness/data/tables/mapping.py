@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from harness.data.checks.findings import Findings
-from harness.data.tables.columns import Table, TextColumn
+from harness.data.tables.columns import TextColumn, TextTable
 from harness.data.tables.rows import Records
 from harness.errors import RequestError, did_you_mean
 
@@ -38,7 +38,9 @@ def check_parts(mapping: Mapping[str, str]) -> None:
         taken[column] = part
 
 
-def parts_of(table: Table, mapping: Mapping[str, str], optional: Iterable[str], findings: Findings) -> dict[str, str]:
+def parts_of(
+    table: TextTable, mapping: Mapping[str, str], optional: Iterable[str], findings: Findings
+) -> dict[str, str]:
     """Part -> column, for every part that the table has. A part not mapped is the column of its own name.
 
     A required column that is missing, or a mapped one, is an error. An optional part mapped to nothing
@@ -54,7 +56,7 @@ def parts_of(table: Table, mapping: Mapping[str, str], optional: Iterable[str], 
     return parts
 
 
-def _missing(part: str, table: Table) -> str:
+def _missing(part: str, table: TextTable) -> str:
     names = list(table.columns)
     if len(names) == 1 and (mark := next((m for m in ";\t|" if m in names[0]), None)):
         return f"there is no such column; the file seems to be separated by {mark!r}: write it with commas"
@@ -70,7 +72,7 @@ def person_ids(column: TextColumn) -> TextColumn:
     return column
 
 
-def records_of(name: str, reader: str, table: Table, parts: Mapping[str, str]) -> Records | None:
+def records_of(name: str, reader: str, table: TextTable, parts: Mapping[str, str]) -> Records | None:
     """The records of a table; columns that play no part are covariates. None where a required part is missing.
 
     ``title``, ``group`` and ``status`` say something of the state itself, so they are never covariates.

@@ -5,23 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import exp
+from math import exp, inf
 
 from harness.boards.board import Board, Row
 from harness.stats.inference import Estimate
 
 NONE = "–"
+ALWAYS = inf
 CODE = re.compile(r"`([\w.-]+)`")  # in a note: what is set as code; all else of it is text, whoever named it
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A heading, the cell of a row, whether cells are numbers (set to the right), and what they are sorted by."""
+class BoardColumn:
+    """A column of a board: its heading, the cell of a row, and how both are shown.
+
+    number: cells are numbers, set to the right. key: the value that rows are sorted by. importance: of two columns that
+    a narrow terminal has no room for, the one of less importance goes first; one of ``ALWAYS`` never goes.
+    """
 
     heading: str
     cell: Callable[[Row], str]
     number: bool = True
     key: Callable[[Row], float | str | None] | None = None
+    importance: float = 0
 
 
 def number(value: float | None, digits: int) -> str:
@@ -83,11 +89,18 @@ def mass_cell(row: Row) -> str:
     return NONE if row.mass is None else f"{row.mass.mean:.3f} ± {row.mass.standard_error:.3f}"
 
 
-def _figure(heading: str, key: str, digits: int) -> Column:
-    return Column(heading, lambda row: number(row.figures.get(key), digits), key=lambda row: row.figures.get(key))
+def _figure(heading: str, key: str, digits: int, importance: float = 0) -> BoardColumn:
+    """A figure of the record; of less importance than any other column where a plugin brings it."""
+    return BoardColumn(
+        heading,
+        lambda row: number(row.figures.get(key), digits),
+        key=lambda row: row.figures.get(key),
+        importance=importance,
+    )
 
 
-TITLES = {
+# Figures with a column of their own: key -> heading.
+FIGURE_TITLES = {
     "top_1": "top-1",
     "top_5": "top-5",
     "auc": "AUC",
@@ -96,31 +109,54 @@ TITLES = {
     "calibration_slope": "calibration slope",
     "calibration_error": "calibration error",
 }
+FIGURE_IMPORTANCE = {
+    "auc": 17,
+    "top_1": 11,
+    "top_5": 10,
+    "log_loss": 9,
+    "brier": 8,
+    "calibration_slope": 7,
+    "calibration_error": 6,
+}
 NO_COLUMN = {"log_likelihood", "perplexity", "perplexity_open", "calibration_intercept"}
 
 
-def columns(board: Board, costs: bool = True) -> list[Column]:
+def columns(board: Board, costs: bool = True) -> list[BoardColumn]:
     """Those that at least one row can fill; costs: with what each run took."""
     rows = board.rows
     chosen = [
-        Column("#", rank_cell, key=lambda r: r.rank),
-        Column("model", label_cell, number=False, key=lambda r: r.label),
-        Column("perplexity", perplexity_cell, key=lambda r: r.perplexity.value),
+        BoardColumn("#", rank_cell, key=lambda r: r.rank, importance=ALWAYS),
+        BoardColumn("model", label_cell, number=False, key=lambda r: r.label, importance=ALWAYS),
+        BoardColumn("perplexity", perplexity_cell, key=lambda r: r.perplexity.value, importance=ALWAYS),
         *_open_columns(board),
     ]
     if any(r.behind is not None for r in rows):
-        chosen.append(Column("behind, nats", lambda r: with_error(r.behind, 4), key=lambda r: _value(r.behind)))
-        chosen.append(Column("p", p_cell, key=lambda r: None if r.behind is None else r.behind.p_adjusted))
-    chosen.append(_figure("log-likelihood", "log_likelihood", 1))
+        chosen.append(
+            BoardColumn(
+                "behind, nats", lambda r: with_error(r.behind, 4), key=lambda r: _value(r.behind), importance=20
+            )
+        )
+        chosen.append(
+            BoardColumn("p", p_cell, key=lambda r: None if r.behind is None else r.behind.p_adjusted, importance=18)
+        )
+    chosen.append(_figure("log-likelihood", "log_likelihood", 1, importance=16))
     if any(r.mcfadden_r2 is not None for r in rows):
-        chosen.append(Column("McFadden R²", lambda r: number(r.mcfadden_r2, 4), key=lambda r: r.mcfadden_r2))
+        chosen.append(
+            BoardColumn("McFadden R²", lambda r: number(r.mcfadden_r2, 4), key=lambda r: r.mcfadden_r2, importance=15)
+        )
     if any(r.regret is not None for r in rows):
-        chosen.append(Column("regret, nats", lambda r: with_error(r.regret, 4), key=lambda r: _value(r.regret)))
-    for key in [*TITLES, *sorted({key for row in rows for key in row.figures} - NO_COLUMN - set(TITLES))]:
+        chosen.append(
+            BoardColumn(
+                "regret, nats", lambda r: with_error(r.regret, 4), key=lambda r: _value(r.regret), importance=19
+            )
+        )
+    for key in [*FIGURE_TITLES, *sorted({key for row in rows for key in row.figures} - NO_COLUMN - set(FIGURE_TITLES))]:
         if any(r.figures.get(key) is not None for r in rows):
-            chosen.append(_figure(TITLES.get(key, key), key, 4))
+            chosen.append(_figure(FIGURE_TITLES.get(key, key), key, 4, FIGURE_IMPORTANCE.get(key, 0)))
     if any(not r.sums_to_one for r in rows):
-        chosen.append(Column("mass", mass_cell, key=lambda r: None if r.mass is None else r.mass.mean))
+        chosen.append(
+            BoardColumn("mass", mass_cell, key=lambda r: None if r.mass is None else r.mass.mean, importance=12)
+        )
     return [*chosen, *_cost_columns()] if costs else chosen
 
 
@@ -128,14 +164,17 @@ def _value(estimate: Estimate | None) -> float | None:
     return None if estimate is None else estimate.value
 
 
-def _open_columns(board: Board) -> list[Column]:
+def _open_columns(board: Board) -> list[BoardColumn]:
     """Of a board with models that may leave the choice set."""
     if all(r.sums_to_one for r in board.rows):
         return []
-    before = Column(
-        "by the chain rule", open_cell, key=lambda r: None if r.sums_to_one else r.figures.get("perplexity")
+    before = BoardColumn(
+        "by the chain rule",
+        open_cell,
+        key=lambda r: None if r.sums_to_one else r.figures.get("perplexity"),
+        importance=14,
     )
-    return [before, Column("renormalised", closed_cell)]
+    return [before, BoardColumn("renormalised", closed_cell, importance=13)]
 
 
 def _fit_seconds(row: Row) -> float | None:
@@ -143,17 +182,28 @@ def _fit_seconds(row: Row) -> float | None:
     return None if row.submitted or row.mix_of is not None else row.measured.fit_seconds
 
 
-def _cost_columns() -> list[Column]:
+def _cost_columns() -> list[BoardColumn]:
     return [
-        Column("fit, s", lambda r: number(_fit_seconds(r), 1), key=_fit_seconds),
-        Column("score, s", lambda r: number(r.measured.score_seconds, 1), key=lambda r: r.measured.score_seconds),
-        Column("peak, MB", lambda r: number(r.measured.peak_memory_mb, 0), key=lambda r: r.measured.peak_memory_mb),
-        Column(
+        BoardColumn("fit, s", lambda r: number(_fit_seconds(r), 1), key=_fit_seconds, importance=5),
+        BoardColumn(
+            "score, s",
+            lambda r: number(r.measured.score_seconds, 1),
+            key=lambda r: r.measured.score_seconds,
+            importance=4,
+        ),
+        BoardColumn(
+            "peak, MB",
+            lambda r: number(r.measured.peak_memory_mb, 0),
+            key=lambda r: r.measured.peak_memory_mb,
+            importance=3,
+        ),
+        BoardColumn(
             "parameters trained",
             lambda r: NONE if r.parameters_trained is None else f"{r.parameters_trained:,}",
             key=lambda r: r.parameters_trained,
+            importance=2,
         ),
-        Column("device", lambda r: r.measured.device, number=False, key=lambda r: r.measured.device),
+        BoardColumn("device", lambda r: r.measured.device, number=False, key=lambda r: r.measured.device, importance=1),
     ]
 
 

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.boards.card import Card, Elsewhere
-from harness.boards.compare import Apart
+from harness.boards.card import Card, RelatedRun
+from harness.boards.compare import SliceDifference
 from harness.boards.views import FEW, Level
 from harness.render.boards.markdown import escape, pipes
-from harness.render.boards.table import NONE, TITLES, closed_cell, mass_cell, number, open_cell, rank_cell, with_error
+from harness.render.boards.table import (
+    FIGURE_TITLES,
+    NONE,
+    closed_cell,
+    mass_cell,
+    number,
+    open_cell,
+    rank_cell,
+    with_error,
+)
 from harness.render.estimates import cell
 from harness.stats.inference import Estimate
 
 MANY = 12  # levels of a dimension beyond which its ends alone are shown
 ENDS = 4  # levels at either end
-HEADINGS = {
-    **TITLES,
+FIGURE_NAMES = {
+    **FIGURE_TITLES,
     "log_likelihood": "log-likelihood",
     "perplexity_open": "perplexity by the chain rule",
     "calibration_intercept": "calibration intercept",
@@ -26,7 +35,7 @@ def figures(card: Card) -> Iterator[str]:
     """Every figure, those that have one with an interval, and where the run stands."""
     row = card.place.row
     rows = [
-        (HEADINGS.get(key, key), plain_number(value), _bracket(card.intervals.get(key)))
+        (FIGURE_NAMES.get(key, key), plain_number(value), _bracket(card.intervals.get(key)))
         for key, value in card.figures.items()
         if value is not None
     ]
@@ -63,15 +72,15 @@ def _notes(card: Card) -> Iterator[str]:
 
 def elsewhere(card: Card) -> list[str]:
     """The same fit on other tasks, or scored otherwise."""
-    if not card.elsewhere:
+    if not card.related:
         return []
     rows = [
-        (other.task, other.label, other.record, _perplexity(other.perplexity), _rank(other)) for other in card.elsewhere
+        (other.task, other.label, other.record, _perplexity(other.perplexity), _rank(other)) for other in card.related
     ]
     return pipes(("task", "model", "record", "perplexity", "rank"), rows, (True, True, True, False, False))
 
 
-def _rank(other: Elsewhere) -> str:
+def _rank(other: RelatedRun) -> str:
     return NONE if other.row is None or other.row.rank is None else f"{rank_cell(other.row)} of {other.of}"
 
 
@@ -123,7 +132,7 @@ def slices(card: Card) -> Iterator[str]:
         yield f"- Of more than {MANY} levels, the {ENDS} of least and the {ENDS} of most perplexity; --json has all."
 
 
-def _of_level(levels: Sequence[Apart]) -> dict[tuple[str, str], Estimate]:
+def _of_level(levels: Sequence[SliceDifference]) -> dict[tuple[str, str], Estimate]:
     return {(one.dimension, one.level): one.difference for one in levels if one.difference is not None}
 
 

@@ -37,7 +37,7 @@ def _of_intervals(card: Card) -> Iterator[str]:
 def _of_panel(card: Card) -> Iterator[str]:
     record = card.record
     source = record.configuration.panel.source
-    if card.here.dataset is not None and card.here.dataset.simulated:
+    if card.installed.dataset is not None and card.installed.dataset.simulated:
         yield "The panel is simulated: figures say how well a model learns its generator, and not how people move."
     if weights := source.get("weights"):
         yield f"Every figure counts a transition for its weight ({weights}); transitions and persons are as they are."

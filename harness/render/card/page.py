@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from harness.boards.card import Card
-from harness.boards.compare import Apart
+from harness.boards.compare import SliceDifference
 from harness.boards.views import Level, Slice
 from harness.records.kinds import MIX, is_submitted
 from harness.records.record import Configuration, PanelFacts
@@ -57,7 +57,7 @@ def render(card: Card) -> str:
 def plain(card: Card) -> dict[str, Any]:
     """All of the card; floats to ten significant digits. The record without its evidence."""
     record = card.record.model_dump(mode="json", exclude={"evidence", "slices"})
-    model, dataset = card.here.model, card.here.dataset
+    model, dataset = card.installed.model, card.installed.dataset
     return {
         "record": record,
         "label": card.label,
@@ -66,10 +66,10 @@ def plain(card: Card) -> dict[str, Any]:
         if dataset is None
         else {name: getattr(dataset, name) for name in ("summary", "cite", "license")},
         "code_is_here": card.code_is_here,
-        "command": card.here.command,
+        "command": card.installed.command,
         "place": to_jsonable_python(card.place),
         "intervals": to_jsonable_python(card.intervals),
-        "elsewhere": to_jsonable_python(card.elsewhere),
+        "elsewhere": to_jsonable_python(card.related),
         "reliability": to_jsonable_python(card.reliability),
         "slices": [_plain_level(part, level) for part in card.slices for level in part.levels],
         "behind": to_jsonable_python(card.behind),
@@ -79,7 +79,7 @@ def plain(card: Card) -> dict[str, Any]:
     }
 
 
-def _regret(level: Apart) -> Apart:
+def _regret(level: SliceDifference) -> SliceDifference:
     """With the sign that boards have it: how far below the truth, so above zero."""
     gap = level.difference
     return replace(level, difference=None if gap is None else -gap, of_total=0.0 - level.of_total)
@@ -119,7 +119,7 @@ def _headline(card: Card) -> str:
 
 
 def _model(card: Card) -> Iterator[str]:
-    record, entry = card.record, card.here.model
+    record, entry = card.record, card.installed.model
     asked = record.configuration
     if asked.model == MIX:
         yield "- An ensemble of finished runs: their mean probabilities, by weights chosen on the validation split."
@@ -164,7 +164,7 @@ def _panel(panel: PanelFacts) -> str:
 
 
 def _data(card: Card) -> Iterator[str]:
-    record, dataset = card.record, card.here.dataset
+    record, dataset = card.record, card.installed.dataset
     asked, evidence = record.configuration, record.evidence
     yield f"- Panel {_panel(asked.panel)}."
     if dataset is not None:
@@ -211,10 +211,10 @@ def _provenance(card: Card) -> Iterator[str]:
     yield f"- Started {took.started:%Y-%m-%d %H:%M:%S} UTC, finished {took.finished:%Y-%m-%d %H:%M:%S} UTC."
     if is_submitted(record):
         yield f"- File: SHA-256 {escape(str(asked.parameters.get('file_sha256')))}."
-    where = " (--data: where its files lie)" if card.here.dataset is None else ""
+    where = " (--data: where its files lie)" if card.installed.dataset is None else ""
     yield f"- Made again by{where}:"
     yield ""
-    yield "      " + card.here.command.replace("\n", "\n      ")
+    yield "      " + card.installed.command.replace("\n", "\n      ")
     if asked.model == MIX:
         yield ""
         yield from _parts(record.facts["parts"], record.facts["weights"])

@@ -71,7 +71,7 @@ def forest(board: Board, id: str) -> Markup | None:
         return None
     scale = around([v for r in kept for v in (r.perplexity.low, r.perplexity.high)], log=True)
     first, worst = rows[0], rows[-1]
-    panel = Panel(
+    panel = ForestPanel(
         f"{id}/perplexity",
         ("Perplexity ", "lower is better"),
         f"Perplexity of {len(rows)} models with 95% intervals",
@@ -92,11 +92,11 @@ def forest(board: Board, id: str) -> Markup | None:
     )
 
 
-def _behind(board: Board, rows: Sequence[Row], id: str) -> Panel:
+def _behind(board: Board, rows: Sequence[Row], id: str) -> ForestPanel:
     best = best_of(board.rows)
     intervals = [row.behind for row in rows if row.behind is not None]
     told = sum(estimate.high < 0 or estimate.low > 0 for estimate in intervals)
-    return Panel(
+    return ForestPanel(
         id,
         ("Against the best model ", "nats per transition, paired"),
         f"Log-likelihood per transition less that of {best.label}, with paired 95% intervals",
@@ -108,7 +108,7 @@ def _behind(board: Board, rows: Sequence[Row], id: str) -> Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class ForestPanel:
     """One of the figure's two halves: its heading, its words, which estimate it draws and how that is written."""
 
     id: str

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import inf, isnan
 
 from harness.boards.board import Board, Row
-from harness.render.boards.table import NONE, Column, columns
+from harness.render.boards.table import NONE, BoardColumn, columns
 from harness.render.html.figures import scroller
 from harness.render.html.forest import marks
 from harness.render.html.markup import Markup, element, join
@@ -44,7 +44,7 @@ def ranking(board: Board, id: str) -> Markup:
     return Markup(_controls(board, id) + scroller(table, caption, "scroll long"))
 
 
-def order(column: Column, rows: Sequence[Row]) -> str | None:
+def order(column: BoardColumn, rows: Sequence[Row]) -> str | None:
     """How far up each row stands by this column: '1,0,,2', counted from zero, alike for equals, empty for none.
 
     Python sorts on exact figures, the page only puts rows where this says. None where the column has no order.
@@ -65,7 +65,7 @@ def _comparable(key: float | str | None) -> tuple[float, str] | None:
     return None if isnan(key) else (float(key), "")
 
 
-def _row(row: Row, shown: Sequence[Column], best: str) -> Markup:
+def _row(row: Row, shown: Sequence[BoardColumn], best: str) -> Markup:
     cells = []
     for i, column in enumerate(shown):
         text = row.label if i == MODEL else column.cell(row)

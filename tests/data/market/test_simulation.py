@@ -11,7 +11,7 @@ from harness.data.market import MarketParams, load_market
 from harness.data.market.draws import person_uniforms
 from harness.data.market.economy import attributes, distances
 from harness.data.market.population import POPULATIONS
-from harness.data.market.simulate import LONGEST, draw_careers, draw_people
+from harness.data.market.simulate import LONGEST_CAREER, draw_careers, draw_people
 from harness.data.market.titles import EDUCATION, N_JOBS, OUT, SCHOOL, UNEMPLOYED, words
 from harness.panel.careers import Panel
 from harness.panel.occupations import Status
@@ -161,7 +161,7 @@ def test_registered() -> None:
 @pytest.mark.parametrize("year", [1, 4, 9])
 def test_education_never_depends_on_the_states_of_its_own_year_or_later(year: int) -> None:
     people = draw_people(POPULATIONS["survey"], 1, range(600))
-    chance = person_uniforms("any", range(600), 2 * LONGEST).reshape(600, 2, LONGEST)
+    chance = person_uniforms("any", range(600), 2 * LONGEST_CAREER).reshape(600, 2, LONGEST_CAREER)
     state, education = draw_careers(people, chance)
     chance[:, 1, year:] = 1 - chance[:, 1, year:]
     other_state, other_education = draw_careers(people, chance)

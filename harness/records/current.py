@@ -1,0 +1,105 @@
+"""The records that count: of every task its last version, and of every question the newest answer.
+
+Boards and claims both ask here, so that they never differ in which record they show.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Generic
+
+from harness.records.kinds import MIX, is_mix_of_board, is_submitted
+from harness.records.record import PanelFacts, Record, RecordHead
+from harness.records.store import AnyHead, Store, panel_folder
+
+
+@dataclass(frozen=True, slots=True)
+class PanelRecords(Generic[AnyHead]):
+    """The records of one panel. folder: where its tables lie."""
+
+    panel: PanelFacts
+    folder: str
+    records: tuple[AnyHead, ...]
+
+    def by_task(self) -> list[tuple[AnyHead, ...]]:
+        """The records of each task, in the order of the tasks' keys."""
+        tasks: dict[str, list[AnyHead]] = defaultdict(list)
+        for record in self.records:
+            tasks[record.configuration.task].append(record)
+        return [tuple(tasks[task]) for task in sorted(tasks)]
+
+
+def by_panel(records: Iterable[AnyHead]) -> list[PanelRecords[AnyHead]]:
+    """The records of each panel, by its name and contents, in the order of the names."""
+    groups: dict[tuple[str, str], list[AnyHead]] = defaultdict(list)
+    for record in records:
+        panel = record.configuration.panel
+        groups[panel.name, panel.fingerprint].append(record)
+    names = [name for name, _ in groups]
+    return [
+        PanelRecords(panel := group[0].configuration.panel, panel_folder(panel, names.count(name) == 1), tuple(group))
+        for (name, _), group in sorted(groups.items())
+    ]
+
+
+def current(records: Iterable[AnyHead]) -> list[AnyHead]:
+    """Of one panel's records those that count, the newest of all last.
+
+    They are of the last version of their task, and no newer record answers the same question.
+    """
+    ordered = sorted(records, key=age)
+    versions: dict[str, int] = {}
+    for asked in (record.configuration for record in ordered):
+        versions[asked.task] = max(asked.task_version, versions.get(asked.task, 0))
+    newest: dict[tuple[str, str], AnyHead] = {}
+    for record in ordered:
+        asked = record.configuration
+        if asked.task_version == versions[asked.task]:
+            newest.pop((asked.task, question(record)), None)
+            newest[asked.task, question(record)] = record
+    return list(newest.values())
+
+
+def question(record: RecordHead) -> str:
+    """The question that a record answers on its task: of two that share it the newer one counts.
+
+    Of a submission it is the name, as a file is mended; all mixes of a whole board answer one.
+    """
+    if is_mix_of_board(record):
+        return MIX
+    return f"submitted as {record.configuration.model}" if is_submitted(record) else record.configuration.key()
+
+
+def age(record: RecordHead) -> tuple[datetime, str]:
+    """A key that sorts records from the oldest to the newest; of the same second, by id."""
+    return record.measured.finished, record.id
+
+
+class Folder:
+    """A folder of records whose heads are read once, however many boards and claims ask for them."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._heads: dict[Path, RecordHead] = {}
+        self._paths: dict[int, Path] = {}  # by the identity of a head, which is kept above
+
+    def heads(self, paths: Sequence[Path] | None = None) -> list[RecordHead]:
+        """The heads of these files; of all in the folder where None. RequestError where one is no record."""
+        chosen = self.store.paths() if paths is None else paths
+        for path in chosen:
+            if path not in self._heads:
+                head = self._heads[path] = self.store.head(path)
+                self._paths[id(head)] = path
+        return [self._heads[path] for path in chosen]
+
+    def path(self, head: RecordHead) -> Path:
+        """The file that one of ``heads`` was read from."""
+        return self._paths[id(head)]
+
+    def read(self, head: RecordHead) -> Record:
+        """The whole record behind one of ``heads``. RequestError where its evidence is damaged."""
+        return self.store.read(self.path(head))
