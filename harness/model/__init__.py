@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from harness.model.contract import (
     Ablation,
+    BoundedRows,
     Context,
     Estimator,
     Model,
     ModelSpec,
     NoParams,
-    UnnormalizedModel,
     OutcomeModel,
     Params,
     Table,
-    BoundedRows,
+    UnnormalizedModel,
     missing_modules,
     take_states,
 )
@@ -24,9 +24,8 @@ OpenModel = UnnormalizedModel  # former names, for plugins of before
 Within = BoundedRows
 
 __all__ = [
-    "OpenModel",
-    "Within",
     "Ablation",
+    "BoundedRows",
     "Context",
     "DatasetSpec",
     "EachState",
@@ -35,13 +34,14 @@ __all__ = [
     "Model",
     "ModelSpec",
     "NoParams",
-    "UnnormalizedModel",
+    "OpenModel",
     "OutcomeModel",
     "Params",
     "Partition",
     "Table",
     "Task",
-    "BoundedRows",
+    "UnnormalizedModel",
+    "Within",
     "every_transition",
     "missing_modules",
     "take_states",

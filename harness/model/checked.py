@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from harness.errors import HarnessError, RunError
-from harness.model.contract import Estimator, Model, ModelSpec, UnnormalizedModel, OutcomeModel, BoundedRows
+from harness.model.contract import BoundedRows, Estimator, Model, ModelSpec, OutcomeModel, UnnormalizedModel
 from harness.model.task import EachState, Event, Task
 from harness.panel.careers import Panel
 from harness.stats.figures import Scores

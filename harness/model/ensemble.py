@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.model.contract import Context, Estimator, Model, UnnormalizedModel, OutcomeModel, Table, BoundedRows
+from harness.model.contract import BoundedRows, Context, Estimator, Model, OutcomeModel, Table, UnnormalizedModel
 from harness.panel.careers import Panel
 from harness.system.progress import Bar, Progress
 from harness.types import FloatArray, IntArray

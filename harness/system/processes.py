@@ -1,4 +1,5 @@
-"""The processes of one launch (``torchrun``, ``accelerate launch --multi_gpu``): which one this is, what they agree on.
+"""The processes of one launch (``torchrun``, ``accelerate launch --multi_gpu``): their number, this one's rank, answers
+that they agree on.
 
 A launcher says so in RANK, LOCAL_RANK and WORLD_SIZE. Without them, this process is alone, and the main one.
 """
@@ -15,26 +16,26 @@ LONGEST_WAIT = timedelta(days=30)
 
 
 def count() -> int:
-    """How many processes were launched together."""
+    """Number of processes that were launched together."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
 
 
 def rank() -> int:
-    """Which of them this is, from 0."""
+    """Number of this process among them, from 0."""
     return int(os.environ["RANK"]) if count() > 1 else 0
 
 
 def local_rank() -> int:
-    """Which of those on this machine this is, from 0."""
+    """Number of this process among those on this machine, from 0."""
     return int(os.environ.get("LOCAL_RANK", "0")) if count() > 1 else 0
 
 
 def is_main() -> bool:
-    """Whether this is the process that scores, writes records and prints."""
+    """True in the process that scores, writes records and prints."""
     return rank() == 0
 
 
-def joined() -> Any:
+def init_group() -> Any:
     """``torch.distributed``, with the group of all processes of the launch open: gloo, and nccl between GPUs."""
     import torch
     from torch import distributed
@@ -45,17 +46,17 @@ def joined() -> Any:
     return distributed
 
 
-def told_by_main(answer: bool) -> bool:
+def broadcast(answer: bool) -> bool:
     """The main process's answer, in every process; all of them must ask."""
     import torch
 
-    said = torch.tensor(int(answer))
-    joined().broadcast(said, 0)
-    return bool(said)
+    received = torch.tensor(int(answer))
+    init_group().broadcast(received, 0)
+    return bool(received)
 
 
-def leave() -> None:
-    """Close what ``joined`` opened, where it did."""
+def close_group() -> None:
+    """Close what ``init_group`` opened, where it did."""
     if "torch.distributed" in sys.modules:
         from torch import distributed
 

@@ -1,4 +1,4 @@
-"""In what order a training reads its sequences, so that one that was interrupted goes on in that order."""
+"""The order in which a training reads its sequences: one that was interrupted goes on in that order."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from harness.types import IntArray
 
 
-class Order:
-    """Where a training stands: epoch after epoch in an order of its own. step: batches of this epoch that are done."""
+class BatchOrder:
+    """Epoch after epoch in an order of its own. step: batches of this epoch that are done."""
 
     def __init__(self, batch_tokens: int, seed: int) -> None:
         self.batch_tokens = batch_tokens

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from harness.system.progress import Progress
-from harness.training.distributed import ALONE, Together
+from harness.training.process_group import SINGLE, ProcessGroup
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,7 @@ class Checkpoint:
 
     path: a .safetensors file, there or not. key: of the training. tensors: its live tensors by name, read and written
     in place. state: gives all else that decides how it goes on, JSON-able. seconds: between two checkpoints; 0 for one
-    at every chance. together: the processes that train; the main one writes and reads, and the others have it from it.
+    at every chance. group: the processes that train; the main one writes and reads, and the others have it from it.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class Checkpoint:
     state: Callable[[], Mapping[str, Any]]
     seconds: float
     progress: Progress
-    together: Together = ALONE
+    group: ProcessGroup = SINGLE
     _last: float = field(default_factory=time.monotonic)
     _cost: float = 0.0
 
@@ -62,7 +62,7 @@ class Checkpoint:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        if self.together.rank:
+        if self.group.rank:
             return
         start = time.monotonic()
         content = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
@@ -83,7 +83,7 @@ class Checkpoint:
 
         A file that belongs elsewhere or is damaged is passed over with a note.
         """
-        state = self.together.from_main(self.tensors.values(), None if self.together.rank else self._found())
+        state = self.group.from_main(self.tensors.values(), None if self.group.rank else self._found())
         if state is None:
             return False
         restore(state)

@@ -10,16 +10,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    import torch
+LEVELS = 65536  # shares that are dropped are multiples of one in so many
 
 
-class Draws:
-    """The random numbers of training passes, from a generator a thread; torch's own where none has been seeded."""
+class SeededDropout:
+    """Random numbers of training passes, from a generator a thread; torch's own where none has been seeded."""
 
     def __init__(self) -> None:
         self._own = threading.local()
@@ -42,16 +42,12 @@ class Draws:
 
     @contextmanager
     def seeded(self, key: Sequence[int], device: torch.device) -> Iterator[None]:
-        """This thread draws what ``key`` alone decides. key: whole numbers, zero or more each."""
-        import torch
-
+        """``key`` alone decides what this thread draws meanwhile. key: whole numbers, zero or more each."""
         with self.using(torch.Generator(device).manual_seed(seed_of(key))):
             yield
 
     def replay(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         """For a pass that begins now, and for the same pass again, in whatever thread: both draw the same."""
-        import torch
-
         own = self.generator
         if own is None:  # torch.utils.checkpoint sees to its own generator
             return nullcontext(), nullcontext()
@@ -59,23 +55,27 @@ class Draws:
         again.set_state(own.get_state())
         return nullcontext(), self.using(again)
 
-    def drop_quickly(self, values: torch.Tensor, share: float) -> torch.Tensor:
-        """As ``drop``, at a quarter of the random numbers: shares are rounded to one in 65,536."""
-        import torch
+    def drop(self, values: Tensor, share: float) -> Tensor:
+        """A share of the values set to zero, the others divided by what is left of one (Srivastava et al. 2014).
 
-        fewest = -(-values.numel() // 4)
-        bits = torch.empty(fewest, dtype=torch.int64, device=values.device)
+        The share is rounded to one in 65,536: one random number of 64 bits decides over four values.
+        """
+        bits = torch.empty(-(-values.numel() // 4), dtype=torch.int64, device=values.device)
         bits.random_(-(2**63), None, generator=self.generator)
-        dropped = round(share * 65536)
-        kept = (bits.view(torch.int16)[: values.numel()] >= dropped - 32768).view(values.shape)
-        return values * kept.to(values.dtype).mul_(65536 / (65536 - dropped))
+        dropped = round(share * LEVELS)
+        kept = (bits.view(torch.int16)[: values.numel()] >= dropped - LEVELS // 2).view(values.shape)
+        return values * kept.to(values.dtype).mul_(LEVELS / (LEVELS - dropped))
 
-    def drop(self, values: torch.Tensor, share: float) -> torch.Tensor:
-        """A share of the values set to zero, the others divided by what is left of one (Srivastava et al. 2014)."""
-        import torch
 
-        kept = torch.empty_like(values).bernoulli_(1 - share, generator=self.generator)
-        return values * kept.div_(1 - share)
+class DropoutLayer(nn.Dropout):
+    """A layer that drops a share of its input in training, by draws of ``seeded``."""
+
+    def __init__(self, share: float, seeded: SeededDropout) -> None:
+        super().__init__(share)
+        self.seeded = seeded
+
+    def forward(self, values: Tensor) -> Tensor:
+        return self.seeded.drop(values, self.p) if self.training and self.p else values
 
 
 def seed_of(key: Sequence[int]) -> int:

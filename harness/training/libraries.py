@@ -1,4 +1,4 @@
-"""Keeps what libraries tell of themselves off the screen."""
+"""Libraries' own bars and notices, kept off the screen."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps transformers' and peft's own bars and notices off the screen, and gives the settings back."""
+def silence_libraries() -> Iterator[None]:
+    """Keep transformers' and peft's own bars and notices off the screen, and give the settings back."""
     import logging as levels
 
     from transformers.utils import logging

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Together:
-    """The processes that make one fit, as one of them sees them. Alone (``ALONE``), every sum is one's own."""
+class ProcessGroup:
+    """The processes that make one fit, as one of them sees them. Alone (``SINGLE``), every sum is one's own."""
 
     rank: int = 0
     size: int = 1
@@ -35,7 +35,7 @@ class Together:
             return list(numbers)
         import torch
 
-        group = processes.joined()
+        group = processes.init_group()
         if tensors:
             flat = torch.cat([tensor.reshape(-1) for tensor in tensors])  # one exchange, not one for each tensor
             reachable = flat if flat.device.type in ("cpu", "cuda") else flat.cpu()
@@ -63,19 +63,19 @@ class Together:
             return state
         import torch
 
-        group = processes.joined()
+        group = processes.init_group()
         text = json.dumps(state).encode()
         length = torch.tensor(len(text))
         group.broadcast(length, 0)
         content = torch.tensor(list(text), dtype=torch.uint8) if not self.rank else torch.empty(int(length)).byte()
         group.broadcast(content, 0)
-        said = json.loads(bytes(content.tolist()))
-        if said is not None:
+        received = json.loads(bytes(content.tolist()))
+        if received is not None:
             for tensor in tensors:
                 own = tensor.detach() if tensor.device.type in ("cpu", "cuda") else tensor.detach().cpu()
                 group.broadcast(own, 0)
                 tensor.detach().copy_(own)
-        return said
+        return received
 
     def require_same(self, key: str) -> None:
         """RunError where this process would train something else than the main one."""
@@ -86,15 +86,15 @@ class Together:
             )
 
 
-ALONE = Together()
+SINGLE = ProcessGroup()
 
 
-def together(context: Context) -> Together:
+def process_group(context: Context) -> ProcessGroup:
     """The processes that make this fit."""
     if not context.shared:
-        return ALONE
+        return SINGLE
     import torch
 
     if context.device.startswith("cuda:"):
         torch.cuda.set_device(context.device)
-    return Together(processes.rank(), processes.count())
+    return ProcessGroup(processes.rank(), processes.count())

@@ -1,43 +1,51 @@
-"""Where a training stands, epoch by epoch, and which epoch was best: what a checkpoint carries beside the weights."""
+"""The state of a training: what a checkpoint carries beside the weights."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
-from harness.training.order import Order
+from harness.training.batch_order import BatchOrder
+
+KEPT = ("losses", "best", "epochs", "tokens")
 
 
-class Course:
-    """done: epochs. losses: of validation, nats, before training and after each epoch. best: the epoch of the least.
+class TrainingState:
+    """Epochs and steps that are done, and how they went.
 
-    watched: whether there is anything to validate on; else the last epoch is the best. A subclass adds to ``KEPT`` what
-    else decides how it goes on.
+    epochs: that are done. tokens: that were learned from. losses: of validation, nats, before training and after each
+    epoch. best: the epoch of the least. steps: batches that an epoch has, about. watched: False where there is nothing
+    to validate on, and the last epoch is the best.
     """
 
-    KEPT: ClassVar[tuple[str, ...]] = ("losses", "best", "done")
-
-    def __init__(self, batch_tokens: int, seed: int, watched: bool = True) -> None:
-        self.order = Order(batch_tokens, seed)
+    def __init__(self, order: BatchOrder, steps: int, watched: bool = True) -> None:
+        self.order = order
+        self.steps = steps
         self.watched = watched
         self.losses: list[float] = []
         self.best = 0
-        self.done = 0
+        self.epochs = 0
+        self.tokens = 0
 
-    def state(self) -> dict[str, Any]:
-        """JSON-able; with it, ``restore`` makes a new run go on where this one is."""
-        return {**self.order.state(), **{name: getattr(self, name) for name in self.KEPT}}
+    def plain(self) -> dict[str, Any]:
+        """JSON-able; with it, ``restore`` makes a new training go on where this one is."""
+        return {**self.order.state(), **{name: getattr(self, name) for name in KEPT}}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Become the run that ``state`` was asked of."""
-        self.order.restore(state)
-        for name in self.KEPT:
-            setattr(self, name, state[name])
+    def restore(self, plain: dict[str, Any]) -> None:
+        """Become the state that ``plain`` was asked of."""
+        self.order.restore(plain)
+        for name in KEPT:
+            setattr(self, name, plain[name])
+
+    def trained_on(self, tokens: int) -> None:
+        """Count a batch as done."""
+        self.order.step += 1
+        self.tokens += tokens
 
     def validated(self, loss: float) -> bool:
-        """Ends the epoch with its validation loss; whether it is the best so far."""
-        self.done += 1
+        """End the epoch with its validation loss; True where it is the best so far."""
+        self.epochs += 1
         self.order.next_epoch()
         self.losses.append(loss)
         if loss < self.losses[self.best] or not self.watched:
-            self.best = self.done
-        return self.best == self.done
+            self.best = self.epochs
+        return self.best == self.epochs

@@ -5,31 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from harness.training.distributed import ALONE, Together
-from harness.training.dropout import Draws, seed_of
+import torch
+
+from harness.training.dropout import SeededDropout, seed_of
+from harness.training.process_group import SINGLE, ProcessGroup
 from harness.types import IntArray
 
-if TYPE_CHECKING:
-    import torch
-
-    # A part of a batch -> the sum of its losses, in nats, and how many there are.
-    LossOf: TypeAlias = Callable[[IntArray], tuple[torch.Tensor, int]]
+# A part of a batch -> the sum of its losses, in nats, and how many there are.
+LossOf: TypeAlias = Callable[[IntArray], tuple[torch.Tensor, int]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stepping:
-    """How steps are made: on ``workers`` threads of ``pool``, by the processes ``together``.
+    """How steps are made: on ``workers`` threads of ``pool``, by the processes of ``group``.
 
-    clip: the largest norm of a gradient. draws: what the model's dropout draws from, if it has any.
+    clip: the largest norm of a gradient. dropout: source of the model's draws, if it has any. stream: numbers that
+    tell this process's draws from those of others.
     """
 
     pool: Executor
     workers: int
     clip: float = 1.0
-    draws: Draws = field(default_factory=Draws)
-    together: Together = ALONE
+    dropout: SeededDropout = field(default_factory=SeededDropout)
+    group: ProcessGroup = SINGLE
+    stream: tuple[int, ...] = ()
 
 
 def take_step(
@@ -41,23 +42,22 @@ def take_step(
     key: tuple[int, ...] = (),
 ) -> float:
     """Train on these sequences (int64 [b]); the loss, in nats each. key: decides, alone, what is drawn at random."""
-    import torch
-
     for group in optimizer.param_groups:
         group["lr"] = learning_rate * group.get("factor", 1.0)
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     # Neighbours in length go to different workers, so that all have about the same to do.
-    batch = how.together.share(batch)
+    batch = how.group.share(batch)
     parts = [batch[i :: how.workers] for i in range(min(how.workers, len(batch)))]
+    key = (*key, *how.stream)
     if key and how.workers == 1:  # what draws from torch's own generator is never shared among threads
         torch.manual_seed(seed_of(key))
     keys = [(*key, i) for i in range(len(parts))]
-    shares = list(how.pool.map(lambda part, key: _gradients(loss_of, part, parameters, how.draws, key), parts, keys))
+    shares = list(how.pool.map(lambda part, key: _gradients(loss_of, part, parameters, how.dropout, key), parts, keys))
     gradients = list(shares[0].gradients) if shares else [torch.zeros_like(parameter) for parameter in parameters]
     for share in shares[1:]:
         torch._foreach_add_(gradients, share.gradients)
     own = (sum(share.loss for share in shares), sum(share.counted for share in shares))
-    loss, counted = how.together.sum(gradients, *own)
+    loss, counted = how.group.sum(gradients, *own)
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient.div_(max(counted, 1))
     torch.nn.utils.clip_grad_norm_(parameters, how.clip)
@@ -68,7 +68,7 @@ def take_step(
 
 @dataclass(frozen=True)
 class _Share:
-    """What one worker makes of its part of a batch: sums over what counts, and how much does."""
+    """One worker's sums over its part of a batch, and how many losses they are of."""
 
     loss: float
     counted: int
@@ -76,11 +76,13 @@ class _Share:
 
 
 def _gradients(
-    loss_of: LossOf, part: IntArray, parameters: list[torch.nn.Parameter], draws: Draws, key: tuple[int, ...]
+    loss_of: LossOf,
+    part: IntArray,
+    parameters: list[torch.nn.Parameter],
+    dropout: SeededDropout,
+    key: tuple[int, ...],
 ) -> _Share:
-    import torch
-
-    with draws.seeded(key, parameters[0].device):
+    with dropout.seeded(key, parameters[0].device):
         loss, counted = loss_of(part)
         gradients = torch.autograd.grad(loss, parameters)  # returned, not added up in place: threads do not meet
     return _Share(float(loss.detach()), counted, gradients)
@@ -88,8 +90,6 @@ def _gradients(
 
 def adamw(parameters: list[torch.nn.Parameter], weight_decay: float, beta_2: float = 0.95) -> torch.optim.Optimizer:
     """AdamW (Loshchilov and Hutter 2019), without decay on vectors (norms, biases)."""
-    import torch
-
     matrices = [p for p in parameters if p.ndim > 1]
     vectors = [p for p in parameters if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]

@@ -54,8 +54,8 @@ def _spec(name: str, summary: str, params: type[FamilyParams], reader: Reader, *
         "install": "pip install 'labor-harness[career]'",
         "cite": CITE,
         "scoring_params": ("checkpoint_seconds",),
-        "pretrains": True,
-        "weighs": True,
+        "pretrainable": True,
+        "uses_weights": True,
     }
     return ModelSpec(name, summary, lambda p: build(p, reader), params=params, **{**common, **more})
 

@@ -6,23 +6,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from harness.plugins.career.encoding import Encoding
 from harness.plugins.career.head import HeadShape, Start
 from harness.plugins.career.layers import Shape
-from harness.plugins.career.network import Network, Plan
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from harness.plugins.career.network import Network, NetworkPlan
 
 WEIGHTS, ABOUT = "network.safetensors", "network.json"
 
 
 def write_network(folder: Path, network: Network, encoding: Encoding, about: Mapping[str, Any]) -> None:
     """Into an empty folder. about: JSON-able, comes back from ``read_network``."""
-    from safetensors.torch import save_file
-
     save_file(
         {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(network).items()}, folder / WEIGHTS
     )
@@ -32,12 +31,9 @@ def write_network(folder: Path, network: Network, encoding: Encoding, about: Map
 
 def read_network(folder: Path) -> tuple[Network, Encoding, dict[str, Any]]:
     """What ``write_network`` wrote, in evaluation mode."""
-    import torch
-    from safetensors.torch import load_file
-
     content = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     plain = content["plan"]
-    plan = Plan(**{**plain, "shape": Shape(**plain["shape"]), "head": HeadShape(**plain["head"])})
+    plan = NetworkPlan(**{**plain, "shape": Shape(**plain["shape"]), "head": HeadShape(**plain["head"])})
     kept = load_file(folder / WEIGHTS)
     groups = kept.pop("groups")
     stay = kept.get("head.stay_start", torch.zeros(len(groups)))

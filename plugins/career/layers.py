@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - what everyone calls it
 
 from harness.plugins.career.tokens import Batch
-from harness.training.dropout import Draws
+from harness.training.dropout import DropoutLayer, SeededDropout
 
 Reader = Literal["transformer", "lstm", "bag", "regression"]
 
@@ -28,29 +28,17 @@ class Shape:
     dropout: float = 0.0
 
 
-class Dropout(nn.Module):
-    """Dropout whose draws a training step's number alone decides."""
-
-    def __init__(self, share: float, draws: Draws) -> None:
-        super().__init__()
-        self.share = share
-        self.draws = draws
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.draws.drop_quickly(x, self.share) if self.training and self.share else x
-
-
 class Block(nn.Module):
     """A pre-norm transformer layer: causal attention within each career, then GELU between two linear maps."""
 
-    def __init__(self, shape: Shape, draws: Draws) -> None:
+    def __init__(self, shape: Shape, dropout: SeededDropout) -> None:
         super().__init__()
         width = shape.width
         self.heads = shape.heads
         self.norm_1, self.norm_2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.up, self.down = nn.Linear(width, shape.inner), nn.Linear(shape.inner, width)
-        self.drop = Dropout(shape.dropout, draws)
+        self.drop = DropoutLayer(shape.dropout, dropout)
 
     def forward(self, x: Tensor, batch: Batch) -> Tensor:
         """x: float [n, width]. Only attention sees the careers as a padded table; padding stands after each."""
@@ -69,9 +57,9 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """Layers of blocks and a last norm."""
 
-    def __init__(self, shape: Shape, draws: Draws) -> None:
+    def __init__(self, shape: Shape, dropout: SeededDropout) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(Block(shape, draws) for _ in range(shape.layers))
+        self.blocks = nn.ModuleList(Block(shape, dropout) for _ in range(shape.layers))
         self.norm = nn.LayerNorm(shape.width)
         for name, parameter in self.blocks.named_parameters():
             if parameter.dim() > 1:
@@ -88,10 +76,10 @@ class Transformer(nn.Module):
 class Recurrent(nn.Module):
     """An LSTM over each career."""
 
-    def __init__(self, shape: Shape, draws: Draws) -> None:
+    def __init__(self, shape: Shape, dropout: SeededDropout) -> None:
         super().__init__()
         self.layers = nn.ModuleList(nn.LSTM(shape.width, shape.width, batch_first=True) for _ in range(shape.layers))
-        self.drop = Dropout(shape.dropout, draws)
+        self.drop = DropoutLayer(shape.dropout, dropout)
 
     def forward(self, x: Tensor, batch: Batch) -> Tensor:
         careers, most = batch.shape

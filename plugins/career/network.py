@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from harness.plugins.career.head import Head, HeadShape, Start, States
 from harness.plugins.career.layers import (
     Columns,
-    Dropout,
     Recurrent,
     Shape,
     Transformer,
@@ -18,11 +17,11 @@ from harness.plugins.career.layers import (
     sinusoids,
 )
 from harness.plugins.career.tokens import Batch
-from harness.training.dropout import Draws
+from harness.training.dropout import DropoutLayer, SeededDropout
 
 
 @dataclass(frozen=True)
-class Plan:
+class NetworkPlan:
     """All that decides which parameters a network has, and what training drops.
 
     groups: states of a major group share a part of their vectors. tied: they are predicted by those they are read by.
@@ -45,11 +44,11 @@ class Network(nn.Module):
     every origin, every state before its spell, and every column.
     """
 
-    def __init__(self, plan: Plan, start: Start, titles: Tensor | None = None) -> None:
+    def __init__(self, plan: NetworkPlan, start: Start, titles: Tensor | None = None) -> None:
         super().__init__()
         self.plan = plan
         self.start = start
-        self.draws = Draws()
+        self.dropout = SeededDropout()
         shape, n = plan.shape, len(start.log_margin)
         direct = shape.reader == "regression"
         width = n + 1 if direct else shape.width
@@ -58,10 +57,10 @@ class Network(nn.Module):
         self.earlier = States(n, width, groups, titles) if shape.reader in ("bag", "regression") else None
         self.columns = Columns(plan.columns, width)
         self.earlier_columns = Columns(plan.columns, width) if shape.reader == "bag" else None
-        self.drop = Dropout(shape.dropout, self.draws)
+        self.drop = DropoutLayer(shape.dropout, self.dropout)
         self.reader: nn.Module | None = None
         if shape.reader in ("transformer", "lstm"):
-            self.reader = (Transformer if shape.reader == "transformer" else Recurrent)(shape, self.draws)
+            self.reader = (Transformer if shape.reader == "transformer" else Recurrent)(shape, self.dropout)
         out = None if direct else self.states if plan.tied else States(n, width, groups, titles)
         self.head = Head(plan.head, width, start, out)
 
@@ -94,5 +93,5 @@ class Network(nn.Module):
         share = self.plan.state_dropout
         if not (self.training and share):
             return vectors
-        seen = torch.rand(len(vectors), 1, device=vectors.device, generator=self.draws.generator) >= share
+        seen = torch.rand(len(vectors), 1, device=vectors.device, generator=self.dropout.generator) >= share
         return vectors * seen

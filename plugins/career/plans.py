@@ -7,20 +7,20 @@ from dataclasses import replace
 from harness.plugins.career.features import Given
 from harness.plugins.career.head import HeadShape
 from harness.plugins.career.layers import Reader, Shape
-from harness.plugins.career.network import Plan
+from harness.plugins.career.network import NetworkPlan
 from harness.plugins.career.params import BagParams, CareerParams, FamilyParams, SequenceParams
-from harness.plugins.career.pretrain import Recipe
-from harness.plugins.career.train import Schedule
+from harness.plugins.career.pretrain import PretrainingRecipe
+from harness.training.schedule import InverseRoot, LinearDecay, Pace, Schedule
 
 EXCHANGE = (0.5, 0.1)  # shares of careers, within major groups and across
 
 
-def plan_of(p: FamilyParams, reader: Reader) -> Plan:
+def plan_of(p: FamilyParams, reader: Reader) -> NetworkPlan:
     """The network, but for the width of its columns."""
     own_stay = p.two_stage and p.stay == "own"
     if isinstance(p, SequenceParams):
         heads, inner = (p.heads, p.inner) if isinstance(p, CareerParams) else (1, 0)
-        return Plan(
+        return NetworkPlan(
             Shape(reader, p.layers, p.width, heads, inner, p.dropout),
             HeadShape(p.two_stage, own_stay, p.recall == "given"),
             groups=p.groups,
@@ -28,7 +28,7 @@ def plan_of(p: FamilyParams, reader: Reader) -> Plan:
             state_dropout=p.state_dropout,
         )
     shape = Shape(reader, width=p.width, dropout=p.dropout) if isinstance(p, BagParams) else Shape(reader)
-    return Plan(shape, HeadShape(p.two_stage, own_stay))
+    return NetworkPlan(shape, HeadShape(p.two_stage, own_stay))
 
 
 def given_of(p: FamilyParams, reader: Reader) -> Given:
@@ -39,31 +39,32 @@ def given_of(p: FamilyParams, reader: Reader) -> Given:
 
 
 def schedule_of(p: FamilyParams, tuned: bool) -> Schedule:
-    """How the survey is learned. tuned: after pre-training."""
+    """The schedule for the survey. tuned: after pre-training."""
     within, across = EXCHANGE if isinstance(p, SequenceParams) and not tuned else (0.0, 0.0)
     return Schedule(
-        shape=p.schedule,
-        epochs=p.epochs,
+        pace=_pace(p, p.epochs, p.warmup),
         learning_rate=p.learning_rate * (p.tuning_rate if tuned else 1.0),
-        warmup=p.warmup,
-        weight_decay=p.weight_decay,
         batch_tokens=p.batch_tokens,
-        fewest_steps=p.fewest_steps,
-        patience=p.patience,
+        weight_decay=p.weight_decay,
         average=p.average,
+        checkpoint_seconds=p.checkpoint_seconds,
         exchange=within if p.exchange is None else p.exchange,
         exchange_across=across if p.exchange_across is None else p.exchange_across,
-        checkpoint_seconds=p.checkpoint_seconds,
     )
 
 
-def recipe_of(p: FamilyParams, reader: Reader) -> Recipe:
-    """How the resumes are learned: as the survey is, for ``pretrain_epochs``, and with occupations as they are."""
+def _pace(p: FamilyParams, epochs: int, warmup: int) -> Pace:
+    if p.schedule == "linear":
+        return LinearDecay(epochs=epochs, warmup=warmup, fewest_steps=p.fewest_steps)
+    return InverseRoot(epochs=epochs, warmup=warmup, patience=p.patience)
+
+
+def recipe_of(p: FamilyParams, reader: Reader) -> PretrainingRecipe:
+    """The recipe for resumes: as for the survey, for ``pretrain_epochs``, and with occupations as they are."""
     schedule = replace(
         schedule_of(p, tuned=False),
-        epochs=p.pretrain_epochs,
-        warmup=p.pretrain_warmup,
+        pace=_pace(p, p.pretrain_epochs, p.pretrain_warmup),
         exchange=0.0,
         exchange_across=0.0,
     )
-    return Recipe(plan_of(p, reader), given_of(p, reader), p.order, schedule)
+    return PretrainingRecipe(plan=plan_of(p, reader), given=given_of(p, reader), ordered=p.order, schedule=schedule)

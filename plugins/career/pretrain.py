@@ -2,64 +2,59 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from harness.errors import RequestError
+from harness.model import Context
 from harness.panel import Occupations, Panel
 from harness.panel.pooling import same_titles
 from harness.plugins.career.encoding import Encoding
 from harness.plugins.career.features import Given, names_of
 from harness.plugins.career.files import read_network, write_network
-from harness.plugins.career.network import Network, Plan
+from harness.plugins.career.network import Network, NetworkPlan
 from harness.plugins.career.start import start_of
 from harness.plugins.career.tokens import Tokens
-from harness.plugins.career.train import Careers, Fit, Schedule, train
-from harness.runs.run import sources_digest
-from harness.system.files import publishing, unfinished
+from harness.plugins.career.train import CareerTrainee
+from harness.training.cached_base import CachedBase, base_key
+from harness.training.loop import TrainingResult, train
+from harness.training.schedule import Schedule
 from harness.types import IntArray
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from harness.model import Context
-
 Match = Literal["title", "code"]
-PACKAGE = "harness.plugins.career"
 
 
-@dataclass(frozen=True)
-class Recipe:
+@dataclass(frozen=True, kw_only=True)
+class PretrainingRecipe:
     """All that decides what pre-training comes to, beside the resumes. plan: its ``columns`` do not count.
 
     seed: always the same, so that every run of a model starts from one base.
     """
 
-    plan: Plan
+    plan: NetworkPlan
     given: Given
     ordered: tuple[str, ...]
     schedule: Schedule
     seed: int = 0
 
-    def key(self, fingerprint: str, titles: Tensor | None) -> str:
-        """16 hexadecimal digits: of the recipe, of what is in the pool and what its titles say, and of the code."""
-        plain = asdict(replace(self, schedule=replace(self.schedule, checkpoint_seconds=0.0)))
-        digest = hashlib.sha256(json.dumps([plain, fingerprint, sources_digest(PACKAGE)], sort_keys=True).encode())
-        if titles is not None:  # a folder's encoder may have changed under its name
-            digest.update(titles.numpy().tobytes())
-        return digest.hexdigest()[:16]
+    def place(self, resumes: Panel, titles: Tensor | None) -> CachedBase:
+        """Where the base of these resumes, and of what an encoder says of their titles, is cached."""
+        plain = replace(self, schedule=replace(self.schedule, checkpoint_seconds=0.0))
+        # A folder's encoder may have changed under its name: what it says is part of the key.
+        said = b"" if titles is None else titles.numpy().tobytes()
+        return CachedBase(kind="career-bases", key=base_key(__name__, plain, resumes.fingerprint(), said))
 
 
-@dataclass(frozen=True)
-class Base:
-    """A network that has learned from resumes. key: what its recipe hashes to. validation: nats a transition of those
-    held out, epoch by epoch. seconds: of training, whoever it was that spent them."""
+@dataclass(frozen=True, kw_only=True)
+class PretrainedNetwork:
+    """A network that has learned from resumes. key: of its recipe. validation: nats a transition of those held out,
+    epoch by epoch. seconds: of training, whoever it was that spent them."""
 
     network: Network
     encoding: Encoding
@@ -69,27 +64,27 @@ class Base:
     seconds: float
 
 
-def base_of(recipe: Recipe, pool: Panel, titles: Tensor | None, context: Context) -> Base:
-    """The base of a recipe, from the cache, where it is trained first if it is not there yet."""
-    folder = context.cache / "career-bases" / recipe.key(pool.fingerprint(), titles)
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished(context.cache, f"career-base-{folder.name}") as scratch:
-            start = time.perf_counter()
-            network, encoding, fit = _pretrained(recipe, pool, titles, replace(context, scratch=scratch.folder))
-            seconds = round(scratch.seconds + time.perf_counter() - start, 2)
-            with publishing(folder) as draft:
-                write_network(draft, network, encoding, {"validation": list(fit.validation), "seconds": seconds})
+def pretrained(recipe: PretrainingRecipe, resumes: Panel, titles: Tensor | None, context: Context) -> PretrainedNetwork:
+    """The network of a recipe, from the cache, where it is trained first if it is not there yet."""
+    place = recipe.place(resumes, titles)
+    folder = place.learned(context, lambda own: _learn(recipe, resumes, titles, own), _write)
     network, encoding, about = read_network(folder)
-    return Base(network, encoding, pool.occupations, folder.name, tuple(about["validation"]), about["seconds"])
+    return PretrainedNetwork(
+        network=network,
+        encoding=encoding,
+        occupations=resumes.occupations,
+        key=place.key,
+        validation=tuple(about["validation"]),
+        seconds=about["seconds"],
+    )
 
 
-def _pretrained(recipe: Recipe, pool: Panel, titles: Tensor | None, context: Context) -> tuple[Network, Encoding, Fit]:
-    import torch
-
-    careers, watched = pool.part("train"), pool.part("valid")
+def _learn(
+    recipe: PretrainingRecipe, resumes: Panel, titles: Tensor | None, context: Context
+) -> tuple[Network, Encoding, TrainingResult]:
+    careers, watched = resumes.part("train"), resumes.part("valid")
     if not len(careers.transitions):
-        raise RequestError(f"--pretrain: '{pool.name}' has no training career of two records: nothing to learn from")
+        raise RequestError(f"--pretrain: '{resumes.name}' has no training career of two records: nothing to learn from")
     names = names_of(careers, recipe.given)
     encoding = Encoding.fit(careers, names, [name for name in recipe.ordered if name in names])
     plan = replace(recipe.plan, columns=encoding.width)
@@ -97,9 +92,15 @@ def _pretrained(recipe: Recipe, pool: Panel, titles: Tensor | None, context: Con
         torch.manual_seed(recipe.seed)
         network = Network(plan, start_of(careers), titles)
     tokens, held_out = (Tokens.of(panel, encoding) for panel in (careers, watched))
-    reading = Careers(careers, tokens, recipe.schedule, recipe.seed)
-    fit: Fit = train(network, reading, held_out, context, "pre-training")
-    return network.cpu(), encoding, fit
+    context = replace(context, seed=recipe.seed)
+    trainee = CareerTrainee(network, careers, tokens, held_out, recipe.schedule, context)
+    result = train(trainee, recipe.schedule, context, "pre-training")
+    return network.cpu(), encoding, result
+
+
+def _write(learned: tuple[Network, Encoding, TrainingResult], folder: Path, seconds: float) -> None:
+    network, encoding, result = learned
+    write_network(folder, network, encoding, {"validation": list(result.validation), "seconds": seconds})
 
 
 def matched(survey: Occupations, resumes: Occupations, match: Match) -> IntArray:
@@ -121,13 +122,13 @@ def matched(survey: Occupations, resumes: Occupations, match: Match) -> IntArray
     return found
 
 
-def begin_from(base: Base, network: Network, encoding: Encoding, occupations: Occupations, states: IntArray) -> None:
+def begin_from(
+    base: PretrainedNetwork, network: Network, encoding: Encoding, occupations: Occupations, states: IntArray
+) -> None:
     """Give a survey's network all that the base knows. states: int64 [K], as ``matched`` has them.
 
     States, groups and columns that the base lacks stay as they are: random and small, or at the survey's own rates.
     """
-    import torch
-
     pairs = _pairs(base, encoding, occupations, states)
     if network.plan.shape.reader == "regression":  # a score a state, and one of staying
         last = (len(states), base.network.states.own.shape[0])
@@ -142,7 +143,7 @@ def begin_from(base: Base, network: Network, encoding: Encoding, occupations: Oc
 
 
 def _pairs(
-    base: Base, encoding: Encoding, occupations: Occupations, states: IntArray
+    base: PretrainedNetwork, encoding: Encoding, occupations: Occupations, states: IntArray
 ) -> dict[str, tuple[IntArray, ...]]:
     """By kind of axis: positions in the survey's network, and in the base's, that mean the same."""
 

@@ -1,26 +1,19 @@
-"""What a network starts from: how often states are left, and for which, in the training careers."""
+"""The start of a network: how often states are left, and for which, in the training careers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import torch
 
 from harness.features.frequencies import Stays, count_states, shares, switch_records, switches
 from harness.panel import Panel
-
-if TYPE_CHECKING:
-    from harness.plugins.career.head import Start
+from harness.plugins.career.head import Start
 
 STRENGTH = 16.0  # transitions that the overall rate of staying is worth against a state's own
 
 
 def start_of(panel: Panel) -> Start:
     """Of the transitions of a panel with two states or more."""
-    import torch
-
-    from harness.plugins.career.head import Start
-
     _, target = switches(panel)
     margin = np.log(shares(count_states(target, panel.weights(switch_records(panel)), panel.n_states)))
     rate = Stays(panel).rates(STRENGTH)

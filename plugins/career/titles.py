@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import RequestError
-from harness.training.libraries import quiet
+from harness.training.libraries import silence_libraries
 from harness.types import FloatArray
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def title_vectors(titles: Sequence[str], encoder: str, device: str, like: Sequen
 
     RequestError where there is no such encoder, saying what was looked for.
     """
-    with quiet():
+    with silence_libraries():
         model = _encoder(encoder, device)
         found = np.asarray(model.encode(list(titles), show_progress_bar=False), dtype=np.float32)
         reference = found if like is None else model.encode(list(like), show_progress_bar=False)

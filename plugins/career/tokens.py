@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from harness.features.catalogue import states_held
 from harness.features.history import Held, History
 from harness.panel import Panel
+from harness.plugins.career.encoding import Encoding
 from harness.types import FloatArray, IntArray
-
-if TYPE_CHECKING:
-    import torch
-
-    from harness.plugins.career.encoding import Encoding
 
 
 @dataclass(frozen=True)
@@ -73,8 +69,6 @@ class Tokens:
 
     def batch(self, careers: IntArray | Sequence[int], device: str = "cpu") -> Batch:
         """The tokens of some careers, those without padding one after another."""
-        import torch
-
         careers = np.asarray(careers, dtype=np.int64)
         lengths = self.lengths[careers]
         ends = np.cumsum(lengths)

@@ -32,12 +32,15 @@ ABLATIONS = (
 
 
 def build(params: LlmParams) -> Model:
-    """The model; torch and transformers load when it is fitted or loaded."""
-    from harness.model.ensemble import OpenEnsemble
-    from harness.plugins.llm.model import LoraModel
+    """The model, or one that knows the mass of its rows where they are renormalised."""
+    from harness.model.ensemble import Ensemble, UnnormalizedEnsemble
+    from harness.plugins.llm.model import LoraModel, RenormalisedLoraModel
 
-    alone = [LoraModel(params) for _ in range(params.members)]
-    return alone[0] if len(alone) == 1 else OpenEnsemble(alone)
+    if params.renormalise == "none":
+        plain = [LoraModel(params) for _ in range(params.members)]
+        return plain[0] if len(plain) == 1 else Ensemble(plain)
+    weighed = [RenormalisedLoraModel(params) for _ in range(params.members)]
+    return weighed[0] if len(weighed) == 1 else UnnormalizedEnsemble(weighed)
 
 
 @hookimpl

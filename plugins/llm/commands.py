@@ -87,11 +87,11 @@ class _Place:
 
 def _pretrained(params: LlmParams, place: _Place, force: bool) -> tuple[Path, float]:
     """(folder in the cache, seconds of training; 0 where it was there)."""
-    from harness.plugins.llm.base.pretrain import base_folder, builtin_base, recipe_of
+    from harness.plugins.llm.base.pretrain import builtin_base, recipe_of
 
     recipe, cache = recipe_of(params), cache_folder()
     pool = place.open_panel(params.pool)
-    folder = base_folder(recipe, pool, cache)
+    folder = recipe.place(pool).folder(cache)
     if folder.is_dir() and not force:
         return folder, 0.0
     shutil.rmtree(folder, ignore_errors=True)

@@ -23,8 +23,9 @@ from helpers.tiny_llm import fast_tokenizer
 
 from harness import open_panel
 from harness.panel.careers import Panel
+from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.plugins.llm.text.resume import resume_text
-from harness.plugins.llm.text.tokens import Resumes, encode_titles
+from harness.plugins.llm.text.tokens import Resumes
 
 CAREERS, TRANSITIONS, CONTEXT, PAD, THREADS = 5, 4, 2048, 0, 2  # transitions of each career
 Ask = Callable[[], np.ndarray]
@@ -54,7 +55,7 @@ class Study:
     few: np.ndarray
 
     def resumes(self) -> Resumes:
-        return Resumes(self.panel, self.tokenizer, encode_titles(self.tokenizer, self.panel.occupations), CONTEXT)
+        return Resumes(self.panel, PieceEncoder(self.tokenizer), CONTEXT)
 
     @property
     def observed(self) -> np.ndarray:

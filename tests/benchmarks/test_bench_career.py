@@ -29,11 +29,11 @@ from harness.plugins.career.features import names_of
 from harness.plugins.career.head import HeadShape
 from harness.plugins.career.layers import Shape, sinusoids
 from harness.plugins.career.model import CareerModel
-from harness.plugins.career.network import Network, Plan
+from harness.plugins.career.network import Network, NetworkPlan
 from harness.plugins.career.params import CareerParams
 from harness.plugins.career.start import start_of
 from harness.plugins.career.tokens import Tokens
-from harness.training.order import batches
+from harness.training.batch_order import batches
 from harness.training.step import Stepping, adamw, take_step
 from harness.training.workers import workers
 
@@ -96,7 +96,7 @@ def train() -> Panel:
 def network_of(size: str, panel: Panel, encoding: Encoding, dropout: float) -> Network:
     torch.manual_seed(0)
     shape = replace(SIZES[size], dropout=dropout)
-    network = Network(Plan(shape, HeadShape(), columns=encoding.width), start_of(panel))
+    network = Network(NetworkPlan(shape, HeadShape(), columns=encoding.width), start_of(panel))
     assert network.head.states is not None
     nn.init.normal_(network.head.states.own, std=0.2)  # so that what is read matters
     return network.train()
@@ -121,7 +121,7 @@ def epoch_of_ours(network: Network, tokens: Tokens, order: list[np.ndarray]) -> 
 
     optimizer = adamw(list(network.parameters()), 0.01, 0.98)
     with workers("cpu") as (pool, count):
-        how = Stepping(pool, count, draws=network.draws)
+        how = Stepping(pool=pool, workers=count, dropout=network.dropout)
         return [take_step(optimizer, loss_of, batch, RATE, how, (0, i)) for i, batch in enumerate(order)]
 
 

@@ -12,11 +12,14 @@ from helpers.timing import Benchmark
 
 from harness.model.contract import Context
 from harness.panel.careers import Panel
-from harness.plugins.llm.base.pretrain import Recipe, pretrain
-from harness.plugins.llm.scoring.certified import Certified, certified
+from harness.plugins.llm.base.pretrain import BaseRecipe, pretrain
+from harness.plugins.llm.scoring.certified import certified
 from harness.plugins.llm.scoring.choice_sets import whole_rows
+from harness.plugins.llm.scoring.reader import Reader
+from harness.plugins.llm.scoring.search import CertifiedRows
 from harness.plugins.llm.scoring.trie import Trie
-from harness.plugins.llm.text.tokens import Resumes, encode_titles, new_tokens
+from harness.plugins.llm.text.pieces import PieceEncoder
+from harness.plugins.llm.text.tokens import Resumes, new_tokens
 
 pytestmark = [pytest.mark.slow, pytest.mark.survey]
 PAD, CONTEXT, PERSONS, SAMPLE = 0, 2048, 64, 64
@@ -41,7 +44,7 @@ class Trained:
     def model(self, tokens: str, size: tuple[int, int] = LARGE) -> Any:
         if (tokens, size) not in self.models:
             tokenizer, (layers, width) = self.tokenizers[tokens], size
-            recipe = Recipe(
+            recipe = BaseRecipe(
                 pool="survey",
                 layers=layers,
                 width=width,
@@ -63,7 +66,7 @@ class Trained:
 
     def resumes(self, panel: Panel, tokens: str) -> Resumes:
         tokenizer = self.tokenizers[tokens]
-        return Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), CONTEXT)
+        return Resumes(panel, PieceEncoder(tokenizer), CONTEXT)
 
 
 @pytest.fixture(scope="module")
@@ -83,21 +86,22 @@ def whole(survey: Panel) -> Panel:
 def test_certified(trained: Trained, whole: Panel, meter: Any, benchmark: Benchmark, tokens: str) -> None:
     model, resumes, targets = trained.model(tokens), trained.resumes(whole, tokens), whole.transitions
     observed = whole.state[targets].astype(np.int64)[:, None]
-    answers: dict[float, Certified] = {}
+    answers: dict[float, CertifiedRows] = {}
 
     def ask(tolerance: float) -> np.ndarray:
-        answers[tolerance] = certified((model, PAD), resumes, targets, observed, tolerance)
+        answers[tolerance] = certified(Reader(model, PAD), resumes, targets, observed, tolerance)
         return answers[tolerance].rows
 
     few = np.sort(np.random.default_rng(0).choice(targets, SAMPLE, replace=False))
-    exact = meter.cost(lambda: whole_rows(model, PAD, resumes, few), SAMPLE)
+    exact = meter.cost(lambda: whole_rows(Reader(model, PAD), resumes, few), SAMPLE)
     methods = {f"{t:g}": (lambda t=t: ask(t), len(targets)) for t in TOLERANCES}
     costs = benchmark.pedantic(meter.in_turns, args=(methods, 1), rounds=1)
     log_z = np.log(np.exp(exact.rows.astype(np.float64)).sum(axis=1))
     where = np.searchsorted(targets, few)
+    perplexity = np.exp(-np.mean(answers[TOLERANCES[0]].log_prob(observed)))
     meter.say(
         f"\n{tokens}: {len(targets)} transitions of {PERSONS} careers, {len(Trie.of(resumes.events).inner)} nodes; "
-        f"observed titles {np.exp(-np.mean(answers[TOLERANCES[0]].log_prob)):.2f} a transition in perplexity\n"
+        f"observed titles {perplexity:.2f} a transition in perplexity\n"
         f"mass of titles {np.exp(log_z).mean():.4f}, least {np.exp(log_z).min():.4f}\n"
         f"tolerance  nodes  CPU ms  minutes of one core for the test split\n"
         f"{'exact':9s} {len(Trie.of(resumes.events).inner):6d} {1e3 * exact.cpu:7.1f} {exact.cpu * SPLIT / 60:6.1f}"
@@ -127,10 +131,10 @@ def test_growth(study: Any, trained: Trained, meter: Any, benchmark: Benchmark) 
         asked = panel.state[targets].astype(np.int64)[:, None]
         known = random == (6, 256)
         model = study.model if known else meter.llama(len(study.tokenizer), *random)
-        exact = meter.cost(lambda: whole_rows(model, PAD, resumes, targets), len(targets))
+        exact = meter.cost(lambda: whole_rows(Reader(model, PAD), resumes, targets), len(targets))
         answers = []
-        scorer = (trained.model("words", size), PAD)
-        cost = meter.cost(lambda: answers.append(certified(scorer, resumes, targets, asked, 1e-3)), len(targets))
+        reader = Reader(trained.model("words", size), PAD)
+        cost = meter.cost(lambda: answers.append(certified(reader, resumes, targets, asked, 1e-3)), len(targets))
         before, nodes = resumes.windows(targets).at.mean() + 1, len(Trie.of(resumes.events).inner)
         lines.append(
             f"{panel.n_states:6d} {nodes:6d} {before:14.0f}   {random[0]} x {random[1]:3d}: {exact.cpu:6.3f}     "

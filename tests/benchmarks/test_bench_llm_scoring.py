@@ -18,6 +18,7 @@ from helpers.timing import Benchmark
 from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.certified import certified
 from harness.plugins.llm.scoring.choice_sets import whole_rows
+from harness.plugins.llm.scoring.reader import Reader
 
 pytestmark = [pytest.mark.slow, pytest.mark.survey]
 PAD, ROUNDS, PEER_BATCHES = 0, 3, (4, 32)
@@ -59,7 +60,7 @@ def cached_prefix(study: Any) -> np.ndarray:
 
 def pruned(study: Any, tolerance: float) -> np.ndarray:
     """Rows, -inf where a title was not read. With random weights no title is unlikely: nearly all nodes are read."""
-    return certified((study.model, PAD), study.resumes(), study.targets, study.observed, tolerance).rows
+    return certified(Reader(study.model, PAD), study.resumes(), study.targets, study.observed, tolerance).rows
 
 
 # What to ask, and whether of the one transition only.
@@ -70,7 +71,7 @@ METHODS: dict[str, tuple[Any, bool]] = {
         lambda s: Scorer(s.model, PAD).log_prob(s.resumes(), s.targets, s.every_state(len(s.targets))),
         False,
     ),
-    "trie": (lambda s: whole_rows(s.model, PAD, s.resumes(), s.targets), False),
+    "trie": (lambda s: whole_rows(Reader(s.model, PAD), s.resumes(), s.targets), False),
     "pruned, random weights": (lambda s: pruned(s, 1e-3), False),
 }
 

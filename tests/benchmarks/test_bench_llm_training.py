@@ -24,13 +24,14 @@ from harness import open_panel
 from harness.panel.careers import Panel
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.scoring.head import read_everywhere, reading
-from harness.plugins.llm.text.tokens import Resumes, encode_titles
+from harness.plugins.llm.text.pieces import PieceEncoder
+from harness.plugins.llm.text.tokens import Resumes
+from harness.plugins.llm.tuning.loss import IGNORED, Examples, TokenLoss, examples
 from harness.plugins.llm.tuning.packing import packed_attention
-from harness.plugins.llm.tuning.step import IGNORED, Examples, Step, examples
 from harness.plugins.llm.tuning.tune import Adapters, add_adapters
-from harness.training.libraries import quiet
-from harness.training.order import batches
-from harness.training.step import adamw
+from harness.training.batch_order import batches
+from harness.training.libraries import silence_libraries
+from harness.training.step import Stepping, adamw, take_step
 from harness.training.workers import workers
 
 pytestmark = [pytest.mark.slow]
@@ -75,10 +76,11 @@ def ours(model: Any, of: Examples, packed: bool = False, head_everywhere: bool =
     read = read_everywhere if head_everywhere else reading(model)
     trained = [p for p in model.parameters() if p.requires_grad]
     with workers("cpu") as (pool, count), packed_attention(model) if packed else nullcontext():
-        step = Step(model, adamw(trained, 0.01), 0, pool, count, read, packed=packed)
+        loss = TokenLoss(model=model, pad=0, read=read, packed=packed).of(of)
+        optimizer, stepping = adamw(trained, 0.01), Stepping(pool=pool, workers=count)
         start = clock()
         for batch in batches(of.tokens.lengths, 2048, rng, packed):
-            step(of, batch, RATE)
+            take_step(optimizer, loss, batch, RATE, stepping)
         return since(start)
 
 
@@ -125,7 +127,7 @@ def test_tuning_is_quicker_than_the_trainers(careers: Panel, benchmark: Benchmar
     threads = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     tokenizer = train_tokenizer(careers, 2415, CONTEXT)
-    resumes = Resumes(careers, tokenizer, encode_titles(tokenizer, careers.occupations), CONTEXT)
+    resumes = Resumes(careers, PieceEncoder(tokenizer), CONTEXT)
     of = examples(resumes, "titles")
     ways: dict[str, Callable[[], Seconds]] = {
         "trainer": lambda: trainers(adapted(len(tokenizer)), of, tmp_path),
@@ -135,7 +137,7 @@ def test_tuning_is_quicker_than_the_trainers(careers: Panel, benchmark: Benchmar
         "packed, head everywhere": lambda: ours(adapted(len(tokenizer)), of, packed=True, head_everywhere=True),
     }
     seconds: dict[str, list[Seconds]] = {name: [] for name in ways}
-    with quiet():
+    with silence_libraries():
         for _ in range(ROUNDS):
             for name, way in ways.items():
                 seconds[name].append(way())

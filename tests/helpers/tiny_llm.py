@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.training.libraries import quiet
+from harness.training.libraries import silence_libraries
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -48,7 +48,7 @@ def tiny_llm(
     given = sizes | tokens | {"initializer_range": scale} | OWN.get(family, {}) | changes
     config = getattr(transformers, f"{family}Config")(vocab_size=vocabulary, **given)
     auto: Any = transformers.AutoModelForCausalLM
-    with quiet(), torch.random.fork_rng():
+    with silence_libraries(), torch.random.fork_rng():
         torch.manual_seed(seed)
         return auto.from_config(config).float().eval()
 
@@ -63,7 +63,7 @@ def fast_tokenizer(tokenizer: Tokenizer, **tokens: Any) -> Any:
 
 def saved_llm(folder: Path, family: str, tokenizer: Any, **how: Any) -> Path:
     """Save such a model and its tokenizer as ``save_pretrained`` writes them."""
-    with quiet():
+    with silence_libraries():
         tiny_llm(family, len(tokenizer), **how).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     return folder

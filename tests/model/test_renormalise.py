@@ -13,7 +13,7 @@ import pytest
 from harness import open_panel
 from harness.boards.board import boards
 from harness.errors import RunError
-from harness.model.contract import Context, Model, ModelSpec, OpenModel, Params, Within, take_states
+from harness.model.contract import BoundedRows, Context, Model, ModelSpec, Params, UnnormalizedModel, take_states
 from harness.panel.careers import Panel
 from harness.records.record import Record, figures
 from harness.render.boards.markdown import render
@@ -46,8 +46,8 @@ class Asked(Params):
     weigh: bool = True
 
 
-class Leaky(OpenModel):
-    """Knows its mass to within ``slack`` on either side, in nats."""
+class Leaky(Model):
+    """Spends probability outside the choice set."""
 
     fits = 0
 
@@ -55,24 +55,26 @@ class Leaky(OpenModel):
         self.params = params
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        type(self).fits += 1
+        Leaky.fits += 1
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
         return take_states(np.tile(np.log(MASS * MARGIN), (len(transitions), 1)), states)
-
-    def within(self, panel: Panel, transitions: IntArray, states: IntArray) -> Within | None:
-        if not self.params.weigh:
-            return None
-        mass = np.full(len(transitions), log(MASS))
-        rows = np.tile(np.log(MASS * MARGIN), (len(transitions), 1))
-        asked = np.take_along_axis(rows, states, axis=1)
-        return Within(asked, mass - self.params.slack, mass + self.params.slack, rows)
 
     def save(self, folder: Path) -> None:
         (folder / "nothing.json").write_text("{}")
 
     def load(self, folder: Path) -> None:
         pass
+
+
+class Weighed(Leaky, UnnormalizedModel):
+    """Knows its mass to within ``slack`` on either side, in nats."""
+
+    def bounded_log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> BoundedRows:
+        mass = np.full(len(transitions), log(MASS))
+        rows = np.tile(np.log(MASS * MARGIN), (len(transitions), 1))
+        asked = np.take_along_axis(rows, states, axis=1)
+        return BoundedRows(asked, mass - self.params.slack, mass + self.params.slack, rows)
 
 
 def entry_of(build: Any) -> Entry[ModelSpec]:
@@ -82,9 +84,11 @@ def entry_of(build: Any) -> Entry[ModelSpec]:
     return Entry(spec, "tests", "1", "harness.model.task")
 
 
-def run(workshop: Workshop, panel: Panel, task: str, build: type[Model] = Leaky, **asked: Any) -> Record:
+def run(workshop: Workshop, panel: Panel, task: str, build: type[Model] | None = None, **asked: Any) -> Record:
     chosen = (workshop.registry.task(task),)
-    [record] = execute(Run(model=entry_of(build), params=Asked(**asked), tasks=chosen, panel=panel), workshop)
+    params = Asked(**asked)
+    build = build or (Weighed if params.weigh else Leaky)
+    [record] = execute(Run(model=entry_of(build), params=params, tasks=chosen, panel=panel), workshop)
     return record
 
 
@@ -153,10 +157,9 @@ def test_a_board_says_which_is_which(workshop: Workshop, four_persons: Panel) ->
 def test_bounds_that_cannot_be_true_are_refused(
     workshop: Workshop, four_persons: Panel, change: dict[str, Any], message: str
 ) -> None:
-    class Wrong(Leaky):
-        def within(self, panel: Panel, transitions: IntArray, states: IntArray) -> Within | None:
-            said = super().within(panel, transitions, states)
-            assert said is not None
+    class Wrong(Weighed):
+        def bounded_log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> BoundedRows:
+            said = super().bounded_log_prob(panel, transitions, states)
             return replace(said, **change)
 
     with pytest.raises(RunError, match=message):

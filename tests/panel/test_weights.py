@@ -279,7 +279,7 @@ def scores_of(answered: list[tuple[int, bool, int, int, int]], times: bool) -> S
         "log_event": log_event,
         "happened": happened,
         "rank": rank,
-        "log_prob_open": log_event - 0.1,
+        "log_prob_unnormalized": log_event - 0.1,
     }
     if times:
         return Scores(5, **{name: np.repeat(values, count) for name, values in columns.items()})

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.fits import model_of
+from helpers.panels import open_once
 
 from harness import open_panel
 from harness.errors import RequestError
@@ -53,7 +54,7 @@ def problems(findings: list[Finding]) -> dict[str, str]:
 @pytest.mark.parametrize("name", MODELS)
 def test_audit_on_the_market(name: str, registry: Registry, market_150: Panel) -> None:
     spec = registry.model(name).item
-    findings = list(audit(spec, spec.params(**SMALL.get(name, {})), market_150, AuditSetup(open_panel=open_panel)))
+    findings = list(audit(spec, spec.params(**SMALL.get(name, {})), market_150, AuditSetup(open_panel=open_once)))
     assert [finding.check for finding in findings] == list(CHECKS)
     assert problems(findings) == {}
 
@@ -64,13 +65,13 @@ def test_audit_on_a_panel_of_another_shape(name: str, registry: Registry, wage_p
     params = spec.params(**SMALL.get(name, {}))
     if spec.simulated_only:
         with pytest.raises(RequestError, match="simulated"):
-            list(audit(spec, params, wage_panel, AuditSetup(open_panel=open_panel)))
+            list(audit(spec, params, wage_panel, AuditSetup(open_panel=open_once)))
         return
     if spec.only_task == "lf_exit":
         with pytest.raises(RequestError, match=r"at risk of leaving the labor force.*nothing to be fitted on"):
-            list(audit(spec, params, wage_panel, AuditSetup(open_panel=open_panel)))  # whose men all work
+            list(audit(spec, params, wage_panel, AuditSetup(open_panel=open_once)))  # whose men all work
         return
-    assert problems(list(audit(spec, params, wage_panel, AuditSetup(open_panel=open_panel)))) == {}
+    assert problems(list(audit(spec, params, wage_panel, AuditSetup(open_panel=open_once)))) == {}
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if not REGISTRY.model(name).item.only_task])
@@ -103,7 +104,7 @@ def test_one_set_of_state_probabilities_answers_every_task(
 def fitted(spec: ModelSpec, given: dict[str, Any], panel: Panel, folders: pytest.TempPathFactory) -> Model:
     model = model_of(spec, spec.params(**given))
     context = Context(
-        seed=0, scratch=folders.mktemp("scratch"), cache=folders.getbasetemp() / "cache", open_panel=open_panel
+        seed=0, scratch=folders.mktemp("scratch"), cache=folders.getbasetemp() / "cache", open_panel=open_once
     )
     model.fit(panel.part("train"), panel.part("valid"), context)
     return model

@@ -10,20 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 
-from harness.plugins.llm.scoring.head import reading
-from harness.plugins.llm.scoring.reader import log_prob_of
-from harness.plugins.llm.text.tokens import Ragged, Resumes, Windows, ranges
+from harness.plugins.llm.scoring.head import Reading, log_prob_of, reading
+from harness.plugins.llm.text.pieces import Ragged, ranges
+from harness.plugins.llm.text.tokens import Resumes, Windows
 from harness.training.workers import workers
 from harness.types import FloatArray, IntArray
-
-if TYPE_CHECKING:
-    import torch
-
-    from harness.plugins.llm.scoring.head import Reading
 
 # The most tokens a forward pass takes, padding included: on a CPU as many as its caches hold, elsewhere what is right
 # for a vocabulary of 4,096; fewer for a larger one, so that the logits stay near 128 MiB.
@@ -36,7 +32,7 @@ BRANCH_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class Job:
+class ReadingJob:
     """One sequence to run, of length L, and what to read from it, r tokens.
 
     position: of each token in the text. branch: which branch it belongs to, -1 for the career. sees: the last career
@@ -90,7 +86,7 @@ class Scorer:
         return answers.astype(np.float32)
 
     def branches_exact(self) -> bool:
-        """Whether this model prices a branch as it prices the same tokens in a sequence of their own."""
+        """True where this model prices a branch as it prices the same tokens in a sequence of their own."""
         if self._branches_exact is None:
             self._branches_exact = self._try_branches()
         return self._branches_exact
@@ -108,7 +104,7 @@ class Scorer:
             return False  # an architecture that takes no such mask, or no positions
         return bool(np.abs(branched - naive).max() < BRANCH_TOLERANCE)
 
-    def run(self, jobs: list[Job], outputs: int) -> FloatArray:
+    def run(self, jobs: list[ReadingJob], outputs: int) -> FloatArray:
         """float64 [outputs]: sums of the log-probabilities of the tokens that the jobs read."""
         result = np.zeros(outputs, dtype=np.float64)
         weight = self.model.get_input_embeddings().weight
@@ -123,10 +119,8 @@ class Scorer:
                 result += np.bincount(out, weights=log_prob, minlength=outputs)
         return result
 
-    def _forward(self, batch: list[Job]) -> FloatArray:
+    def _forward(self, batch: list[ReadingJob]) -> FloatArray:
         """float64 [reads of the batch]: the log-probability of each token that is read, in the order of the jobs."""
-        import torch
-
         assert self._read is not None
         length = max(len(job.ids) for job in batch)
         device = self.model.get_input_embeddings().weight.device
@@ -158,11 +152,9 @@ class Scorer:
 def tree_mask(branch: torch.Tensor, sees: torch.Tensor) -> torch.Tensor:
     """float32 [B, 1, L, L] to add to attention scores: 0 where a token (row) may attend to another (column).
 
-    branch, sees: int64 [B, L], as in ``Job``; padding has -1 in both. Additive, because eager attention takes a boolean
-    mask without complaint and wrongly.
+    branch, sees: int64 [B, L], as in ``ReadingJob``; padding has -1 in both. Additive, because eager attention takes a
+    boolean mask without complaint and wrongly.
     """
-    import torch
-
     place = torch.arange(branch.shape[1], device=branch.device)
     career = (branch < 0)[:, None, :] & (place[None, None, :] <= sees[:, :, None])  # [B, L, L]
     same = (branch[:, :, None] == branch[:, None, :]) & (branch >= 0)[:, :, None]
@@ -177,7 +169,7 @@ def tree_mask(branch: torch.Tensor, sees: torch.Tensor) -> torch.Tensor:
 
 def _observed_jobs(
     windows: Windows, events: Ragged, row: IntArray, state: IntArray, outputs: IntArray
-) -> Iterator[Job]:
+) -> Iterator[ReadingJob]:
     """Whole windows, read at the titles that they hold. outputs: int64 [o], which (row, state) pairs are those."""
     for window, chosen in _by_window(windows, row, outputs):
         ids = windows.tokens[window]
@@ -185,10 +177,12 @@ def _observed_jobs(
         at = ranges(windows.at[row[chosen]], event.lengths)
         place = np.arange(len(ids))
         career = np.full(len(ids), -1, dtype=np.int64)
-        yield Job(ids, place, career, place, at, event.ids, np.repeat(chosen, event.lengths))
+        yield ReadingJob(ids, place, career, place, at, event.ids, np.repeat(chosen, event.lengths))
 
 
-def _branch_jobs(windows: Windows, events: Ragged, row: IntArray, state: IntArray, outputs: IntArray) -> list[Job]:
+def _branch_jobs(
+    windows: Windows, events: Ragged, row: IntArray, state: IntArray, outputs: IntArray
+) -> list[ReadingJob]:
     """Windows with branches behind them, as many as fit the limit; a window may need several sequences."""
     jobs = []
     for window, chosen in _by_window(windows, row, outputs):
@@ -200,7 +194,7 @@ def _branch_jobs(windows: Windows, events: Ragged, row: IntArray, state: IntArra
     return jobs
 
 
-def _with_branches(career: IntArray, at: IntArray, event: Ragged, outputs: IntArray) -> Job:
+def _with_branches(career: IntArray, at: IntArray, event: Ragged, outputs: IntArray) -> ReadingJob:
     """The career up to the last line head asked about, and a branch for each event: all its tokens but the last."""
     career = career[: at.max() + 1]
     inputs = event.lengths - 1
@@ -211,7 +205,7 @@ def _with_branches(career: IntArray, at: IntArray, event: Ragged, outputs: IntAr
     first = event.offsets[:-1]
     read_at = ranges(start - 1, event.lengths)
     read_at[first] = at
-    return Job(
+    return ReadingJob(
         ids=np.concatenate([career, event.ids[own]]),
         position=np.concatenate([place, ranges(at + 1, inputs)]),
         branch=np.concatenate([np.full(len(career), -1), np.repeat(np.arange(len(at)), inputs)]),
@@ -222,7 +216,9 @@ def _with_branches(career: IntArray, at: IntArray, event: Ragged, outputs: IntAr
     )
 
 
-def _naive_jobs(windows: Windows, events: Ragged, row: IntArray, state: IntArray, outputs: IntArray) -> list[Job]:
+def _naive_jobs(
+    windows: Windows, events: Ragged, row: IntArray, state: IntArray, outputs: IntArray
+) -> list[ReadingJob]:
     """A sequence of its own for every choice: the history, and the event."""
     jobs = []
     for output in outputs.tolist():
@@ -231,7 +227,7 @@ def _naive_jobs(windows: Windows, events: Ragged, row: IntArray, state: IntArray
         ids = np.concatenate([history, event[:-1]])
         place = np.arange(len(ids))
         read_out = np.full(len(event), output)
-        jobs.append(Job(ids, place, np.full(len(ids), -1), place, at + np.arange(len(event)), event, read_out))
+        jobs.append(ReadingJob(ids, place, np.full(len(ids), -1), place, at + np.arange(len(event)), event, read_out))
     return jobs
 
 
@@ -245,10 +241,10 @@ def _by_window(windows: Windows, row: IntArray, outputs: IntArray) -> Iterator[t
         yield int(window[group[0]]), outputs[group]
 
 
-def _batches(jobs: list[Job], limit: int) -> Iterator[list[Job]]:
+def _batches(jobs: list[ReadingJob], limit: int) -> Iterator[list[ReadingJob]]:
     """Jobs of one kind and of similar length, as many as fit ``limit`` tokens, padding included."""
     for kind in (False, True):
-        batch: list[Job] = []
+        batch: list[ReadingJob] = []
         for job in sorted((job for job in jobs if job.has_branches is kind), key=lambda job: len(job.ids)):
             if batch and (len(batch) + 1) * len(job.ids) > limit:
                 yield batch

@@ -1,7 +1,7 @@
 """ln P(every title | history): the career is read once, the trie of all titles behind every target.
 
 Where a language model does not follow the tree attention mask to rounding error (tried once, on made-up tokens), titles
-are priced by ``score.Scorer`` instead.
+are priced by ``branches.Scorer`` instead.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import torch
 
 from harness.plugins.llm.scoring.branches import Scorer
-from harness.plugins.llm.scoring.reader import MOST_LOGITS, Reader, Rows
+from harness.plugins.llm.scoring.head import MOST_LOGITS
+from harness.plugins.llm.scoring.reader import NodeRows, Reader
 from harness.plugins.llm.scoring.trie import Chunks, Trie
-from harness.plugins.llm.text.tokens import Ragged, Resumes
+from harness.plugins.llm.text.pieces import Ragged
+from harness.plugins.llm.text.tokens import Resumes
 from harness.training.workers import workers
 from harness.types import FloatArray, IntArray
 
@@ -25,7 +27,7 @@ TREE_TOLERANCE = 1e-3  # as the made-up tokens are priced, in nats; float32 keep
 
 @dataclass(frozen=True)
 class Limits:
-    """What a forward pass holds.
+    """The most that a forward pass holds.
 
     nodes: of the trie in a row. tokens: in all rows; fewer where the vocabulary is large. row_of_search: nodes in a row
     of certified pruning, which see none of each other. store_bytes: of keys and values of nodes, which certified
@@ -47,34 +49,46 @@ def default_limits(device: str) -> Limits:
     return Limits() if device == "cpu" else Limits(tokens=16384, store_bytes=4 << 30)
 
 
-def whole_rows(model: Any, pad: int, resumes: Resumes, targets: IntArray, limits: Limits | None = None) -> FloatArray:
+def whole_rows(reader: Reader, resumes: Resumes, targets: IntArray, limits: Limits | None = None) -> FloatArray:
     """float32 [n, K]: ln P(title and delimiter of every state | history of targets[i]), exact.
 
-    model: a transformers or peft causal language model in evaluation mode. pad: any token id. targets: int64 [n],
-    target records of ``resumes.panel``, in any order. Rows sum to at most one.
+    targets: int64 [n], target records of ``resumes.panel``, in any order. Rows sum to at most one.
     """
-    reader = Reader(model, pad)
     if not len(targets) or not follows_tree(reader):
         states = np.broadcast_to(np.arange(resumes.panel.n_states), (len(targets), resumes.panel.n_states))
-        return np.asarray(Scorer(model, pad).log_prob(resumes, targets, states), dtype=np.float32)
+        return np.asarray(Scorer(reader.model, reader.pad).log_prob(resumes, targets, states), dtype=np.float32)
     limits = limits or default_limits(reader.device.type)
-    trie = Trie.of(resumes.events)
-    chunks = Chunks.of(trie, limits.nodes)
+    choices = Choices.of(resumes.events, limits.nodes)
     distinct, where = np.unique(targets, return_inverse=True)
     windows = resumes.windows(distinct)
     rows = np.empty((len(distinct), resumes.panel.n_states), dtype=np.float32)
     with workers(reader.device.type) as (pool, _):
         for window in range(len(windows.tokens)):
             of_window = np.flatnonzero(windows.window == window)
-            rows[of_window] = price(reader, (trie, chunks), windows.tokens[window], windows.at[of_window], pool, limits)
+            career, at = windows.tokens[window], windows.at[of_window]
+            rows[of_window] = price(reader, choices, career, at, pool, limits)
     return np.asarray(rows[where], dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class Choices:
+    """The trie of a choice set, and its inner nodes in chunks."""
+
+    trie: Trie
+    chunks: Chunks
+
+    @classmethod
+    def of(cls, events: Ragged, nodes: int) -> Choices:
+        """nodes: about, of a chunk."""
+        trie = Trie.of(events)
+        return cls(trie, Chunks.of(trie, nodes))
+
+
 def price(
-    reader: Reader, choices: tuple[Trie, Chunks], career: IntArray, at: IntArray, pool: Executor, limits: Limits
+    reader: Reader, choices: Choices, career: IntArray, at: IntArray, pool: Executor, limits: Limits
 ) -> FloatArray:
     """float64 [n, K]: ln P of every event behind each of the places of one career."""
-    trie, chunks = choices
+    trie, chunks = choices.trie, choices.chunks
     cache, root = reader.career(career, at)
     conditional = np.zeros((len(at), trie.n_nodes))  # ln P(node | its parent and the history)
     top, _ = trie.children(np.array([0]))
@@ -103,12 +117,12 @@ def _batches(targets: int, chunks: int, rows: int) -> Iterator[tuple[IntArray, I
         yield some // chunks, some % chunks
 
 
-def _rows(trie: Trie, chunks: Chunks, at: IntArray, chunk: IntArray) -> Rows:
+def _rows(trie: Trie, chunks: Chunks, at: IntArray, chunk: IntArray) -> NodeRows:
     nodes = chunks.nodes[chunk]
     width = int((nodes >= 0).sum(axis=1).max())
     nodes = nodes[:, :width]
     some = np.maximum(nodes, trie.inner[0])  # padding may be any token: it is never read, and seen by none
-    return Rows(
+    return NodeRows(
         career=np.zeros(len(chunk), dtype=np.int64),
         token=trie.token[some],
         position=at[:, None] + trie.depth[some],
@@ -128,15 +142,15 @@ def _reads(chunks: Chunks, chunk: IntArray) -> tuple[IntArray, IntArray, IntArra
 
 
 def follows_tree(reader: Reader) -> bool:
-    """Whether this model prices nodes of a tree behind a kept career as it prices the same tokens in plain text."""
+    """True where this model prices nodes of a tree behind a kept career as it prices the same tokens in plain text."""
     limit = min(reader.vocabulary, 1000)
     career = np.arange(1, 13) * 37 % limit
     at = np.array([4, 9])
     events = Ragged.of([[3 % limit, 5 % limit, 7 % limit], [3 % limit, 11 % limit, 2, 7 % limit], [1, 7 % limit]])
-    trie = Trie.of(events)
+    choices = Choices.of(events, 4)
     try:
         with workers(reader.device.type) as (pool, _):
-            tree = price(reader, (trie, Chunks.of(trie, 4)), career, at, pool, Limits())
+            tree = price(reader, choices, career, at, pool, Limits())
     except (TypeError, ValueError, IndexError, RuntimeError, AttributeError):
         return False  # an architecture that keeps no such cache, or takes no such mask
     plain = [
@@ -146,8 +160,6 @@ def follows_tree(reader: Reader) -> bool:
 
 
 def _plain(reader: Reader, history: IntArray, event: IntArray) -> float:
-    import torch
-
     ids = torch.from_numpy(np.concatenate([history, event[:-1]])[None]).to(reader.device)
     with torch.inference_mode():
         logits = reader.model(input_ids=ids, use_cache=False).logits[0, len(history) - 1 :]

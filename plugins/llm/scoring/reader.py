@@ -9,25 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
+import torch
+from transformers import Cache, DynamicCache
 
+from harness.plugins.llm.scoring.head import log_prob_of
 from harness.types import BoolArray, FloatArray, IntArray
 
-if TYPE_CHECKING:
-    import torch
-
-    Pair = tuple[torch.Tensor, torch.Tensor]  # keys and values of one layer
-
-# float32 logits that may be in memory at a time: 64 MiB.
-MOST_LOGITS = 1 << 24
-# What stays in the second cache of a core while it is summed: 512 KiB.
-CACHED_LOGITS = 1 << 17
+KeysAndValues: TypeAlias = tuple[torch.Tensor, torch.Tensor]  # of one layer
 
 
 @dataclass(frozen=True)
-class Rows:
+class NodeRows:
     """R rows of q nodes, to be read in one forward pass.
 
     career: int64 [R], which career each row follows. token, position, visible: int64 [R, q], token of each node, its
@@ -46,15 +41,13 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Careers:
+class CareerCache:
     """Keys and values of C careers, [C, heads, p, dim] each for every layer, the shorter ones padded at the end."""
 
-    layers: list[Pair]
+    layers: list[KeysAndValues]
 
     @classmethod
-    def stacked(cls, careers: Sequence[Careers]) -> Careers:
-        import torch
-
+    def stacked(cls, careers: Sequence[CareerCache]) -> CareerCache:
         if len(careers) == 1:
             return careers[0]
         length = max(career.layers[0][0].shape[2] for career in careers)
@@ -65,10 +58,8 @@ class Careers:
 
         return cls([(stack(layer, 0), stack(layer, 1)) for layer in range(len(careers[0].layers))])
 
-    def rows(self, career: IntArray, length: int) -> list[Pair]:
+    def rows(self, career: IntArray, length: int) -> list[KeysAndValues]:
         """The first ``length`` tokens of the career of each row; a view where all rows follow one."""
-        import torch
-
         if (career == career[0]).all():
             one = int(career[0])
             return [
@@ -83,30 +74,24 @@ class Careers:
 
 
 @dataclass
-class Store:
+class NodeStore:
     """Keys and values of nodes that were read, [slots, heads, dim] each for every layer."""
 
-    layers: list[Pair] = field(default_factory=list)
+    layers: list[KeysAndValues] = field(default_factory=list)
 
-    def rows(self, past: IntArray) -> list[Pair]:
+    def rows(self, past: IntArray) -> list[KeysAndValues]:
         """Those of the slots of each row, [R, heads, a, dim]."""
-        import torch
-
         chosen = torch.from_numpy(past).to(self.layers[0][0].device)
         return [(keys[chosen].transpose(1, 2), values[chosen].transpose(1, 2)) for keys, values in self.layers]
 
     def keep(self, slots: IntArray) -> None:
         """Only these slots, in this order."""
-        import torch
-
         if self.layers:
             chosen = torch.from_numpy(slots).to(self.layers[0][0].device)
             self.layers = [(keys[chosen], values[chosen]) for keys, values in self.layers]
 
-    def add(self, read: list[list[Pair]]) -> None:
+    def add(self, read: list[list[KeysAndValues]]) -> None:
         """Nodes that were read, batch after batch."""
-        import torch
-
         batches = ([self.layers] if self.layers else []) + read
         self.layers = [
             (torch.cat([batch[i][0] for batch in batches]), torch.cat([batch[i][1] for batch in batches]))
@@ -114,19 +99,17 @@ class Store:
         ]
 
 
-class _Layer:
-    """What a transformers cache asks of a layer: here, careers and stored nodes in front of what is new."""
+class _CacheLayer:
+    """A layer of a transformers cache: careers and stored nodes in front of what is new."""
 
     is_sliding = is_compileable = is_croppable = False
     is_initialized = True
 
-    def __init__(self, before: list[Pair]) -> None:
+    def __init__(self, before: list[KeysAndValues]) -> None:
         self.before = before
-        self.new: Pair | None = None
+        self.new: KeysAndValues | None = None
 
-    def update(self, keys: torch.Tensor, values: torch.Tensor, *_: Any, **__: Any) -> Pair:
-        import torch
-
+    def update(self, keys: torch.Tensor, values: torch.Tensor, *_: Any, **__: Any) -> KeysAndValues:
         # The joined tensors live for this layer's attention only: a cache that kept them would hold a career for
         # every row and layer at once.
         self.new = (keys, values)
@@ -151,28 +134,24 @@ class Reader:
         table = model.get_input_embeddings().weight
         self.device, self.dtype, self.vocabulary = table.device, table.dtype, int(table.shape[0])
 
-    def career(self, ids: IntArray, at: IntArray) -> tuple[Careers, torch.Tensor]:
+    def career(self, ids: IntArray, at: IntArray) -> tuple[CareerCache, torch.Tensor]:
         """A career read once, up to the last place asked about; with the logits [len(at), V] at those places."""
-        import torch
-        from transformers import DynamicCache
-
         cache: Any = DynamicCache()  # no configuration: no layer forgets what left its window
         row = torch.from_numpy(ids[None, : at.max() + 1].astype(np.int64)).to(self.device)
         keep = torch.from_numpy(at.astype(np.int64)).to(self.device)
         with torch.inference_mode():
             out = self.model(input_ids=row, past_key_values=cache, use_cache=True, logits_to_keep=keep)
-        return Careers([(layer.keys, layer.values) for layer in cache.layers]), out.logits[0]
+        return CareerCache([(layer.keys, layer.values) for layer in cache.layers]), out.logits[0]
 
-    def nodes(self, rows: Rows, careers: Careers, store: Store | None = None) -> tuple[torch.Tensor, list[_Layer]]:
+    def nodes(
+        self, rows: NodeRows, careers: CareerCache, store: NodeStore | None = None
+    ) -> tuple[torch.Tensor, list[_CacheLayer]]:
         """Logits [R, q, V] of every node, and the cache layers that hold the nodes' own keys and values."""
-        import torch
-        from transformers import Cache
-
         length = int(rows.visible.max())
         parts = [careers.rows(rows.career, length)]
         if store is not None and rows.past.shape[1]:
             parts.append(store.rows(rows.past))
-        layers = [_Layer([part[i] for part in parts]) for i in range(len(careers.layers))]
+        layers = [_CacheLayer([part[i] for part in parts]) for i in range(len(careers.layers))]
         token, position = (torch.from_numpy(x).to(self.device) for x in (rows.token, rows.position))
         with torch.inference_mode():
             out = self.model(
@@ -184,10 +163,8 @@ class Reader:
             )
         return out.logits, layers
 
-    def _mask(self, rows: Rows, length: int) -> torch.Tensor:
+    def _mask(self, rows: NodeRows, length: int) -> torch.Tensor:
         """[R, 1, q, p + a + q], to add to attention scores: eager attention takes a boolean mask, and wrongly."""
-        import torch
-
         career = np.arange(length) < rows.visible[:, :, None]
         allowed = torch.from_numpy(np.concatenate([career, rows.past_sees, rows.sees], axis=2)).to(self.device)
         mask = torch.zeros(allowed.shape, dtype=self.dtype, device=self.device)
@@ -198,19 +175,7 @@ class Reader:
         return log_prob_of(logits.reshape(-1, logits.shape[-1]), place, token)
 
 
-def log_prob_of(logits: torch.Tensor, place: IntArray, token: IntArray) -> FloatArray:
-    """float64 [r]: ln P(token) at rows ``place`` of logits [n, V]."""
-    import torch
-
-    # A CPU sums what its cache holds: a whole batch of logits would go through memory four times.
-    few = max(1, (CACHED_LOGITS if logits.device.type == "cpu" else MOST_LOGITS) // logits.shape[1])
-    at, wanted = (torch.from_numpy(x.astype(np.int64)).to(logits.device) for x in (place, token))
-    with torch.inference_mode():
-        total = torch.cat([some.float().logsumexp(dim=-1) for some in torch.split(logits, few)])
-        return (logits[at, wanted].float() - total[at]).double().cpu().numpy()
-
-
-def stored(layers: list[_Layer], row: IntArray, at: IntArray) -> list[Pair]:
+def stored(layers: list[_CacheLayer], row: IntArray, at: IntArray) -> list[KeysAndValues]:
     """Keys and values [n, heads, dim], for every layer, of the nodes at these places of a batch."""
     pairs = []
     for layer in layers:

@@ -1,20 +1,17 @@
-"""Best-first search of a token trie behind many targets: what ``pruning`` does, level by level."""
+"""Best-first search of a token trie behind many targets: level by level, the heaviest nodes first."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.plugins.llm.scoring.choice_sets import Limits
-from harness.plugins.llm.scoring.reader import Careers, Reader, Rows, Store, stored
+from harness.plugins.llm.scoring.reader import CareerCache, KeysAndValues, NodeRows, NodeStore, Reader, stored
 from harness.plugins.llm.scoring.trie import Trie
 from harness.plugins.llm.text.tokens import Resumes
 from harness.types import BoolArray, FloatArray, IntArray
-
-if TYPE_CHECKING:
-    from harness.plugins.llm.scoring.reader import Pair
 
 
 @dataclass
@@ -44,14 +41,55 @@ class Frontier:
         return cls(*(np.concatenate(column) for column in columns))
 
 
-@dataclass
-class Found:
-    """What a group of n targets has found: ln P of titles, float64 [n, K], their sum, the mass left, nodes read."""
+@dataclass(frozen=True, kw_only=True)
+class CertifiedRows:
+    """What n targets' choice sets are known to hold, K states each.
+
+    rows: float64 [n, K], ln P(title and delimiter | history) of every state whose title was read, exact; -inf
+    elsewhere. found, left: float64 [n], probability of the titles that were read, and the most that all others can have
+    together. read: int64 [n], trie nodes read.
+    """
 
     rows: FloatArray
     found: FloatArray
     left: FloatArray
     read: IntArray
+
+    @classmethod
+    def joined(cls, parts: Sequence[CertifiedRows]) -> CertifiedRows:
+        """Those of several groups of targets, one after another."""
+        columns = (np.concatenate(column) for column in zip(*(vars(part).values() for part in parts), strict=True))
+        return cls(**dict(zip(vars(parts[0]), columns, strict=True)))
+
+    def take(self, which: IntArray) -> CertifiedRows:
+        """Those of some targets, in that order."""
+        return CertifiedRows(**{name: column[which] for name, column in vars(self).items()})
+
+    @property
+    def log_mass(self) -> tuple[FloatArray, FloatArray]:
+        """(lower, upper), float64 [n] each: bounds on ln Z, Z the probability of all titles together."""
+        return np.log(self.found), np.minimum(np.log(self.found + self.left), 0.0)
+
+    @property
+    def outside(self) -> tuple[FloatArray, FloatArray]:
+        """(lower, upper), float64 [n] each: bounds on 1 - Z, the probability of all that is no title."""
+        return np.maximum(1.0 - self.found - self.left, 0.0), np.maximum(1.0 - self.found, 0.0)
+
+    def log_prob(self, states: IntArray) -> FloatArray:
+        """float64 [n, m]: ln P of states that were asked about, int64 [n, m]."""
+        return np.take_along_axis(self.rows, states, axis=1)
+
+    def renormalised(self, states: IntArray) -> FloatArray:
+        """float64 [n, m]: ln P(state | it is one of the choice set), its lower bound: below the truth by the tolerance
+        at most, so that rows never sum to more than one."""
+        return self.log_prob(states) - np.log(self.found + self.left)[:, None]
+
+    def rows_at_most(self) -> FloatArray:
+        """float32 [n, K]: ``rows``, and of every state whose title was not read the most that it can be."""
+        with np.errstate(divide="ignore"):  # nothing may be left
+            most = np.log(self.left).astype(np.float32)
+        rows = self.rows.astype(np.float32)
+        return np.where(np.isneginf(rows), most[:, None], rows)
 
 
 @dataclass(frozen=True)
@@ -64,7 +102,7 @@ class Search:
     limits: Limits
     slack: float
 
-    def run(self, targets: IntArray, asked: IntArray) -> Found:
+    def run(self, targets: IntArray, asked: IntArray) -> CertifiedRows:
         """targets: int64 [n], repeats allowed. asked: int64 [n, m]."""
         windows = self.resumes.windows(targets)
         careers, roots = [], np.empty((len(targets), int(self.trie.last[0] - self.trie.first[0])))
@@ -75,7 +113,7 @@ class Search:
             place, token = np.repeat(np.arange(len(of_window)), len(top)), np.tile(self.trie.token[top], len(of_window))
             roots[of_window] = self.reader.log_prob(logits, place, token).reshape(len(of_window), -1)
             careers.append(career)
-        state = _State(self, targets, _needed(self.trie, asked))
+        state = _GroupSearch(self, targets, _needed(self.trie, asked))
         target = np.repeat(np.arange(len(targets)), len(top))
         path = np.full((len(target), int(self.trie.depth.max())), -1, dtype=np.int64)
         state.reach(Frontier(target, np.tile(top, len(targets)), roots.ravel(), np.zeros(len(target), bool), path))
@@ -83,14 +121,15 @@ class Search:
         if len(targets) > 1 and self._worst(state.frontier.take(chosen), careers) > self.limits.store_bytes:
             del state, careers
             half = len(targets) // 2
-            return _joined(self.run(targets[:half], asked[:half]), self.run(targets[half:], asked[half:]))
-        behind = Behind(Careers.stacked(careers), windows.window, windows.at)
+            parts = (self.run(targets[:half], asked[:half]), self.run(targets[half:], asked[half:]))
+            return CertifiedRows.joined(parts)
+        behind = ReadCareers(CareerCache.stacked(careers), windows.window, windows.at)
         while chosen.any():
             state.read(behind, chosen)
             chosen = state.choose()
         return state.result()
 
-    def _worst(self, chosen: Frontier, careers: list[Careers]) -> int:
+    def _worst(self, chosen: Frontier, careers: list[CareerCache]) -> int:
         """Bytes of keys and values if all that lies below these nodes were read."""
         layers = careers[0].layers
         node = sum(int(table.shape[1] * table.shape[3]) * table.element_size() for pair in layers for table in pair)
@@ -98,15 +137,15 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Behind:
+class ReadCareers:
     """Where the targets of a group stand. window, at: int64 [n], the career of each and the place of its line head."""
 
-    careers: Careers
+    careers: CareerCache
     window: IntArray
     at: IntArray
 
 
-class _State:
+class _GroupSearch:
     """The search of one group of targets."""
 
     def __init__(self, search: Search, targets: IntArray, needed: BoolArray) -> None:
@@ -117,7 +156,7 @@ class _State:
         self.found = np.zeros(n)
         self.nodes_read = np.zeros(n, dtype=np.int64)
         self.rounds = 0
-        self.store = Store()
+        self.store = NodeStore()
         none = np.zeros(0, dtype=np.int64)
         self.frontier = Frontier(none, none, np.zeros(0), np.zeros(0, dtype=bool), np.zeros((0, depth), dtype=np.int64))
 
@@ -148,13 +187,13 @@ class _State:
         lightest_up_to[order] = sums - np.repeat(before, count)
         return np.asarray(frontier.must | (lightest_up_to > budget[frontier.target]), dtype=bool)
 
-    def read(self, behind: Behind, chosen: BoolArray) -> None:
+    def read(self, behind: ReadCareers, chosen: BoolArray) -> None:
         """Read these nodes of the frontier; their children take their place."""
         nodes, self.frontier = self.frontier.take(chosen), self.frontier.take(~chosen)
         career = behind.window[nodes.target]
         nodes = nodes.take(np.lexsort((behind.at[nodes.target], career)))
         career = np.sort(career)
-        kept: list[list[Pair]] = []
+        kept: list[list[KeysAndValues]] = []
         below: list[Frontier] = []  # joined at the end: the frontier holds hundreds of nodes a target
         first = int(self.store.layers[0][0].shape[0]) if self.store.layers else 0
         for batch in self._batches(career):
@@ -183,7 +222,7 @@ class _State:
         return batches
 
     def _read_batch(
-        self, behind: Behind, nodes: Frontier, batch: list[IntArray], kept: list[list[Pair]], first: int
+        self, behind: ReadCareers, nodes: Frontier, batch: list[IntArray], kept: list[list[KeysAndValues]], first: int
     ) -> Frontier:
         """What lies right below these nodes."""
         rows = self._rows(behind, nodes, batch)
@@ -199,7 +238,7 @@ class _State:
         below.path[np.arange(len(child)), self.trie.depth[read.node][parent] - 1] = first + parent
         return Frontier(below.target, child, below.log_mass + log_prob, below.must, below.path)
 
-    def _rows(self, behind: Behind, nodes: Frontier, batch: list[IntArray]) -> Rows:
+    def _rows(self, behind: ReadCareers, nodes: Frontier, batch: list[IntArray]) -> NodeRows:
         width = max(len(row) for row in batch)
         places = np.stack([np.pad(row, (0, width - len(row)), mode="edge") for row in batch])  # [R, q]
         target, node = nodes.target[places], nodes.node[places]
@@ -212,7 +251,7 @@ class _State:
         for depth in range(path.shape[2]):
             above = path[:, :, depth]
             sees |= (above[:, :, None] == table[:, None, :]) & (above >= 0)[:, :, None]
-        return Rows(
+        return NodeRows(
             career=behind.window[target[:, 0]],
             token=self.trie.token[node],
             position=behind.at[target] + self.trie.depth[node],
@@ -222,10 +261,11 @@ class _State:
             past_sees=sees,
         )
 
-    def result(self) -> Found:
+    def result(self) -> CertifiedRows:
         mass = np.exp(self.frontier.log_mass)
         left: FloatArray = np.bincount(self.frontier.target, mass, minlength=len(self.found)).astype(np.float64)
-        return Found(np.minimum(self.rows, 0.0), self.found, left, self.nodes_read)
+        rows = np.minimum(self.rows, 0.0)
+        return CertifiedRows(rows=rows, found=self.found, left=left, read=self.nodes_read)
 
 
 def _needed(trie: Trie, asked: IntArray) -> BoolArray:
@@ -237,12 +277,3 @@ def _needed(trie: Trie, asked: IntArray) -> BoolArray:
         needed[row, node] = True
         row, node = row[trie.parent[node] >= 0], trie.parent[node][trie.parent[node] >= 0]
     return needed
-
-
-def _joined(one: Found, other: Found) -> Found:
-    return Found(
-        np.concatenate([one.rows, other.rows]),
-        np.concatenate([one.found, other.found]),
-        np.concatenate([one.left, other.left]),
-        np.concatenate([one.read, other.read]),
-    )

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.plugins.llm.text.tokens import Ragged
+from harness.plugins.llm.text.pieces import Ragged
 from harness.types import BoolArray, IntArray
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RequestError
-from harness.training.libraries import quiet
+from harness.training.libraries import silence_libraries
 from harness.types import IntArray
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def load_tokenizer(source: str | Path, subfolder: str = "") -> PreTrainedTokeniz
     """The tokenizer of a folder or hub name, or of a folder inside it; RequestError where there is none."""
     from transformers import AutoTokenizer
 
-    with quiet(), _explained(source, "tokenizer", subfolder):
+    with silence_libraries(), _explained(source, "tokenizer", subfolder):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             str(source), subfolder=subfolder, trust_remote_code=False
         )
@@ -36,7 +36,7 @@ def load_causal_lm(source: str | Path, subfolder: str = "") -> Any:
     from transformers import AutoModelForCausalLM
 
     # Weights are drawn before they are read; nobody else's draws are to move.
-    with quiet(), _explained(source, "model", subfolder), torch.random.fork_rng():
+    with silence_libraries(), _explained(source, "model", subfolder), torch.random.fork_rng():
         return AutoModelForCausalLM.from_pretrained(
             str(source), subfolder=subfolder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
         )
@@ -108,7 +108,7 @@ def extend_vocabulary(
         return 0
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in pieces])
     new = torch.tensor(tokenizer.convert_tokens_to_ids(list(pieces)))
-    with quiet(), torch.random.fork_rng():
+    with silence_libraries(), torch.random.fork_rng():
         model.resize_token_embeddings(max(len(tokenizer), _vocabulary(model)), mean_resizing=False)
     mixing = torch.zeros(len(pieces), _vocabulary(model))  # of old tokens in each new one
     if like is None:

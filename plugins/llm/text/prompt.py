@@ -7,18 +7,15 @@ split as examples and then the history. The examples are the same for every targ
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.errors import RequestError
 from harness.panel import Panel
+from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.plugins.llm.text.resume import EVERYTHING, TextOptions, written_resume
-from harness.plugins.llm.text.tokens import Ragged, Resumes
+from harness.plugins.llm.text.tokens import Resumes
 from harness.types import IntArray
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 UNBOUNDED = 2**62  # tokens: the examples are whole, however long
 
@@ -44,11 +41,9 @@ def written_prompt(examples: Panel, options: TextOptions = EVERYTHING) -> str:
     return "".join(written_resume(examples, person, whole) for person in range(examples.n_persons))
 
 
-def prompt_ids(
-    examples: Panel, tokenizer: PreTrainedTokenizerBase, events: Ragged, options: TextOptions = EVERYTHING
-) -> IntArray:
+def prompt_ids(examples: Panel, pieces: PieceEncoder, options: TextOptions = EVERYTHING) -> IntArray:
     """int64 [p]: the same as token ids, without the token that begins a text."""
-    resumes = Resumes(examples, tokenizer, events, UNBOUNDED, replace(options, history=None))
+    resumes = Resumes(examples, pieces, UNBOUNDED, replace(options, history=None))
     tokens = resumes.windows(np.arange(examples.n_records, dtype=np.int64), end=True).tokens
     parts = [tokens[i][resumes.start :] for i in range(len(tokens))]
     return np.concatenate([*parts, np.zeros(0, dtype=np.int64)])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.errors import RequestError
+from harness.plugins.llm.text.pieces import encode
 from harness.plugins.llm.text.resume import DELIMITER, END, ResumeText
-from harness.plugins.llm.text.tokens import encode
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -16,7 +16,7 @@ def audit(tokenizer: PreTrainedTokenizerBase, text: ResumeText) -> None:
     """RequestError where the ids of the pieces, put one after another, do not say the text of the pieces.
 
     Every header, line head and title of the panel is tried once, titles with the delimiter that ends them. A blank that
-    the tokenizer itself puts before a text, or takes from its front, is no difference. ``tokens.encode_titles``
+    the tokenizer itself puts before a text, or takes from its front, is no difference. ``pieces.encode_titles``
     refuses two titles that become the same ids.
     """
     end = encode(tokenizer, [DELIMITER])[0]

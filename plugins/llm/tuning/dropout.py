@@ -1,4 +1,4 @@
-"""Makes a model's dropout layers draw what a step's number alone decides (``harness.training.dropout``)."""
+"""A model's dropout layers, made to draw what a step's number alone decides (``harness.training.dropout``)."""
 
 from __future__ import annotations
 
@@ -6,27 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from harness.training.dropout import Draws
+import torch
+
+from harness.training.dropout import DropoutLayer, SeededDropout
 
 
 @contextmanager
-def dropout_by(draws: Draws, model: Any, hidden: float = 0.0) -> Iterator[None]:
-    """The model's dropout layers draw from ``draws`` meanwhile; then they are what they were, fit to be saved.
+def dropout_by(seeded: SeededDropout, model: Any, hidden: float = 0.0) -> Iterator[None]:
+    """The model's dropout layers draw from ``seeded`` meanwhile; then they are what they were, fit to be saved.
 
     hidden: the share of what the input embeddings give that is dropped as well, in training mode.
     """
-    import torch
-
-    class Seeded(torch.nn.Dropout):
-        def forward(self, values: torch.Tensor) -> torch.Tensor:
-            return draws.drop(values, self.p) if self.training else values
-
     named = model.named_modules(remove_duplicate=False)
     own = {name: m for name, m in named if isinstance(m, torch.nn.Dropout) and m.p > 0}
     for name, module in own.items():
-        model.set_submodule(name, Seeded(module.p).train(module.training))
+        model.set_submodule(name, DropoutLayer(module.p, seeded).train(module.training))
     hook = model.get_input_embeddings().register_forward_hook(
-        lambda module, _, out: draws.drop(out, hidden) if hidden and module.training else out
+        lambda module, _, out: seeded.drop(out, hidden) if hidden and module.training else out
     )
     try:
         yield
@@ -36,16 +32,14 @@ def dropout_by(draws: Draws, model: Any, hidden: float = 0.0) -> Iterator[None]:
             model.set_submodule(name, module.train(model.training))
 
 
-def draws_from_torch(model: Any, draws: Draws) -> bool:
-    """Whether a training pass draws from the generator that all threads share (attention dropout, layer drop).
+def draws_from_torch(model: Any, seeded: SeededDropout) -> bool:
+    """True where a training pass draws from the generator that all threads share (attention dropout, layer drop).
 
-    Tried on made-up tokens: what a model draws, configurations say in too many ways.
+    Tried on made-up tokens: configurations say in too many ways what a model draws.
     """
-    import torch
-
     weight = model.get_input_embeddings().weight
     training = model.training
-    with torch.random.fork_rng(), torch.no_grad(), draws.seeded((0,), weight.device):
+    with torch.random.fork_rng(), torch.no_grad(), seeded.seeded((0,), weight.device):
         before = torch.get_rng_state()
         model.train()
         model(input_ids=torch.arange(8, device=weight.device)[None] % weight.shape[0], use_cache=False)

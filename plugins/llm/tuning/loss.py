@@ -1,25 +1,21 @@
-"""What pre-training and fine-tuning share: examples, and one optimiser step."""
+"""Examples for pre-training and fine-tuning, and their loss."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from harness.plugins.llm.scoring.head import Reading
-from harness.plugins.llm.text.tokens import Ragged, Resumes, ranges
+from harness.plugins.llm.text.pieces import Ragged, ranges
+from harness.plugins.llm.text.tokens import Resumes
 from harness.plugins.llm.tuning.packing import packed_inputs
 from harness.plugins.llm.tuning.precision import products_in
-from harness.training.distributed import ALONE, Together
-from harness.training.dropout import Draws
-from harness.training.step import Stepping, take_step
+from harness.training.step import LossOf
 from harness.types import BoolArray, IntArray
-
-if TYPE_CHECKING:
-    import torch
 
 Loss = Literal["titles", "all"]
 IGNORED = -100  # what torch's cross entropy takes for "no target here"
@@ -50,35 +46,26 @@ def examples(resumes: Resumes, loss: Loss) -> Examples:
     return Examples(windows.tokens, counts)
 
 
-@dataclass(frozen=True)
-class Step:
-    """One optimiser step on one batch after another, each batch shared among processes and ``workers`` threads.
+@dataclass(frozen=True, kw_only=True)
+class TokenLoss:
+    """The loss of token sequences under a causal language model.
 
-    draws: what the model's dropout layers draw from, if it has any. packed: sequences stand in one row, inside
-    ``packed_attention``. products: what matrix products are computed in; None: float32. together: the processes.
+    pad: any token id. read: how its logits are had. packed: sequences stand in one row, inside ``packed_attention``.
+    products: the type that matrix products are computed in; None: float32.
     """
 
     model: Any
-    optimizer: torch.optim.Optimizer
     pad: int
-    pool: Executor
-    workers: int
     read: Reading
-    clip: float = 1.0
-    draws: Draws = field(default_factory=Draws)
     packed: bool = False
     products: torch.dtype | None = None
-    together: Together = ALONE
 
-    def __call__(self, of: Examples, batch: IntArray, learning_rate: float, key: tuple[int, ...] = ()) -> float:
-        """Train on these sequences; the loss, in nats a counted token. key: decides, alone, what is drawn at random."""
-        how = Stepping(self.pool, self.workers, self.clip, self.draws, self.together)
-        return take_step(self.optimizer, lambda part: self._loss(of, part), batch, learning_rate, how, key)
+    def of(self, examples: Examples) -> LossOf:
+        """The loss of some of these sequences, int64 [b]: the sum in nats, and the number of tokens in it."""
+        return lambda part: self._loss(examples, part)
 
     def _loss(self, of: Examples, part: IntArray) -> tuple[torch.Tensor, int]:
         """The sum over the tokens that count, and how many they are."""
-        import torch
-
         ids, labels, extra = self._in_a_row(of, part) if self.packed else self._padded(of, part)
         counts = labels != IGNORED
         with products_in(self.products, ids.device):
@@ -87,9 +74,7 @@ class Step:
         return loss, int(counts.sum())
 
     def _in_a_row(self, of: Examples, batch: IntArray) -> tuple[torch.Tensor, torch.Tensor, dict[str, Any]]:
-        """As ``_padded``, of one row, int64 [1, L], and what the model must know of it."""
-        import torch
-
+        """As ``_padded``, of one row, int64 [1, L], and all that the model must know of it."""
         lengths = of.tokens.lengths[batch]
         source = ranges(of.tokens.offsets[:-1][batch], lengths)
         ids = of.tokens.ids[source]
@@ -102,8 +87,6 @@ class Step:
 
     def _padded(self, of: Examples, batch: IntArray) -> tuple[torch.Tensor, torch.Tensor, dict[str, Any]]:
         """int64 [B, L] twice: the tokens, and at each place the token that follows it, where that one counts."""
-        import torch
-
         lengths = of.tokens.lengths[batch]
         width = int(lengths.max())
         inside = np.arange(width) < lengths[:, None]

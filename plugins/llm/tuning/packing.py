@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from transformers import AttentionInterface
 
-from harness.training.libraries import quiet
+from harness.training.libraries import silence_libraries
 from harness.types import IntArray
 
-if TYPE_CHECKING:
-    import torch
-
-NAME = "harness-packed"  # what transformers knows the attention by
+NAME = "harness-packed"  # of the attention, for transformers
 
 
 @dataclass(frozen=True)
@@ -31,16 +30,12 @@ class Packed:
 
     @classmethod
     def of(cls, lengths: IntArray, device: torch.device) -> Packed:
-        import torch
-
         bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
         return cls(lengths.tolist(), torch.from_numpy(bounds).to(device))
 
 
 def packed_inputs(lengths: IntArray, device: torch.device) -> dict[str, Any]:
-    """What a model is told of a row of sequences of these lengths, beside its tokens."""
-    import torch
-
+    """Inputs of a model for a row of sequences of these lengths, beside its tokens."""
     place = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return {"position_ids": torch.from_numpy(place)[None].to(device), "packed": Packed.of(lengths, device)}
 
@@ -48,27 +43,23 @@ def packed_inputs(lengths: IntArray, device: torch.device) -> dict[str, Any]:
 @contextmanager
 def packed_attention(model: Any) -> Iterator[None]:
     """The model attends within the sequences of ``packed_inputs`` meanwhile, and is called on nothing else."""
-    from transformers import AttentionInterface
-
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
     own = causal.config._attn_implementation
     AttentionInterface.register(NAME, _attend)
-    with quiet():
+    with silence_libraries():
         causal.set_attn_implementation(NAME)
     try:
         yield
     finally:
-        with quiet():
+        with silence_libraries():
             causal.set_attn_implementation(own)
 
 
 def packs(model: Any, read: Callable[..., torch.Tensor], tolerance: float = 1e-4) -> bool:
-    """Whether this model reads sequences in one row as it reads each alone; tried on made-up tokens.
+    """True where this model reads sequences in one row as it reads each alone; tried on made-up tokens.
 
     tolerance: most that a logit may be off, as a share of the largest.
     """
-    import torch
-
     weight = model.get_input_embeddings().weight
     lengths = np.array([7, 12, 1, 5])
     ids = torch.arange(1, 1 + int(lengths.sum()), device=weight.device) * 37 % weight.shape[0]
@@ -79,9 +70,9 @@ def packs(model: Any, read: Callable[..., torch.Tensor], tolerance: float = 1e-4
             alone = [read(model, row[None], torch.ones_like(row[None]).bool()) for row in ids.split(lengths.tolist())]
             with packed_attention(model):
                 inputs = packed_inputs(lengths, weight.device)
-                together = read(model, ids[None], torch.ones_like(ids[None]).bool(), **inputs)
+                one_row = read(model, ids[None], torch.ones_like(ids[None]).bool(), **inputs)
             wanted = torch.cat(alone).float()
-            same = torch.allclose(together.float(), wanted, rtol=0, atol=tolerance * float(wanted.abs().max()))
+            same = torch.allclose(one_row.float(), wanted, rtol=0, atol=tolerance * float(wanted.abs().max()))
         except (AttributeError, TypeError, ValueError, RuntimeError):
             same = False  # an architecture that takes no positions, or scores attention in a way of its own
         model.train(training)
@@ -97,8 +88,6 @@ def _attend(
     **given: Any,
 ) -> tuple[torch.Tensor, None]:
     """query [1, H, L, D], key and value [1, H or fewer, L, D] -> [1, L, H, D], as transformers asks of an attention."""
-    import torch
-
     packed: Packed | None = given.get("packed")
     if packed is None or attention_mask is not None or given.get("softcap") is not None:
         raise ValueError("packed attention takes the bounds of the sequences, no mask and no cap on scores")
@@ -124,8 +113,6 @@ def _attend(
 
 def _window(length: int, window: int | None, device: torch.device) -> torch.Tensor | None:
     """bool [length, length]: causal attention to the last ``window`` tokens; None where all are among them."""
-    import torch
-
     if window is None or length <= window:
         return None
     place = torch.arange(length, device=device)
@@ -137,8 +124,6 @@ def _variable_length(
     qkv: tuple[torch.Tensor, torch.Tensor, torch.Tensor], packed: Packed, window: int | None, scale: float | None
 ) -> torch.Tensor | None:
     """Torch's kernel for all sequences at once; None where it is not there or the numbers are too wide for it."""
-    import torch
-
     try:
         from torch.nn.attention.varlen import varlen_attn
     except ImportError:  # before torch 2.10

@@ -1,40 +1,36 @@
-"""Fine-tuning by low-rank adapters (Hu et al. 2022), with a schedule that stops itself (``schedule``).
-
-What is validated and kept is a running average of the weights (Polyak and Juditsky 1992): at a constant learning rate
-the last weights are noisy, and their likelihood says little about whether training still gains.
-"""
+"""Fine-tuning by low-rank adapters (Hu et al. 2022), or of every weight."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers.pytorch_utils import Conv1D
 
+from harness.model import Context
 from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.head import reading
 from harness.plugins.llm.text.loader import embedding_modules
 from harness.plugins.llm.text.tokens import Resumes
 from harness.plugins.llm.tuning.dropout import draws_from_torch, dropout_by
-from harness.plugins.llm.tuning.exchange import Careers
+from harness.plugins.llm.tuning.exchanged import ExchangedResumes
+from harness.plugins.llm.tuning.loss import Loss, TokenLoss
 from harness.plugins.llm.tuning.packing import packed_attention, packs
-from harness.plugins.llm.tuning.precision import checkpointing, product_type
-from harness.plugins.llm.tuning.schedule import Course, Schedule
-from harness.plugins.llm.tuning.step import Examples, Step
-from harness.training.average import Average
-from harness.training.checkpoint import Checkpoint, live_tensors, training_key
-from harness.training.distributed import ALONE, Together, together
-from harness.training.dropout import Draws
-from harness.training.libraries import quiet
-from harness.training.step import adamw
+from harness.plugins.llm.tuning.precision import Precision, checkpointing, product_type
+from harness.training.checkpoint import training_key
+from harness.training.dropout import SeededDropout
+from harness.training.exchange import Exchange
+from harness.training.libraries import silence_libraries
+from harness.training.loop import EpochData, EpochSteps, TrainingResult, train
+from harness.training.process_group import SINGLE, ProcessGroup, process_group
+from harness.training.schedule import Schedule
+from harness.training.step import Stepping, adamw
 from harness.training.workers import MOST_WORKERS, workers
-
-if TYPE_CHECKING:
-    import torch
-
-    from harness.model import Context
 
 
 @dataclass(frozen=True)
@@ -48,21 +44,28 @@ class Adapters:
     embeddings: bool
 
 
-@dataclass(frozen=True)
-class Fit:
-    """How the tuning went. validation: nats a transition before training and after each epoch."""
+@dataclass(frozen=True, kw_only=True)
+class TuningOptions:
+    """How a language model is tuned.
 
-    validation: tuple[float, ...]
-    epochs: int
-    best: int
+    loss: the tokens that count. embedding_factor: learning rate of the embeddings and the output head, where they are
+    trained beside adapters, as a multiple of the adapters'. hidden_dropout: the share of what the input embeddings give
+    that is dropped in training. packing: sequences stand in one row without padding, where the model reads them there
+    as alone; None: on a GPU. precision: of matrix products. gradient_checkpointing: activations are made again rather
+    than kept.
+    """
+
+    schedule: Schedule
+    loss: Loss = "titles"
+    embedding_factor: float = 1.0
+    hidden_dropout: float = 0.0
+    packing: bool | None = None
+    precision: Precision = "auto"
+    gradient_checkpointing: bool = False
 
 
 def add_adapters(model: Any, adapters: Adapters, seed: int) -> Any:
     """The model with new adapters on all its linear layers but the output head; nothing else is trained."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers.pytorch_utils import Conv1D
-
     config = LoraConfig(
         r=adapters.rank,
         lora_alpha=adapters.alpha,
@@ -73,91 +76,93 @@ def add_adapters(model: Any, adapters: Adapters, seed: int) -> Any:
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
         task_type="CAUSAL_LM",
     )
-    with torch.random.fork_rng(), quiet():
+    with torch.random.fork_rng(), silence_libraries():
         torch.manual_seed(seed)
         return get_peft_model(model, config)
 
 
-def tune(model: Any, data: tuple[Sequence[Resumes], Resumes], pad: int, schedule: Schedule, context: Context) -> Fit:
-    """Train what of ``model`` asks for gradients, in place, and leave the best checkpoint in it, in evaluation mode.
+def tune(
+    model: Any, learned: Sequence[Resumes], valid: Resumes, *, pad: int, options: TuningOptions, context: Context
+) -> TrainingResult:
+    """Train what of ``model`` asks for gradients, in place, and leave the best weights in it, in evaluation mode.
 
-    data: the resumes to train on, panel by panel, and those that the schedule watches. Goes on from the checkpoint that
-    a killed call with the same arguments left in ``context.scratch``, and ends with the same weights as if nobody had
-    stopped it.
+    learned: the resumes to train on, panel by panel. valid: those that the schedule watches. Goes on from the
+    checkpoint that a killed call with the same arguments left in ``context.scratch``, and ends with the same weights as
+    if nobody had stopped it.
     """
-
-    train, valid = data
-    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    optimizer = _optimizer(trained, schedule)
-    careers = Careers(train, schedule.loss, context.seed, schedule.exchange, schedule.exchange_across)
-    average = Average(list(trained.values()), schedule.average)
-    kept, group = average.copy(), together(context)
-    course = Course(schedule, careers, context.seed)
-    tensors = live_tensors(trained, optimizer, average=average.values, kept=kept)
-    key = _key(model, careers.plain, valid, schedule, context)
-    group.require_same(key)
-    path = context.scratch / "tuning.safetensors"
-    checkpoint = Checkpoint(path, key, tensors, course.state, schedule.checkpoint_seconds, context.progress, group)
-    if not checkpoint.load(course.restore):
-        course.losses.append(validation_loss(model, valid, pad, group))
-    with context.progress.bar("tuning", None) as bar, _stepping(model, optimizer, pad, schedule, context) as epoch:
-        while course.more():
-            with epoch() as step:
-                course.epoch(step, average.update, bar, checkpoint.save_if_due)
-            with average.in_place():
-                improved = course.validated(validation_loss(model, valid, pad, group))
-            bar.describe(f"tuning: epoch {course.done}, validation perplexity {np.exp(course.losses[-1]):.3f}")
-            if improved:
-                average.copy_to(kept)
-            checkpoint.save()
-    average.put(kept)
-    model.eval()
-    return Fit(tuple(course.losses), course.done, course.best)
+    trainee = TuningTrainee(model, learned, valid, pad, options, context)
+    return train(trainee, options.schedule, context, "tuning")
 
 
-def _key(model: Any, of: Examples, valid: Resumes, schedule: Schedule, context: Context) -> str:
-    how = (replace(schedule, checkpoint_seconds=0.0), context.seed, valid.panel.fingerprint())
-    return training_key(model, of.tokens.ids, of.tokens.offsets, of.counts, *how)
+class TuningTrainee:
+    """A language model, the resumes it learns from and those that are held out (``harness.training.loop.Trainee``)."""
 
+    watched = True
 
-@contextmanager
-def _stepping(
-    model: Any, optimizer: torch.optim.Optimizer, pad: int, schedule: Schedule, context: Context
-) -> Iterator[Callable[[], AbstractContextManager[Step]]]:
-    """What makes the optimiser's steps, epoch by epoch: dropout, packing, precision and workers are seen to."""
-    import torch
+    def __init__(
+        self, model: Any, learned: Sequence[Resumes], valid: Resumes, pad: int, options: TuningOptions, context: Context
+    ) -> None:
+        self.model, self.valid, self.pad, self.options = model, valid, pad, options
+        self.device, self.group = context.device, process_group(context)
+        self.trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.optimizer = _optimizer(self.trained, options)
+        schedule = options.schedule
+        exchange = Exchange(schedule.exchange, schedule.exchange_across, context.seed)
+        self.resumes = ExchangedResumes(learned, options.loss, exchange)
+        self.tokens = len(self.resumes.plain.tokens.ids)
+        self._loss: TokenLoss | None = None  # of the training under way
 
-    read = reading(model)
-    wanted = context.device != "cpu" if schedule.packing is None else schedule.packing
-    packed = wanted and packs(model, read)
-    draws, products = Draws(), product_type(schedule.precision, context.device)
-    again = checkpointing(model, draws) if schedule.gradient_checkpointing else nullcontext()
-    how: dict[str, Any] = {"draws": draws, "packed": packed, "products": products, "together": together(context)}
+    def key(self, schedule: Schedule) -> str:
+        """Digest of weights, tokens, options, seed and the panel held out."""
+        how = replace(self.options, schedule=replace(schedule, checkpoint_seconds=0.0))
+        plain, seed = self.resumes.plain, self.resumes.exchange.seed
+        learned = (plain.tokens.ids, plain.tokens.offsets, plain.counts)
+        return training_key(self.model, *learned, how, seed, self.valid.panel.fingerprint())
 
     @contextmanager
-    def epoch() -> Iterator[Step]:
-        # Threads would take turns at one random generator in an order that no seed fixes.
-        most = 1 if draws_from_torch(model, draws) else MOST_WORKERS
-        attention = packed_attention(model) if packed else nullcontext()
-        with torch.random.fork_rng(), workers(context.device, most) as (pool, count), attention:
-            model.train()
-            yield Step(model, optimizer, pad, pool, count, read, **how)
+    def steps(self) -> Iterator[EpochSteps]:
+        """Seeded dropout for all of the training; threads, and an attention of its own where packed, for an epoch."""
+        options, seeded = self.options, SeededDropout()
+        read = reading(self.model)
+        wanted = self.device != "cpu" if options.packing is None else options.packing
+        packed = wanted and packs(self.model, read)
+        products = product_type(options.precision, self.device)
+        self._loss = TokenLoss(model=self.model, pad=self.pad, read=read, packed=packed, products=products)
+        again = checkpointing(self.model, seeded) if options.gradient_checkpointing else nullcontext()
 
-    with dropout_by(draws, model, schedule.hidden_dropout), again:
-        yield epoch
+        @contextmanager
+        def epoch() -> Iterator[Stepping]:
+            # Threads would take turns at one random generator in an order that no seed fixes.
+            most = 1 if draws_from_torch(self.model, seeded) else MOST_WORKERS
+            attention = packed_attention(self.model) if packed else nullcontext()
+            with workers(self.device, most) as (pool, count), attention:
+                yield Stepping(pool=pool, workers=count, dropout=seeded, group=self.group, stream=(self.group.rank,))
+
+        with dropout_by(seeded, self.model, options.hidden_dropout), again:
+            yield epoch
+
+    def epoch(self, number: int, strength: float) -> EpochData:
+        """Every resume, a share of them with other occupations."""
+        assert self._loss is not None
+        of = self.resumes.epoch(number, strength)
+        return EpochData(lengths=of.tokens.lengths, loss=self._loss.of(of), packed=self._loss.packed)
+
+    def validation_loss(self) -> float:
+        """Nats a transition."""
+        return validation_loss(self.model, self.valid, self.pad, self.group)
 
 
-def _optimizer(trained: dict[str, Any], schedule: Schedule) -> Any:
+def _optimizer(trained: dict[str, Any], options: TuningOptions) -> torch.optim.Optimizer:
+    decay = options.schedule.weight_decay
     adapters = [p for name, p in trained.items() if "lora_" in name]
     tables = [p for name, p in trained.items() if "lora_" not in name]
-    optimizer = adamw(adapters or tables, schedule.weight_decay)
+    optimizer = adamw(adapters or tables, decay)
     if adapters and tables:
-        group = {"params": tables, "weight_decay": schedule.weight_decay, "factor": schedule.embedding_factor}
-        optimizer.add_param_group(group)
+        optimizer.add_param_group({"params": tables, "weight_decay": decay, "factor": options.embedding_factor})
     return optimizer
 
 
-def validation_loss(model: Any, valid: Resumes, pad: int, group: Together = ALONE) -> float:
+def validation_loss(model: Any, valid: Resumes, pad: int, group: ProcessGroup = SINGLE) -> float:
     """Minus the mean ln P(next state) over the transitions, in nats; over all records where there is no transition.
 
     group: the processes that share the persons among them; all are told the same number.
@@ -166,6 +171,6 @@ def validation_loss(model: Any, valid: Resumes, pad: int, group: Together = ALON
     targets = valid.panel.transitions if len(valid.panel.transitions) else valid.panel.entries
     own = targets[valid.panel.person[targets] % group.size == group.rank]
     states = valid.panel.state[own].astype(np.int64)[:, None]
-    said = Scorer(model, pad).log_prob(valid, own, states).astype(np.float64) if len(own) else np.zeros(0)
-    total, count = group.sum([], float(said.sum()), len(own))
+    found = Scorer(model, pad).log_prob(valid, own, states).astype(np.float64) if len(own) else np.zeros(0)
+    total, count = group.sum([], float(found.sum()), len(own))
     return -float(total / count)

@@ -168,12 +168,12 @@ def test_saved_and_loaded_it_says_the_same(name: str, registry: Registry, market
 def test_a_killed_fit_goes_on_to_the_same_weights(
     name: str, stop: int, registry: Registry, market: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.plugins.career import train
+    from harness.training import loop, step
 
     panel = market.select(np.arange(120))
     how = {"epochs": "4", "fewest_steps": "1", "batch_tokens": "512", "checkpoint_seconds": "0", "exchange": "0.5"}
     whole = whole_rows(fitted(registry, name, panel, tmp_path / "whole", **how), panel)
-    plain, done = train.take_step, [0]
+    plain, done = step.take_step, [0]
 
     def interrupted(*given: Any, **named: Any) -> float:
         done[0] += 1
@@ -182,7 +182,7 @@ def test_a_killed_fit_goes_on_to_the_same_weights(
         return plain(*given, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "take_step", interrupted)
+        patch.setattr(loop, "take_step", interrupted)
         with pytest.raises(KeyboardInterrupt):
             fitted(registry, name, panel, tmp_path / "killed", **how)
     steps = [0]
@@ -191,7 +191,7 @@ def test_a_killed_fit_goes_on_to_the_same_weights(
         steps[0] += 1
         return plain(*given, **named)
 
-    monkeypatch.setattr(train, "take_step", counted)
+    monkeypatch.setattr(loop, "take_step", counted)
     np.testing.assert_array_equal(whole_rows(fitted(registry, name, panel, tmp_path / "killed", **how), panel), whole)
     first = steps[0]
     fitted(registry, name, panel, tmp_path / "anew", **how)

@@ -18,7 +18,7 @@ from harness.plugins.career.encoding import Column, Encoding
 from harness.plugins.career.features import names_of
 from harness.plugins.career.head import HeadShape, Start
 from harness.plugins.career.layers import Reader, Shape
-from harness.plugins.career.network import Network, Plan
+from harness.plugins.career.network import Network, NetworkPlan
 from harness.plugins.career.start import start_of
 from harness.plugins.career.tokens import Tokens
 
@@ -26,10 +26,10 @@ READERS = get_args(Reader)
 ROWS = {0: [0.5, 1.5, -1.0, 0.2], 1: [-0.3, 0.8, 2.0, 0.0], 3: [0.1, 0.4, 0.0, -2.0]}  # scores z after each origin
 
 
-def small(reader: Reader, columns: int, **changes: Any) -> Plan:
+def small(reader: Reader, columns: int, **changes: Any) -> NetworkPlan:
     shape = Shape(reader, 2, 16, 2, 32, 0.0)
     return replace(
-        Plan(shape, HeadShape(own_stay=True, recall=reader != "regression"), True, columns=columns), **changes
+        NetworkPlan(shape, HeadShape(own_stay=True, recall=reader != "regression"), True, columns=columns), **changes
     )
 
 
@@ -46,7 +46,7 @@ def scored_by_hand(two_stage: bool, four_persons: Panel) -> tuple[Network, Token
     """A regression whose scores are ``ROWS`` after each origin and nothing else."""
     encoding = Encoding([])
     start = Start(torch.zeros(4), torch.zeros(4), torch.arange(4))
-    network = Network(Plan(Shape("regression"), HeadShape(two_stage)), start)
+    network = Network(NetworkPlan(Shape("regression"), HeadShape(two_stage)), start)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
@@ -136,7 +136,7 @@ def test_recall_raises_what_was_held_and_its_group_alone(four_persons: Panel) ->
     """Records of d before the last target: 0 twice, 3 twice; groups are the states' own."""
     tokens = Tokens.of(four_persons.select(np.array([3])), Encoding([]))
     start = Start(torch.zeros(4), torch.zeros(4), torch.tensor([0, 0, 2, 3]))  # nurse and clerk share a group
-    plan = Plan(Shape("transformer", 1, 8, 1, 8), HeadShape(own_stay=True, recall=True))
+    plan = NetworkPlan(Shape("transformer", 1, 8, 1, 8), HeadShape(own_stay=True, recall=True))
     rows = []
     for bonus in (0.0, 1.0):
         torch.manual_seed(0)

@@ -18,11 +18,11 @@ from harness.model.params import validate
 from harness.panel.careers import Panel
 from harness.panel.occupations import Occupations
 from harness.panel.pooling import require_apart
-from harness.plugins.career import train as training
 from harness.plugins.career.encoding import Encoding
 from harness.plugins.career.pretrain import matched
 from harness.registry import Registry
 from harness.runs.run import Run
+from harness.training import loop
 
 BRIEF = {
     "epochs": "3",
@@ -97,7 +97,7 @@ def test_resumes_are_read_once(
 ) -> None:
     fitted(registry, "nemo", survey, cache, resumes)
     labels: list[str] = []
-    plain = training.train
+    plain = loop.train
 
     def noted(*given: Any) -> Any:
         labels.append(given[-1])
@@ -114,11 +114,11 @@ def test_what_is_the_same_starts_the_same(registry: Registry, survey: Panel, res
     """Before tuning, states, covariates and levels that resumes have are theirs; the others are the survey's own."""
     from harness.plugins.career.features import names_of
     from harness.plugins.career.network import Network
-    from harness.plugins.career.pretrain import Base, begin_from
+    from harness.plugins.career.pretrain import PretrainedNetwork, begin_from
     from harness.plugins.career.start import start_of
 
     model = fitted(registry, "career", survey, cache, resumes)
-    base: Base = model._base(Context(seed=0, scratch=cache, cache=cache, resumes=resumes))
+    base: PretrainedNetwork = model._base(Context(seed=0, scratch=cache, cache=cache, resumes=resumes))
     assert not [label for label in base.encoding.labels if label.startswith(("gender", "ethnicity", "region"))]
     train = survey.part("train")
     encoding = Encoding.fit(train, names_of(train, "history"), known=base.encoding)

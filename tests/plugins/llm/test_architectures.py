@@ -19,9 +19,11 @@ from harness.plugins.llm.params import LlmParams
 from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.certified import certified
 from harness.plugins.llm.scoring.choice_sets import whole_rows
+from harness.plugins.llm.scoring.reader import Reader
 from harness.plugins.llm.text.loader import context_length, load_causal_lm
-from harness.plugins.llm.text.tokens import Resumes, encode_titles
-from harness.training.libraries import quiet
+from harness.plugins.llm.text.pieces import PieceEncoder
+from harness.plugins.llm.text.tokens import Resumes
+from harness.training.libraries import silence_libraries
 
 WINDOW = {"sliding_window": 60}
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -72,7 +74,7 @@ def plain(model: Any, resumes: Resumes, targets: np.ndarray) -> np.ndarray:
 def test_every_path_prices_titles_as_plain_text(family: str, four_persons: Panel, tokenizer: Any) -> None:
     model = of_family(family, tokenizer)
     context = context_length(model)  # a window counts as the context: older records are dropped, not half seen
-    resumes = Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), context)
+    resumes = Resumes(four_persons, PieceEncoder(tokenizer), context)
     targets = four_persons.transitions
     truth = plain(model, resumes, targets)
     every = np.broadcast_to(np.arange(4), (len(targets), 4))
@@ -82,9 +84,9 @@ def test_every_path_prices_titles_as_plain_text(family: str, four_persons: Panel
         scorer.log_prob(resumes, targets, observed), np.take_along_axis(truth, observed, 1), atol=1e-4
     )
     np.testing.assert_allclose(scorer.log_prob(resumes, targets, every), truth, atol=1e-4)
-    np.testing.assert_allclose(whole_rows(model, 0, resumes, targets), truth, atol=1e-4)
-    bound = certified((model, 0), resumes, targets, observed, 1e-3)
-    np.testing.assert_allclose(bound.log_prob, np.take_along_axis(truth, observed, 1), atol=1e-4)
+    np.testing.assert_allclose(whole_rows(Reader(model, 0), resumes, targets), truth, atol=1e-4)
+    bound = certified(Reader(model, 0), resumes, targets, observed, 1e-3)
+    np.testing.assert_allclose(bound.log_prob(observed), np.take_along_axis(truth, observed, 1), atol=1e-4)
     mass = np.log(np.exp(truth).sum(1))
     assert (bound.log_mass[0] <= mass + 1e-4).all()
     assert (mass <= bound.log_mass[1] + 1e-4).all()
@@ -95,7 +97,7 @@ def test_a_base_of_another_family_is_tuned_saved_and_loaded(
     family: str, market_30: Panel, tokenizer: Any, tmp_path: Path
 ) -> None:
     base, saved, scratch = (tmp_path / name for name in ("base", "saved", "scratch"))
-    with quiet():
+    with silence_libraries():
         of_family(family, tokenizer).save_pretrained(base)
         tokenizer.save_pretrained(base)
     given = {"base": str(base), "epochs": 1, "rank": 4, "batch_tokens": 512, "learning_rate": 1e-2, "dropout": 0.0}

@@ -16,7 +16,8 @@ from harness.panel.occupations import Occupations, Status
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.scoring import branches as score
 from harness.plugins.llm.scoring.branches import Scorer
-from harness.plugins.llm.text.tokens import Resumes, encode_titles
+from harness.plugins.llm.text.pieces import PieceEncoder
+from harness.plugins.llm.text.tokens import Resumes
 from harness.tasks import lf_exit, next_occ, switch
 
 TITLES = (
@@ -130,7 +131,7 @@ def test_a_task_pays_for_the_titles_it_asks_about(name: str, panel: Panel, token
     task = {task.name: task for task in (next_occ.TASK, switch.TASK, lf_exit.TASK)}[name]
     transitions = task.transitions(panel)
     states = task.partition.ask(panel, transitions)
-    resumes = Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 512)
+    resumes = Resumes(panel, PieceEncoder(tokenizer), 512)
     model = tiny_llm("Llama", len(tokenizer))
     scorer = Scorer(model, 0)
     scorer.log_prob(resumes, transitions, states)  # what is tried once is tried here
@@ -160,7 +161,7 @@ def test_every_choice_has_the_probability_of_its_tokens_and_delimiter(
     """First records, one-record careers and years after a gap included."""
     model = tiny_llm(architecture, len(tokenizer))
     scorer = Scorer(model, 0)
-    resumes = Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 512)
+    resumes = Resumes(panel, PieceEncoder(tokenizer), 512)
     targets, states = everything(panel)
     rows = scorer.log_prob(resumes, targets, states)
     assert scorer.branches_exact()
@@ -174,7 +175,7 @@ def test_titles_asked_few_at_a_time_or_all_at_once_cost_the_same_probability(
     panel: Panel, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scorer = Scorer(tiny_llm("Llama", len(tokenizer)), 0)
-    resumes = Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 512)
+    resumes = Resumes(panel, PieceEncoder(tokenizer), 512)
     targets, states = everything(panel)
     rows = scorer.log_prob(resumes, targets, states)
     order = np.random.default_rng(0).permutation(len(targets))
@@ -193,11 +194,10 @@ def test_a_career_is_scored_alike_in_any_company(tokenizer: Any) -> None:
     """What pads a shorter resume to the length of its neighbours changes nothing."""
     panel = careers([2, 12, 4, 1])
     scorer = Scorer(tiny_llm("Llama", len(tokenizer)), 0)
-    events = encode_titles(tokenizer, panel.occupations)
-    together = scorer.log_prob(Resumes(panel, tokenizer, events, 512), *everything(panel))
+    together = scorer.log_prob(Resumes(panel, PieceEncoder(tokenizer), 512), *everything(panel))
     for person in range(panel.n_persons):
         alone = panel.select(np.array([person]))
-        rows = scorer.log_prob(Resumes(alone, tokenizer, events, 512), *everything(alone))
+        rows = scorer.log_prob(Resumes(alone, PieceEncoder(tokenizer), 512), *everything(alone))
         np.testing.assert_allclose(rows, together[panel.person == person], atol=1e-5)
 
 
@@ -215,7 +215,7 @@ def test_a_model_that_ignores_the_mask_is_asked_one_choice_at_a_time(panel: Pane
         def forward(self, input_ids: Any, use_cache: bool, attention_mask: Any = None, position_ids: Any = None) -> Any:
             return self.inner(input_ids=input_ids, use_cache=use_cache)
 
-    resumes = Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 512)
+    resumes = Resumes(panel, PieceEncoder(tokenizer), 512)
     stubborn = Scorer(Unmasked().eval(), 0)
     assert not stubborn.branches_exact()
     expected = Scorer(tiny_llm("Llama", len(tokenizer)), 0).log_prob(resumes, *everything(panel))
@@ -226,7 +226,7 @@ def test_what_is_too_old_for_the_context_is_not_seen(tokenizer: Any) -> None:
     """A target whose history is too long is scored as if the career began later."""
     panel = careers([14, 3])
     model = tiny_llm("GPT2", len(tokenizer), context=110)
-    resumes = Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 110)
+    resumes = Resumes(panel, PieceEncoder(tokenizer), 110)
     targets, states = everything(panel)
     first = resumes.first_records(targets)
     assert (first[:3] == 0).all()
@@ -257,7 +257,7 @@ def test_a_row_and_what_it_leaves_out_add_up_to_one() -> None:
         split=np.zeros(1, np.int8),
     )
     model = tiny_llm("Llama", len(vocabulary), scale=0.1)
-    resumes = Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 512)
+    resumes = Resumes(panel, PieceEncoder(tokenizer), 512)
     row = np.exp(Scorer(model, 0).log_prob(resumes, np.array([1]), np.arange(k)[None])[0].astype(np.float64))
     a, b, end = (vocabulary.index(word) for word in ("a", "b", "\n"))
     history = [1, vocabulary.index("2000:"), a, b, end, vocabulary.index("2001:")]

@@ -16,9 +16,10 @@ from harness.model.contract import Context
 from harness.panel.careers import Panel
 from harness.plugins.llm import build, harness_models
 from harness.plugins.llm.params import LlmParams
+from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.plugins.llm.text.resume import written_resume
-from harness.plugins.llm.text.tokens import Resumes, encode_titles
-from harness.plugins.llm.tuning.step import examples
+from harness.plugins.llm.text.tokens import Resumes
+from harness.plugins.llm.tuning.loss import examples
 from harness.records.store import Store
 from harness.registry import load_registry
 from harness.runs.execute import Workshop, execute
@@ -156,8 +157,7 @@ def test_a_single_record_is_read_in_training_and_scored_where_entries_are(
         covariates={},
     )
     train = panel.part("train")
-    events = encode_titles(plain.tokenizer, train.occupations)
-    of = examples(Resumes(train, plain.tokenizer, events, 1024), "titles")
+    of = examples(Resumes(train, PieceEncoder(plain.tokenizer), 1024), "titles")
     assert len(of) == 3
     start, stop = of.tokens.offsets[2:]
     assert plain.tokenizer.decode(of.tokens.ids[start:stop]) == "<s>2005: Unemployed\n"

@@ -16,11 +16,13 @@ from harness.panel.occupations import Occupations, Status
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.scoring import certified as pruning
 from harness.plugins.llm.scoring import choice_sets as choice
-from harness.plugins.llm.scoring.certified import Certified, certified
+from harness.plugins.llm.scoring.certified import certified
 from harness.plugins.llm.scoring.choice_sets import Limits, whole_rows
 from harness.plugins.llm.scoring.reader import Reader
+from harness.plugins.llm.scoring.search import CertifiedRows
 from harness.plugins.llm.scoring.trie import Chunks, Trie
-from harness.plugins.llm.text.tokens import Ragged, Resumes, encode_titles
+from harness.plugins.llm.text.pieces import PieceEncoder, Ragged
+from harness.plugins.llm.text.tokens import Resumes
 
 TITLES = (
     "Nurses",
@@ -74,7 +76,7 @@ def tokenizer(panel: Panel) -> Any:
 
 
 def resumes_of(panel: Panel, tokenizer: Any, context: int = 512) -> Resumes:
-    return Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), context)
+    return Resumes(panel, PieceEncoder(tokenizer), context)
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
@@ -101,7 +103,7 @@ def plain(model: Any, resumes: Resumes, targets: np.ndarray) -> np.ndarray:
 def test_whole_rows_are_those_of_one_plain_sequence_a_choice(panel: Panel, tokenizer: Any, model: Any) -> None:
     resumes = resumes_of(panel, tokenizer)
     targets = np.arange(panel.n_records)  # entries and a career of one record among them
-    rows = whole_rows(model, PAD, resumes, targets)
+    rows = whole_rows(Reader(model, PAD), resumes, targets)
     assert rows.dtype == np.float32
     np.testing.assert_allclose(rows, plain(model, resumes, targets), atol=1e-4)
     assert (np.exp(rows.astype(float)).sum(axis=1) <= 1 + 1e-6).all()
@@ -111,39 +113,41 @@ def test_whole_rows_are_those_of_one_plain_sequence_a_choice(panel: Panel, token
 def test_targets_may_repeat_and_come_in_any_order(panel: Panel, tokenizer: Any) -> None:
     model, resumes = tiny_llm("Llama", len(tokenizer)), resumes_of(panel, tokenizer)
     shuffled = np.array([9, 2, 11, 2, 0])
-    rows = whole_rows(model, PAD, resumes, np.arange(panel.n_records))
-    np.testing.assert_allclose(whole_rows(model, PAD, resumes, shuffled), rows[shuffled], atol=1e-5)
-    answer = certified((model, PAD), resumes, shuffled, panel.state[shuffled, None].astype(int), 0.1)
-    np.testing.assert_allclose(answer.log_prob[:, 0], rows[shuffled, panel.state[shuffled]], atol=1e-4)
+    rows = whole_rows(Reader(model, PAD), resumes, np.arange(panel.n_records))
+    np.testing.assert_allclose(whole_rows(Reader(model, PAD), resumes, shuffled), rows[shuffled], atol=1e-5)
+    asked = panel.state[shuffled, None].astype(int)
+    answer = certified(Reader(model, PAD), resumes, shuffled, asked, 0.1)
+    np.testing.assert_allclose(answer.log_prob(asked)[:, 0], rows[shuffled, panel.state[shuffled]], atol=1e-4)
 
 
 @pytest.mark.parametrize("limits", [Limits(1, 1, 1), Limits(3, 7, 2), Limits(500, 40, 5), Limits(store_bytes=1)])
 def test_sizes_of_chunks_and_batches_change_nothing(panel: Panel, tokenizer: Any, limits: Limits) -> None:
     model, resumes = tiny_llm("Llama", len(tokenizer)), resumes_of(panel, tokenizer)
     targets = np.array([0, 2, 3, 9, 11])
-    rows = whole_rows(model, PAD, resumes, targets)
-    np.testing.assert_allclose(whole_rows(model, PAD, resumes, targets, limits), rows, atol=1e-4)
-    brackets(certified((model, PAD), resumes, targets, targets[:, None] % len(TITLES), 1e-3, limits), rows, 1e-3)
+    rows = whole_rows(Reader(model, PAD), resumes, targets)
+    np.testing.assert_allclose(whole_rows(Reader(model, PAD), resumes, targets, limits), rows, atol=1e-4)
+    brackets(certified(Reader(model, PAD), resumes, targets, targets[:, None] % len(TITLES), 1e-3, limits), rows, 1e-3)
 
 
 def test_a_career_longer_than_the_context_keeps_its_newest_records(panel: Panel, tokenizer: Any) -> None:
     model, short = tiny_llm("GPT2", len(tokenizer)), resumes_of(panel, tokenizer, 60)
     assert short.records_dropped() > 0
     targets = np.arange(panel.n_records)
-    rows = whole_rows(model, PAD, short, targets)
+    rows = whole_rows(Reader(model, PAD), short, targets)
     np.testing.assert_allclose(rows, plain(model, short, targets), atol=1e-4)
-    assert np.abs(rows - whole_rows(model, PAD, resumes_of(panel, tokenizer), targets)).max() > 0.01
-    brackets(certified((model, PAD), short, targets, targets[:, None] % len(TITLES), 1e-3), rows, 1e-3)
+    assert np.abs(rows - whole_rows(Reader(model, PAD), resumes_of(panel, tokenizer), targets)).max() > 0.01
+    brackets(certified(Reader(model, PAD), short, targets, targets[:, None] % len(TITLES), 1e-3), rows, 1e-3)
 
 
 def test_no_targets(panel: Panel, tokenizer: Any) -> None:
     model, resumes = tiny_llm("Llama", len(tokenizer)), resumes_of(panel, tokenizer)
     none = np.zeros(0, dtype=np.int64)
-    assert whole_rows(model, PAD, resumes, none).shape == (0, len(TITLES))
-    assert certified((model, PAD), resumes, none, none.reshape(0, 2)).renormalised.shape == (0, 2)
+    asked = none.reshape(0, 2)
+    assert whole_rows(Reader(model, PAD), resumes, none).shape == (0, len(TITLES))
+    assert certified(Reader(model, PAD), resumes, none, asked).renormalised(asked).shape == (0, 2)
 
 
-def brackets(answer: Certified, exact: np.ndarray, tolerance: float) -> None:
+def brackets(answer: CertifiedRows, exact: np.ndarray, tolerance: float) -> None:
     """The bounds hold the exact normaliser, and are as close as was asked for; what was read is exact."""
     log_z = np.log(np.exp(exact.astype(float)).sum(axis=1))
     low, high = answer.log_mass
@@ -160,16 +164,16 @@ def brackets(answer: Certified, exact: np.ndarray, tolerance: float) -> None:
 
 def test_certified_bounds_hold_the_exact_normaliser(panel: Panel, tokenizer: Any, model: Any) -> None:
     resumes, targets = resumes_of(panel, tokenizer), np.arange(panel.n_records)
-    exact = whole_rows(model, PAD, resumes, targets)
+    exact = whole_rows(Reader(model, PAD), resumes, targets)
     asked = np.stack([panel.state.astype(int), (targets * 5) % len(TITLES)], axis=1)
     for tolerance in (0.1, 1e-4):
-        answer = certified((model, PAD), resumes, targets, asked, tolerance)
+        answer = certified(Reader(model, PAD), resumes, targets, asked, tolerance)
         brackets(answer, exact, tolerance)
         log_prob = np.take_along_axis(exact, asked, axis=1)
-        np.testing.assert_allclose(answer.log_prob, log_prob, atol=1e-4)
+        np.testing.assert_allclose(answer.log_prob(asked), log_prob, atol=1e-4)
         truth = log_prob - np.log(np.exp(exact.astype(float)).sum(axis=1))[:, None]
-        assert (answer.renormalised <= truth + 1e-4).all()
-        assert (answer.renormalised >= truth - tolerance - 1e-4).all()
+        assert (answer.renormalised(asked) <= truth + 1e-4).all()
+        assert (answer.renormalised(asked) >= truth - tolerance - 1e-4).all()
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -179,8 +183,8 @@ def test_certified_bounds_hold_for_any_model(
 ) -> None:
     model, resumes = tiny_llm("Llama", len(tokenizer), seed=seed, scale=scale), resumes_of(panel, tokenizer)
     targets = np.array([0, 3, 9, 11])
-    exact = whole_rows(model, PAD, resumes, targets)
-    brackets(certified((model, PAD), resumes, targets, np.zeros((4, 0), dtype=int), tolerance), exact, tolerance)
+    exact = whole_rows(Reader(model, PAD), resumes, targets)
+    brackets(certified(Reader(model, PAD), resumes, targets, np.zeros((4, 0), dtype=int), tolerance), exact, tolerance)
 
 
 def test_a_model_that_is_sure_is_read_at_few_nodes(panel: Panel, tokenizer: Any) -> None:
@@ -196,8 +200,8 @@ def test_a_model_that_is_sure_is_read_at_few_nodes(panel: Panel, tokenizer: Any)
         optimizer.step()
         optimizer.zero_grad()
     asked = np.full((len(targets), 1), 3)
-    answer = certified((model, PAD), resumes, targets, asked, 1e-4)
-    exact = whole_rows(model, PAD, resumes, targets)
+    answer = certified(Reader(model, PAD), resumes, targets, asked, 1e-4)
+    exact = whole_rows(Reader(model, PAD), resumes, targets)
     brackets(answer, exact, 1e-4)
     assert np.exp(exact[:, 3]).min() > 0.9
     inner = len(Trie.of(resumes.events).inner)
@@ -208,12 +212,12 @@ def test_a_model_that_is_sure_is_read_at_few_nodes(panel: Panel, tokenizer: Any)
 def test_only_what_is_asked_must_be_read(panel: Panel, tokenizer: Any) -> None:
     """Nothing is asked and much may be left: fewer nodes are read than for a state that is far from likely."""
     model, resumes, targets = tiny_llm("Llama", len(tokenizer)), resumes_of(panel, tokenizer), panel.transitions
-    exact = whole_rows(model, PAD, resumes, targets)
+    exact = whole_rows(Reader(model, PAD), resumes, targets)
     least = exact.argmin(axis=1)[:, None]
-    without = certified((model, PAD), resumes, targets, least[:, :0], 0.5)
-    asked = certified((model, PAD), resumes, targets, least, 0.5)
+    without = certified(Reader(model, PAD), resumes, targets, least[:, :0], 0.5)
+    asked = certified(Reader(model, PAD), resumes, targets, least, 0.5)
     assert not np.isfinite(np.take_along_axis(without.rows, least, axis=1)).all()
-    np.testing.assert_allclose(asked.log_prob, np.take_along_axis(exact, least, axis=1), atol=1e-4)
+    np.testing.assert_allclose(asked.log_prob(least), np.take_along_axis(exact, least, axis=1), atol=1e-4)
     assert without.read.sum() < asked.read.sum() < len(targets) * len(Trie.of(resumes.events).inner)
 
 
@@ -225,7 +229,7 @@ def test_the_career_is_read_once(panel: Panel, tokenizer: Any) -> None:
     trial, targets = sum(seen), panel.transitions
     seen.clear()
     limits = Limits(nodes=128)  # one chunk, which nothing has to fill up
-    whole_rows(model, PAD, resumes, targets, limits)
+    whole_rows(Reader(model, PAD), resumes, targets, limits)
     windows, trie = resumes.windows(targets), Trie.of(resumes.events)
     nodes = len(targets) * int((Chunks.of(trie, limits.nodes).nodes >= 0).sum())
     assert sum(seen) - trial <= windows.tokens.offsets[-1] + nodes
@@ -254,17 +258,18 @@ def test_a_model_that_follows_no_tree_is_asked_one_choice_at_a_time(panel: Panel
     model, resumes, targets = Recurrent(len(tokenizer)).eval(), resumes_of(panel, tokenizer), panel.transitions
     assert not choice.follows_tree(Reader(model, PAD))
     exact = plain(model, resumes, targets)
-    np.testing.assert_allclose(whole_rows(model, PAD, resumes, targets), exact, atol=1e-4)
-    answer = certified((model, PAD), resumes, targets, targets[:, None] % len(TITLES))
-    brackets(answer, exact, pruning.TOLERANCE)
-    np.testing.assert_allclose(answer.log_prob[:, 0], exact[np.arange(len(targets)), targets % len(TITLES)], atol=1e-4)
+    np.testing.assert_allclose(whole_rows(Reader(model, PAD), resumes, targets), exact, atol=1e-4)
+    asked = targets[:, None] % len(TITLES)
+    answer = certified(Reader(model, PAD), resumes, targets, asked)
+    brackets(answer, exact, pruning.CERTIFIED_TOLERANCE)
+    np.testing.assert_allclose(answer.log_prob(asked)[:, 0], exact[np.arange(len(targets)), asked[:, 0]], atol=1e-4)
 
 
 @pytest.mark.parametrize("tolerance", [0.0, -1.0, 0.6])
 def test_tolerances_that_mean_nothing_are_refused(panel: Panel, tokenizer: Any, tolerance: float) -> None:
     model, resumes = tiny_llm("Llama", len(tokenizer)), resumes_of(panel, tokenizer)
     with pytest.raises(ValueError, match=r"at most 0\.5 nats"):
-        certified((model, PAD), resumes, panel.transitions, panel.transitions[:, None] * 0, tolerance)
+        certified(Reader(model, PAD), resumes, panel.transitions, panel.transitions[:, None] * 0, tolerance)
 
 
 words = st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=7), min_size=1, max_size=40)

@@ -1,23 +1,20 @@
-"""``harness llm``: the installed command that pre-trains the base, and shows what is read of a career."""
+"""``harness llm``: the command that pre-trains the base, and shows what is read of a career."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from helpers.commands import typed
 
 SMALL = ["base_layers=1", "base_width=16", "base_heads=1", "base_tokens=5000", "base_vocabulary=300", "pool=market"]
 TINY = [*SMALL, "epochs=1", "rank=2", "batch_tokens=512"]
 
 
 def harness(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from harness.cli import main; main()", *arguments]
-    env = os.environ | {"HARNESS_CACHE": str(cache), "COLUMNS": "120"}
-    return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    return typed(cache, *arguments, HARNESS_CACHE=str(cache), COLUMNS="120")
 
 
 @pytest.fixture(scope="module")

@@ -12,22 +12,34 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.steps import one_step
 from helpers.tiny_llm import tiny_llm
 
 from harness.model.contract import Context
 from harness.panel.careers import Panel
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.scoring.head import reading
-from harness.plugins.llm.text.tokens import Resumes, encode_titles
+from harness.plugins.llm.text.pieces import PieceEncoder
+from harness.plugins.llm.text.tokens import Resumes
 from harness.plugins.llm.tuning.dropout import draws_from_torch, dropout_by
-from harness.plugins.llm.tuning.schedule import Schedule
-from harness.plugins.llm.tuning.step import Step, examples
-from harness.plugins.llm.tuning.tune import Adapters, Fit, add_adapters, tune
-from harness.training.dropout import Draws
+from harness.plugins.llm.tuning.loss import Examples, TokenLoss, examples
+from harness.plugins.llm.tuning.tune import Adapters, TuningOptions, add_adapters, tune
+from harness.training.dropout import SeededDropout
+from harness.training.loop import TrainingResult
+from harness.training.schedule import Schedule, StableThenDecay
 from harness.training.step import adamw
 from harness.training.workers import workers
 
-SCHEDULE = Schedule(2, 0.0, 1, 0.4, 1e-2, 1.0, 0.5, 0.0, 512, "titles")
+OPTIONS = TuningOptions(
+    schedule=Schedule(
+        pace=StableThenDecay(epochs=2, min_gain=0.0, patience=1, decay=0.4),
+        learning_rate=1e-2,
+        batch_tokens=512,
+        weight_decay=0.0,
+        average=0.5,
+        checkpoint_seconds=60.0,
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,28 +64,31 @@ class Backwards(Executor):
         return iter([fn(*given) for given in reversed(list(zip(*iterables, strict=True)))][::-1])
 
 
-def gradients(model: Any, resumes: Resumes, pool: Executor, draws: Draws, keys: Sequence[tuple[int, ...]]) -> list[Any]:
+def gradients(
+    model: Any, resumes: Resumes, pool: Executor, draws: SeededDropout, keys: Sequence[tuple[int, ...]]
+) -> list[Any]:
     """Of every step, for every trained parameter, without a change of any."""
     of = examples(resumes, "titles")
+    of = Examples(of.tokens.gather(np.arange(8)), of.counts[: of.tokens.offsets[8]])
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = adamw(trained, 0.0)
     found: list[Any] = []
     optimizer.register_step_pre_hook(lambda *_: found.append(torch.cat([p.grad.flatten() for p in trained])))
-    step = Step(model.train(), optimizer, 0, pool, 2, reading(model), 1e9, draws)
+    loss = TokenLoss(model=model.train(), pad=0, read=reading(model))
     for key in keys:
-        step(of, np.arange(8), 0.0, key)
+        one_step(loss, optimizer, of, pool, 2, key=key, dropout=draws)
     return found
 
 
 def resumes_of(panel: Panel, tokenizer: Any) -> Resumes:
-    return Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 256)
+    return Resumes(panel, PieceEncoder(tokenizer), 256)
 
 
 @pytest.mark.parametrize(("dropout", "hidden"), [(0.3, 0.0), (0.0, 0.3)])
 def test_a_step_draws_what_its_key_says_whatever_the_threads_do(
     dropout: float, hidden: float, market_30: Panel, tokenizer: Any
 ) -> None:
-    model, resumes, draws = llama(len(tokenizer), dropout), resumes_of(market_30, tokenizer), Draws()
+    model, resumes, draws = llama(len(tokenizer), dropout), resumes_of(market_30, tokenizer), SeededDropout()
     keys = [(0, 1, 2), (0, 1, 3), (0, 1, 2)]
     with dropout_by(draws, model, hidden):
         assert not draws_from_torch(model, draws)
@@ -88,7 +103,7 @@ def test_a_step_draws_what_its_key_says_whatever_the_threads_do(
 
 
 def test_the_share_is_dropped_and_the_rest_scaled() -> None:
-    draws = Draws()
+    draws = SeededDropout()
     with draws.seeded((1, 2), torch.device("cpu")):
         found = draws.drop(torch.full((100_000,), 3.0), 0.25)
     assert found.unique().tolist() == [0.0, 4.0]
@@ -96,11 +111,12 @@ def test_the_share_is_dropped_and_the_rest_scaled() -> None:
     assert draws.generator is None
 
 
-def tuned(model: Any, four_persons: Panel, tokenizer: Any, folder: Path, hidden: float = 0.0) -> Fit:
-    data = [resumes_of(four_persons.part("train"), tokenizer)], resumes_of(four_persons.part("valid"), tokenizer)
-    schedule = replace(SCHEDULE, hidden_dropout=hidden)
+def tuned(model: Any, four_persons: Panel, tokenizer: Any, folder: Path, hidden: float = 0.0) -> TrainingResult:
+    learned, valid = (resumes_of(four_persons.part(split), tokenizer) for split in ("train", "valid"))
+    options = replace(OPTIONS, hidden_dropout=hidden)
     scratch = Path(tempfile.mkdtemp(dir=folder))  # each its own: none goes on from another's checkpoint
-    return tune(model, data, 0, schedule, Context(seed=3, scratch=scratch, cache=folder))
+    context = Context(seed=3, scratch=scratch, cache=folder)
+    return tune(model, [learned], valid, pad=0, options=options, context=context)
 
 
 @pytest.mark.parametrize("attention", [0.0, 0.2])
@@ -135,7 +151,8 @@ def test_how_a_step_is_computed_changes_no_result(
         model.get_base_model().model.layers[1].self_attn.o_proj.register_forward_hook(
             lambda module, _, out, passes=passes: passes.append((len(out), out.dtype)) if module.training else None
         )
-        fits.append(tune(model, ([resumes], resumes), 0, replace(SCHEDULE, **given), context))
+        options = replace(OPTIONS, **given)
+        fits.append(tune(model, [resumes], resumes, pad=0, options=options, context=context))
         seen.append(passes)
     np.testing.assert_allclose(fits[1].validation, fits[0].validation, rtol=0.03 if "precision" in how else 1e-4)
     steps = [passes[-1] for passes in seen]
@@ -147,7 +164,7 @@ def test_how_a_step_is_computed_changes_no_result(
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_only_what_draws_from_torch_keeps_tuning_to_one_worker(dropout: float, tokenizer: Any) -> None:
     model = llama(len(tokenizer), 0.2, attention_dropout=dropout).train()
-    draws = Draws()
+    draws = SeededDropout()
     assert draws_from_torch(model, draws)  # peft's own dropout layers
     state = torch.get_rng_state()
     with dropout_by(draws, model):

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.panels import open_once
 from helpers.toys import SMALLEST
 from pydantic import ValidationError
 
-from harness import open_panel
 from harness.model.contract import Context
 from harness.panel.careers import Panel
 from harness.plugins.llm import build
@@ -26,7 +26,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
         seed=3,
         scratch=tmp_path_factory.mktemp("scratch"),
         cache=tmp_path_factory.mktemp("cache"),
-        open_panel=open_panel,
+        open_panel=open_once,
     )
 
 
@@ -69,7 +69,7 @@ def test_its_mass_is_the_mean_of_theirs(ensemble: Any, market_30: Panel, renorma
     ensemble.save(tmp_path)
     model: Any = build(LlmParams(**TINY | {"members": 2, "renormalise": renormalise}))
     model.load(tmp_path)
-    said = model.within(*asked(market_30))
+    said = model.bounded_log_prob(*asked(market_30))
     rows = np.exp(ensemble.log_prob(*asked(market_30)).astype(np.float64))
     np.testing.assert_allclose(np.exp(said.log_prob), rows, rtol=1e-4)
     assert (said.log_mass_low <= np.log(rows.sum(axis=1)) + 1e-5).all()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.panels import open_once
 from helpers.toys import SMALLEST
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,10 +21,11 @@ from harness.panel.occupations import Occupations, Status
 from harness.plugins.llm import build
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.params import LlmParams, exchange_of
-from harness.plugins.llm.text.tokens import Resumes, encode_titles
-from harness.plugins.llm.tuning.exchange import Careers
-from harness.plugins.llm.tuning.step import Examples, examples
-from harness.training.exchange import exchanged
+from harness.plugins.llm.text.pieces import PieceEncoder
+from harness.plugins.llm.text.tokens import Resumes
+from harness.plugins.llm.tuning.exchanged import ExchangedResumes
+from harness.plugins.llm.tuning.loss import Examples, examples
+from harness.training.exchange import Exchange, exchanged
 
 CODES = ("cook", "waiter", "baker", "nurse", "doctor", "dean", "school", "none")
 GROUPS = ("35", "35", "35", "29", "29", "dean", "school", "none")
@@ -87,11 +89,11 @@ def test_a_group_of_one_is_left_alone() -> None:
 def resumes() -> Resumes:
     panel = open_panel("market", {"persons": "40"})
     tokenizer = train_tokenizer(panel, vocabulary=400, context=1024)
-    return Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), context=1024)
+    return Resumes(panel, PieceEncoder(tokenizer), context=1024)
 
 
 def test_each_epoch_reads_other_careers_and_the_same_when_asked_again(resumes: Resumes) -> None:
-    careers = Careers([resumes], "titles", seed=4, within=0.5, across=0.2)
+    careers = ExchangedResumes([resumes], "titles", Exchange(within=0.5, across=0.2, seed=4))
     first, second = careers.epoch(0, 1.0), careers.epoch(1, 1.0)
     assert (careers.epoch(0, 1.0).tokens.ids == first.tokens.ids).all()
     assert not np.array_equal(second.tokens.ids, first.tokens.ids)
@@ -106,11 +108,11 @@ def test_an_exchanged_career_is_what_a_panel_of_it_would_be() -> None:
     """Titles of several tokens move everything behind them."""
     panel = open_panel("market", {"persons": "40"})
     tokenizer = train_tokenizer(panel, vocabulary=400, context=1024)
-    events = encode_titles(tokenizer, panel.occupations)
-    resumes = Resumes(panel, tokenizer, events, context=1024)
+    resumes = Resumes(panel, PieceEncoder(tokenizer), context=1024)
     state = exchanged(panel, 1.0, 0.0, np.random.default_rng((4, 0)))
-    other = Resumes(replace(panel, state=state), tokenizer, events, context=1024)
-    found, expected = Careers([resumes], "titles", 4, 1.0, 0.0).epoch(0, 1.0), examples(other, "titles")
+    other = Resumes(replace(panel, state=state), PieceEncoder(tokenizer), context=1024)
+    exchange = Exchange(within=1.0, across=0.0, seed=4)
+    found, expected = ExchangedResumes([resumes], "titles", exchange).epoch(0, 1.0), examples(other, "titles")
     assert len(found.tokens.ids) != len(examples(resumes, "titles").tokens.ids)
     assert (found.tokens.ids == expected.tokens.ids).all()
     assert (found.counts == expected.counts).all()
@@ -118,21 +120,21 @@ def test_an_exchanged_career_is_what_a_panel_of_it_would_be() -> None:
 
 def test_exchanges_fall_with_the_learning_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[float] = []
-    plain = Careers.epoch
+    plain = ExchangedResumes.epoch
 
-    def epoch(self: Careers, number: int, strength: float) -> Examples:
+    def epoch(self: ExchangedResumes, number: int, strength: float) -> Examples:
         told.append(strength)
         found = plain(self, number, strength)
         assert np.array_equal(found.tokens.ids, self.plain.tokens.ids) == (strength == 0.0)
         return found
 
-    monkeypatch.setattr(Careers, "epoch", epoch)
+    monkeypatch.setattr(ExchangedResumes, "epoch", epoch)
     market = open_panel("market", {"persons": "30"})
     model = build(LlmParams(**SMALLEST | {"epochs": 5, "min_gain": 0.0, "patience": 5, "decay": 4.0}))
     model.fit(
         market.part("train"),
         market.part("valid"),
-        Context(seed=3, scratch=tmp_path, cache=tmp_path, open_panel=open_panel),
+        Context(seed=3, scratch=tmp_path, cache=tmp_path, open_panel=open_once),
     )
     assert told == pytest.approx([1.0, 1.0, 0.75, 0.5, 0.25])  # one epoch, then the four of the decay
 

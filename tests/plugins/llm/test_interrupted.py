@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.panels import open_once
 from helpers.progress import Told
 from helpers.toys import SMALLEST
 
-from harness import open_panel
 from harness.model.contract import Context
 from harness.panel.careers import Panel
 from harness.plugins.llm import build
 from harness.plugins.llm.base import pretrain as base_module
 from harness.plugins.llm.params import LlmParams
-from harness.plugins.llm.tuning.step import Step
+from harness.training import loop, step
 
 TINY: dict[str, Any] = SMALLEST | {"epochs": 4, "min_gain": 0.0}
 Steps = Callable[[int | None], list[int]]
@@ -37,18 +37,18 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     """Counts the optimiser steps from now on, and interrupts the one after ``limit``."""
-    plain = Step.__call__
+    plain = step.take_step
 
     def count(limit: int | None) -> list[int]:
         done = [0]
 
-        def counted(self: Step, *given: Any, **named: Any) -> float:
+        def counted(*given: Any, **named: Any) -> float:
             if done[0] == limit:
                 raise KeyboardInterrupt
             done[0] += 1
-            return plain(self, *given, **named)
+            return plain(*given, **named)
 
-        monkeypatch.setattr(Step, "__call__", counted)
+        monkeypatch.setattr(loop, "take_step", counted)
         return done
 
     return count
@@ -59,7 +59,7 @@ def fit(market: Panel, cache: Path, scratch: Path, **changes: Any) -> tuple[dict
     scratch.mkdir(exist_ok=True)
     model: Any = build(LlmParams(**(TINY | changes)))
     told = Told()
-    context = Context(seed=3, scratch=scratch, cache=cache, progress=told, open_panel=open_panel)
+    context = Context(seed=3, scratch=scratch, cache=cache, progress=told, open_panel=open_once)
     model.fit(market.part("train"), market.part("valid"), context)
     weights = {
         f"{i} {name}": p.detach().clone()

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.panels import open_once
 from helpers.progress import Told
 from helpers.tiny_llm import saved_llm
 
-from harness import open_panel
 from harness.errors import RequestError
 from harness.model.contract import Context
 from harness.panel.careers import Panel
@@ -58,7 +58,7 @@ def told() -> Told:
 
 @pytest.fixture
 def context(cache: Path, tmp_path: Path, told: Told) -> Context:
-    return Context(seed=3, scratch=tmp_path, cache=cache, progress=told, open_panel=open_panel)
+    return Context(seed=3, scratch=tmp_path, cache=cache, progress=told, open_panel=open_once)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def fitted(market_60: Panel, cache: Path, tmp_path_factory: pytest.TempPathFacto
     model.fit(
         market_60.part("train"),
         market_60.part("valid"),
-        Context(seed=3, scratch=tmp_path_factory.mktemp("s"), cache=cache, open_panel=open_panel),
+        Context(seed=3, scratch=tmp_path_factory.mktemp("s"), cache=cache, open_panel=open_once),
     )
     return model
 
@@ -134,10 +134,10 @@ def test_what_is_saved_opens_with_peft_and_transformers_alone(fitted: Any, marke
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from harness.training.libraries import quiet
+    from harness.training.libraries import silence_libraries
 
     fitted.save(tmp_path)
-    with quiet():
+    with silence_libraries():
         base = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
         model = PeftModel.from_pretrained(base, str(tmp_path / "adapter")).eval()
         tokenizer = AutoTokenizer.from_pretrained(tmp_path / "base")

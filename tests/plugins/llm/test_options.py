@@ -7,21 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.panels import open_once
 from helpers.tiny_llm import fast_tokenizer, saved_llm
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM
 
-from harness import open_panel
 from harness.errors import RequestError
 from harness.model.contract import Context
 from harness.panel.careers import Panel
 from harness.plugins.llm import build
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.params import LlmParams
+from harness.plugins.llm.text.pieces import PieceEncoder, encode, encode_titles
 from harness.plugins.llm.text.resume import TextOptions, resume_text
 from harness.plugins.llm.text.tokenizer_audit import audit
-from harness.plugins.llm.text.tokens import Resumes, encode, encode_titles
-from harness.plugins.llm.tuning.step import examples
+from harness.plugins.llm.text.tokens import Resumes
+from harness.plugins.llm.tuning.loss import examples
 
 TINY: dict[str, Any] = {
     "pool": "market",
@@ -45,7 +46,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def context(cache: Path, tmp_path: Path) -> Context:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    return Context(seed=3, scratch=scratch, cache=cache, open_panel=open_panel)
+    return Context(seed=3, scratch=scratch, cache=cache, open_panel=open_once)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def tokenizer(market_40: Panel) -> Any:
 
 
 def resumes(panel: Panel, tokenizer: Any, options: TextOptions, context: int = 512) -> Resumes:
-    return Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations, options), context, options)
+    return Resumes(panel, PieceEncoder(tokenizer), context, options)
 
 
 def ask(model: Any, panel: Panel) -> Any:

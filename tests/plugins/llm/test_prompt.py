@@ -110,7 +110,7 @@ def test_renormalised_rows_see_the_examples_too(toy_llama: Path, market_40: Pane
     model, test = fitted(toy_llama, market_40, tmp_path, shots=1, renormalise="exact"), market_40.part("test")
     some = test.transitions[:3]
     states = np.broadcast_to(np.arange(test.n_states), (3, test.n_states))
-    within = model.within(test, some, states)
+    within = model.bounded_log_prob(test, some, states)
     np.testing.assert_allclose(within.rows, model.log_prob(test, some, states), atol=1e-3)
 
 

@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from helpers.steps import one_step
 from helpers.tiny_llm import tiny_llm
 
 from harness.panel.careers import Panel
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.scoring.head import reading
-from harness.plugins.llm.text.tokens import Resumes, encode_titles
+from harness.plugins.llm.text.pieces import PieceEncoder
+from harness.plugins.llm.text.tokens import Resumes
 from harness.plugins.llm.tuning.dropout import dropout_by
+from harness.plugins.llm.tuning.loss import Examples, TokenLoss, examples
 from harness.plugins.llm.tuning.packing import packed_attention, packs
 from harness.plugins.llm.tuning.precision import checkpointing, product_type
-from harness.plugins.llm.tuning.step import Examples, Step, examples
 from harness.plugins.llm.tuning.tune import Adapters, add_adapters
-from harness.training.dropout import Draws
-from harness.training.order import batches
+from harness.training.batch_order import batches
+from harness.training.dropout import SeededDropout
 from harness.training.step import adamw
 from harness.training.workers import workers
 
@@ -46,7 +49,7 @@ def test_gradients_are_those_of_the_plain_loss(
 ) -> None:
     model = (adapted_llm(kind, tokenizer) if adapted else tiny_llm(kind, len(tokenizer), scale=0.2)).train()
     of = examples(
-        Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), loss
+        Resumes(four_persons, PieceEncoder(tokenizer), 256), loss
     )  # fmt: skip
     with workers("cpu") as (pool, count):
         check(model, of, pool=pool, workers=count)
@@ -60,7 +63,7 @@ def test_packed_gradients_are_those_of_the_plain_loss(
     """Each career sees itself alone, at positions of its own, and none has the next one's first token for a target."""
     model = adapted_llm(kind, tokenizer).train()
     of = examples(
-        Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), loss
+        Resumes(four_persons, PieceEncoder(tokenizer), 256), loss
     )  # fmt: skip
     assert packs(model, reading(model))
     own = model.config._attn_implementation
@@ -77,16 +80,16 @@ def test_activations_made_again_give_the_same_gradients_and_are_not_kept(
 ) -> None:
     """With dropout as well: what is made again drops the same."""
     model = adapted_llm(kind, tokenizer, dropout=0.3).train()
-    of = examples(Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), "titles")
+    of = examples(Resumes(four_persons, PieceEncoder(tokenizer), 256), "titles")
     trained = [p for p in model.parameters() if p.requires_grad]
     for parameter in trained:  # adapters that start at zero would hide what is dropped before them
         parameter.data.add_(0.05)
-    draws = Draws()
+    draws = SeededDropout()
     found: list[list[torch.Tensor]] = []
     kept: list[int] = []
     optimizer = adamw(trained, 0.0)
     optimizer.register_step_pre_hook(lambda *_: found.append([p.grad.clone() for p in trained]))
-    read = reading(model)
+    loss = TokenLoss(model=model, pad=0, read=reading(model), packed=packed)
 
     def keep(values: torch.Tensor) -> torch.Tensor:
         if values.dtype.is_floating_point and not isinstance(values, torch.nn.Parameter):
@@ -96,14 +99,14 @@ def test_activations_made_again_give_the_same_gradients_and_are_not_kept(
     with dropout_by(draws, model, 0.2), packed_attention(model) if packed else nullcontext():
         for again in (False, True):
             with checkpointing(model, draws) if again else nullcontext(), workers("cpu", 2) as (pool, _):
-                Step(model, optimizer, 0, pool, 2, read, 1e9, draws, packed)(of, np.arange(len(of)), 0.0, (0, 1, 2))
+                one_step(loss, optimizer, of, pool, 2, key=(0, 1, 2), dropout=draws)
             kept.append(0)
             with (
                 checkpointing(model, draws) if again else nullcontext(),
                 torch.autograd.graph.saved_tensors_hooks(keep, lambda values: values),
                 Here() as pool,
             ):
-                Step(model, optimizer, 0, pool, 1, read, 1e9, draws, packed)(of, np.arange(len(of)), 0.0, (0, 1, 2))
+                one_step(loss, optimizer, of, pool, 1, key=(0, 1, 2), dropout=draws)
     for one, other in zip(found[2], found[0], strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
     for one, other in zip(found[3], found[1], strict=True):
@@ -124,20 +127,18 @@ def test_bfloat16_is_near_float32_and_leaves_the_weights_as_they_are(
     packed: bool, four_persons: Panel, tokenizer: Any
 ) -> None:
     model = adapted_llm("Llama", tokenizer).train()
-    of = examples(Resumes(four_persons, tokenizer, encode_titles(tokenizer, four_persons.occupations), 256), "titles")
+    of = examples(Resumes(four_persons, PieceEncoder(tokenizer), 256), "titles")
     trained = [p for p in model.parameters() if p.requires_grad]
     found: list[torch.Tensor] = []
     kinds: list[torch.dtype] = []
     optimizer = adamw(trained, 0.0)
     optimizer.register_step_pre_hook(lambda *_: found.append(torch.cat([p.grad.flatten() for p in trained])))
     model.get_output_embeddings().register_forward_hook(lambda *given: kinds.append(given[2].dtype))
-    read = reading(model)
+    loss = TokenLoss(model=model, pad=0, read=reading(model), packed=packed)
     kinds.clear()
     with packed_attention(model) if packed else nullcontext(), workers("cpu", 2) as (pool, _):
         wide, narrow = (
-            Step(model, optimizer, 0, pool, 2, read, 1e9, packed=packed, products=product_type(kind, "cpu"))(
-                of, np.arange(len(of)), 0.0
-            )
+            one_step(replace(loss, products=product_type(kind, "cpu")), optimizer, of, pool, 2)
             for kind in ("auto", "bfloat16")
         )
     assert kinds == [torch.float32] * 2 + [torch.bfloat16] * 2
@@ -148,16 +149,16 @@ def test_bfloat16_is_near_float32_and_leaves_the_weights_as_they_are(
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
-def check(model: Any, of: Examples, **how: Any) -> None:
+def check(model: Any, of: Examples, pool: Executor, workers: int, packed: bool = False) -> None:
     """A step's loss and gradients against those of every career read alone, everywhere, one after another."""
     trained = [p for p in model.parameters() if p.requires_grad]
     wanted, loss = plain_gradients(model, of, trained)
     found: list[Any] = []
     optimizer = adamw(trained, 0.0)
     optimizer.register_step_pre_hook(lambda *_: found.extend(p.grad.clone() for p in trained))
-    step = Step(model, optimizer, 0, read=reading(model), clip=1e9, **how)
-    with packed_attention(model) if how.get("packed") else nullcontext():
-        told = step(of, np.arange(len(of)), 0.0)
+    token_loss = TokenLoss(model=model, pad=0, read=reading(model), packed=packed)
+    with packed_attention(model) if packed else nullcontext():
+        told = one_step(token_loss, optimizer, of, pool, workers)
     assert told == pytest.approx(loss, abs=1e-5)
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)

@@ -15,8 +15,9 @@ from harness.errors import RequestError
 from harness.panel.careers import Covariate, Panel
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.base.symbols import disguised
+from harness.plugins.llm.text.pieces import PieceEncoder, encode_titles
 from harness.plugins.llm.text.resume import resume_text
-from harness.plugins.llm.text.tokens import Resumes, encode_titles, new_tokens
+from harness.plugins.llm.text.tokens import Resumes, new_tokens
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_education_that_never_changes_stands_in_the_header(four_persons: Panel) 
 
 def test_windows_hold_the_resume_and_point_at_the_line_heads(four_persons: Panel, tokenizer: Any) -> None:
     panel = with_education(four_persons)
-    resumes = Resumes(panel, tokenizer, encode_titles(tokenizer, panel.occupations), 1024)
+    resumes = Resumes(panel, PieceEncoder(tokenizer), 1024)
     windows = resumes.windows(np.arange(panel.n_records), end=True)
     assert len(windows.tokens) == panel.n_persons
     for person in range(panel.n_persons):
@@ -96,13 +97,13 @@ def test_the_oldest_records_go_first_and_no_more_than_must(
 ) -> None:
     panel = one_long_career(changes)
     events = encode_titles(tokenizer, panel.occupations)
-    resumes = Resumes(panel, tokenizer, events, context)
+    resumes = Resumes(panel, PieceEncoder(tokenizer), context)
     targets = np.array(sorted(data.draw(st.sets(st.integers(0, 12), min_size=1))))
     longest = max(len(events[k]) for k in range(panel.n_states))
 
     def needed(first: int, target: int) -> int:
         """Tokens up to the target's line head in a window that begins at ``first``, and room for the longest title."""
-        whole = Resumes(panel.select(np.array([0])), tokenizer, events, 10**6)
+        whole = Resumes(panel.select(np.array([0])), PieceEncoder(tokenizer), 10**6)
         part = whole._lay_out(  # the layout itself is checked above
             np.array([target]), np.array([0]), (np.array([first]), np.array([target])), np.array([False])
         )
@@ -142,9 +143,8 @@ def one_long_career(education: list[int]) -> Panel:
 
 def test_dropped_records_are_counted(tokenizer: Any) -> None:
     panel = one_long_career([0] * 13)
-    events = encode_titles(tokenizer, panel.occupations)
-    assert Resumes(panel, tokenizer, events, 1024).records_dropped() == 0
-    short = Resumes(panel, tokenizer, events, 60)
+    assert Resumes(panel, PieceEncoder(tokenizer), 1024).records_dropped() == 0
+    short = Resumes(panel, PieceEncoder(tokenizer), 60)
     assert short.records_dropped() == short.first_records(np.array([12]))[0] > 0
 
 
