@@ -1,4 +1,4 @@
-"""The installed command, in a subprocess, as a user types it."""
+"""The command as a user types it: the first job and its start-up as installed, what follows in this process."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from helpers.commands import HARNESS, installed, typed
 
-HARNESS = str(Path(sys.executable).parent / "harness")
 SMALL = ["--set", "data.persons=200"]
 
 
@@ -23,14 +22,7 @@ class Command:
         self.folder = folder
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [HARNESS, *arguments],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        return typed(self.folder, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +34,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Command:
 def ran(harness: Command) -> subprocess.CompletedProcess[str]:
     """The job that most of the tests below look at: four models on every task."""
     models = [word for name in ("uniform", "marginal", "markov", "oracle") for word in ("--model", name)]
-    done = harness("run", "--task", "all", *models, *SMALL)
+    done = installed(harness.folder, "run", "--task", "all", *models, *SMALL)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -80,19 +72,10 @@ def test_a_second_run_is_read_from_the_records(harness: Command, ran: object) ->
 
 def test_a_record_made_elsewhere_is_run_again(harness: Command, tmp_path: Path) -> None:
     line = ["run", "--task", "next_occ", "--model", "marginal", *SMALL]
-    before = {**os.environ}
     assert "read from the record" not in harness(*line, "--force").stderr
     assert "read from the record" in harness(*line).stderr
-    command = [HARNESS, *line]
     for expected in (False, True):  # another machine: its cache is empty at first
-        done = subprocess.run(
-            command,
-            cwd=harness.folder,
-            env=before | {"HARNESS_CACHE": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = typed(harness.folder, *line, HARNESS_CACHE=str(tmp_path))
         assert ("read from the record" in done.stderr) is expected
 
 
@@ -169,7 +152,7 @@ def test_wrong_requests_end_with_status_2_and_say_what_is_right(line: str, messa
 
 
 def test_debug_shows_the_traceback(harness: Command) -> None:
-    done = harness("run", "--task", "next_ocu", "--model", "markov", "--debug")
+    done = installed(harness.folder, "run", "--task", "next_ocu", "--model", "markov", "--debug")
     assert "Traceback" in done.stderr
     assert "RequestError" in done.stderr
 

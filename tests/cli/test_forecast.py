@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.commands import installed, typed
 from helpers.toys import InProcess
 from pyarrow import parquet
 
@@ -25,7 +24,6 @@ from harness.panel.careers import Panel
 from harness.runs.execute import Workshop, fitted
 from harness.runs.run import Run
 
-HARNESS = str(Path(sys.executable).parent / "harness")
 SMALL = ["--data", "market", "--set", "data.persons=200", "--from", "2018"]
 
 
@@ -36,10 +34,7 @@ def harness(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 def test_the_installed_command_prints_tables_and_writes_careers(tmp_path: Path) -> None:
     line = ["forecast", "--model", "markov", "--model", "marginal", *SMALL, "--horizon", "3", "--samples", "4"]
-    made = [
-        subprocess.run([HARNESS, *line, *more], cwd=tmp_path, capture_output=True, text=True, check=False)
-        for more in (["--out", "careers.parquet"], ["--seed", "0"])
-    ]
+    made = [installed(tmp_path, *line, "--out", "careers.parquet"), typed(tmp_path, *line, "--seed", "0")]
     assert [done.returncode for done in made] == [0, 0], made[0].stderr
     assert made[0].stdout == made[1].stdout
     assert "\x1b" not in made[0].stdout + made[0].stderr

@@ -1,15 +1,14 @@
-"""``harness mix``: the installed command, the record it leaves, and what a board says of it."""
+"""``harness mix``: the record it leaves, and what a board says of it."""
 
 from __future__ import annotations
 
 import json
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.commands import typed
 from helpers.toys import InProcess
 
 from harness.boards.board import boards
@@ -19,12 +18,7 @@ from harness.records.store import Store
 from harness.system.machine import cache_folder
 from harness.types import FloatArray
 
-HARNESS = str(Path(sys.executable).parent / "harness")
 SMALL = ["--data", "market", "--set", "data.persons=200"]
-
-
-def typed(folder: Path, *line: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([HARNESS, *line], cwd=folder, capture_output=True, text=True, check=False)
 
 
 def mean_log_prob(parts: list[FloatArray], weights: list[float]) -> FloatArray:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from helpers.commands import typed
 from helpers.submissions import CODES, Rows, long_file, long_rows
 from helpers.toys import InProcess
 
@@ -21,12 +20,6 @@ from harness.records.store import Store
 from harness.registry import Registry
 from harness.runs.execute import Workshop, execute
 from harness.runs.run import Run
-
-HARNESS = str(Path(sys.executable).parent / "harness")
-
-
-def typed(folder: Path, *line: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([HARNESS, *line], cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.commands import typed
 from helpers.toys import InProcess
 
 from harness import open_panel
@@ -29,8 +28,6 @@ from harness.runs.run import Run
 from harness.stats.inference import Estimate
 from harness.system.progress import Silent
 
-HARNESS = str(Path(sys.executable).parent / "harness")
-
 
 @pytest.fixture(scope="module")
 def panel() -> Panel:
@@ -49,14 +46,10 @@ def folder(panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
-def run(folder: Path, *line: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([HARNESS, *line], cwd=folder, capture_output=True, text=True, check=False)
-
-
 def test_a_weighted_run_has_a_board_of_its_own(folder: Path) -> None:
     models = ["--model", "marginal", "--model", "markov"]
-    plain = run(folder, "run", "--task", "all", *models, "--data", "survey", "--json")
-    told = run(folder, "run", "--task", "all", *models, "--data", "survey", "--weights", "pweight")
+    plain = typed(folder, "run", "--task", "all", *models, "--data", "survey", "--json")
+    told = typed(folder, "run", "--task", "all", *models, "--data", "survey", "--weights", "pweight")
     assert (plain.returncode, told.returncode) == (0, 0), told.stderr
     assert "# survey weighted by pweight: switch" in told.stdout
     assert "- Weighted by `pweight`, divided by its mean over all records of the panel" in told.stdout
@@ -68,26 +61,26 @@ def test_a_weighted_run_has_a_board_of_its_own(folder: Path) -> None:
         figures = {(r.configuration.model, r.configuration.task, r.evidence.weight is None): r.figures for r in records}
         key = (record.configuration.model, record.configuration.task)
         assert figures[*key, True]["perplexity"] != figures[*key, False]["perplexity"]
-    checked = run(folder, "leaderboard")
+    checked = typed(folder, "leaderboard")
     assert checked.returncode == 0, checked.stderr
-    again = run(folder, "leaderboard", "--check")
+    again = typed(folder, "leaderboard", "--check")
     assert again.returncode == 0, again.stderr
     of_switch = [r for r in records if r.evidence.weight and r.configuration.task == "switch"]
     pair = [r.id for r in of_switch]
-    compared = run(folder, "compare", *pair)
+    compared = typed(folder, "compare", *pair)
     assert "log-likelihood per transition weighted by pweight" in compared.stdout
-    told_json = json.loads(run(folder, "compare", *pair, "--json").stdout)["runs"][1]["difference"]
+    told_json = json.loads(typed(folder, "compare", *pair, "--json").stdout)["runs"][1]["difference"]
     first, second = (np.array(r.evidence.log_likelihood) for r in of_switch)
     assert told_json["value"] == pytest.approx((second - first).sum() / sum(of_switch[0].evidence.weight or []))
     mixed = next(r.id for r in records if not r.evidence.weight and r.configuration.task == "switch")
-    assert run(folder, "compare", pair[0], mixed).returncode == 2
+    assert typed(folder, "compare", pair[0], mixed).returncode == 2
 
 
 def test_a_constant_column_gives_the_figures_of_none(folder: Path) -> None:
     line = ["run", "--task", "switch", "--task", "next_occ", "--model", "markov", "--data", "survey", "--json"]
-    ones = json.loads(run(folder, *line, "--weights", "one").stdout)
+    ones = json.loads(typed(folder, *line, "--weights", "one").stdout)
     assert [record["configuration"]["panel"]["source"]["weights"] for record in ones] == ["one", "one"]
-    plain = json.loads(run(folder, *line).stdout)
+    plain = json.loads(typed(folder, *line).stdout)
     assert [record["figures"] for record in ones] == [record["figures"] for record in plain]
 
 
@@ -112,7 +105,7 @@ def test_a_constant_column_gives_the_figures_of_none(folder: Path) -> None:
 def test_what_cannot_be_a_weight_is_refused(
     folder: Path, command: str, line: list[str], column: str, said: str
 ) -> None:
-    done = run(folder, command, *line, "--weights", column)
+    done = typed(folder, command, *line, "--weights", column)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -121,7 +114,7 @@ def test_what_cannot_be_a_weight_is_refused(
 def test_ablations_are_weighted(folder: Path) -> None:
     quick = {"epochs": 1, "fewest_steps": 2, "width": 8, "inner": 16, "layers": 1}
     line = [word for name, value in quick.items() for word in ("--set", f"{name}={value}")]
-    done = run(
+    done = typed(
         folder, "ablate", "career", "--arm", "one-softmax", *line, "--data", "survey", "--weights", "pweight", "--json"
     )
     assert done.returncode == 0, done.stderr
@@ -159,15 +152,15 @@ def test_show_says_who_uses_weights(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 def test_a_forecast_says_how_it_is_weighted(folder: Path) -> None:
     line = ["forecast", "--model", "marginal", "--data", "survey", "--from", "2018", "--horizon", "2", "--samples", "2"]
-    done = run(folder, *line, "--weights", "pweight")
+    done = typed(folder, *line, "--weights", "pweight")
     assert done.returncode == 0, done.stderr
     assert "Weighted by pweight: in shares, likelihoods and distances a person counts" in done.stdout
     assert "test persons whose last record up to 2018 has weight zero." in done.stdout
-    made = json.loads(run(folder, *line, "--weights", "pweight", "--json").stdout)
+    made = json.loads(typed(folder, *line, "--weights", "pweight", "--json").stdout)
     assert made["weights"] == "pweight"
-    plain = json.loads(run(folder, *line, "--json").stdout)
+    plain = json.loads(typed(folder, *line, "--json").stdout)
     assert "weights" not in plain
-    ones = json.loads(run(folder, *line, "--weights", "one", "--json").stdout)
+    ones = json.loads(typed(folder, *line, "--weights", "one", "--json").stdout)
     assert ones["periods"] == plain["periods"]
     assert made["periods"] != plain["periods"]
 

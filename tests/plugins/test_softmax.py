@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from harness import open_panel
 from harness.features.catalogue import build
-from harness.features.contexts import Contexts
+from harness.features.discrete import Discretizer
 from harness.features.pairs import Inputs
 from harness.model.contract import Context
 from harness.panel.careers import Panel
-from harness.plugins.softmax.design import Block, Layout
+from harness.plugins.softmax.design import DesignBlock, DesignLayout
 from harness.plugins.softmax.model import Softmax
 from harness.plugins.softmax.params import SoftmaxParams
 from harness.plugins.softmax.recall import NAMES, pair_terms
@@ -56,7 +56,7 @@ def test_scikit_learn_agrees_on_real_careers_at_the_same_penalty(wages: Panel, t
     train, test = wages.part("train"), wages.part("test")
 
     def design(panel: Panel) -> FloatArray:
-        inputs = Inputs.of(panel, panel.transitions, model.contexts)
+        inputs = Inputs.of(panel, panel.transitions, model.discretizer)
         return model.layout.matrix(inputs).toarray()[:, 1:]  # type: ignore[no-any-return]
 
     theirs = linear_model.LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=5000)
@@ -73,8 +73,8 @@ def test_staying_with_coefficients_of_its_own_fits_better(wages: Panel, tmp_path
 
 def test_pair_terms_by_hand(four_persons: Panel) -> None:
     person = four_persons.part("test")  # nurse 2000, nurse 2001, out 2002, out 2004, clerk 2005
-    contexts = Contexts.fit(build(person, person.transitions), person.n_states)
-    inputs = Inputs.of(person, person.transitions, contexts)
+    discretizer = Discretizer.fit(build(person, person.transitions), person.n_states)
+    inputs = Inputs.of(person, person.transitions, discretizer)
     row, state, Z = pair_terms(inputs, person.occupations.minor_index())
     # Before 2001 and 2002 only the origin, nurse, was held; before 2004 and 2005 the origin is out, nurse was held.
     assert list(zip(row, state, strict=True)) == [(2, 0), (3, 0)]
@@ -93,7 +93,7 @@ def test_pair_terms_by_hand(four_persons: Panel) -> None:
 def test_pieces_reproduce_a_number_within_its_knots(values: list[float]) -> None:
     knots = (0.0, 1.0, 4.0, 10.0)
     inputs = Inputs({"origin": np.zeros(len(values), dtype=np.int64)}, np.array(values)[:, None], None)  # type: ignore[arg-type]
-    block = Block("x", "number", "x", ("0", "1", "4", "10", "missing"), knots=knots)
+    block = DesignBlock("x", "number", "x", ("0", "1", "4", "10", "missing"), knots=knots)
     made = block.columns(inputs, ("x",)).toarray()
     np.testing.assert_allclose(made.sum(axis=1), 1.0)
     missing = np.isnan(values)
@@ -145,10 +145,10 @@ def test_what_was_estimated_can_be_read(wages: Panel, tmp_path: Path) -> None:
 
 def test_layouts_survive_json(market: Panel) -> None:
     few = market.select(np.arange(50))
-    contexts = Contexts.fit(build(few, few.transitions), few.n_states)
-    inputs = Inputs.of(few, few.transitions, contexts)
-    layout = Layout.fit(inputs, contexts, few.occupations, 6, groups=True)
-    again = Layout.from_json(layout.to_json())
+    discretizer = Discretizer.fit(build(few, few.transitions), few.n_states)
+    inputs = Inputs.of(few, few.transitions, discretizer)
+    layout = DesignLayout.fit(inputs, discretizer, few.occupations, 6, groups=True)
+    again = DesignLayout.from_json(layout.to_json())
     assert again == layout
     assert layout.matrix(inputs).shape[1] == len(layout.names())
     assert layout.staying_matrix(inputs).shape[1] == len(layout.names(staying=True))

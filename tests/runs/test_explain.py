@@ -1,18 +1,16 @@
-"""harness explain: the installed command on a finished run, what it refuses, and LaTeX of whatever text."""
+"""harness explain: the command on a finished run, what it refuses, and LaTeX of whatever text."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.commands import typed
 from helpers.toys import InProcess
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +23,6 @@ from harness.render.estimates import cell
 from harness.render.latex import escaped, render
 from harness.runs.explain import brief, select, stages
 
-HARNESS = Path(sys.executable).parent / "harness"
 Said = tuple[int, str, str]
 
 
@@ -50,10 +47,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(folder: Path, *arguments: str) -> Said:
-    """Exit status, stdout and stderr of the installed command, with records and cache in a folder."""
-    line = [str(HARNESS), *arguments, "--records", str(folder / "records")]
-    environment = {**os.environ, "HARNESS_CACHE": str(folder / "cache")}
-    done = subprocess.run(line, capture_output=True, text=True, env=environment, check=False)
+    """Exit status, stdout and stderr, with records and cache in a folder."""
+    done = typed(folder, *arguments, "--records", str(folder / "records"), HARNESS_CACHE=str(folder / "cache"))
     return done.returncode, done.stdout, done.stderr
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.features.catalogue import Feature, FeatureTable
 from harness.panel.careers import Panel
-from harness.plugins.career.encoding import Column, Encoding
+from harness.plugins.career.encoding import EncodedColumn, Encoding
 from harness.plugins.career.features import names_of
 from harness.plugins.career.head import HeadShape, Start
 from harness.plugins.career.layers import Reader, Shape
@@ -166,7 +166,7 @@ def design(values: np.ndarray, levels: tuple[str, ...] = ()) -> FeatureTable:
     st.lists(st.floats(-2e6, 2e6, width=32), min_size=1, max_size=20),
 )
 def test_numbers_are_told_apart_in_order_and_clipped(knots: list[float], values: list[float]) -> None:
-    column = Column("x", (), tuple(sorted(knots)))
+    column = EncodedColumn("x", (), tuple(sorted(knots)))
     order = np.sort(np.array([*values, np.nan]))
     found = column.encode(design(order))
     assert found[-1].tolist() == [1.0] + [0.0] * (len(knots) - 1)  # missing, and nothing else
@@ -180,9 +180,9 @@ def test_numbers_are_told_apart_in_order_and_clipped(knots: list[float], values:
 
 
 def test_levels_are_known_by_name_and_missing_is_one_of_them() -> None:
-    column = Column("x", ("low", "high"))
+    column = EncodedColumn("x", ("low", "high"))
     found = column.encode(design(np.array([0, 1, 2, -1]), ("high", "other", "low")))
     assert found.tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0], [1, 0, 0]]
-    ordered = Column("x", ("low", "mid", "high"), (0.0, 1.0, 2.0))
+    ordered = EncodedColumn("x", ("low", "mid", "high"), (0.0, 1.0, 2.0))
     found = ordered.encode(design(np.array([2, 1, 0, -1]), ("high", "mid", "low")))
     assert found.tolist() == [[0, 0, 0], [0, 1, 0], [0, 1, 1], [1, 0, 0]]

@@ -76,7 +76,7 @@ def held_and_free(tmp_path_factory: pytest.TempPathFactory) -> tuple[Panel, Gbm,
 def with_more(inputs: Inputs, model: Gbm, more: np.ndarray) -> Inputs:
     """The same transitions after longer spells."""
     numbers = inputs.numbers.copy()
-    numbers[:, model.contexts.numbers.index("tenure")] += more
+    numbers[:, model.discretizer.numbers.index("tenure")] += more
     return replace(inputs, numbers=numbers)
 
 
@@ -85,7 +85,7 @@ def with_more(inputs: Inputs, model: Gbm, more: np.ndarray) -> Inputs:
 def test_longer_tenure_never_lowers_p_stay(seed: int, held_and_free: tuple[Panel, Gbm, Gbm]) -> None:
     panel, model, _ = held_and_free
     test, draw = panel.part("test"), np.random.default_rng(seed)
-    inputs = Inputs.of(test, test.transitions, model.contexts)
+    inputs = Inputs.of(test, test.transitions, model.discretizer)
     longer = with_more(inputs, model, draw.integers(0, 15, len(inputs)))
     assert (model.stay_log_odds(longer) >= model.stay_log_odds(inputs) - 1e-9).all()
 
@@ -93,7 +93,7 @@ def test_longer_tenure_never_lowers_p_stay(seed: int, held_and_free: tuple[Panel
 def test_without_the_constraint_these_careers_say_the_opposite(held_and_free: tuple[Panel, Gbm, Gbm]) -> None:
     panel, held, free = held_and_free
     test = panel.part("test")
-    inputs = Inputs.of(test, test.transitions, free.contexts)
+    inputs = Inputs.of(test, test.transitions, free.discretizer)
     longer = with_more(inputs, free, np.full(len(inputs), 5.0))
     assert (free.stay_log_odds(longer) - free.stay_log_odds(inputs)).mean() < -0.5
     assert held.explain()[0].notes[-1] == "The score is held to rise with tenure."

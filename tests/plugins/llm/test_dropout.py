@@ -106,7 +106,7 @@ def test_the_share_is_dropped_and_the_rest_scaled() -> None:
     draws = SeededDropout()
     with draws.seeded((1, 2), torch.device("cpu")):
         found = draws.drop(torch.full((100_000,), 3.0), 0.25)
-    assert found.unique().tolist() == [0.0, 4.0]
+    assert set(found.tolist()) == {0.0, 4.0}
     assert float((found == 0).float().mean()) == pytest.approx(0.25, abs=0.01)
     assert draws.generator is None
 

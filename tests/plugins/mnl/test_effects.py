@@ -10,7 +10,7 @@ import pytest
 
 from harness import open_panel
 from harness.features.catalogue import build
-from harness.features.contexts import Contexts
+from harness.features.discrete import Discretizer
 from harness.model.contract import Context, Table
 from harness.plugins.mnl import MnlParams, harness_models
 
@@ -22,7 +22,7 @@ from harness.estimation.samples import Sample, StayFeatures
 from harness.plugins.mnl.effects import Bands, marginal_effects
 from harness.plugins.mnl.linear import Linear, varying
 from harness.plugins.mnl.stay import bands_of
-from harness.plugins.mnl.terms import Factor, Known, Term
+from harness.plugins.mnl.terms import Factor, Known, StateClasses, Term
 
 
 def column(table: Table, heading: str) -> dict[str, Any]:
@@ -45,8 +45,7 @@ def test_marginal_effects_of_terms_that_stand_alone_are_statsmodels_own() -> Non
         Term("level = 1", (Factor("level", "level", 1),)),
         Term("level = 2", (Factor("level", "level", 2),)),
     )
-    nothing = np.zeros(0, dtype=np.int64)
-    known = Known({"number": number, "dummy": dummy.astype(float)}, {"level": level}, nothing, nothing, {})
+    known = Known({"number": number, "dummy": dummy.astype(float)}, {"level": level}, StateClasses.empty(), {})
     raw = Scaling(np.arange(4), np.zeros(4), np.ones(4), np.full(4, -8.0), np.full(4, 8.0))
     linear = Linear(terms, raw, own.params[:, None])
     [table] = marginal_effects(linear, X, np.ones(n), known, own.cov_params()).tables()
@@ -63,8 +62,7 @@ def test_a_marginal_effect_moves_every_term_of_a_feature() -> None:
     n = 400
     age = np.random.default_rng(1).integers(20, 60, size=n).astype(float)
     terms = (Term("age", (Factor("number", "age"),)), Term("age squared", (Factor("square", "age"),)))
-    nothing = np.zeros(0, dtype=np.int64)
-    known = Known({"age": age}, {}, nothing, nothing, {})
+    known = Known({"age": age}, {}, StateClasses.empty(), {})
     kept, X, scaling = varying(terms, known, np.ones(n))
     beta = np.array([0.3, 1.2, -0.9])
     linear = Linear(kept, scaling, beta[:, None])
@@ -83,8 +81,7 @@ def test_the_share_of_stayers_in_a_band_moves_with_a_whole_number() -> None:
         "stayers among age": np.array([-0.2, -0.1, -0.15, 0.3, 0.35, 0.0]),
         "stayers among income": np.linspace(-1, 1, n),
     }
-    nothing = np.zeros(0, dtype=np.int64)
-    known = Known({"age": age, "income": income}, {}, nothing, nothing, given)
+    known = Known({"age": age, "income": income}, {}, StateClasses.empty(), given)
     terms = (
         Term("age", (Factor("number", "age"),)),
         Term("age band", (Factor("given", "stayers among age"),)),
@@ -115,14 +112,14 @@ def test_the_share_of_stayers_in_a_band_moves_with_a_whole_number() -> None:
 
 def test_a_number_is_in_the_band_that_its_share_was_counted_in() -> None:
     panel = open_panel("market", {"persons": 100}).part("train")
-    contexts = Contexts.fit(build(panel, panel.transitions), panel.n_states)
-    sample = Sample.of(panel, contexts)
-    features = StayFeatures.count(sample, contexts, panel.occupations.group_index()[0], (16.0, 50.0))
+    discretizer = Discretizer.fit(build(panel, panel.transitions), panel.n_states)
+    sample = Sample.of(panel, discretizer)
+    features = StayFeatures.count(sample, discretizer, panel.occupations.group_index()[0], (16.0, 50.0))
     columns = features.matrix(sample.inputs)
-    bands = bands_of(contexts, features)
+    bands = bands_of(discretizer, features)
     assert {"age", "year"} <= set(bands)
     for name, own in bands.items():
-        values = sample.inputs.numbers[:, contexts.numbers.index(name)]
+        values = sample.inputs.numbers[:, discretizer.numbers.index(name)]
         assert len(np.unique(own.of(values))) > 1
         np.testing.assert_array_equal(own.of(values), columns[:, list(features.affinities.tables).index(name)])
 

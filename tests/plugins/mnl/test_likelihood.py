@@ -19,9 +19,9 @@ pytest.importorskip("statsmodels")
 from statsmodels.discrete.conditional_models import ConditionalLogit
 from statsmodels.discrete.discrete_model import Logit, MNLogit
 
+from harness.plugins.mnl.explained import About, explained
 from harness.plugins.mnl.likelihood import RidgeLogit, RidgeMNLogit, fitted_results
 from harness.plugins.mnl.linear import Linear
-from harness.plugins.mnl.multinomial import About, explained
 from harness.plugins.mnl.solve import Labelled, fit_path, fit_ridge
 
 TRUTH = np.array([[0.3, -0.5], [1.0, 0.2], [-0.7, 0.9]])  # [constant and two columns, two equations]

@@ -24,7 +24,7 @@ from statsmodels.discrete.discrete_model import MNLogit
 
 from harness.plugins.mnl.attributes import Attributes, title_likeness
 from harness.plugins.mnl.linear import varying
-from harness.plugins.mnl.terms import Factor, Known, Term
+from harness.plugins.mnl.terms import Factor, Known, StateClasses, Term
 
 CHOSEN = ("age", "tenure", "years_of_schooling", "ethnicity", "married")
 
@@ -259,8 +259,7 @@ def test_no_terms_repeat_another_on_another_scale() -> None:
     known = Known(
         {"age": age, "months": 12 * age + 5, "younger": -age, "one": np.ones(n)},
         {},
-        np.zeros(0, int),
-        np.zeros(0, int),
+        StateClasses.empty(),
         {},
     )
     terms = [Term(name, (Factor("number", name),)) for name in ("age", "months", "younger", "one")]
