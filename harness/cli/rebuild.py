@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -42,10 +41,17 @@ def boards_and_tables(records: Folder, folder: Path, registry: Registry) -> tupl
 def _by_processes(
     processes: int, panels: list[list[PlannedBoard]], folder: Path, paged: bool
 ) -> list[tuple[list[Board], Tables]]:
-    """Ctrl-C ends the further processes without a word; this one tells the user."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, signal.signal, (signal.SIGINT, signal.SIG_DFL)) as pool:
-        return list(pool.map(partial(_of_panel, folder=folder, paged=paged), panels))
+    """The boards and tables of each panel. An error, as Ctrl-C, ends the further processes at once."""
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is this process's alone to answer
+        made = [pool.submit(_of_panel, panel, folder, paged) for panel in panels]  # the first starts them all
+        signal.signal(signal.SIGINT, before)
+        try:
+            return [panel.result() for panel in made]
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
 
 
 def _of_panel(
