@@ -62,3 +62,15 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     if near:
         return f"did you mean '{near[0]}'?"
     return f"known: {', '.join(known)}" if known else "there are none"
+
+
+def install_line(missing: Sequence[str], install: str = "") -> str:
+    """The command that brings modules that are not installed; install: as the plugin says it, '' where it does not."""
+    return install or f"pip install {' '.join(missing)}"
+
+
+def require_installed(what: str, missing: Sequence[str], install: str = "") -> None:
+    """RequestError, with the command that brings them, where modules are missing. what: what needs them."""
+    if missing:
+        line = install_line(missing, install)
+        raise RequestError(f"{what} needs {', '.join(missing)}, which is not installed: {line}")

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from harness import hookspecs
-from harness.errors import HarnessError, RequestError, did_you_mean
+from harness.errors import HarnessError, RequestError, did_you_mean, require_installed
 from harness.model.contract import ModelSpec
 from harness.model.dataset import DatasetSpec
 from harness.model.paper import Paper
@@ -42,9 +42,7 @@ class Registry:
         if name == "mix" and name not in self.models:
             raise RequestError(NO_MODEL)
         entry = _get(self.models, name, "model")
-        if missing := entry.item.missing():
-            line = entry.item.install or f"pip install {' '.join(missing)}"
-            raise RequestError(f"model '{name}' needs {', '.join(missing)}, which is not installed: {line}")
+        require_installed(f"model '{name}'", entry.item.missing(), entry.item.install)
         return entry
 
     @property

@@ -10,7 +10,7 @@ import typer
 
 from harness.cli import console
 from harness.cli.options import JsonOption
-from harness.errors import RequestError, did_you_mean
+from harness.errors import RequestError, did_you_mean, install_line
 from harness.features.catalogue import known
 from harness.model.contract import ModelSpec, Params
 from harness.model.dataset import DatasetSpec
@@ -73,7 +73,7 @@ def _entry(entry: Entry[Any]) -> dict[str, str]:
     """available: empty, or what to type to make it so."""
     item = entry.item
     missing = item.missing() if isinstance(item, (ModelSpec, DatasetSpec)) else ()
-    line = f"no: {item.install or 'pip install ' + ' '.join(missing)}" if missing else ""
+    line = f"no: {install_line(missing, item.install)}" if missing else ""
     return {"name": item.name, "summary": item.summary, "owner": entry.owner, "available": line}
 
 

@@ -13,7 +13,7 @@ from harness.data.formats.career_files import is_career_folder, read_career
 from harness.data.formats.folder import is_panel_folder, read_folder
 from harness.data.formats.single_file import read_single_file
 from harness.data.tables.mapping import check_parts, parse_mapping
-from harness.errors import Fault, RequestError, did_you_mean
+from harness.errors import Fault, RequestError, did_you_mean, require_installed
 from harness.model.params import validate
 from harness.panel.careers import Panel
 
@@ -115,9 +115,7 @@ def _read(
 
 
 def _load(spec: DatasetSpec, settings: Mapping[str, Any]) -> Panel:
-    if missing := spec.missing():
-        line = spec.install or f"pip install {' '.join(missing)}"
-        raise RequestError(f"data set '{spec.name}' needs {', '.join(missing)}, which is not installed: {line}")
+    require_installed(f"data set '{spec.name}'", spec.missing(), spec.install)
     params = validate(spec.params, {name: str(value) for name, value in settings.items()}, spec.name)
     return spec.load(params)
 

@@ -52,9 +52,6 @@ class Explainer:
         if asked.model not in self.registry.models:
             raise RequestError(f"{record.id} is of '{asked.model}', no model that is installed; {self._able()}")
         entry = self.registry.model(asked.model)
-        if missing := entry.item.missing():
-            needs = f"model '{asked.model}' needs {', '.join(missing)}, which is not installed"
-            raise RequestError(f"{needs}: {entry.item.install}")
         if not _explains(entry.item.build(entry.item.params())):
             raise RequestError(f"model '{asked.model}' does not say what it estimated; {self._able()}")
         here = code_version(entry)

@@ -1,4 +1,4 @@
-"""From what a model said of each transition to the figures on a board.
+"""From a model's probability of each transition to the figures on a board.
 
 Every figure here is a function of ``Evidence``: sums by person, and for binary tasks a table of counts by probability.
 That is what a record file keeps, so every figure can be recomputed from the file alone.
@@ -23,14 +23,14 @@ DECIMALS = 6  # that record files keep
 
 @dataclass(frozen=True)
 class Scores:
-    """What one model said on one task, a transition at a time; n transitions of P persons.
+    """The probabilities of one model on one task, a transition at a time; n transitions of P persons.
 
     log_prob: float64 [n], ln P(observed outcome). person: int64 [n], position among the panel's persons.
     log_event, happened: float64 and bool [n], binary tasks only. rank: int64 [n], place of the observed outcome, 1 the
     likeliest; log_likeliest: float64 [n], ln P of that one; only where whole rows were asked for.
-    log_prob_unnormalized: float64 [n], ``log_prob`` before rows were renormalised; mass_low, mass_high: float64 [n], bounds on the sum of each
-    row; only where they were. weight: float64 [n], what each transition counts for; one where None. No other column is
-    multiplied by it.
+    log_prob_unnormalized: float64 [n], ``log_prob`` before rows were renormalised; mass_low, mass_high: float64 [n],
+    bounds on the sum of each row; only where they were. weight: float64 [n], the weight that each transition counts
+    with; one where None. No other column is multiplied by it.
     """
 
     persons: int
@@ -66,7 +66,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the figures are computed from; all arrays have length P, persons without a transition at risk left out.
+    """Sums that the figures are computed from; all arrays have length P, persons without a transition at risk left out.
 
     ids: the persons. transitions: int64, how many at risk. log_likelihood: float64, in nats. top_1, top_5: int64 hits.
     brier: float64, sums of squared errors. cells, event_counts, other_counts: int64 [c], the table of probabilities of
