@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 from helpers.imports import Graph, Import

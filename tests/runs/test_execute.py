@@ -56,7 +56,7 @@ def test_an_identical_run_is_reused(registry: Registry, workshop: Workshop, four
     [again] = run_all(run_on(registry, four_persons), workshop)
     assert Frequencies.fits == before
     assert again == first
-    [forced] = run_all(run_on(registry, four_persons), replace(workshop, force=True))
+    [forced] = run_all(run_on(registry, four_persons), replace(workshop, reuse="never"))
     assert Frequencies.fits == before + 1
     assert (forced.id, forced.figures) == (first.id, first.figures)
 
@@ -120,7 +120,7 @@ def test_a_stopped_fit_finds_its_scratch_again_unless_forced(
         with pytest.raises(KeyboardInterrupt):
             run_all(run, workshop)
     with pytest.raises(KeyboardInterrupt):
-        run_all(run, replace(workshop, force=True))
+        run_all(run, replace(workshop, reuse="never"))
     run_all(run, workshop)
     assert found == [[], ["half"], [], ["half"]]
     assert not list((workshop.cache / "unfinished").iterdir())
