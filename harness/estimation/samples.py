@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from harness.features.catalogue import FeatureTable
-from harness.features.contexts import Contexts
+from harness.features.discrete import Discretizer
 from harness.features.frequencies import Destinations, Rates, Stays, Strengths
 from harness.features.pairs import (
     Affinities,
@@ -46,7 +46,7 @@ class Sample:
     weight: FloatArray
 
     @classmethod
-    def of(cls, panel: Panel, contexts: Contexts, table: FeatureTable | None = None) -> Sample:
+    def of(cls, panel: Panel, discretizer: Discretizer, table: FeatureTable | None = None) -> Sample:
         """A panel's transitions; those of weight zero are as if they were not there.
 
         table: the features of all the panel's transitions, where these are there already.
@@ -54,7 +54,7 @@ class Sample:
         records = counting(panel, panel.transitions)
         if table is not None and len(records) < len(panel.transitions):
             table = table.take(np.isin(panel.transitions, records))
-        inputs, target = Inputs.of(panel, records, contexts, table), panel.state[records].astype(np.int64)
+        inputs, target = Inputs.of(panel, records, discretizer, table), panel.state[records].astype(np.int64)
         return cls(panel, inputs, target, panel.person[records], panel.weights(records))
 
     def __len__(self) -> int:
@@ -146,18 +146,20 @@ class StayFeatures:
         return cls(Affinities({}, np.zeros(0)), np.zeros(0), np.zeros(0))
 
     @classmethod
-    def count(cls, sample: Sample, contexts: Contexts, group: IntArray, strengths: tuple[float, float]) -> StayFeatures:
+    def count(
+        cls, sample: Sample, discretizer: Discretizer, group: IntArray, strengths: tuple[float, float]
+    ) -> StayFeatures:
         """Of staying. strengths: as in ``count_outcomes``."""
-        return cls.count_outcomes(sample.stays(), contexts, group, strengths)
+        return cls.count_outcomes(sample.stays(), discretizer, group, strengths)
 
     @classmethod
     def count_outcomes(
-        cls, outcomes: Outcomes, contexts: Contexts, group: IntArray, strengths: tuple[float, float]
+        cls, outcomes: Outcomes, discretizer: Discretizer, group: IntArray, strengths: tuple[float, float]
     ) -> StayFeatures:
         """strengths: transitions that the overall rate is worth against a state's own, and against a context's."""
         scheme = Scheme(2, group, group, strengths[1], ())
         happened = outcomes.happened.astype(np.int64)
-        affinities = Affinities.count(contexts, outcomes.inputs.codes, happened, scheme, outcomes.weight)
+        affinities = Affinities.count(discretizer, outcomes.inputs.codes, happened, scheme, outcomes.weight)
         counted = Rates(outcomes.inputs.origin, outcomes.happened, outcomes.weight, len(group))
         rates = counted.rates(strengths[0])
         return cls(affinities, np.log(rates) - np.log1p(-rates), np.log1p(counted.seen))
@@ -209,7 +211,7 @@ class PairCounts:
     """
 
     step: Step
-    contexts: Contexts
+    discretizer: Discretizer
     group: IntArray
     strengths: Strengths
     strength: float
@@ -217,7 +219,7 @@ class PairCounts:
 
     def count(self, switchers: Sample) -> PairFeatures:
         of_state = self.group if self.step == "group" else np.arange(len(self.group))
-        positions = tuple(i for i, name in enumerate(self.contexts.numbers) if name in self.numbers)
+        positions = tuple(i for i, name in enumerate(self.discretizer.numbers) if name in self.numbers)
         scheme = Scheme(int(of_state.max()) + 1, of_state, self.group, self.strength, positions)
         destinations = Destinations(switchers.panel, self.group)
         if self.step == "group":
@@ -227,7 +229,7 @@ class PairCounts:
         chosen = of_state[switchers.target]
         return PairFeatures(
             scheme,
-            Affinities.count(self.contexts, switchers.inputs.codes, chosen, scheme, switchers.weight),
+            Affinities.count(self.discretizer, switchers.inputs.codes, chosen, scheme, switchers.weight),
             np.log(np.maximum(base, SMALLEST)).astype(np.float32),
             Stays(switchers.panel).rates(self.strength, of_state),
         )

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.estimation.samples import Sample, coarse_groups
 from harness.estimation.transition_model import FromOrigin
-from harness.features.contexts import Contexts
+from harness.features.discrete import Discretizer
 from harness.features.pairs import Inputs, Pairs, group_pairs, open_groups, state_pairs
 from harness.model.contract import Context
 from harness.panel.careers import Panel
@@ -51,7 +51,7 @@ class Staged(FromOrigin):
         table = self.begin(train)
         self.group = coarse_groups(train)
         if train.n_states > 1:
-            self.estimate(Sample.of(train, self.contexts, table), Sample.of(valid, self.contexts), context)
+            self.estimate(Sample.of(train, self.discretizer, table), Sample.of(valid, self.discretizer), context)
 
     def log_prob_from(self, inputs: Inputs, states: IntArray) -> FloatArray:
         out = np.empty(states.shape, dtype=np.float32)
@@ -98,11 +98,11 @@ class Staged(FromOrigin):
 
     def save(self, folder: Path) -> None:
         np.savez(folder / "staged.npz", group=self.group, entry_log=self.entry_log)
-        stored = {"codes": list(self.codes), "contexts": self.contexts.to_json()}
+        stored = {"codes": list(self.codes), "contexts": self.discretizer.to_json()}
         (folder / "staged.json").write_text(json.dumps(stored), encoding="utf-8")
 
     def load(self, folder: Path) -> None:
         with np.load(folder / "staged.npz", allow_pickle=False) as arrays:
             self.group, self.entry_log = arrays["group"], arrays["entry_log"]
         stored = json.loads((folder / "staged.json").read_text(encoding="utf-8"))
-        self.codes, self.contexts = tuple(stored["codes"]), Contexts.from_json(stored["contexts"])
+        self.codes, self.discretizer = tuple(stored["codes"]), Discretizer.from_json(stored["contexts"])

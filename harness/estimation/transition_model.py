@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.errors import RequestError
 from harness.features.catalogue import FeatureTable, build
-from harness.features.contexts import Contexts
+from harness.features.discrete import Discretizer
 from harness.features.frequencies import entry_shares
 from harness.features.pairs import Inputs
 from harness.model.contract import Model
@@ -26,13 +26,13 @@ class FromOrigin(Model):
     """Base of models that price a transition from what is known at its origin.
 
     A career's first record has no origin: the state that it is in is as likely as it is frequent among first records.
-    codes: the states. contexts: as fitted on training transitions. entry_log: float64 [K], ln P(state of a first
+    codes: the states. discretizer: as fitted on training transitions. entry_log: float64 [K], ln P(state of a first
     record). Subclasses keep all three.
     """
 
     def __init__(self) -> None:
         self.codes: tuple[str, ...] = ()
-        self.contexts = Contexts((), ())
+        self.discretizer = Discretizer((), ())
         self.entry_log: FloatArray = np.zeros(0)
 
     def begin(self, train: Panel) -> FeatureTable:
@@ -42,7 +42,7 @@ class FromOrigin(Model):
         """
         table = build(train, train.transitions)
         self.codes, self.entry_log = train.occupations.codes, np.log(entry_shares(train))
-        self.contexts = Contexts.fit(table, train.n_states)
+        self.discretizer = Discretizer.fit(table, train.n_states)
         return table
 
     @abstractmethod
@@ -58,5 +58,5 @@ class FromOrigin(Model):
         out[is_entry] = self.entry_log[states[is_entry]]
         later = np.flatnonzero(~is_entry)
         if len(later):
-            out[later] = self.log_prob_from(Inputs.of(panel, transitions[later], self.contexts), states[later])
+            out[later] = self.log_prob_from(Inputs.of(panel, transitions[later], self.discretizer), states[later])
         return np.minimum(out, 0.0)

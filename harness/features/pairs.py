@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness.features.catalogue import FeatureTable, Held, build, states_held
-from harness.features.contexts import Contexts
+from harness.features.discrete import Discretizer
 from harness.features.frequencies import posterior_mean, shares
 from harness.panel.careers import Panel
 from harness.types import BoolArray, FloatArray, IntArray
@@ -92,11 +92,13 @@ class Inputs:
     held: Held
 
     @classmethod
-    def of(cls, panel: Panel, transitions: IntArray, contexts: Contexts, table: FeatureTable | None = None) -> Inputs:
+    def of(
+        cls, panel: Panel, transitions: IntArray, discretizer: Discretizer, table: FeatureTable | None = None
+    ) -> Inputs:
         """The inputs on target records, int64 [n]. table: their features, where these are there already."""
         table = table or build(panel, transitions)
         held = states_held(panel, transitions, table.history)
-        return cls(contexts.encode(table), contexts.number_matrix(table), held)
+        return cls(discretizer.encode(table), discretizer.number_matrix(table), held)
 
     @property
     def origin(self) -> IntArray:
@@ -140,7 +142,7 @@ class Affinities:
     @classmethod
     def count(
         cls,
-        contexts: Contexts,
+        discretizer: Discretizer,
         codes: Mapping[str, IntArray],
         chosen: IntArray,
         scheme: Scheme,
@@ -154,18 +156,18 @@ class Affinities:
         n = scheme.n_alternatives
         margin = shares(np.bincount(chosen, weights=weight, minlength=n))
         tables = {}
-        for context in contexts.contexts:
-            code = codes[context.name]
+        for feature in discretizer.features:
+            code = codes[feature.name]
             known = code >= 0
-            flat = np.bincount(code[known] * n + chosen[known], weights=weight[known], minlength=context.size * n)
-            counts = flat.reshape(context.size, n)
+            flat = np.bincount(code[known] * n + chosen[known], weights=weight[known], minlength=feature.size * n)
+            counts = flat.reshape(feature.size, n)
             prior = margin
-            if context.kind == "state":
+            if feature.kind == "state":
                 by_group = np.zeros((int(scheme.group.max()) + 1, n))
                 np.add.at(by_group, scheme.group, counts)
                 prior = posterior_mean(by_group, margin, scheme.strength)[scheme.group]
             ratio = np.log(posterior_mean(counts, prior, scheme.strength) / margin)
-            tables[context.name] = np.vstack([ratio, np.zeros(n)]).astype(np.float32)
+            tables[feature.name] = np.vstack([ratio, np.zeros(n)]).astype(np.float32)
         return cls(tables, np.log(margin))
 
     def arrays(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ KNOTS = 9  # at most, of a numeric column: the eighths of its values in training
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class EncodedColumn:
     """How one feature is written. levels: of a covariate that has some, in order. knots: rising, of a number.
 
     One with levels and knots has levels that stand in order: its numbers are their positions.
@@ -63,7 +63,7 @@ class Column:
             out[:, 1:] = np.where(missing[:, None], 0.0, share)
         return out
 
-    def fitting(self, design: FeatureTable) -> Column | None:
+    def fitting(self, design: FeatureTable) -> EncodedColumn | None:
         """This column, stretched to tell a panel's values apart; None where the panel has something else by its name.
 
         What lies beyond its ends is new, and everything between them means what it meant.
@@ -87,7 +87,7 @@ class Column:
 class Encoding:
     """Which features a model is given, and how each is written."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[EncodedColumn]) -> None:
         self.columns = tuple(columns)
         self.labels = [label for column in self.columns for label in column.labels]
 
@@ -125,7 +125,7 @@ class Encoding:
     @classmethod
     def of(cls, plain: Sequence[Mapping[str, Any]]) -> Encoding:
         """What ``plain`` wrote."""
-        return cls([Column(c["name"], tuple(c["levels"]), tuple(c["knots"])) for c in plain])
+        return cls([EncodedColumn(c["name"], tuple(c["levels"]), tuple(c["knots"])) for c in plain])
 
 
 def require_levels(panel: Panel, ordered: Sequence[str]) -> None:
@@ -138,14 +138,16 @@ def require_levels(panel: Panel, ordered: Sequence[str]) -> None:
             raise RequestError(f"ordered: the panel has no categorical covariate '{name}'; {hint}")
 
 
-def _column(design: FeatureTable, name: str, ordered: bool) -> Column:
+def _column(design: FeatureTable, name: str, ordered: bool) -> EncodedColumn:
     feature, values = design.features[name], design[name]
     if feature.values == "level":
-        return Column(name, feature.levels, tuple(float(k) for k in range(len(feature.levels))) if ordered else ())
+        return EncodedColumn(
+            name, feature.levels, tuple(float(k) for k in range(len(feature.levels))) if ordered else ()
+        )
     known = np.asarray(values, dtype=np.float64)
     known = known[np.isfinite(known)]
     distinct = np.unique(known)
     if len(distinct) > KNOTS:  # and where most have one value, as it is with years since, the others are told apart too
         often, rarely = np.linspace(0, 1, KNOTS), np.linspace(0, 1, KNOTS // 2)
         distinct = np.unique(np.concatenate([np.quantile(known, often), np.quantile(distinct, rarely)]))
-    return Column(name, (), tuple(float(k) for k in distinct))
+    return EncodedColumn(name, (), tuple(float(k) for k in distinct))

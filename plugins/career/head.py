@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from harness.plugins.career.layers import Columns
+from harness.plugins.career.layers import ColumnVectors
 from harness.plugins.career.tokens import HELD, Batch
 
 RECALLED = 8  # numbers that stand for what is known of a state held before
@@ -35,7 +35,7 @@ class Start:
     groups: Tensor
 
 
-class States(nn.Module):
+class StateVectors(nn.Module):
     """A vector a state: its own, its major group's, and what its title says.
 
     groups: int64 [K], or None. titles: float32 [K, e], or None.
@@ -45,13 +45,13 @@ class States(nn.Module):
         super().__init__()
         self.own = nn.Parameter(torch.empty(n, width).normal_(std=0.02))
         self.group: nn.Parameter | None = None
-        self.title: Columns | None = None
+        self.title: ColumnVectors | None = None
         if groups is not None:
             self.register_buffer("groups", groups)
             self.group = nn.Parameter(torch.empty(int(groups.max()) + 1, width).normal_(std=0.02))
         if titles is not None:
             self.register_buffer("titles", titles)
-            self.title = Columns(titles.shape[1], width)
+            self.title = ColumnVectors(titles.shape[1], width)
 
     def forward(self) -> Tensor:
         """float [K, width]"""
@@ -63,7 +63,7 @@ class States(nn.Module):
         return vectors
 
 
-class Recall(nn.Module):
+class RecallScores(nn.Module):
     """Scores of states that were held before and of their groups, weighted by what the career says."""
 
     def __init__(self, width: int, groups: Tensor) -> None:
@@ -98,7 +98,7 @@ class Head(nn.Module):
     states: what hidden vectors are multiplied with; where None, they are scores themselves, the last one of staying.
     """
 
-    def __init__(self, shape: HeadShape, width: int, start: Start, states: States | None) -> None:
+    def __init__(self, shape: HeadShape, width: int, start: Start, states: StateVectors | None) -> None:
         super().__init__()
         self.shape = shape
         self.states = states
@@ -106,9 +106,9 @@ class Head(nn.Module):
         self.bias = nn.Parameter(torch.zeros(len(start.log_margin)))
         if shape.own_stay:
             self.register_buffer("stay_start", start.stay)
-            self.stay = None if states is None else Columns(width, 1)
+            self.stay = None if states is None else ColumnVectors(width, 1)
             self.stay_bias = nn.Parameter(torch.zeros(len(start.stay)))
-        self.recall = Recall(width, start.groups) if shape.recall else None
+        self.recall = RecallScores(width, start.groups) if shape.recall else None
 
     def log_likelihood(self, hidden: Tensor, batch: Batch) -> Tensor:
         """float [n]: ln P(target). Destinations are scored for those who moved alone: nothing else needs them."""

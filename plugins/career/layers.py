@@ -28,7 +28,7 @@ class Shape:
     dropout: float = 0.0
 
 
-class Block(nn.Module):
+class TransformerLayer(nn.Module):
     """A pre-norm transformer layer: causal attention within each career, then GELU between two linear maps."""
 
     def __init__(self, shape: Shape, dropout: SeededDropout) -> None:
@@ -59,7 +59,7 @@ class Transformer(nn.Module):
 
     def __init__(self, shape: Shape, dropout: SeededDropout) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(Block(shape, dropout) for _ in range(shape.layers))
+        self.blocks = nn.ModuleList(TransformerLayer(shape, dropout) for _ in range(shape.layers))
         self.norm = nn.LayerNorm(shape.width)
         for name, parameter in self.blocks.named_parameters():
             if parameter.dim() > 1:
@@ -107,7 +107,7 @@ def sinusoids(position: Tensor, width: int) -> Tensor:
     return F.pad(torch.cat([angle.sin(), angle.cos()], dim=1), (0, width % 2))
 
 
-class Columns(nn.Module):
+class ColumnVectors(nn.Module):
     """A linear map that gives every column a vector: as small as any embedding, however many columns there are."""
 
     def __init__(self, inputs: int, outputs: int) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from harness.plugins.career.head import Head, HeadShape, Start, States
+from harness.plugins.career.head import Head, HeadShape, Start, StateVectors
 from harness.plugins.career.layers import (
-    Columns,
+    ColumnVectors,
     Recurrent,
     Shape,
     Transformer,
@@ -53,15 +53,15 @@ class Network(nn.Module):
         direct = shape.reader == "regression"
         width = n + 1 if direct else shape.width
         groups = start.groups if plan.groups else None
-        self.states = States(n, width, groups, titles)
-        self.earlier = States(n, width, groups, titles) if shape.reader in ("bag", "regression") else None
-        self.columns = Columns(plan.columns, width)
-        self.earlier_columns = Columns(plan.columns, width) if shape.reader == "bag" else None
+        self.states = StateVectors(n, width, groups, titles)
+        self.earlier = StateVectors(n, width, groups, titles) if shape.reader in ("bag", "regression") else None
+        self.columns = ColumnVectors(plan.columns, width)
+        self.earlier_columns = ColumnVectors(plan.columns, width) if shape.reader == "bag" else None
         self.drop = DropoutLayer(shape.dropout, self.dropout)
         self.reader: nn.Module | None = None
         if shape.reader in ("transformer", "lstm"):
             self.reader = (Transformer if shape.reader == "transformer" else Recurrent)(shape, self.dropout)
-        out = None if direct else self.states if plan.tied else States(n, width, groups, titles)
+        out = None if direct else self.states if plan.tied else StateVectors(n, width, groups, titles)
         self.head = Head(plan.head, width, start, out)
 
     def forward(self, batch: Batch) -> Tensor:

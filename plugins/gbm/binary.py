@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from harness.estimation.samples import Outcomes, StayFeatures, cross_fitted_stays
-from harness.features.contexts import Contexts
+from harness.features.discrete import Discretizer
 from harness.features.frequencies import Rates
 from harness.features.pairs import Inputs
 from harness.plugins.gbm.params import TreeParams
-from harness.plugins.gbm.trees import Column, Rows, Trees, grow, threads
+from harness.plugins.gbm.trees import Rows, TreeColumn, Trees, grow, threads
 from harness.types import FloatArray, IntArray
 
 START = 16.0  # prior of an origin's rate, transitions, where no validation transition decides
@@ -27,20 +27,20 @@ class Binary:
 
     def __init__(self, params: TreeParams, signs: Mapping[str, int]) -> None:
         self.params, self.signs = params, signs if params.monotone else {}
-        self.contexts = Contexts((), ())
+        self.discretizer = Discretizer((), ())
         self.group: IntArray = np.zeros(0, dtype=np.int64)
         self.features = StayFeatures.empty()
         self.trees = Trees((), 1)
         self.strength = START
 
-    def fit(self, samples: tuple[Outcomes, Outcomes], contexts: Contexts, group: IntArray, seed: int) -> None:
+    def fit(self, samples: tuple[Outcomes, Outcomes], discretizer: Discretizer, group: IntArray, seed: int) -> None:
         """samples: for training and for validation. group: int64 [K], major groups."""
         train, valid = samples
-        self.contexts, self.group = contexts, group
+        self.discretizer, self.group = discretizer, group
         rates = Rates(train.inputs.origin, train.happened, train.weight, len(group))
         self.strength = rates.likeliest(valid.inputs.origin, valid.happened, valid.weight, START)
         # Trees find what else bears on it in the numbers; rates by many states held before only add noise.
-        origin = replace(contexts, contexts=tuple(c for c in contexts.contexts if c.name == "origin"))
+        origin = replace(discretizer, features=tuple(c for c in discretizer.features if c.name == "origin"))
 
         def count(outcomes: Outcomes) -> StayFeatures:
             return StayFeatures.count_outcomes(outcomes, origin, group, (self.strength, self.params.strength))
@@ -56,21 +56,21 @@ class Binary:
             seed,
         )
 
-    def columns(self) -> list[Column]:
+    def columns(self) -> list[TreeColumn]:
         """What the columns of the trees are, in order."""
-        numbers = [Column(name, name, sign=self.signs.get(name, 0)) for name in self.contexts.numbers]
-        levels = [c.name for c in self.contexts.contexts if c.kind == "level"]
+        numbers = [TreeColumn(name, name, sign=self.signs.get(name, 0)) for name in self.discretizer.numbers]
+        levels = [c.name for c in self.discretizer.features if c.kind == "level"]
         return [
-            Column("origin: ln share of those it happens to over all, shrunk", "origin"),
-            Column("origin: ln(1 + training transitions)", "origin"),
+            TreeColumn("origin: ln share of those it happens to over all, shrunk", "origin"),
+            TreeColumn("origin: ln(1 + training transitions)", "origin"),
             *numbers,
-            *(Column(name, name, self.params.categorical) for name in levels),
-            Column("origin_group", "origin_group", self.params.categorical),
+            *(TreeColumn(name, name, self.params.categorical) for name in levels),
+            TreeColumn("origin_group", "origin_group", self.params.categorical),
         ]
 
     def _with_codes(self, X: FloatArray, inputs: Inputs) -> FloatArray:
         """float32 [n, d]: frequencies and numbers, then levels of covariates and the origin's group as integers."""
-        codes = [inputs.codes[c.name] for c in self.contexts.contexts if c.kind == "level"]
+        codes = [inputs.codes[c.name] for c in self.discretizer.features if c.kind == "level"]
         return np.column_stack([X, *codes, self.group[inputs.origin]]).astype(np.float32)
 
     def log_odds(self, inputs: Inputs) -> FloatArray:
@@ -83,8 +83,8 @@ class Binary:
             self.features.save(folder / f"{name}.npz")
             self.trees.save(folder, name)
 
-    def load(self, folder: Path, name: str, contexts: Contexts, group: IntArray) -> None:
-        self.contexts, self.group = contexts, group
+    def load(self, folder: Path, name: str, discretizer: Discretizer, group: IntArray) -> None:
+        self.discretizer, self.group = discretizer, group
         if (folder / f"{name}.npz").exists():
             self.features = StayFeatures.load(folder / f"{name}.npz")
             self.trees = Trees.load(folder, name, threads(self.params))

@@ -7,10 +7,10 @@ and is made by ``harness.features.pairs``.
 from __future__ import annotations
 
 from harness.estimation.samples import Step
-from harness.features.contexts import Contexts
+from harness.features.discrete import Discretizer
 from harness.features.pairs import PairFeatures
 from harness.plugins.gbm.params import GbmParams
-from harness.plugins.gbm.trees import Column
+from harness.plugins.gbm.trees import TreeColumn
 
 # Numeric features that a pair is given beside its own columns; a panel has some of them.
 NUMBERS: dict[Step, tuple[str, ...]] = {
@@ -39,14 +39,14 @@ OF_ALTERNATIVES: dict[str, tuple[str, int]] = {
 }
 
 
-def columns(step: Step, features: PairFeatures, contexts: Contexts, params: GbmParams) -> list[Column]:
+def columns(step: Step, features: PairFeatures, discretizer: Discretizer, params: GbmParams) -> list[TreeColumn]:
     """What the columns of ``PairFeatures.matrix`` are, in order."""
-    affinities = [Column(f"affinity of {name}", name) for name in features.affinities.tables]
-    names = features.names(contexts.numbers)[len(affinities) :]
+    affinities = [TreeColumn(f"affinity of {name}", name) for name in features.affinities.tables]
+    names = features.names(discretizer.numbers)[len(affinities) :]
     own, numbers = names[: len(OF_ALTERNATIVES)], names[len(OF_ALTERNATIVES) :]
     described = []
     for name in own:
         said, sign = OF_ALTERNATIVES[name]
         categorical = name == "alternative" and step == "group" and params.categorical
-        described.append(Column(f"{step}: {said}", "", categorical, sign if params.monotone_destinations else 0))
-    return [*affinities, *described, *(Column(name, name) for name in numbers)]
+        described.append(TreeColumn(f"{step}: {said}", "", categorical, sign if params.monotone_destinations else 0))
+    return [*affinities, *described, *(TreeColumn(name, name) for name in numbers)]

@@ -23,7 +23,7 @@ from harness.estimation.samples import Outcomes, coarse_groups, counting
 from harness.estimation.staged import LARGEST_LOG_ODDS
 from harness.estimation.transition_model import require_states
 from harness.features.catalogue import FeatureTable, build
-from harness.features.contexts import Contexts
+from harness.features.discrete import Discretizer
 from harness.features.pairs import Inputs
 from harness.model import Context, OutcomeModel, Table
 from harness.model.ensemble import OutcomeEnsemble
@@ -55,7 +55,7 @@ class GbmEvent(OutcomeModel):
     def __init__(self, params: TreeParams, question: Question) -> None:
         self.params, self.question = params, question
         self.codes: tuple[str, ...] = ()
-        self.contexts = Contexts((), ())
+        self.discretizer = Discretizer((), ())
         self.group: IntArray = np.zeros(0, dtype=np.int64)
         self.binary = Binary(params, question.signs)
         self.chosen: dict[str, float] = {}
@@ -70,37 +70,40 @@ class GbmEvent(OutcomeModel):
             )
         self.codes, self.group = train.occupations.codes, coarse_groups(train)
         table = build(train, at_risk)
-        self.contexts = Contexts.fit(table, train.n_states)
+        self.discretizer = Discretizer.fit(table, train.n_states)
         with context.progress.bar(f"gbm: {self.question.event}", None):
             samples = self._outcomes(train, table), self._outcomes(valid)
-            self.binary.fit(samples, self.contexts, self.group, context.seed)
+            self.binary.fit(samples, self.discretizer, self.group, context.seed)
         self.chosen = {"strength": self.binary.strength, "rounds": self.binary.trees.rounds}
 
     def _outcomes(self, panel: Panel, table: FeatureTable | None = None) -> Outcomes:
         """The transitions at risk and their outcomes. table: their features, where these are there already."""
         records = self.question.at_risk(panel)
-        inputs, happened = Inputs.of(panel, records, self.contexts, table), self.question.risk.happened(panel, records)
+        inputs, happened = (
+            Inputs.of(panel, records, self.discretizer, table),
+            self.question.risk.happened(panel, records),
+        )
         return Outcomes(inputs, happened, panel.person[records], panel.weights(records))
 
     def log_event(self, panel: Panel, transitions: IntArray) -> FloatArray:
         require_states(panel, self.codes)
-        log_odds = self.binary.log_odds(Inputs.of(panel, transitions, self.contexts))
+        log_odds = self.binary.log_odds(Inputs.of(panel, transitions, self.discretizer))
         log_odds = np.clip(log_odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
         return np.asarray(-np.logaddexp(0.0, -log_odds), dtype=np.float32)
 
     def save(self, folder: Path) -> None:
         np.savez(folder / "groups.npz", group=self.group)
-        stored = {"codes": list(self.codes), "contexts": self.contexts.to_json(), "chosen": self.chosen}
+        stored = {"codes": list(self.codes), "contexts": self.discretizer.to_json(), "chosen": self.chosen}
         (folder / "event.json").write_text(json.dumps(stored), encoding="utf-8")
         self.binary.save(folder, "event")
 
     def load(self, folder: Path) -> None:
         stored = json.loads((folder / "event.json").read_text(encoding="utf-8"))
         self.codes, self.chosen = tuple(stored["codes"]), stored["chosen"]
-        self.contexts = Contexts.from_json(stored["contexts"])
+        self.discretizer = Discretizer.from_json(stored["contexts"])
         with np.load(folder / "groups.npz", allow_pickle=False) as arrays:
             self.group = arrays["group"]
-        self.binary.load(folder, "event", self.contexts, self.group)
+        self.binary.load(folder, "event", self.discretizer, self.group)
 
     def facts(self) -> Mapping[str, Any]:
         return {"parameters_trained": self.binary.trees.leaves, "chosen_on_validation": self.chosen}

@@ -42,11 +42,13 @@ class Gbm(Staged):
         destinations = Destinations(train.panel, self.group).choose(valid.panel)
         self.chosen = {f"{name}_strength": value for name, value in asdict(destinations).items()}
         with context.progress.bar("gbm: staying, groups, states", 3) as bar:
-            self.stay.fit((train.stays(), valid.stays()), self.contexts, self.group, context.seed)
+            self.stay.fit((train.stays(), valid.stays()), self.discretizer, self.group, context.seed)
             self.chosen |= {"stay_strength": self.stay.strength, "stay_rounds": self.stay.trees.rounds}
             bar.advance()
             for step in STEPS:
-                counts = PairCounts(step, self.contexts, self.group, destinations, self.params.strength, NUMBERS[step])
+                counts = PairCounts(
+                    step, self.discretizer, self.group, destinations, self.params.strength, NUMBERS[step]
+                )
                 self._fit_choice(counts, train.switchers(), valid.switchers(), context.seed)
                 bar.advance()
 
@@ -65,7 +67,7 @@ class Gbm(Staged):
                 valid.weight[held.row],
                 held,
             ),
-            columns(counts.step, features, self.contexts, self.params),
+            columns(counts.step, features, self.discretizer, self.params),
             self.params,
             seed,
         )
@@ -96,7 +98,7 @@ class Gbm(Staged):
     def load(self, folder: Path) -> None:
         super().load(folder)
         self.chosen = json.loads((folder / "chosen.json").read_text(encoding="utf-8"))
-        self.stay.load(folder, "stay", self.contexts, self.group)
+        self.stay.load(folder, "stay", self.discretizer, self.group)
         there = [step for step in STEPS if (folder / f"{step}.npz").exists()]
         self.pairs = {step: PairFeatures.load(folder / f"{step}.npz") for step in there}
         self.trees = {step: Trees.load(folder, step, threads(self.params)) for step in there}

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import lightgbm
 import numpy as np
 
 from harness.features.pairs import Pairs
@@ -20,7 +21,7 @@ SMALLEST_HESSIAN = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TreeColumn:
     """One column that trees split on.
 
     feature: the name in ``harness.features`` of what it is read from, empty where it describes an alternative.
@@ -76,7 +77,7 @@ class Rows:
 class Trees:
     """What trees add to a step's offset; nothing where none were grown."""
 
-    def __init__(self, columns: Sequence[Column], threads: int, booster: Any = None, outcomes: int = 0) -> None:
+    def __init__(self, columns: Sequence[TreeColumn], threads: int, booster: Any = None, outcomes: int = 0) -> None:
         self.columns, self.threads, self.booster, self.outcomes = tuple(columns), threads, booster, outcomes
 
     @property
@@ -127,18 +128,14 @@ class Trees:
 
     @classmethod
     def load(cls, folder: Path, name: str, threads: int) -> Trees:
-        import lightgbm
-
         stored = json.loads((folder / f"{name}.trees.json").read_text(encoding="utf-8"))
         text = folder / f"{name}.lightgbm.txt"
         booster = lightgbm.Booster(model_str=text.read_text(encoding="utf-8")) if text.exists() else None
-        return cls([Column(**column) for column in stored["columns"]], threads, booster, stored["outcomes"])
+        return cls([TreeColumn(**column) for column in stored["columns"]], threads, booster, stored["outcomes"])
 
 
-def grow(train: Rows, valid: Rows, columns: Sequence[Column], params: TreeParams, seed: int) -> Trees:
+def grow(train: Rows, valid: Rows, columns: Sequence[TreeColumn], params: TreeParams, seed: int) -> Trees:
     """One step's trees; none where nothing can be split, or nothing is gained on the validation split."""
-    import lightgbm
-
     nothing = Trees(columns, threads(params), None, train.outcomes)
     if not len(valid.label) or not splittable(train.X, params.min_data):
         return nothing
@@ -166,7 +163,7 @@ def threads(params: TreeParams) -> int:
     return params.threads or os.cpu_count() or 1
 
 
-def _settings(columns: Sequence[Column], params: TreeParams, seed: int) -> dict[str, Any]:
+def _settings(columns: Sequence[TreeColumn], params: TreeParams, seed: int) -> dict[str, Any]:
     signs = [0 if column.categorical else column.sign for column in columns]
     held = {"monotone_constraints": signs} if any(signs) else {}
     return held | {

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from harness.errors import RequestError
 from harness.model import BoundedRows, Context, Model, UnnormalizedModel
 from harness.panel import Panel, same_titles
-from harness.plugins.llm.base.pretrain import BaseModel, builtin_base, recipe_of
+from harness.plugins.llm.base.pretrain import OpenedBase, builtin_base, recipe_of
 from harness.plugins.llm.params import LlmParams, exchange_of, options_of
 from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.certified import certified
@@ -104,7 +104,7 @@ class LoraModel(Model):
         self._own_base = self._scorer = None
         self._is_merged = False
 
-    def _extended(self, base: BaseModel, panels: tuple[Panel, ...]) -> int:
+    def _extended(self, base: OpenedBase, panels: tuple[Panel, ...]) -> int:
         """Number of tokens that the base was given for words or titles of the panels."""
         p = self.params
         extend = p.extend_vocabulary or ("words" if p.base == "builtin" else "none")
@@ -183,11 +183,11 @@ class LoraModel(Model):
             self._is_merged = True
         return self._model
 
-    def _open_base(self, context: Context) -> BaseModel:
+    def _open_base(self, context: Context) -> OpenedBase:
         p = self.params
         if p.base != "builtin":
             label = f"{p.base}/{p.subfolder}" if p.subfolder else p.base
-            return BaseModel(load_causal_lm(p.base, p.subfolder), load_tokenizer(p.base, p.subfolder), label)
+            return OpenedBase(load_causal_lm(p.base, p.subfolder), load_tokenizer(p.base, p.subfolder), label)
         if context.open_panel is None:
             raise AssertionError("the builtin base is trained on a panel, and Context.open_panel is None")
         return builtin_base(recipe_of(p), context.open_panel(p.pool), context)

@@ -20,7 +20,7 @@ __all__ = ["MnlParams", "harness_models"]
 def build(params: MnlParams) -> Model:
     """The model; statsmodels loads when it is fitted."""
     from harness.plugins.mnl.model import Mnl
-    from harness.plugins.mnl.one import OneStage
+    from harness.plugins.mnl.single_stage import OneStage
 
     return OneStage(params) if params.stages == "one" else Mnl(params)
 

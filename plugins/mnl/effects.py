@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.plugins.mnl.estimates import Estimate, rows_of
+from harness.plugins.mnl.estimates import EstimateTable, rows_of
 from harness.plugins.mnl.linear import Linear
 from harness.plugins.mnl.terms import AMONG, Factor, Known
 from harness.types import BoolArray, FloatArray
@@ -115,7 +115,7 @@ def marginal_effects(
     known: Known,
     covariance: FloatArray | None,
     bands: Mapping[str, Bands] | None = None,
-) -> Estimate:
+) -> EstimateTable:
     """A table of effects. X: float64 [n, 1 + d], the design. weight: float64 [n]. covariance: of the coefficients.
 
     bands: of the numbers whose share of stayers by band is given.
@@ -134,7 +134,7 @@ def marginal_effects(
     )
     title = "Average marginal effects on P(stay)"
     values = rows_of(np.array(value).reshape(-1, 1)), rows_of(np.array(error).reshape(-1, 1))
-    return Estimate("stay", title, tuple(names), ("",), *values, notes, "percentage points")
+    return EstimateTable("stay", title, tuple(names), ("",), *values, notes, "percentage points")
 
 
 def _references(linear: Linear, known: Known, weight: FloatArray) -> dict[str, int]:

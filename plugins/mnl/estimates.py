@@ -19,7 +19,7 @@ Values = tuple[tuple[float | None, ...], ...]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class EstimateTable:
     """One logit, or one set of effects. value, error: terms x outcomes; error is None where it is not known.
 
     outcomes: one equation each; a single nameless one of a binary or conditional logit. notes: a sentence each.
@@ -51,7 +51,7 @@ class Estimate:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Estimate:
+    def from_json(cls, stored: Mapping[str, Any]) -> EstimateTable:
         nested = {name: tuple(tuple(row) for row in stored[name]) for name in ("value", "error")}
         flat = {name: tuple(stored[name]) for name in ("terms", "outcomes", "notes")}
         return cls(**{**stored, **nested, **flat})

@@ -10,13 +10,25 @@ import numpy as np
 
 from harness.estimation.samples import FOLDS, PairCounts, Sample
 from harness.features.catalogue import CATALOGUE
-from harness.features.contexts import Contexts
+from harness.features.discrete import Discretizer
 from harness.features.pairs import Inputs, PairFeatures
 from harness.panel import Occupations
-from harness.plugins.mnl.estimates import Estimate
+from harness.plugins.mnl.estimates import EstimateTable
+from harness.plugins.mnl.explained import About, explained
 from harness.plugins.mnl.linear import Linear, varying
-from harness.plugins.mnl.stay import Settings
-from harness.plugins.mnl.terms import Factor, Known, Term, level_terms, levels_of, matrix, number_terms, state_terms
+from harness.plugins.mnl.solve import Labelled, fit_path
+from harness.plugins.mnl.stay import LogitOptions
+from harness.plugins.mnl.terms import (
+    Factor,
+    Known,
+    StateClasses,
+    Term,
+    level_terms,
+    levels_of,
+    matrix,
+    number_terms,
+    state_terms,
+)
 from harness.types import FloatArray, IntArray
 
 # Numeric features of the destination's group, beside a panel's own numeric covariates.
@@ -43,20 +55,18 @@ class Movers:
     person: IntArray
 
 
-def group_known(
-    features: PairFeatures, inputs: Inputs, names: Sequence[str], states: tuple[IntArray, IntArray]
-) -> Known:
-    """names: of numeric features. states: status and group of each."""
+def group_known(features: PairFeatures, inputs: Inputs, names: Sequence[str], states: StateClasses) -> Known:
+    """names: of numeric features. states: classes of the states."""
     n, n_groups = len(inputs), features.scheme.n_alternatives
     flows = np.maximum(features.base[inputs.origin].astype(np.float64), SMALLEST_FLOW)  # [n, G]
     held = np.zeros((n, n_groups))
-    np.add.at(held, (inputs.held.row, states[1][inputs.held.state]), inputs.held.records)
+    np.add.at(held, (inputs.held.row, states.group[inputs.held.state]), inputs.held.records)
     given = {f"flow {g}": flows[:, g] for g in range(n_groups)}
     given |= {f"held {g}": np.log1p(held[:, g]) for g in range(n_groups)}
-    return Known.of(inputs, names, *states, given)
+    return Known.of(inputs, names, states, given)
 
 
-def cross_fitted(counts: PairCounts, train: Sample, states: tuple[IntArray, IntArray]) -> Known:
+def cross_fitted(counts: PairCounts, train: Sample, states: StateClasses) -> Known:
     """What is known of training switches, flows counted on other persons."""
     fold = train.fold()
     parts = []
@@ -69,55 +79,54 @@ def cross_fitted(counts: PairCounts, train: Sample, states: tuple[IntArray, IntA
         for rows, known in parts:
             column[rows] = known.given[name]
         given[name] = column
-    return Known.of(train.inputs, counts.contexts.numbers, *states, given)
+    return Known.of(train.inputs, counts.discretizer.numbers, states, given)
 
 
 def group_terms(
-    contexts: Contexts, known: Known, names: Sequence[str], weight: FloatArray
+    discretizer: Discretizer, known: Known, names: Sequence[str], weight: FloatArray
 ) -> tuple[list[Term], list[str]]:
     """The terms of stage two, the same in every equation, and the reference categories."""
     terms, references = [], []
     for what, said in (("flow", "ln share of the origin's switches to {}, shrunk"), ("held", "ln(1 + records in {})")):
         terms += [Term(said.format(name), (Factor("given", f"{what} {g}"),)) for g, name in enumerate(names)]
     previous = known.codes["previous"]
-    code = np.where(previous >= 0, known.group[previous], -1)
+    code = np.where(previous >= 0, known.states.group[previous], -1)
     found, reference = state_terms("group", "previous", code, names, weight)
     terms += found
     references += [f"previous's group: {reference}"] if found else []
-    for context in levels_of(contexts):
-        found, reference = level_terms(context, known.codes[context.name], weight)
+    for feature in levels_of(discretizer):
+        found, reference = level_terms(feature, known.codes[feature.name], weight)
         terms += found
-        references.append(f"{context.name}: {reference}")
-    for name in contexts.numbers:
+        references.append(f"{feature.name}: {reference}")
+    for name in discretizer.numbers:
         if name in OF_GROUPS or name not in CATALOGUE:
             terms += number_terms(name, known.numbers[name])
     return terms, references
 
 
 @dataclass(frozen=True)
-class Groups:
+class GroupStage:
     """A fitted stage two. present: int64 [J], the groups that switches went to, the reference first."""
 
     linear: Linear
     present: IntArray
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[EstimateTable, ...]
     chosen: Mapping[str, Any]
 
 
-def fit_groups(contexts: Contexts, train: Movers, valid: Movers, names: Sequence[str], settings: Settings) -> Groups:
+def fit_groups(
+    discretizer: Discretizer, train: Movers, valid: Movers, names: Sequence[str], settings: LogitOptions
+) -> GroupStage:
     """Fitted at falling penalties, each begun where the one before ended; the one that ``valid`` likes best is kept.
 
     The reference is the most frequent destination.
     """
-    from harness.plugins.mnl.multinomial import About, explained
-    from harness.plugins.mnl.solve import Labelled, fit_path
-
     count = np.bincount(train.group, weights=train.weight, minlength=len(names))
     present = np.argsort(-count, kind="stable")
     present = present[count[present] > 0]
     place = np.full(len(names), -1, dtype=np.int64)
     place[present] = np.arange(len(present))
-    wanted, references = group_terms(contexts, train.known, names, train.weight)
+    wanted, references = group_terms(discretizer, train.known, names, train.weight)
     terms, X, scaling = varying(wanted, train.known, train.weight)
     own = Labelled(scaling.apply(X), place[train.group], train.weight)
     seen = place[valid.group] >= 0
@@ -130,4 +139,4 @@ def fit_groups(contexts: Contexts, train: Movers, valid: Movers, names: Sequence
     note = f"outcome: the major group switched to, against {outcomes[0]}; shares are counted on other persons"
     title = "MNLogit of the destination's major group"
     about = About("group", title, outcomes, tuple(references), (note,), settings.errors)
-    return Groups(linear, present, (explained(linear, own, train.person, fitted, about),), chosen)
+    return GroupStage(linear, present, (explained(linear, own, train.person, fitted, about),), chosen)

@@ -18,12 +18,12 @@ from harness.features.pairs import Inputs, PairFeatures, Pairs
 from harness.model import Context, Table
 from harness.plugins.mnl import attributes, groups, stay
 from harness.plugins.mnl.attributes import Attributes
-from harness.plugins.mnl.estimates import Estimate
+from harness.plugins.mnl.estimates import EstimateTable
 from harness.plugins.mnl.linear import Linear
 from harness.plugins.mnl.params import MnlParams
 from harness.plugins.mnl.states import fit_states
-from harness.plugins.mnl.stay import Sets, Settings, statuses
-from harness.plugins.mnl.terms import Known
+from harness.plugins.mnl.stay import LogitOptions, Sets
+from harness.plugins.mnl.terms import Known, StateClasses
 from harness.types import FloatArray, IntArray
 
 
@@ -40,11 +40,11 @@ class Mnl(Staged):
         self.present: IntArray = np.zeros(0, dtype=np.int64)  # [J], groups that switches went to
         self.attributes: Attributes | None = None
         self.weights: FloatArray = np.zeros(0)  # of the conditional logit
-        self.estimates: list[Estimate] = []
+        self.estimates: list[EstimateTable] = []
         self.chosen: dict[str, Any] = {}
 
     def estimate(self, train: Sample, valid: Sample, context: Context) -> None:
-        self.status = statuses(train.panel.occupations)
+        self.status = StateClasses.of(train.panel.occupations, self.group).status
         strengths = Destinations(train.panel, self.group).choose(valid.panel)
         self.chosen = {f"{name}_strength": value for name, value in asdict(strengths).items()}
         movers = (train.switchers(), valid.switchers())
@@ -57,15 +57,15 @@ class Mnl(Staged):
             bar.advance()
 
     def _counts(self, step: Any, strengths: Strengths) -> PairCounts:
-        return PairCounts(step, self.contexts, self.group, strengths, self.params.strength, ())
+        return PairCounts(step, self.discretizer, self.group, strengths, self.params.strength, ())
 
     @property
-    def _settings(self) -> Settings:
-        return Settings(self.params.penalties, self.params.iterations, self.params.standard_errors)
+    def _settings(self) -> LogitOptions:
+        return LogitOptions(self.params.penalties, self.params.iterations, self.params.standard_errors)
 
     @property
-    def _of_states(self) -> tuple[IntArray, IntArray]:
-        return self.status, self.group
+    def _state_classes(self) -> StateClasses:
+        return StateClasses(self.status, self.group)
 
     # Staying
 
@@ -74,22 +74,22 @@ class Mnl(Staged):
         self.chosen["stay_strength"] = strength
 
         def count(sample: Sample) -> StayFeatures:
-            return StayFeatures.count(sample, self.contexts, self.group, (strength, self.params.strength))
+            return StayFeatures.count(sample, self.discretizer, self.group, (strength, self.params.strength))
 
         X, offset = cross_fitted_stays(train, count)
         self.stay = count(train)
         if len(np.unique(train.stayed)) < 2 or not len(valid):
             return  # nothing to tell apart, or to choose by: the shrunk log-odds of the origin
         given = stay.given(self.stay, X, offset)
-        known = Known.of(train.inputs, self.contexts.numbers, *self._of_states, given)
+        known = Known.of(train.inputs, self.discretizer.numbers, self._state_classes, given)
         held_out = Sets.of(valid, self._stay_known(valid.inputs))
-        fitted = stay.fit_stay(self.contexts, self.stay, Sets.of(train, known), held_out, self._settings)
+        fitted = stay.fit_stay(self.discretizer, self.stay, Sets.of(train, known), held_out, self._settings)
         self.linear["stay"] = fitted.linear
         self.estimates += fitted.estimates
         self.chosen |= fitted.chosen
 
     def _stay_known(self, inputs: Inputs) -> Known:
-        return stay.stay_known(self.stay, inputs, self.contexts.numbers, self._of_states)
+        return stay.stay_known(self.stay, inputs, self.discretizer.numbers, self._state_classes)
 
     def stay_log_odds(self, inputs: Inputs) -> FloatArray:
         linear = self.linear["stay"]
@@ -103,17 +103,17 @@ class Mnl(Staged):
         self.pairs["group"] = counts.count(train)
         if len(np.unique(self.group[train.target])) < 2 or not len(valid):
             return  # the smoothed frequencies
-        known = groups.cross_fitted(counts, train, self._of_states)
+        known = groups.cross_fitted(counts, train, self._state_classes)
         mine = groups.Movers(known, self.group[train.target], train.weight, train.person)
         theirs = groups.Movers(self._group_known(valid.inputs), self.group[valid.target], valid.weight, valid.person)
         names = groups.group_names(train.panel.occupations, self.group)
-        fitted = groups.fit_groups(self.contexts, mine, theirs, names, self._settings)
+        fitted = groups.fit_groups(self.discretizer, mine, theirs, names, self._settings)
         self.linear["group"], self.present = fitted.linear, fitted.present
         self.estimates += fitted.estimates
         self.chosen |= fitted.chosen
 
     def _group_known(self, inputs: Inputs) -> Known:
-        return groups.group_known(self.pairs["group"], inputs, self.contexts.numbers, self._of_states)
+        return groups.group_known(self.pairs["group"], inputs, self.discretizer.numbers, self._state_classes)
 
     def group_scores(self, inputs: Inputs, pairs: Pairs) -> FloatArray:
         features, linear = self.pairs["group"], self.linear["group"]
@@ -165,7 +165,7 @@ class Mnl(Staged):
             return
         stored = json.loads((folder / "mnl.json").read_text(encoding="utf-8"))
         self.chosen = stored["chosen"]
-        self.estimates = [Estimate.from_json(estimate) for estimate in stored["estimates"]]
+        self.estimates = [EstimateTable.from_json(estimate) for estimate in stored["estimates"]]
         self.stay = StayFeatures.load(folder / "stay.npz")
         self.attributes = Attributes.load(folder / "attributes.npz")
         self.pairs = {step: PairFeatures.load(folder / f"{step}.npz") for step in ("group", "state")}

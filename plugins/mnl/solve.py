@@ -44,7 +44,7 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedLogit:
     """coefficients: float64 [d, equations], of every alternative but the first. penalty: of all but the constants."""
 
     coefficients: FloatArray
@@ -60,7 +60,7 @@ def problem(data: Labelled, penalty: float) -> Ridge:
     return (RidgeLogit if two else RidgeMNLogit)(data.y, data.X, data.weight, ridge)
 
 
-def fit_ridge(data: Labelled, penalty: float, iterations: int, start: FloatArray) -> Fitted:
+def fit_ridge(data: Labelled, penalty: float, iterations: int, start: FloatArray) -> FittedLogit:
     """The maximum of the penalised log-likelihood. start: float64 [d, equations].
 
     RunError where what comes back is not finite, or no better than the start: statsmodels can say converged all the
@@ -80,14 +80,14 @@ def fit_ridge(data: Labelled, penalty: float, iterations: int, start: FloatArray
         raise RunError(f"{_name(model)} ended worse than it began at penalty {penalty:g}; try larger penalties")
     if penalty == 0:
         _require_optimum(model, found, converged)
-    return Fitted(found.reshape(start.shape, order="F"), penalty, converged)
+    return FittedLogit(found.reshape(start.shape, order="F"), penalty, converged)
 
 
 def _name(model: Ridge) -> str:
     return "statsmodels' Logit" if isinstance(model, RidgeLogit) else "statsmodels' MNLogit"
 
 
-def _by_gradients(data: Labelled, penalty: float, iterations: int, start: FloatArray) -> Fitted:
+def _by_gradients(data: Labelled, penalty: float, iterations: int, start: FloatArray) -> FittedLogit:
     """The same optimum by the core's solver, in a third of the time that statsmodels' lbfgs takes.
 
     There every alternative has coefficients and each is penalised, which is the same: see ``likelihood``.
@@ -102,7 +102,7 @@ def _by_gradients(data: Labelled, penalty: float, iterations: int, start: FloatA
     begin = replace(zeros, alternative=every - every.mean(axis=1, keepdims=True))
     found = fit(asked, begin, TOLERANCE, iterations)
     against = found.coefficients.alternative[:, 1:] - found.coefficients.alternative[:, :1]
-    return Fitted(against, penalty, found.converged)
+    return FittedLogit(against, penalty, found.converged)
 
 
 def _climb(model: Ridge, way: str, iterations: int, begin: FloatArray) -> tuple[FloatArray, bool]:
@@ -145,23 +145,23 @@ def _require_optimum(model: Ridge, found: FloatArray, converged: bool) -> None:
 
 def fit_path(
     data: Labelled, held_out: Labelled, penalties: Sequence[float], iterations: int, start: FloatArray | None = None
-) -> Fitted:
+) -> FittedLogit:
     """Fits at falling penalties, each begun where the one before ended, until the held-out loss no longer falls.
 
     start: float64 [d, equations], where the first fit begins, or zero. Where nothing is held out, the largest penalty.
     """
     begin = np.zeros((data.X.shape[1], max(int(data.y.max(initial=1)), 1))) if start is None else start
 
-    def climb(penalty: float, before: Fitted | None) -> Fitted:
+    def climb(penalty: float, before: FittedLogit | None) -> FittedLogit:
         return fit_ridge(data, penalty, iterations, begin if before is None else before.coefficients)
 
-    def loss(fitted: Fitted) -> float:
+    def loss(fitted: FittedLogit) -> float:
         return held_out.loss(fitted.coefficients) if len(held_out.y) else np.inf
 
     return _at_the_optimum(data, down_the_path(penalties, climb, loss), MOST_COEFFICIENTS)
 
 
-def _at_the_optimum(data: Labelled, fitted: Fitted, most: int) -> Fitted:
+def _at_the_optimum(data: Labelled, fitted: FittedLogit, most: int) -> FittedLogit:
     """A fit by gradients brought to the optimum by Newton's steps that share one Hessian (the chord method).
 
     Where they stop the likelihood is as good as there, but some coefficients lie a good part of a standard error off.
@@ -179,10 +179,10 @@ def _at_the_optimum(data: Labelled, fitted: Fitted, most: int) -> Fitted:
     for _ in range(CHORD_STEPS):
         step = inverse @ slope
         if slope @ step / 2 <= NEAR_ENOUGH:
-            return Fitted((beta + step).reshape(shape, order="F"), fitted.penalty, converged=True)
+            return FittedLogit((beta + step).reshape(shape, order="F"), fitted.penalty, converged=True)
         found = model.loglike(beta + step)
         if not found > value:
             break
         beta, value = beta + step, found
         slope = model.score(beta)
-    return Fitted(beta.reshape(shape, order="F"), fitted.penalty, fitted.converged)
+    return FittedLogit(beta.reshape(shape, order="F"), fitted.penalty, fitted.converged)

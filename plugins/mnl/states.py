@@ -10,23 +10,23 @@ from harness.estimation.logits import Chosen, conditional_covariance, conditiona
 from harness.estimation.samples import FOLDS, PairCounts, Sample, thinned
 from harness.features.pairs import PairFeatures, Pairs
 from harness.plugins.mnl.attributes import Attributes, columns, names
-from harness.plugins.mnl.estimates import Estimate, Sizes, rows_of, why_no_errors
+from harness.plugins.mnl.estimates import EstimateTable, Sizes, rows_of, why_no_errors
 from harness.types import FloatArray
 
 PENALTY = 1.0
 
 
 @dataclass(frozen=True)
-class States:
+class StateStage:
     """A fitted stage three. weights: float64 [columns]."""
 
     features: PairFeatures
     attributes: Attributes
     weights: FloatArray
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[EstimateTable, ...]
 
 
-def fit_states(counts: PairCounts, train: Sample, most: int, seed: int) -> States:
+def fit_states(counts: PairCounts, train: Sample, most: int, seed: int) -> StateStage:
     """From the switches of training, frequencies counted on other persons. most: pairs to fit on."""
     pairs, label = thinned(*counts.choices(train), most, seed)
     blank = Attributes.of(train.panel.occupations)
@@ -52,7 +52,7 @@ def fit_states(counts: PairCounts, train: Sample, most: int, seed: int) -> State
         without_errors=why_no_errors(train.person[row], len(fitted.estimates)),
     )
     error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    explained = Estimate(
+    explained = EstimateTable(
         "state",
         "Conditional logit of the state within the destination's group",
         names(features),
@@ -62,7 +62,7 @@ def fit_states(counts: PairCounts, train: Sample, most: int, seed: int) -> State
         sizes.notes(),
     )
     counted = blank.counted(train, counts.group, counts.strengths)
-    return States(features, counted, fitted.estimates, (explained,) if len(length) else ())
+    return StateStage(features, counted, fitted.estimates, (explained,) if len(length) else ())
 
 
 def _cross_fitted(counts: PairCounts, train: Sample, pairs: Pairs, blank: Attributes, width: int) -> FloatArray:

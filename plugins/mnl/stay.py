@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from harness.estimation.samples import Sample, StayFeatures
-from harness.features.contexts import Contexts
+from harness.features.discrete import Discretizer
 from harness.features.pairs import Inputs
-from harness.panel import Occupations, Status
 from harness.plugins.mnl.effects import Bands, marginal_effects
-from harness.plugins.mnl.estimates import Estimate, Sizes, log_null, natural, rows_of, why_no_errors
+from harness.plugins.mnl.estimates import EstimateTable, Sizes, log_null, natural, rows_of, why_no_errors
+from harness.plugins.mnl.likelihood import fitted_results
 from harness.plugins.mnl.linear import Linear, varying
+from harness.plugins.mnl.solve import FittedLogit, Labelled, fit_path, problem
 from harness.plugins.mnl.terms import (
     AMONG,
+    STATUSES,
     Factor,
     Known,
+    StateClasses,
     Term,
     crossed,
     level_terms,
@@ -29,17 +32,8 @@ from harness.plugins.mnl.terms import (
 )
 from harness.types import FloatArray, IntArray
 
-if TYPE_CHECKING:
-    from harness.plugins.mnl.solve import Fitted, Labelled
-
-STATUSES = tuple(Status)
 MOST_CELLS = 64  # of an interaction of two covariates
 GAIN = 1e-5  # nats of validation log-likelihood a transition that an interaction has to bring
-
-
-def statuses(occupations: Occupations) -> IntArray:
-    """int64 [K]: each state's labor-force status, as a position in ``STATUSES``."""
-    return np.array([STATUSES.index(status) for status in occupations.statuses], dtype=np.int64)
 
 
 def given(features: StayFeatures, matrix: FloatArray, offset: FloatArray) -> dict[str, FloatArray]:
@@ -63,29 +57,29 @@ class Sets:
         return cls(known, sample.stayed.astype(np.int64), sample.weight, sample.person)
 
 
-def stay_terms(contexts: Contexts, known: Known, weight: FloatArray) -> tuple[list[Term], list[str]]:
+def stay_terms(discretizer: Discretizer, known: Known, weight: FloatArray) -> tuple[list[Term], list[str]]:
     """Every term of stage one, interactions in blocks, and the reference categories."""
     called = {"log-odds": "origin: log-odds of staying, shrunk", "seen": "origin: ln(1 + training transitions)"}
     terms = [Term(name, (Factor("given", of),)) for of, name in called.items()]
-    for context in contexts.contexts:
-        frequency = Factor("given", AMONG + context.name)
-        if context.kind == "state" and context.name != "origin":
-            terms.append(Term(f"{context.name}: ln share of stayers over all, shrunk", (frequency,)))
-        elif context.kind == "bin":
-            terms.append(Term(f"{context.name} band: ln share of stayers over all, shrunk", (frequency,), "bands"))
-    for name in contexts.numbers:
+    for feature in discretizer.features:
+        frequency = Factor("given", AMONG + feature.name)
+        if feature.kind == "state" and feature.name != "origin":
+            terms.append(Term(f"{feature.name}: ln share of stayers over all, shrunk", (frequency,)))
+        elif feature.kind == "bin":
+            terms.append(Term(f"{feature.name} band: ln share of stayers over all, shrunk", (frequency,), "bands"))
+    for name in discretizer.numbers:
         terms += number_terms(name, known.numbers[name])
         if name == "origin_spells":
             terms.append(Term("been in the origin before", (Factor("above", name, 1),)))
     references = []
-    status, reference = state_terms("status", "origin", known.status[known.codes["origin"]], STATUSES, weight)
+    status, reference = state_terms("status", "origin", known.states.status[known.codes["origin"]], STATUSES, weight)
     terms += status
     references.append(f"origin's status: {reference}")
     levels: dict[str, list[Term]] = {}
-    for context in levels_of(contexts):
-        levels[context.name], reference = level_terms(context, known.codes[context.name], weight)
-        terms += levels[context.name]
-        references.append(f"{context.name}: {reference}")
+    for feature in levels_of(discretizer):
+        levels[feature.name], reference = level_terms(feature, known.codes[feature.name], weight)
+        terms += levels[feature.name]
+        references.append(f"{feature.name}: {reference}")
     return terms + _interactions(levels, status), references
 
 
@@ -103,7 +97,7 @@ def _interactions(levels: Mapping[str, list[Term]], status: list[Term]) -> list[
 
 
 @dataclass(frozen=True)
-class Settings:
+class LogitOptions:
     """How to fit: penalties tried, most iterations at one, and whether errors are wanted."""
 
     penalties: tuple[float, ...]
@@ -112,11 +106,11 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Stay:
+class StayStage:
     """A fitted stage one. chosen: what the validation split said."""
 
     linear: Linear
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[EstimateTable, ...]
     chosen: Mapping[str, Any]
 
 
@@ -126,18 +120,16 @@ class _Splits:
 
     train: Labelled
     valid: Labelled
-    settings: Settings
+    settings: LogitOptions
 
-    def on(self, columns: IntArray, penalties: tuple[float, ...], start: FloatArray) -> tuple[Fitted, float]:
+    def on(self, columns: IntArray, penalties: tuple[float, ...], start: FloatArray) -> tuple[FittedLogit, float]:
         """The fit on some columns (positions, rising), and its validation loss. start: float64 [all columns]."""
-        from harness.plugins.mnl.solve import Labelled, fit_path
-
         data, held = (Labelled(part.X[:, columns], part.y, part.weight) for part in (self.train, self.valid))
-        fitted: Fitted = fit_path(data, held, penalties, self.settings.iterations, start[columns, None])
+        fitted: FittedLogit = fit_path(data, held, penalties, self.settings.iterations, start[columns, None])
         start[columns] = fitted.coefficients[:, 0]
         return fitted, held.loss(fitted.coefficients)
 
-    def choose(self, blocks: Sequence[str]) -> tuple[IntArray, Fitted, list[str]]:
+    def choose(self, blocks: Sequence[str]) -> tuple[IntArray, FittedLogit, list[str]]:
         """The columns that stay, the fit on them, and the blocks that earned it, tried one after another.
 
         blocks: that of each column, empty for those that stay in any case.
@@ -157,20 +149,20 @@ class _Splits:
         return columns, fitted, earned
 
 
-def bands_of(contexts: Contexts, features: StayFeatures) -> dict[str, Bands]:
+def bands_of(discretizer: Discretizer, features: StayFeatures) -> dict[str, Bands]:
     """The bands of every number that has some, and the shares of stayers that were counted in them."""
     tables = features.affinities.tables
-    return {c.name: Bands(c.edges, tables[c.name][:, 1]) for c in contexts.contexts if c.kind == "bin"}
+    return {c.name: Bands(c.edges, tables[c.name][:, 1]) for c in discretizer.features if c.kind == "bin"}
 
 
-def fit_stay(contexts: Contexts, features: StayFeatures, train: Sets, valid: Sets, settings: Settings) -> Stay:
+def fit_stay(
+    discretizer: Discretizer, features: StayFeatures, train: Sets, valid: Sets, settings: LogitOptions
+) -> StayStage:
     """Penalty and interactions are those under which staying and leaving in ``valid`` are likeliest.
 
     features: as counted on all training careers, which marginal effects move along.
     """
-    from harness.plugins.mnl.solve import Labelled
-
-    wanted, references = stay_terms(contexts, train.known, train.weight)
+    wanted, references = stay_terms(discretizer, train.known, train.weight)
     terms, X, scaling = varying(wanted, train.known, train.weight)
     own = Labelled(scaling.apply(X), train.stayed, train.weight)
     held = Labelled(scaling.apply(matrix(terms, valid.known, len(valid.stayed))), valid.stayed, valid.weight)
@@ -180,18 +172,15 @@ def fit_stay(contexts: Contexts, features: StayFeatures, train: Sets, valid: Set
     chosen = {"stay_penalty": fitted.penalty, "stay_converged": fitted.converged, "stay_interactions": earned}
     data = Labelled(own.X[:, columns], own.y, own.weight)
     coefficients, covariance = _explained(linear, data, train, fitted, tuple(references))
-    bands = bands_of(contexts, features)
+    bands = bands_of(discretizer, features)
     effects = marginal_effects(linear, data.X, data.weight, train.known, covariance, bands)
-    return Stay(linear, (coefficients, effects), chosen)
+    return StayStage(linear, (coefficients, effects), chosen)
 
 
 def _explained(
-    linear: Linear, data: Labelled, train: Sets, fitted: Fitted, references: tuple[str, ...]
-) -> tuple[Estimate, FloatArray | None]:
+    linear: Linear, data: Labelled, train: Sets, fitted: FittedLogit, references: tuple[str, ...]
+) -> tuple[EstimateTable, FloatArray | None]:
     """Coefficients with statsmodels' own clustered errors, and their covariance; None where there are no errors."""
-    from harness.plugins.mnl.likelihood import fitted_results
-    from harness.plugins.mnl.solve import problem
-
     model, beta = problem(data, fitted.penalty), linear.coefficients[:, 0]
     covariance, why = None, why_no_errors(train.person, len(beta))
     if not why:
@@ -209,13 +198,13 @@ def _explained(
         converged=fitted.converged,
     )
     names = ("constant", *(term.name for term in linear.terms))
-    coefficients = Estimate("stay", "Logit of staying", names, ("",), rows_of(value), rows_of(error), sizes.notes())
+    coefficients = EstimateTable(
+        "stay", "Logit of staying", names, ("",), rows_of(value), rows_of(error), sizes.notes()
+    )
     return coefficients, covariance
 
 
-def stay_known(
-    features: StayFeatures, inputs: Inputs, names: Sequence[str], states: tuple[IntArray, IntArray]
-) -> Known:
-    """What stage one knows of transitions to be predicted. states: status and group of each."""
+def stay_known(features: StayFeatures, inputs: Inputs, names: Sequence[str], states: StateClasses) -> Known:
+    """What stage one knows of transitions to be predicted. states: classes of the states."""
     frequencies = given(features, features.matrix(inputs), features.offset(inputs))
-    return Known.of(inputs, names, *states, frequencies)
+    return Known.of(inputs, names, states, frequencies)

@@ -12,33 +12,51 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.features.contexts import Context, Contexts
+from harness.features.discrete import DiscreteFeature, Discretizer
 from harness.features.pairs import Inputs
+from harness.panel import Occupations, Status
 from harness.types import FloatArray, IntArray
 
+STATUSES = tuple(Status)
 AMONG = "stayers among "  # how what is given of a context's share of stayers is called; the context's name follows
 Kind = Literal["number", "log", "square", "missing", "above", "level", "status", "group", "given"]
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known of n transitions. numbers: float64 [n], NaN for missing; codes: int64 [n], -1 for missing.
+class StateClasses:
+    """Classes of K states. status: int64 [K], positions in ``STATUSES``. group: int64 [K]."""
 
-    given: float64 [n], counted or scored elsewhere. status, group: int64 [K], those of the states.
+    status: IntArray
+    group: IntArray
+
+    @classmethod
+    def of(cls, occupations: Occupations, group: IntArray) -> StateClasses:
+        """group: int64 [K], as the model groups the states."""
+        status = np.array([STATUSES.index(status) for status in occupations.statuses], dtype=np.int64)
+        return cls(status, group)
+
+    @classmethod
+    def empty(cls) -> StateClasses:
+        """Of no state."""
+        return cls(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Known:
+    """Facts of n transitions. numbers: float64 [n], NaN for missing; codes: int64 [n], -1 for missing.
+
+    given: float64 [n], counted or scored elsewhere. states: classes of the states.
     """
 
     numbers: Mapping[str, FloatArray]
     codes: Mapping[str, IntArray]
-    status: IntArray
-    group: IntArray
+    states: StateClasses
     given: Mapping[str, FloatArray]
 
     @classmethod
-    def of(
-        cls, inputs: Inputs, names: Sequence[str], status: IntArray, group: IntArray, given: Mapping[str, FloatArray]
-    ) -> Known:
+    def of(cls, inputs: Inputs, names: Sequence[str], states: StateClasses, given: Mapping[str, FloatArray]) -> Known:
         """names: of the columns of ``inputs.numbers``."""
-        return cls({n: inputs.numbers[:, j] for j, n in enumerate(names)}, inputs.codes, status, group, given)
+        return cls({n: inputs.numbers[:, j] for j, n in enumerate(names)}, inputs.codes, states, given)
 
     def moved(self, feature: str, values: FloatArray | IntArray) -> Known:
         """The same transitions with another value of a feature."""
@@ -63,7 +81,7 @@ class Factor:
         if self.kind in ("level", "status", "group"):
             code: IntArray = known.codes[self.of]
             if self.kind != "level":
-                of_state = known.status if self.kind == "status" else known.group
+                of_state = known.states.status if self.kind == "status" else known.states.group
                 code = np.where(code >= 0, np.append(of_state, -1)[code], -1)
             return np.asarray(code == self.place, dtype=np.float64)
         value = known.numbers[self.of]
@@ -137,13 +155,13 @@ def number_terms(name: str, values: FloatArray, transformed: bool = True) -> lis
     return terms
 
 
-def level_terms(context: Context, code: IntArray, weight: FloatArray) -> tuple[list[Term], str]:
+def level_terms(feature: DiscreteFeature, code: IntArray, weight: FloatArray) -> tuple[list[Term], str]:
     """Dummies of a covariate's levels, the most frequent left out, and that reference. code: int64 [n], -1 missing."""
-    counts = np.bincount(code[code >= 0], weights=weight[code >= 0], minlength=context.size)
+    counts = np.bincount(code[code >= 0], weights=weight[code >= 0], minlength=feature.size)
     reference = int(np.argmax(counts))
-    names = {k: f"{context.name} = {level}" for k, level in enumerate(context.levels)} | {-1: f"{context.name} missing"}
-    wanted = [k for k in range(context.size) if k != reference] + ([-1] if (code < 0).any() else [])
-    return [Term(names[k], (Factor("level", context.name, k),)) for k in wanted], context.levels[reference]
+    names = {k: f"{feature.name} = {level}" for k, level in enumerate(feature.levels)} | {-1: f"{feature.name} missing"}
+    wanted = [k for k in range(feature.size) if k != reference] + ([-1] if (code < 0).any() else [])
+    return [Term(names[k], (Factor("level", feature.name, k),)) for k in wanted], feature.levels[reference]
 
 
 def state_terms(
@@ -178,6 +196,6 @@ def distinct(terms: Sequence[Term], X: FloatArray) -> list[int]:
     return sorted(seen.values())
 
 
-def levels_of(contexts: Contexts) -> list[Context]:
+def levels_of(discretizer: Discretizer) -> list[DiscreteFeature]:
     """The covariates with levels."""
-    return [context for context in contexts.contexts if context.kind == "level"]
+    return [feature for feature in discretizer.features if feature.kind == "level"]

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
+from scipy import sparse
 
 from harness.features.catalogue import CATALOGUE
-from harness.features.contexts import Contexts
+from harness.features.discrete import Discretizer
 from harness.features.pairs import Inputs
 from harness.panel import Occupations
 from harness.types import FloatArray, IntArray
@@ -20,7 +21,7 @@ NUMBERS = ("age", "year", "tenure", "group_tenure", "records_employed", "since_e
 
 
 @dataclass(frozen=True)
-class Block:
+class DesignBlock:
     """Columns that one feature makes.
 
     name: as a reader knows it. source: the context or the number that it is read from. labels: what each column stands
@@ -46,8 +47,6 @@ class Block:
 
 def indicators(code: IntArray, size: int) -> Any:
     """CSR matrix [n, size] of ones; code: int64 [n], -1 for none."""
-    from scipy import sparse
-
     known = code >= 0
     begin = np.concatenate([[0], np.cumsum(known)])
     return sparse.csr_matrix((np.ones(int(known.sum())), code[known], begin), shape=(len(code), size))
@@ -55,8 +54,6 @@ def indicators(code: IntArray, size: int) -> Any:
 
 def _pieces(values: FloatArray, knots: FloatArray) -> Any:
     """CSR matrix [n, knots + 1]: weights of the two knots that a value lies between, and whether it is missing."""
-    from scipy import sparse
-
     missing = np.isnan(values)
     inside = np.clip(np.where(missing, knots[0], values), knots[0], knots[-1])
     left = np.clip(np.searchsorted(knots, inside, side="right") - 1, 0, len(knots) - 2)
@@ -71,43 +68,47 @@ def _pieces(values: FloatArray, knots: FloatArray) -> Any:
 
 
 @dataclass(frozen=True)
-class Layout:
+class DesignLayout:
     """The columns of a design. blocks: of every state's utility. staying: further ones that bear on staying alone.
 
     numbers: the numeric features, in the order of ``Inputs.numbers``.
     """
 
-    blocks: tuple[Block, ...]
-    staying: tuple[Block, ...]
+    blocks: tuple[DesignBlock, ...]
+    staying: tuple[DesignBlock, ...]
     numbers: tuple[str, ...]
 
     @classmethod
-    def fit(cls, inputs: Inputs, contexts: Contexts, occupations: Occupations, pieces: int, groups: bool) -> Layout:
+    def fit(
+        cls, inputs: Inputs, discretizer: Discretizer, occupations: Occupations, pieces: int, groups: bool
+    ) -> DesignLayout:
         """Columns of what varies among training transitions."""
         blocks = list(_states(occupations, groups))
-        levels = {c.name for c in contexts.contexts if c.kind == "level"}
+        levels = {c.name for c in discretizer.features if c.kind == "level"}
         spells = {f"{name}_{end}" for name in levels for end in ("changed", "years")}  # these bear on staying alone
-        for context in contexts.contexts:
-            if context.kind == "level":
-                blocks.append(Block(context.name, "level", context.name, context.levels))
+        for feature in discretizer.features:
+            if feature.kind == "level":
+                blocks.append(DesignBlock(feature.name, "level", feature.name, feature.levels))
         further = [
-            Block(
+            DesignBlock(
                 c.name,
                 "level",
                 c.name,
-                tuple(f"{one}, {other}" for one in _of(contexts, c.parts[0]) for other in _of(contexts, c.parts[1])),
+                tuple(
+                    f"{one}, {other}" for one in _of(discretizer, c.parts[0]) for other in _of(discretizer, c.parts[1])
+                ),
             )
-            for c in contexts.contexts
+            for c in discretizer.features
             if c.kind == "cross"
         ]
-        for j, name in enumerate(contexts.numbers):
+        for j, name in enumerate(discretizer.numbers):
             knots = _knots(inputs.numbers[:, j], pieces)
             if not knots:
                 continue
             labels = (*(f"{knot:g}" for knot in knots), "missing")
             wanted = name in NUMBERS or (name not in CATALOGUE and name not in spells)
-            (blocks if wanted else further).append(Block(name, "number", name, labels, knots=knots))
-        return cls(tuple(blocks), tuple(further), contexts.numbers)
+            (blocks if wanted else further).append(DesignBlock(name, "number", name, labels, knots=knots))
+        return cls(tuple(blocks), tuple(further), discretizer.numbers)
 
     def matrix(self, inputs: Inputs) -> Any:
         """CSR [n, 1 + columns], a constant first."""
@@ -117,9 +118,7 @@ class Layout:
         """CSR [n, 1 + columns + further columns]."""
         return self._stack((*self.blocks, *self.staying), inputs)
 
-    def _stack(self, blocks: Sequence[Block], inputs: Inputs) -> Any:
-        from scipy import sparse
-
+    def _stack(self, blocks: Sequence[DesignBlock], inputs: Inputs) -> Any:
         constant = sparse.csr_matrix(np.ones((len(inputs), 1)))
         return sparse.hstack([constant, *(b.columns(inputs, self.numbers) for b in blocks)], format="csr")
 
@@ -132,21 +131,21 @@ class Layout:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Layout:
-        def blocks(name: str) -> tuple[Block, ...]:
+    def from_json(cls, stored: Mapping[str, Any]) -> DesignLayout:
+        def blocks(name: str) -> tuple[DesignBlock, ...]:
             return tuple(
-                Block(b["name"], b["kind"], b["source"], *(tuple(b[key]) for key in ("labels", "knots", "of")))
+                DesignBlock(b["name"], b["kind"], b["source"], *(tuple(b[key]) for key in ("labels", "knots", "of")))
                 for b in stored[name]
             )
 
         return cls(blocks("blocks"), blocks("staying"), tuple(stored["numbers"]))
 
 
-def _of(contexts: Contexts, name: str) -> tuple[str, ...]:
-    return next(c.levels for c in contexts.contexts if c.name == name)
+def _of(discretizer: Discretizer, name: str) -> tuple[str, ...]:
+    return next(c.levels for c in discretizer.features if c.name == name)
 
 
-def _states(occupations: Occupations, groups: bool) -> list[Block]:
+def _states(occupations: Occupations, groups: bool) -> list[DesignBlock]:
     """Columns of the states held: the states themselves, their minor and their major groups."""
     group, names = occupations.group_index()
     minor = occupations.minor_index()
@@ -154,11 +153,11 @@ def _states(occupations: Occupations, groups: bool) -> list[Block]:
     minors = tuple(f"as {first[m]}" for m in range(int(minor.max()) + 1))
     blocks = []
     for lag in LAGS:
-        blocks.append(Block(lag, "state", lag, occupations.titles))
+        blocks.append(DesignBlock(lag, "state", lag, occupations.titles))
         if groups and len(minors) < len(occupations):
-            blocks.append(Block(f"minor group of {lag}", "state", lag, minors, of=tuple(minor.tolist())))
+            blocks.append(DesignBlock(f"minor group of {lag}", "state", lag, minors, of=tuple(minor.tolist())))
         if groups and len(names) < len(occupations):
-            blocks.append(Block(f"major group of {lag}", "state", lag, names, of=tuple(group.tolist())))
+            blocks.append(DesignBlock(f"major group of {lag}", "state", lag, names, of=tuple(group.tolist())))
     return blocks
 
 

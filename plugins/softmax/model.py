@@ -14,11 +14,11 @@ from harness.estimation.logits import down_the_path
 from harness.estimation.multinomial import ChoiceRows, Coefficients, Optimum, Problem, fit, log_rows
 from harness.estimation.samples import Sample
 from harness.estimation.transition_model import FromOrigin
-from harness.features.contexts import Contexts
+from harness.features.discrete import Discretizer
 from harness.features.pairs import Inputs
 from harness.model import Context, Table, take_states
 from harness.panel import Panel
-from harness.plugins.softmax.design import Layout, Part, indicators
+from harness.plugins.softmax.design import DesignLayout, Part, indicators
 from harness.plugins.softmax.params import SoftmaxParams
 from harness.plugins.softmax.recall import pair_terms
 from harness.plugins.softmax.tables import described
@@ -37,7 +37,7 @@ class Softmax(FromOrigin):
     def __init__(self, params: SoftmaxParams) -> None:
         super().__init__()
         self.params = params
-        self.layout = Layout((), (), ())
+        self.layout = DesignLayout((), (), ())
         self.group: IntArray = np.zeros(0, dtype=np.int64)  # [K]
         self.minor: IntArray = np.zeros(0, dtype=np.int64)  # [K]
         self.parts: dict[Part, Coefficients] = {}
@@ -48,9 +48,9 @@ class Softmax(FromOrigin):
         self.group, self.minor = train.occupations.group_index()[0], train.occupations.minor_index()
         if train.n_states == 1 or not len(train.transitions):
             return
-        known, held_out = Sample.of(train, self.contexts, table), Sample.of(valid, self.contexts)
+        known, held_out = Sample.of(train, self.discretizer, table), Sample.of(valid, self.discretizer)
         given = self.params
-        self.layout = Layout.fit(known.inputs, self.contexts, train.occupations, given.pieces, given.groups)
+        self.layout = DesignLayout.fit(known.inputs, self.discretizer, train.occupations, given.pieces, given.groups)
         parts: tuple[Part, ...] = ("states",) if given.staying == "plain" else ("staying", "states")
         with context.progress.bar("softmax", len(parts) * len(given.penalties)) as bar:
             for part in parts:
@@ -122,13 +122,16 @@ class Softmax(FromOrigin):
         for part, coefficients in self.parts.items():
             arrays |= {f"{part}_{f.name}": getattr(coefficients, f.name) for f in fields(Coefficients)}
         np.savez(folder / "softmax.npz", **arrays)
-        stored = {"codes": list(self.codes), "contexts": self.contexts.to_json(), "layout": self.layout.to_json()}
+        stored = {"codes": list(self.codes), "contexts": self.discretizer.to_json(), "layout": self.layout.to_json()}
         (folder / "softmax.json").write_text(json.dumps(stored | {"chosen": self.chosen}), encoding="utf-8")
 
     def load(self, folder: Path) -> None:
         stored = json.loads((folder / "softmax.json").read_text(encoding="utf-8"))
         self.codes, self.chosen = tuple(stored["codes"]), stored["chosen"]
-        self.contexts, self.layout = Contexts.from_json(stored["contexts"]), Layout.from_json(stored["layout"])
+        self.discretizer, self.layout = (
+            Discretizer.from_json(stored["contexts"]),
+            DesignLayout.from_json(stored["layout"]),
+        )
         with np.load(folder / "softmax.npz", allow_pickle=False) as arrays:
             self.entry_log, self.group, self.minor = (arrays[name] for name in ("entry_log", "group", "minor"))
             for part in get_args(Part):

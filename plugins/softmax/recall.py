@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from harness.features.pairs import Inputs
 from harness.plugins.softmax.design import indicators
@@ -48,8 +49,6 @@ def pair_terms(inputs: Inputs, minor: IntArray) -> PairTerms:
 
 def _of_states(inputs: Inputs, n_states: int) -> list[Any]:
     """CSR [n, K] each, the first six terms."""
-    from scipy import sparse
-
     held = inputs.held
     recent = np.maximum(held.since, 1.0)
     numbers = [np.ones(len(held.row)), np.log(held.records), np.log(held.spells), 1 / recent, np.log(recent)]
@@ -60,8 +59,6 @@ def _of_states(inputs: Inputs, n_states: int) -> list[Any]:
 
 def _of_minors(inputs: Inputs, minor: IntArray, member: Any) -> list[Any]:
     """CSR [n, K] each, the last four terms: the same for all states of a minor group."""
-    from scipy import sparse
-
     held, size = inputs.held, member.shape[1]
     records = sparse.csr_matrix(
         (held.records.astype(np.float64), (held.row, minor[held.state])), shape=(len(inputs), size)

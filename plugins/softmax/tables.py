@@ -9,14 +9,14 @@ import numpy as np
 
 from harness.estimation.multinomial import Coefficients
 from harness.model import Table
-from harness.plugins.softmax.design import Layout, Part
+from harness.plugins.softmax.design import DesignLayout, Part
 from harness.plugins.softmax.recall import NAMES
 from harness.types import FloatArray
 
 RIDGE = "coefficients are held to zero by the ridge, so no standard errors are given"
 
 
-def described(parts: Mapping[Part, Coefficients], layout: Layout, chosen: Mapping[str, Any]) -> list[Table]:
+def described(parts: Mapping[Part, Coefficients], layout: DesignLayout, chosen: Mapping[str, Any]) -> list[Table]:
     """Staying, without its columns of single states and groups; the weights of what is known of a pair."""
     heading = ("term", "coefficient")
     made = []
@@ -35,7 +35,7 @@ def described(parts: Mapping[Part, Coefficients], layout: Layout, chosen: Mappin
     return made
 
 
-def _rows(layout: Layout, values: FloatArray) -> tuple[tuple[str | float | None, ...], ...]:
+def _rows(layout: DesignLayout, values: FloatArray) -> tuple[tuple[str | float | None, ...], ...]:
     blocks = (*layout.blocks, *layout.staying)
     of_states = np.repeat([False, *(b.kind == "state" for b in blocks)], [1, *(len(b.labels) for b in blocks)])
     names = layout.names(staying=True)

@@ -21,10 +21,10 @@ from scipy import sparse
 from harness.estimation.multinomial import ChoiceRows, Coefficients, Problem, fit
 from harness.estimation.samples import Sample
 from harness.features import catalogue as features
-from harness.features.contexts import Contexts
+from harness.features.discrete import Discretizer
 from harness.panel.careers import Panel
 from harness.plugins.mnl.solve import Labelled, fit_ridge, problem
-from harness.plugins.softmax.design import Layout
+from harness.plugins.softmax.design import DesignLayout
 from harness.types import FloatArray, IntArray
 
 pytestmark = pytest.mark.slow
@@ -196,9 +196,9 @@ def test_growth_with_the_states(benchmark: Benchmark, survey: Panel, meter: Any)
 
 def test_the_sparse_design_of_softmax(benchmark: Benchmark, survey: Panel, meter: Any) -> None:
     train = survey.part("train").select(np.arange(1200))
-    contexts = Contexts.fit(features.build(train, train.transitions), train.n_states)
-    sample = Sample.of(train, contexts).switchers()
-    layout = Layout.fit(sample.inputs, contexts, train.occupations, 6, groups=True)
+    discretizer = Discretizer.fit(features.build(train, train.transitions), train.n_states)
+    sample = Sample.of(train, discretizer).switchers()
+    layout = DesignLayout.fit(sample.inputs, discretizer, train.occupations, 6, groups=True)
     work = Work(layout.matrix(sample.inputs), np.unique(sample.target, return_inverse=True)[1])
     found = seconds_to_the_same(work, {"softmax": by_softmax, "scikit-learn": by_scikit_learn})
     ratio = found["scikit-learn"] / found["softmax"]

@@ -17,7 +17,7 @@ from harness import open_panel
 from harness.errors import RequestError
 from harness.estimation.samples import PairCounts, Sample, StayFeatures
 from harness.features.catalogue import build
-from harness.features.contexts import Contexts
+from harness.features.discrete import Discretizer
 from harness.features.frequencies import Strengths, entry_shares
 from harness.model.contract import Context, Model
 from harness.model.task import Event
@@ -189,16 +189,16 @@ def test_records_of_one_person_may_weigh_differently(tmp_path: Path) -> None:
 def test_the_features_that_others_count_on_are_weighted(market: Panel) -> None:
     small = market.select(np.arange(60))
     counted, copied = repeated(small, np.random.default_rng(1).integers(0, 3, 60).tolist())
-    contexts = Contexts.fit(build(small, small.transitions), small.n_states)
+    discretizer = Discretizer.fit(build(small, small.transitions), small.n_states)
     group = small.occupations.group_index()[0]
-    samples = [Sample.of(panel, contexts) for panel in (counted, copied)]
-    stays = [StayFeatures.count(sample, contexts, group, (16.0, 32.0)) for sample in samples]
-    asked = Sample.of(small, contexts).inputs
+    samples = [Sample.of(panel, discretizer) for panel in (counted, copied)]
+    stays = [StayFeatures.count(sample, discretizer, group, (16.0, 32.0)) for sample in samples]
+    asked = Sample.of(small, discretizer).inputs
     np.testing.assert_allclose(stays[0].matrix(asked), stays[1].matrix(asked), rtol=1e-5)
     np.testing.assert_allclose(stays[0].offset(asked), stays[1].offset(asked))
     for step in ("group", "state"):
-        counts = PairCounts(step, contexts, group, Strengths(), 32.0, ())
-        moved = Sample.of(small, contexts).switchers()
+        counts = PairCounts(step, discretizer, group, Strengths(), 32.0, ())
+        moved = Sample.of(small, discretizer).switchers()
         pairs, _ = counts.choices(moved)
         one, other = (counts.count(sample.switchers()) for sample in samples)
         np.testing.assert_allclose(one.matrix(moved.inputs, pairs), other.matrix(moved.inputs, pairs), rtol=1e-5)

@@ -23,7 +23,8 @@ from harness.types import FloatArray, IntArray
 # What makes the dear ones small. A model of a plugin that is installed here by chance is audited as it comes.
 BRIEF = {"epochs": 3, "fewest_steps": 20}
 SMALL: dict[str, dict[str, Any]] = {
-    **{name: {"rounds": 20} for name in ("gbm", "gbm-switch", "gbm-lf-exit")},
+    **{name: {"rounds": 10, "threads": 1} for name in ("gbm", "gbm-switch", "gbm-lf-exit")},
+    "mnl": {"iterations": 15, "penalties": (10.0,)},
     "softmax": {"iterations": 15, "penalties": (16.0,)},
     **dict.fromkeys(("career", "career-titles", "nemo", "bag-of-jobs", "markov-regression"), BRIEF),
     "llm-lora": {
@@ -31,9 +32,9 @@ SMALL: dict[str, dict[str, Any]] = {
         "base_layers": 1,
         "base_width": 64,
         "base_heads": 2,
-        "base_tokens": 200_000,
+        "base_tokens": 60_000,
         "base_symbols": 0,
-        "epochs": 4,
+        "epochs": 3,
         "rank": 8,
     },
 }
@@ -52,9 +53,9 @@ def problems(findings: list[Finding]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_audit_on_the_market(name: str, registry: Registry, market_150: Panel) -> None:
+def test_audit_on_the_market(name: str, registry: Registry, market_60: Panel) -> None:
     spec = registry.model(name).item
-    findings = list(audit(spec, spec.params(**SMALL.get(name, {})), market_150, AuditSetup(open_panel=open_once)))
+    findings = list(audit(spec, spec.params(**SMALL.get(name, {})), market_60, AuditSetup(open_panel=open_once)))
     assert [finding.check for finding in findings] == list(CHECKS)
     assert problems(findings) == {}
 
@@ -76,12 +77,12 @@ def test_audit_on_a_panel_of_another_shape(name: str, registry: Registry, wage_p
 
 @pytest.mark.parametrize("name", [name for name in MODELS if not REGISTRY.model(name).item.only_task])
 def test_one_set_of_state_probabilities_answers_every_task(
-    name: str, registry: Registry, market_150: Panel, tmp_path_factory: pytest.TempPathFactory
+    name: str, registry: Registry, market_60: Panel, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """What is scored on a binary task is the sum over the whole row, first records are priced, rows add up."""
     spec = registry.model(name).item
-    model = fitted(spec, SMALL.get(name, {}), market_150, tmp_path_factory)
-    test = market_150.part("test").select(np.arange(2))
+    model = fitted(spec, SMALL.get(name, {}), market_60, tmp_path_factory)
+    test = market_60.part("test").select(np.arange(2))
     transitions = test.transitions[:6]
     states = np.broadcast_to(np.arange(test.n_states), (len(transitions), test.n_states))
     rows = np.exp(checked_log_prob(spec, model, test, transitions, states).astype(np.float64))
@@ -178,10 +179,10 @@ SPOILED = [
 
 
 @pytest.mark.parametrize(("check", "spoil"), SPOILED)
-def test_the_audit_catches(check: str, spoil: type[_Spoiled], registry: Registry, market_150: Panel) -> None:
+def test_the_audit_catches(check: str, spoil: type[_Spoiled], registry: Registry, market_60: Panel) -> None:
     from dataclasses import replace
 
     spec = registry.model("marginal").item
     loose = replace(spec, sums_to_one=False, build=lambda params: spoil(model_of(spec, params)))
-    found = problems(list(audit(loose, spec.params(), market_150)))
+    found = problems(list(audit(loose, spec.params(), market_60)))
     assert check in found

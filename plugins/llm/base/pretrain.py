@@ -99,7 +99,7 @@ def recipe_of(p: LlmParams) -> BaseRecipe:
 
 
 @dataclass(frozen=True)
-class BaseModel:
+class OpenedBase:
     """A base model ready to be tuned, and its name on boards.
 
     any_title: int64 [t], tokens that stood for titles in its training, for any title at best, so that a new one can
@@ -112,14 +112,14 @@ class BaseModel:
     any_title: IntArray | None = None
 
 
-def builtin_base(recipe: BaseRecipe, pool: Panel, context: Context) -> BaseModel:
+def builtin_base(recipe: BaseRecipe, pool: Panel, context: Context) -> OpenedBase:
     """The base of a recipe, from the cache, where it is trained first if it is not there yet."""
     context = replace(context, seed=recipe.seed)
     folder = recipe.place(pool).learned(context, lambda own: _learn(recipe, pool, own), partial(_write, recipe, pool))
     size, name = f"{recipe.layers} x {recipe.width}", recipe.name(pool)
     tokenizer = load_tokenizer(folder)
     own = np.unique(encode_titles(tokenizer, pool.occupations).ids)
-    return BaseModel(
+    return OpenedBase(
         model=load_causal_lm(folder),
         tokenizer=tokenizer,
         label=f"builtin: Llama {size}, pre-trained on {recipe.pool} (recipe {name})",

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from tokenizers import AddedToken
 
 from harness.errors import RequestError
 from harness.panel import Occupations, Panel, Status
@@ -29,8 +30,6 @@ def titles_of(symbols: int) -> list[str]:
 
 def add_symbols(tokenizer: PreTrainedTokenizerBase, symbols: int) -> None:
     """Give each symbol, and the blank before it, a token of its own."""
-    from tokenizers import AddedToken
-
     tokenizer.add_tokens([AddedToken(f" {title}", normalized=False) for title in titles_of(symbols)])
 
 

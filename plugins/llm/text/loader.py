@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from tokenizers import AddedToken
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from harness.errors import RequestError
 from harness.training.libraries import silence_libraries
 from harness.types import IntArray
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 # Where a configuration says how many positions a model was built for.
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "sliding_window")
@@ -21,8 +22,6 @@ LONGEST_CONTEXT = 4096
 
 def load_tokenizer(source: str | Path, subfolder: str = "") -> PreTrainedTokenizerBase:
     """The tokenizer of a folder or hub name, or of a folder inside it; RequestError where there is none."""
-    from transformers import AutoTokenizer
-
     with silence_libraries(), _explained(source, "tokenizer", subfolder):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             str(source), subfolder=subfolder, trust_remote_code=False
@@ -32,9 +31,6 @@ def load_tokenizer(source: str | Path, subfolder: str = "") -> PreTrainedTokeniz
 
 def load_causal_lm(source: str | Path, subfolder: str = "") -> Any:
     """The causal language model of a folder or hub name, float32, safetensors only; RequestError if there is none."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
     # Weights are drawn before they are read; nobody else's draws are to move.
     with silence_libraries(), _explained(source, "model", subfolder), torch.random.fork_rng():
         return AutoModelForCausalLM.from_pretrained(
@@ -100,9 +96,6 @@ def extend_vocabulary(
     linearly, to repeat a title above all, holds for such a mixture as for the tokens in it. Without ``like``, a new
     token stands at the mean of those it replaces.
     """
-    import torch
-    from tokenizers import AddedToken
-
     pieces = {text: ids for text in texts if len(ids := tokenizer.encode(text, add_special_tokens=False)) > 1}
     if not pieces:
         return 0

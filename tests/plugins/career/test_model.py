@@ -90,7 +90,7 @@ def two_back(history: list[int], rng: np.random.Generator, person: int) -> int:
 @pytest.mark.parametrize("name", [*SEQUENCES, "markov-regression"])
 def test_what_came_before_the_origin_is_learned(name: str, registry: Registry, tmp_path: Path) -> None:
     panel = simulated(two_back)
-    model = fitted(registry, name, panel, tmp_path, history="learned", recall="learned", fewest_steps="400")
+    model = fitted(registry, name, panel, tmp_path, history="learned", recall="learned", fewest_steps="250")
     # After the first move: .925 for one state and .025 for each of three others.
     entropy = -(0.925 * log(0.925) + 3 * 0.025 * log(0.025))
     test = panel.part("test")
@@ -108,10 +108,10 @@ def first_state(history: list[int], rng: np.random.Generator, person: int) -> in
 
 
 def test_a_bag_counts_what_was_before(registry: Registry, tmp_path: Path) -> None:
-    panel = simulated(first_state, 400)
+    panel = simulated(first_state, 250)
     test = panel.part("test")
-    bag = loss(fitted(registry, "bag-of-jobs", panel, tmp_path / "bag", fewest_steps="400", stay="origin"), test)
-    other = fitted(registry, "markov-regression", panel, tmp_path / "regression", fewest_steps="400", stay="origin")
+    bag = loss(fitted(registry, "bag-of-jobs", panel, tmp_path / "bag", fewest_steps="250", stay="origin"), test)
+    other = fitted(registry, "markov-regression", panel, tmp_path / "regression", fewest_steps="250", stay="origin")
     assert bag < loss(other, test) - 0.05
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.estimation.logits import clustered
-from harness.plugins.mnl.estimates import Estimate, Sizes, log_null, natural, rows_of, why_no_errors
+from harness.plugins.mnl.estimates import EstimateTable, Sizes, log_null, natural, rows_of, why_no_errors
 from harness.plugins.mnl.likelihood import Ridge, RidgeMNLogit
 from harness.plugins.mnl.linear import Linear
-from harness.plugins.mnl.solve import MOST_COEFFICIENTS, Fitted, Labelled, problem
+from harness.plugins.mnl.solve import MOST_COEFFICIENTS, FittedLogit, Labelled, problem
 from harness.types import FloatArray, IntArray
 
 
@@ -26,7 +26,7 @@ class About:
     errors: bool
 
 
-def explained(linear: Linear, data: Labelled, person: IntArray, fitted: Fitted, about: About) -> Estimate:
+def explained(linear: Linear, data: Labelled, person: IntArray, fitted: FittedLogit, about: About) -> EstimateTable:
     """One equation an outcome but the reference. person: int64 [n], whose each observation is."""
     model, beta, covariance = problem(data, fitted.penalty), linear.coefficients.ravel(order="F"), None
     if not about.errors:
@@ -52,7 +52,9 @@ def explained(linear: Linear, data: Labelled, person: IntArray, fitted: Fitted, 
         converged=fitted.converged,
     )
     names = ("constant", *(term.name for term in linear.terms))
-    return Estimate(about.stage, about.title, names, about.outcomes[1:], rows_of(value), rows_of(error), sizes.notes())
+    return EstimateTable(
+        about.stage, about.title, names, about.outcomes[1:], rows_of(value), rows_of(error), sizes.notes()
+    )
 
 
 def _sums(model: Ridge, beta: FloatArray, person: IntArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Contexts: what is known of a transition, each thing as one small integer, so that frequencies can be counted by it.
+"""Discrete features of transitions, one small integer each, so that frequencies can be counted by them.
 
 Fitted on training transitions and then frozen: bins keep their edges and levels their names, whatever panel comes
 later. What a later panel lacks or has never been seen is missing (-1).
@@ -23,10 +23,10 @@ BINS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """One context. size: how many values it takes. levels: names of a covariate's levels; edges: of a number's bins.
+class DiscreteFeature:
+    """One feature. size: number of its values. levels: names of a covariate's levels; edges: of a number's bins.
 
-    parts: the two contexts that a cross is made of.
+    parts: the two features that a cross is made of.
     """
 
     name: str
@@ -38,33 +38,33 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Contexts:
-    """The contexts of a panel, and the numeric features that go with them."""
+class Discretizer:
+    """The discrete features of a panel's transitions, and the numeric ones that go with them."""
 
-    contexts: tuple[Context, ...]
+    features: tuple[DiscreteFeature, ...]
     numbers: tuple[str, ...]
 
     @classmethod
-    def fit(cls, table: FeatureTable, n_states: int) -> Contexts:
+    def fit(cls, table: FeatureTable, n_states: int) -> Discretizer:
         """From the features of training transitions: states held, levels of covariates and pairs of them, bins.
 
         A covariate with more than 64 levels keeps the 64 most frequent.
         """
-        found = [Context(name, "state", n_states) for name in STATES]
+        found = [DiscreteFeature(name, "state", n_states) for name in STATES]
         covariates = [f for name, f in table.features.items() if name not in CATALOGUE]
         for feature in covariates:
             if feature.values == "level":
                 levels = _frequent(table[feature.name], feature.levels)
-                found.append(Context(feature.name, "level", len(levels), levels=levels))
+                found.append(DiscreteFeature(feature.name, "level", len(levels), levels=levels))
         levels_found = [c for c in found if c.kind == "level"]
         for one, other in combinations(levels_found, 2):
             if one.size * other.size <= MOST_LEVELS:
                 name = f"{one.name} x {other.name}"
-                found.append(Context(name, "cross", one.size * other.size, parts=(one.name, other.name)))
+                found.append(DiscreteFeature(name, "cross", one.size * other.size, parts=(one.name, other.name)))
         binned = [*BINNED, *(f.name for f in covariates if f.values == "number" and f.unit == "")]
         for name in binned:
             if edges := _edges(np.asarray(table[name], dtype=np.float64)):
-                found.append(Context(name, "bin", len(edges) + 1, edges=edges))
+                found.append(DiscreteFeature(name, "bin", len(edges) + 1, edges=edges))
         numbers = tuple(name for name, f in table.features.items() if not f.categorical)
         return cls(tuple(c for c in found if c.size > 0), numbers)
 
@@ -72,21 +72,21 @@ class Contexts:
         """name -> int64 [n], -1 where missing or not seen in training."""
         n = len(table["origin"])
         codes: dict[str, IntArray] = {}
-        for context in self.contexts:
-            if context.kind == "cross":
-                one, other = (codes[part] for part in context.parts)
-                size = next(c.size for c in self.contexts if c.name == context.parts[1])
-                codes[context.name] = np.where((one >= 0) & (other >= 0), one * size + other, -1)
-            elif context.name not in table:
-                codes[context.name] = np.full(n, -1, dtype=np.int64)
-            elif context.kind == "state":
-                codes[context.name] = np.asarray(table[context.name], dtype=np.int64)
-            elif context.kind == "level":
-                codes[context.name] = _by_name(table, context)
+        for feature in self.features:
+            if feature.kind == "cross":
+                one, other = (codes[part] for part in feature.parts)
+                size = next(c.size for c in self.features if c.name == feature.parts[1])
+                codes[feature.name] = np.where((one >= 0) & (other >= 0), one * size + other, -1)
+            elif feature.name not in table:
+                codes[feature.name] = np.full(n, -1, dtype=np.int64)
+            elif feature.kind == "state":
+                codes[feature.name] = np.asarray(table[feature.name], dtype=np.int64)
+            elif feature.kind == "level":
+                codes[feature.name] = _by_name(table, feature)
             else:
-                values = np.asarray(table[context.name], dtype=np.float64)
-                bins = np.searchsorted(context.edges, values, side="right")
-                codes[context.name] = np.where(np.isnan(values), -1, bins)
+                values = np.asarray(table[feature.name], dtype=np.float64)
+                bins = np.searchsorted(feature.edges, values, side="right")
+                codes[feature.name] = np.where(np.isnan(values), -1, bins)
         return codes
 
     def number_matrix(self, table: FeatureTable) -> FloatArray:
@@ -100,15 +100,15 @@ class Contexts:
         return name in table and not table.features[name].categorical
 
     def to_json(self) -> dict[str, Any]:
-        return {"contexts": [asdict(c) for c in self.contexts], "numbers": list(self.numbers)}
+        return {"contexts": [asdict(c) for c in self.features], "numbers": list(self.numbers)}
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Contexts:
-        contexts = []
+    def from_json(cls, stored: Mapping[str, Any]) -> Discretizer:
+        features = []
         for item in stored["contexts"]:
             lists = {key: tuple(item[key]) for key in ("levels", "edges", "parts")}
-            contexts.append(Context(item["name"], item["kind"], item["size"], **lists))
-        return cls(tuple(contexts), tuple(stored["numbers"]))
+            features.append(DiscreteFeature(item["name"], item["kind"], item["size"], **lists))
+        return cls(tuple(features), tuple(stored["numbers"]))
 
 
 def _frequent(codes: FloatArray | IntArray, levels: tuple[str, ...]) -> tuple[str, ...]:
@@ -127,12 +127,12 @@ def _edges(values: FloatArray) -> tuple[float, ...]:
     return tuple(float(edge) for edge in inner if edge > known.min())
 
 
-def _by_name(table: FeatureTable, context: Context) -> IntArray:
+def _by_name(table: FeatureTable, known: DiscreteFeature) -> IntArray:
     """The covariate's codes as positions in the levels seen in training."""
-    feature = table.features[context.name]
+    feature = table.features[known.name]
     if feature.values != "level":
         return np.full(len(table["origin"]), -1, dtype=np.int64)
-    place = {level: i for i, level in enumerate(context.levels)}
+    place = {level: i for i, level in enumerate(known.levels)}
     # One entry more than there are levels: a missing code, -1, picks the last.
     translate = np.array([*(place.get(level, -1) for level in feature.levels), -1], dtype=np.int64)
-    return translate[np.asarray(table[context.name], dtype=np.int64)]
+    return translate[np.asarray(table[known.name], dtype=np.int64)]

@@ -14,16 +14,27 @@ from harness.estimation.logits import log_shares
 from harness.estimation.samples import Sample
 from harness.estimation.transition_model import FromOrigin
 from harness.features.catalogue import CATALOGUE
-from harness.features.contexts import STATES, Contexts
+from harness.features.discrete import STATES, Discretizer
 from harness.features.frequencies import JEFFREYS
 from harness.features.pairs import Inputs
 from harness.model import Context, Table, take_states
 from harness.panel import Panel
-from harness.plugins.mnl.estimates import Estimate
+from harness.plugins.mnl.estimates import EstimateTable
+from harness.plugins.mnl.explained import About, explained
 from harness.plugins.mnl.linear import Linear, varying
 from harness.plugins.mnl.params import MnlParams
-from harness.plugins.mnl.stay import statuses
-from harness.plugins.mnl.terms import Factor, Known, Term, level_terms, levels_of, matrix, number_terms, state_terms
+from harness.plugins.mnl.solve import Labelled, fit_path
+from harness.plugins.mnl.terms import (
+    Factor,
+    Known,
+    StateClasses,
+    Term,
+    level_terms,
+    levels_of,
+    matrix,
+    number_terms,
+    state_terms,
+)
 from harness.types import FloatArray, IntArray
 
 TERMS = ("origin", "tenure", "age", "age squared", "year")
@@ -39,17 +50,17 @@ class OneStage(FromOrigin):
     def __init__(self, params: MnlParams) -> None:
         super().__init__()
         self.params = params
-        self.of_states: tuple[IntArray, IntArray] = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+        self.state_classes = StateClasses.empty()
         self.linear = Linear.empty()
         self.present: IntArray = np.zeros(0, dtype=np.int64)  # [J], states gone to, the reference first
         self.spare = 1.0  # P(a state that no training transition went to), all together
-        self.estimates: list[Estimate] = []
+        self.estimates: list[EstimateTable] = []
         self.chosen: dict[str, Any] = {}
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
         table = self.begin(train)
-        self.of_states = statuses(train.occupations), train.occupations.group_index()[0]
-        mine, held = Sample.of(train, self.contexts, table), Sample.of(valid, self.contexts)
+        self.state_classes = StateClasses.of(train.occupations, train.occupations.group_index()[0])
+        mine, held = Sample.of(train, self.discretizer, table), Sample.of(valid, self.discretizer)
         count = np.bincount(mine.target, weights=mine.weight, minlength=train.n_states)
         order = np.argsort(-count, kind="stable")
         self.present = order[count[order] > 0]
@@ -61,9 +72,6 @@ class OneStage(FromOrigin):
                 self._estimate(mine, held, wanted, references)
 
     def _estimate(self, train: Sample, valid: Sample, wanted: Sequence[Term], references: Sequence[str]) -> None:
-        from harness.plugins.mnl.multinomial import About, explained
-        from harness.plugins.mnl.solve import Labelled, fit_path
-
         terms, X, scaling = varying(wanted, self._known(train.inputs), train.weight)
         place = np.full(len(self.codes), -1, dtype=np.int64)
         place[self.present] = np.arange(len(self.present))
@@ -83,9 +91,9 @@ class OneStage(FromOrigin):
 
     def _terms(self, train: Panel, sample: Sample) -> tuple[list[Term], list[str]]:
         """The terms asked for, and the reference categories. RequestError for a name that is no feature's."""
-        known, levels = self._known(sample.inputs), {c.name: c for c in levels_of(self.contexts)}
-        covariates = [name for name in self.contexts.numbers if name not in CATALOGUE]
-        numbers, offered = set(self.contexts.numbers), {*self.contexts.numbers, *STATES, "origin_group", *levels}
+        known, levels = self._known(sample.inputs), {c.name: c for c in levels_of(self.discretizer)}
+        covariates = [name for name in self.discretizer.numbers if name not in CATALOGUE]
+        numbers, offered = set(self.discretizer.numbers), {*self.discretizer.numbers, *STATES, "origin_group", *levels}
         terms: list[Term] = []
         references: list[str] = []
         for name in self.params.terms or (*TERMS, *levels, *covariates):
@@ -97,7 +105,7 @@ class OneStage(FromOrigin):
             elif name in levels:
                 found, reference = level_terms(levels[name], known.codes[name], sample.weight)
             elif name == "origin_group":
-                code, groups = self.of_states[1][known.codes["origin"]], train.occupations.group_index()[1]
+                code, groups = self.state_classes.group[known.codes["origin"]], train.occupations.group_index()[1]
                 found, reference = state_terms("group", "origin", code, groups, sample.weight)
             elif name in offered:
                 found, reference = state_terms("level", name, known.codes[name], self.codes, sample.weight)
@@ -108,7 +116,7 @@ class OneStage(FromOrigin):
         return terms, references
 
     def _known(self, inputs: Inputs) -> Known:
-        return Known.of(inputs, self.contexts.numbers, *self.of_states, {})
+        return Known.of(inputs, self.discretizer.numbers, self.state_classes, {})
 
     def log_prob_from(self, inputs: Inputs, states: IntArray) -> FloatArray:
         out = np.empty(states.shape, dtype=np.float32)
@@ -130,13 +138,17 @@ class OneStage(FromOrigin):
 
     def save(self, folder: Path) -> None:
         arrays: dict[str, Any] = self.linear.arrays()
-        status, group = self.of_states
         np.savez(
-            folder / "one.npz", entry_log=self.entry_log, status=status, group=group, present=self.present, **arrays
+            folder / "one.npz",
+            entry_log=self.entry_log,
+            status=self.state_classes.status,
+            group=self.state_classes.group,
+            present=self.present,
+            **arrays,
         )
         stored = {
             "codes": list(self.codes),
-            "contexts": self.contexts.to_json(),
+            "contexts": self.discretizer.to_json(),
             "unseen": self.spare,
             "chosen": self.chosen,
             "terms": self.linear.described(),
@@ -146,12 +158,12 @@ class OneStage(FromOrigin):
 
     def load(self, folder: Path) -> None:
         stored = json.loads((folder / "one.json").read_text(encoding="utf-8"))
-        self.codes, self.contexts = tuple(stored["codes"]), Contexts.from_json(stored["contexts"])
+        self.codes, self.discretizer = tuple(stored["codes"]), Discretizer.from_json(stored["contexts"])
         self.spare, self.chosen = stored["unseen"], stored["chosen"]
-        self.estimates = [Estimate.from_json(estimate) for estimate in stored["estimates"]]
+        self.estimates = [EstimateTable.from_json(estimate) for estimate in stored["estimates"]]
         with np.load(folder / "one.npz", allow_pickle=False) as kept:
             self.entry_log, self.present = kept["entry_log"], kept["present"]
-            self.of_states = kept["status"], kept["group"]
+            self.state_classes = StateClasses(kept["status"], kept["group"])
             self.linear = Linear.restored(kept, stored["terms"])
 
     def facts(self) -> Mapping[str, Any]:
