@@ -43,7 +43,8 @@ def test_the_table_of_options_is_full(options: dict[str, set[str]], command: str
 @pytest.fixture
 def jobs(tmp_path: Path) -> Path:
     """One csv of careers whose columns have other names, with a weight and a sampling unit, and its occupations."""
-    panel = open_panel("market", {"persons": "40"})
+    whole = open_panel("wage-panel")
+    panel = whole.select(np.arange(160))
     write_panel(panel, tmp_path / "panel", "csv")
     lines = (tmp_path / "panel" / "careers.csv").read_text().splitlines()
     heading = lines[0].replace("person", "ID", 1).replace("year", "YR", 1).split(",")
@@ -105,6 +106,6 @@ def test_the_intervals_of_a_forecast_know_the_design(
     for line in (with_units, [*with_units[:at], *with_units[at + 2 :]]):
         status, printed, told = InProcess("forecast", monkeypatch, capsys)("--model", "markov", *line, "--json")
         assert status == 0, told
-        found.append(json.loads(printed)["periods"][-1]["lines"][-1]["perplexity"])
+        found.append(json.loads(printed)["periods"][-1]["forecasts"][-1]["perplexity"])
     assert found[0]["value"] == pytest.approx(found[1]["value"], rel=1e-6)
     assert not np.isclose(found[0]["standard_error"], found[1]["standard_error"], rtol=1e-3)
