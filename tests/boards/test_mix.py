@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.toys import Frequencies, Parameters, entry_of, run_all, run_on
+from helpers.toys import Frequencies, Parameters, entry_of, run_on, run_with_valid
 
 from harness.boards.board import boards
 from harness.boards.mix import mix
@@ -44,7 +44,7 @@ def made_by(registry: Registry, workshop: Workshop, panel: Panel, task: str = "s
     coin = replace(entry_of(Coin, only_task="switch", name="coin"))
     runs = [run_on(registry, panel, task, entry=entry) for entry in ((coin, None) if task == "switch" else (None,))]
     runs.append(run_on(registry, panel, task, params=Parameters(weight=50)))
-    return [record for run in runs for record in run_all(run, workshop)]
+    return [record for run in runs for record in run_with_valid(run, workshop)]
 
 
 def test_a_model_of_the_event_mixes_with_models_of_states(
@@ -111,7 +111,7 @@ def test_runs_that_saw_other_transitions_are_refused(
     with np.load(path) as file:
         content = {name: file[name] for name in file.files}
     np.savez(path, **(content | {"valid.year": content["valid.year"] + 1}))
-    with pytest.raises(RequestError, match="is not of the same valid transitions"):
+    with pytest.raises(RequestError, match="are not of the same valid transitions"):
         mix([one, other], workshop.cache, of_board=True)
 
 
@@ -134,7 +134,7 @@ def test_weighted_boards_are_mixed_too(registry: Registry, workshop: Workshop, m
     records = [
         record
         for entry in (None, entry_of(Frequencies, name="other"))
-        for record in run_all(run_on(registry, panel, entry=entry), workshop)
+        for record in run_with_valid(run_on(registry, panel, entry=entry), workshop)
     ]
     made = mix(records, workshop.cache, of_board=True)
     assert made.evidence.weight == records[0].evidence.weight

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,9 +79,15 @@ def test_an_older_record_is_told_without_what_it_has_not(shelf: Workshop) -> Non
     )
     made = replace(card(shelf, record), record=bare, slices=(), behind=(), reliability=None)
     text = render(made)
-    assert "## For whom" not in text
-    assert "## Calibration" not in text
+    whole = render(card(shelf, record))
     assert "- The record is older than slices" in text
+    assert "- The record is older than slices" not in whole
+    left_out = {"For whom", "Calibration"}
+    titles = re.findall("^## (.*)$", whole, re.MULTILINE)
+    assert left_out < set(titles)
+    assert re.findall("^## (.*)$", text, re.MULTILINE) == [title for title in titles if title not in left_out]
+    for title in set(titles) - left_out - {"Limits"}:
+        assert section(text, title) == section(whole, title), title
 
 
 def test_every_name_is_escaped(registry: Registry, workshop: Workshop) -> None:

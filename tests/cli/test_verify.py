@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers.commands import typed
 from helpers.submissions import CODES, Rows, long_file, long_rows
-from helpers.toys import InProcess
+from helpers.toys import InProcess, run_with_valid, validate
 
 from harness import open_panel
 from harness.boards.mix import mix
@@ -18,7 +18,7 @@ from harness.panel.careers import Panel
 from harness.records.record import Record, figures
 from harness.records.store import Store
 from harness.registry import Registry
-from harness.runs.execute import Workshop, execute
+from harness.runs.execute import Workshop
 from harness.runs.run import Run
 
 
@@ -32,7 +32,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Path:
     for name, values in (("marginal", {"pseudo_count": 2.0}), ("markov", {})):
         entry = registry.model(name)
         run = Run(model=entry, params=entry.item.params(**values), tasks=(registry.task("switch"),), panel=panel)
-        parts += list(execute(run, workshop))
+        parts += run_with_valid(run, workshop)
+    validate(workshop, panel, parts)
     made = mix(parts, workshop.cache, of_board=True)
     workshop.store.write(made.model_copy(update={"figures": figures(made)}))
     return folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import log
 from pathlib import Path
@@ -23,6 +23,7 @@ from harness.records.record import Record
 from harness.registry import Registry
 from harness.runs.execute import Workshop, execute
 from harness.runs.run import Run
+from harness.runs.validation import Validation
 from harness.system.entry import Entry
 from harness.types import FloatArray, IntArray
 
@@ -77,6 +78,23 @@ def run_on(registry: Registry, panel: Panel, *tasks: str, entry: Entry[ModelSpec
 
 def run_all(run: Run, workshop: Workshop) -> list[Record]:
     return list(execute(run, workshop))
+
+
+def run_with_valid(run: Run, workshop: Workshop) -> list[Record]:
+    """As ``run_all``, with the validation split scored, as a mixture asks for it."""
+    records = run_all(run, workshop)
+    models = {**workshop.registry.models, run.model.item.name: run.model}
+    known = replace(workshop, registry=replace(workshop.registry, models=models))
+    for record in records:
+        Validation(known, lambda _: run.panel).ensure(record)
+    return records
+
+
+def validate(workshop: Workshop, panel: Panel, records: Iterable[Record]) -> None:
+    """Score the validation split, as a mixture does before it is made."""
+    scored = Validation(workshop, lambda _: panel)
+    for record in records:
+        scored.ensure(record)
 
 
 # Of the four persons. Train: a (0, 0, 1) and b (1, 3, 1); with one added to each count, margin = (3, 4, 1, 2) / 10.

@@ -9,23 +9,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.toys import EXPECTED, MARGIN, Frequencies, entry_of, run_all, run_on
+from helpers.toys import EXPECTED, MARGIN, Frequencies, entry_of, run_all, run_on, run_with_valid
 
 from harness.errors import RequestError, RunError
 from harness.model.task import LOG_SMALLEST_REST
 from harness.panel.careers import Panel
-from harness.records.predictions import Predictions, load, path_of
+from harness.records.predictions import Predictions, covers_valid, load, path_of
 from harness.records.record import Record
 from harness.records.store import Store
 from harness.registry import Registry
 from harness.runs.execute import Workshop
+from harness.runs.validation import Validation
 from harness.stats.figures import Scores
 from harness.types import FloatArray, IntArray
 
 
 @pytest.fixture
 def record(registry: Registry, workshop: Workshop, four_persons: Panel) -> Record:
-    [made] = run_all(run_on(registry, four_persons), workshop)
+    [made] = run_with_valid(run_on(registry, four_persons), workshop)
     return made
 
 
@@ -39,7 +40,7 @@ def changed(workshop: Workshop, record: Record, **arrays: object) -> None:
 
 
 def test_every_transition_of_both_splits(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
-    by_task = {r.configuration.task: r for r in run_all(run_on(registry, four_persons, *EXPECTED), workshop)}
+    by_task = {r.configuration.task: r for r in run_with_valid(run_on(registry, four_persons, *EXPECTED), workshop)}
     said = load(workshop.cache, by_task["next_occ"])
     # d: nurse, nurse 2001, out 2002, out 2004, clerk 2005; c: unemployed, clerk 2001
     assert said["test"].ids[said["test"].person].tolist() == ["d"] * 4
@@ -83,7 +84,7 @@ def test_first_records_where_the_task_asks_for_them(
     registry: Registry, workshop: Workshop, four_persons: Panel
 ) -> None:
     task = registry.task("next_occ").with_entry(True)
-    [record] = run_all(replace(run_on(registry, four_persons), tasks=(task,)), workshop)
+    [record] = run_with_valid(replace(run_on(registry, four_persons), tasks=(task,)), workshop)
     assert load(workshop.cache, record)["valid"].year.tolist() == [2000, 2001]
 
 
@@ -93,7 +94,7 @@ def test_a_validation_split_where_nobody_is_at_risk(
     state = four_persons.state.copy()
     state[6:8] = 3  # c is out of the labor force throughout
     for panel in (replace(four_persons, state=state), four_persons.select(np.array([0, 1, 3]))):
-        [record] = run_all(run_on(registry, panel, "lf_exit"), workshop)
+        [record] = run_with_valid(run_on(registry, panel, "lf_exit"), workshop)
         said = load(workshop.cache, record)
         assert len(said["valid"].person) == len(said["valid"].log_prob) == 0
         assert len(said["test"].person) == 2
@@ -109,23 +110,36 @@ def test_the_validation_split_is_asked_for_what_happened_alone(
             asked.append((str(panel.persons[0]), states.shape[1]))
             return super().log_prob(panel, transitions, states)
 
-    run_all(run_on(registry, four_persons, entry=entry_of(Listening)), workshop)
+    run_with_valid(run_on(registry, four_persons, entry=entry_of(Listening)), workshop)
     assert asked == [("d", 4), ("c", 1)]
 
 
-def test_scoring_the_validation_split_is_not_the_runs_time(
-    registry: Registry, workshop: Workshop, four_persons: Panel
-) -> None:
-    class SlowOnValidation(Frequencies):
-        def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-            if panel.persons[0] == "c":
-                import time
+def test_a_run_does_not_score_the_validation_split(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    asked: list[str] = []
 
-                time.sleep(0.5)
+    class Listening(Frequencies):
+        def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+            asked.append(str(panel.persons[0]))
             return super().log_prob(panel, transitions, states)
 
-    [record] = run_all(run_on(registry, four_persons, entry=entry_of(SlowOnValidation)), workshop)
-    assert record.measured.score_seconds < 0.4
+    [record] = run_all(run_on(registry, four_persons, entry=entry_of(Listening)), workshop)
+    assert asked == ["d"]
+    assert not covers_valid(workshop.cache, record)
+    assert set(load(workshop.cache, record)) == {"test"}
+
+
+def test_the_validation_split_is_scored_by_the_fit_of_the_record_or_not_at_all(
+    registry: Registry, workshop: Workshop, four_persons: Panel
+) -> None:
+    entry = registry.model("marginal")
+    [record] = run_all(run_on(registry, four_persons, entry=entry, params=entry.item.params()), workshop)
+    validation = Validation(workshop, lambda _: four_persons)
+    asked = record.configuration.model_copy(update={"code": "labor-harness 0 000"})
+    with pytest.raises(RequestError, match="is not in this machine's cache"):  # the fit of other code is another fit
+        validation.ensure(record.model_copy(update={"configuration": asked}))
+    assert not covers_valid(workshop.cache, record)
+    validation.ensure(record)
+    assert covers_valid(workshop.cache, record)
 
 
 def test_a_record_is_not_written_before_what_it_rests_on(
@@ -152,13 +166,15 @@ def test_a_record_whose_probabilities_are_gone_is_scored_again_from_its_fit(
     assert path.stat().st_mtime_ns == told  # and is there now, so that the record is read
 
 
-def test_a_record_without_its_fit_is_read_as_before(
+def test_a_record_without_its_fit_is_read_where_any_will_do(
     registry: Registry, workshop: Workshop, four_persons: Panel, record: Record, tmp_path: Path
 ) -> None:
     elsewhere = replace(workshop, cache=tmp_path / "empty")
     fits = Frequencies.fits
-    assert run_all(run_on(registry, four_persons), elsewhere) == [record]
+    assert run_all(run_on(registry, four_persons), replace(elsewhere, reuse="any")) == [record]
     assert Frequencies.fits == fits
+    run_all(run_on(registry, four_persons), elsewhere)
+    assert Frequencies.fits == fits + 1
 
 
 def test_what_is_not_here_or_damaged_is_refused(workshop: Workshop, record: Record, tmp_path: Path) -> None:
