@@ -12,6 +12,7 @@ import pytest
 from helpers.paths import SURVEY
 from helpers.skips import reasons, refused
 from helpers.tiny_llm import saved_llm
+from hypothesis import settings
 
 from harness.panel.careers import Covariate, Panel
 from harness.panel.occupations import Occupations, Status
@@ -19,6 +20,8 @@ from harness.records.store import Store
 from harness.registry import Registry, load_registry
 from harness.runs.execute import Workshop
 
+settings.register_profile("tests", deadline=None)  # machines are shared
+settings.load_profile("tests")
 MOST_WORKERS = 4  # each holds torch and a panel or two
 SKIPPED: dict[str, str] = {}  # reason by test, of this session
 
@@ -118,7 +121,7 @@ def toy_llama(market_40: Panel, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return saved_llm(tmp_path_factory.mktemp("llama"), "Llama", tokenizer, context=2048, scale=0.3)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def registry() -> Registry:
     """What is installed: the built-in plugins, and whatever else this machine has."""
     return load_registry()

@@ -73,7 +73,7 @@ def test_bins_of_equal_mass_by_hand() -> None:
     assert expected_error(prob, events, others) == pytest.approx(by_ten / 20)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     counts=st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=40).filter(
         lambda counts: sum(map(sum, counts)) > 0

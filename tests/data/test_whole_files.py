@@ -201,7 +201,7 @@ def test_the_schema_beside_the_careers_is_checked(tmp_path: Path) -> None:
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data(), file=st.sampled_from(["careers.csv", "occupations.csv", "columns.json"]))
 def test_whatever_a_file_holds_there_is_a_panel_or_a_fault(data: st.DataObject, file: str) -> None:
     schema = b'{"gender": {"kind": "categorical", "levels": ["female", "male"]}}'

@@ -60,7 +60,7 @@ def test_the_likelihood_is_the_formula(closes: bool) -> None:
     assert problem.value_and_slope(c)[0] == pytest.approx(by_hand, abs=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.booleans())
 def test_the_slope_is_that_of_the_value(seed: int, closes: bool) -> None:
     problem = drawn(seed, n=40, closes=closes)

@@ -170,7 +170,7 @@ def drawn_covariates(panel: Panel, draw: np.random.Generator) -> dict[str, Covar
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(states=careers_strategy, seed=st.integers(0, 2**32 - 1))
 def test_counts_equal_those_of_a_plain_loop(states: list[list[int]], seed: int) -> None:
     panel = random_panel(states, seed)
@@ -226,7 +226,7 @@ def _redrawn(covariate: Covariate, later: BoolArray, others: BoolArray, draw: np
     return replace(covariate, values=values)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(states=careers_strategy, seed=st.integers(0, 2**32 - 1))
 def test_no_feature_looks_past_the_origin(states: list[list[int]], seed: int) -> None:
     panel = random_panel(states, seed)
@@ -253,7 +253,7 @@ def test_a_chunk_of_persons_has_the_features_of_the_whole() -> None:
     np.testing.assert_array_equal(np.vstack(rows), whole.matrix(whole.features))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(states=careers_strategy, seed=st.integers(0, 2**32 - 1))
 def test_a_career_cut_off_after_the_target_has_the_same_features(states: list[list[int]], seed: int) -> None:
     """That the target is a career's last record, and its person the only one, is nothing that a feature knows."""

@@ -15,7 +15,7 @@ from harness.records.store import Store
 from harness.registry import Registry
 from harness.runs.execute import Workshop
 from harness.system.machine import cache_folder
-from helpers.toys import homeward, run_all, run_on
+from helpers.toys import homeward, run_all, run_on, validate
 
 
 def homes() -> Panel:
@@ -35,7 +35,9 @@ def stocked(registry: Registry, folder: Path) -> Workshop:
         run_all(run, workshop)
         if name == "markov":
             run_all(replace(run, tasks=run.tasks[:1], train_persons=100), workshop)
-    made = mix([record for record in workshop.store.all() if _is_part(record)], cache_folder(), of_board=True)
+    parts = [record for record in workshop.store.all() if _is_part(record)]
+    validate(workshop, panel, parts)
+    made = mix(parts, cache_folder(), of_board=True)
     workshop.store.write(made.model_copy(update={"figures": figures(made)}))
     return workshop
 

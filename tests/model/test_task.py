@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from math import exp, log
 
 import numpy as np
@@ -18,7 +19,7 @@ from harness.registry import load_registry
 
 @pytest.fixture(scope="module")
 def tasks() -> dict[str, Task]:
-    return {name: entry.item for name, entry in load_registry().tasks.items()}
+    return load_tasks()
 
 
 # P(next state | origin) of a model that looks no further back; rows are origins. Each row sums to one.
@@ -155,6 +156,7 @@ def test_rank_given_a_switch_leaves_out_the_origin() -> None:
     assert rank[1] == 1  # nurse -> clerk: only nurse is likelier, and it is the origin
 
 
+@cache
 def load_tasks() -> dict[str, Task]:
     return {name: entry.item for name, entry in load_registry().tasks.items()}
 

@@ -32,12 +32,13 @@ SMALL: dict[str, dict[str, Any]] = {
         "base_layers": 1,
         "base_width": 64,
         "base_heads": 2,
-        "base_tokens": 60_000,
+        "base_tokens": 30_000,
         "base_symbols": 0,
-        "epochs": 3,
+        "epochs": 2,
         "rank": 8,
     },
 }
+ENOUGH = {"llm-lora": {"base_tokens": 200_000, "epochs": 4}}  # for rows that hold more than a hundredth
 REGISTRY = load_registry()
 MODELS = sorted(REGISTRY.models)
 
@@ -81,7 +82,7 @@ def test_one_set_of_state_probabilities_answers_every_task(
 ) -> None:
     """What is scored on a binary task is the sum over the whole row, first records are priced, rows add up."""
     spec = registry.model(name).item
-    model = fitted(spec, SMALL.get(name, {}), market_60, tmp_path_factory)
+    model = fitted(spec, SMALL.get(name, {}) | ENOUGH.get(name, {}), market_60, tmp_path_factory)
     test = market_60.part("test").select(np.arange(2))
     transitions = test.transitions[:6]
     states = np.broadcast_to(np.arange(test.n_states), (len(transitions), test.n_states))

@@ -105,7 +105,7 @@ def test_strengths_are_the_likeliest_on_the_validation_split(tmp_path: Path) -> 
             assert log_likelihood(other) <= log_likelihood(chosen) + 1e-3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     careers=st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=6), min_size=1, max_size=5),
     groups=st.tuples(*[st.sampled_from("xyz")] * 4),

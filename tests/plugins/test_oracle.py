@@ -145,7 +145,7 @@ def test_an_answer_does_not_depend_on_who_else_is_in_the_panel(market: Panel) ->
     np.testing.assert_allclose(ask_all(alone, np.arange(alone.n_records)), together, atol=1e-5)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(person=st.integers(0, 199), target=st.integers(0, 25), seed=st.integers(0, 1000))
 def test_the_oracle_does_not_peek(market: Panel, person: int, target: int, seed: int) -> None:
     """Whatever the target's state and everything after it are, the answer is the same."""

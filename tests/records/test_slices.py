@@ -88,7 +88,7 @@ def test_weights_multiply_and_a_weight_of_zero_is_left_out(
     assert "move not seen in training" not in slices["transition"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), weighted=st.booleans())
 def test_every_dimension_holds_all_transitions(market: Panel, seed: int, weighted: bool) -> None:
     draw = np.random.default_rng(seed)

@@ -41,7 +41,7 @@ def test_hostile_names_are_text() -> None:
     assert all(link is not None and link.startswith("#") for link in links)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(max_size=24).filter(lambda t: "`" not in t and not any(c.isspace() for c in t)))
 def test_no_name_changes_what_the_page_is_made_of(name: str) -> None:
     """Whatever a name is, elements and attributes are those of a page whose names are plain and as long."""

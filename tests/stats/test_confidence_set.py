@@ -141,7 +141,7 @@ def test_one_person_alone_tells_no_model_from_another() -> None:
     assert ranks(models, found) == [(1, 3)] * 3
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_what_ranks_promise(data: st.DataObject) -> None:
     """Whatever the models: few persons, equal columns, differences without a variance, figures on a coarse grid."""

@@ -127,7 +127,7 @@ def test_equal_models_have_equal_p(models: tuple[np.ndarray, np.ndarray]) -> Non
     assert estimates[4] == estimates[5]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(2, 8), st.integers(2, 40))
 def test_adjustment_never_makes_a_p_smaller(seed: int, count: int, persons: int) -> None:
     generator = np.random.default_rng(seed)

@@ -81,7 +81,7 @@ tables = st.tuples(st.integers(1, 40), st.integers(1, 6), st.integers(0, 10_000)
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(tables, st.integers(0, 1000))
 def test_no_weights_do_better(log_prob: FloatArray, seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -95,7 +95,7 @@ def test_no_weights_do_better(log_prob: FloatArray, seed: int) -> None:
     assert best >= max(score(log_prob, counts, other) for other in others + near) - 2 * GAP
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tables)
 def test_a_run_twice_and_a_useless_one_do_no_harm(log_prob: FloatArray) -> None:
     counts = np.ones(len(log_prob))

@@ -170,7 +170,7 @@ def test_strata_of_one_unit_are_pooled(stratum: list[int], lonely: int, pooled: 
     assert np.array_equal(same, np.equal.outer(pooled, pooled))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=25))
 def test_no_stratum_is_left_with_one_unit(stratum: list[int]) -> None:
     design = SurveyDesign(np.arange(len(stratum)), np.array(stratum))

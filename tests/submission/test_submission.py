@@ -124,7 +124,7 @@ def test_of_an_event_its_probability_is_enough(score: Scorer, tmp_path: Path) ->
         assert "1 of 2 probabilities leave no room, first that of person 'd', year 2001, which is" in said
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_rows_come_in_any_order_and_in_any_number_of_batches(
     score: Scorer, tmp_path: Path, data: st.DataObject

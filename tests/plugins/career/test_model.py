@@ -299,4 +299,9 @@ def test_odd_covariates_do_no_harm(registry: Registry, tmp_path: Path) -> None:
     panel = replace(panel, covariates=odd)
     for name in FAMILY:
         model = fitted(registry, name, panel, tmp_path / name, fewest_steps="5")
-        assert np.isfinite(whole_rows(model, panel)).all()
+        rows = whole_rows(model, panel)
+        assert np.isfinite(rows).all()
+        for read in ("infinite", "tenure", "year"):  # what holds a value is read
+            changed = replace(odd[read], values=odd[read].values[::-1].copy())
+            other = replace(panel, covariates=odd | {read: changed})
+            assert np.abs(whole_rows(model, other) - rows).max() > 1e-4, (name, read)

@@ -80,7 +80,7 @@ def with_more(inputs: Inputs, model: Gbm, more: np.ndarray) -> Inputs:
     return replace(inputs, numbers=numbers)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_longer_tenure_never_lowers_p_stay(seed: int, held_and_free: tuple[Panel, Gbm, Gbm]) -> None:
     panel, model, _ = held_and_free

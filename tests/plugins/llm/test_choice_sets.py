@@ -176,7 +176,7 @@ def test_certified_bounds_hold_the_exact_normaliser(panel: Panel, tokenizer: Any
         assert (answer.renormalised(asked) >= truth - tolerance - 1e-4).all()
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6), scale=st.floats(0.05, 1.0), tolerance=st.floats(1e-6, 0.5))
 def test_certified_bounds_hold_for_any_model(
     panel: Panel, tokenizer: Any, seed: int, scale: float, tolerance: float

@@ -52,7 +52,7 @@ CAREERS = st.lists(st.lists(st.integers(0, len(CODES) - 1), min_size=1, max_size
 SHARE = st.sampled_from((0.0, 0.3, 1.0))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(careers=CAREERS, within=SHARE, seed=st.integers(0, 99))
 def test_an_exchange_is_one_for_one_along_a_career(careers: list[list[int]], within: float, seed: int) -> None:
     panel = panel_of(careers)

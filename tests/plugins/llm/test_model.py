@@ -275,6 +275,7 @@ def test_careers_longer_than_the_context_lose_their_oldest_records(market_60: Pa
 
 
 def test_panels_without_transitions_or_covariates_are_fitted(market_60: Panel, context: Context) -> None:
+    """What people's first records are is learned without anything else that is known of them."""
     bare = replace(market_60, covariates={})
     one = replace(
         bare,
@@ -284,7 +285,14 @@ def test_panels_without_transitions_or_covariates_are_fitted(market_60: Panel, c
     )
     model = build(LlmParams(**(TINY | {"epochs": 1})))
     model.fit(one.select(np.arange(300)), one.select(np.arange(300, 340)), context)
+    losses = model.facts()["validation_loss"]
+    assert min(losses) < losses[0] - 0.1
     ask(model, one)
+
+
+def test_what_is_known_of_a_person_matters(fitted: Any, market_60: Panel) -> None:
+    test = market_60.part("test")
+    assert np.abs(ask(fitted, replace(test, covariates={})) - ask(fitted, test)).max() > 0.01
 
 
 @pytest.mark.parametrize(
