@@ -116,11 +116,11 @@ def collect(
     known = owners or {}
     return Registry(
         manager=manager,
-        models=_gather(manager, "harness_models", "model", known, lambda m: m.name),
-        tasks=_gather(manager, "harness_tasks", "task", known, lambda t: t.name),
-        datasets=_gather(manager, "harness_datasets", "data set", known, lambda d: d.name),
-        metrics=_gather(manager, "harness_metrics", "metric", known, lambda m: m.key),
-        papers=_gather(manager, "harness_papers", "paper", known, lambda p: p.name),
+        models=_gather(manager, "harness_models", kind="model", owners=known, name_of=lambda m: m.name),
+        tasks=_gather(manager, "harness_tasks", kind="task", owners=known, name_of=lambda t: t.name),
+        datasets=_gather(manager, "harness_datasets", kind="data set", owners=known, name_of=lambda d: d.name),
+        metrics=_gather(manager, "harness_metrics", kind="metric", owners=known, name_of=lambda m: m.key),
+        papers=_gather(manager, "harness_papers", kind="paper", owners=known, name_of=lambda p: p.name),
         broken=broken or {},
     )
 

@@ -154,6 +154,33 @@ def test_the_table_of_where_new_code_goes_is_that_of_the_tree() -> None:
     assert tops <= told
 
 
+def test_calls_name_their_arguments() -> None:
+    """At most four stand by position, but of functions that take any number, and in rows of a table of data."""
+    many = ("zip", "element", "frame.picture", "Progress", "varlen_attn")
+    rows = {ROOT / "harness" / "data" / "market" / name for name in ("titles.py", "skills.py")}
+    found = [
+        f"{path}:{node.lineno}: {ast.unparse(node.func)}"
+        for path in SOURCES
+        if path not in rows
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and sum(not isinstance(a, ast.Starred) for a in node.args) > 4
+        and ast.unparse(node.func) not in many
+        and not ast.unparse(node.func).endswith((".view", ".permute"))
+    ]
+    assert found == []
+
+
+def test_no_two_classes_share_a_name() -> None:
+    names = [
+        node.name
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 def test_files_and_functions_stay_small() -> None:
     large = []
     for path in SOURCES:

@@ -96,7 +96,11 @@ def planned(folder: Folder, paths: Sequence[Path] | None = None) -> list[Planned
             shown = current(group)
             key = panel.panel.fingerprint, group[0].configuration.task
             files = tuple(map(folder.path, shown))
-            plans.append(PlannedBoard(key, panel.folder, folder.store, files, len(group) - len(shown)))
+            plans.append(
+                PlannedBoard(
+                    key=key, folder=panel.folder, store=folder.store, paths=files, superseded=len(group) - len(shown)
+                )
+            )
     return plans
 
 

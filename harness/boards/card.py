@@ -226,7 +226,16 @@ def _related(record: Record, shelf: _PanelShelf, scoring_params: Sequence[str]) 
         other = shelf.records[head.id]
         row = next((row for row in board.rows if row.record == head.id), None)
         ranked = sum(one.rank is not None for one in board.rows)
-        found.append(RelatedRun(head.id, head.configuration.task, label(other), perplexity_of(other), row, ranked))
+        found.append(
+            RelatedRun(
+                record=head.id,
+                task=head.configuration.task,
+                label=label(other),
+                perplexity=perplexity_of(other),
+                row=row,
+                of=ranked,
+            )
+        )
     return tuple(sorted(found, key=lambda other: (other.task, other.label, other.record)))
 
 

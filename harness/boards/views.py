@@ -160,7 +160,13 @@ def _level(rows: Sequence[Record], reference: int, dimension: str, name: str) ->
         for at, i in enumerate(have):
             perplexity[i] = levels[at]
             behind[i] = None if i == reference else gaps[at]
-    return Level(name, known.persons, known.transitions, tuple(perplexity), tuple(behind))
+    return Level(
+        name=name,
+        persons=known.persons,
+        transitions=known.transitions,
+        perplexity=tuple(perplexity),
+        behind=tuple(behind),
+    )
 
 
 def reliability_of(record: Record) -> Reliability | None:

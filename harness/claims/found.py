@@ -82,7 +82,15 @@ def _page(paper: Paper, folder: str, found: Mapping[Key, Record]) -> Page:
         for arm in claim.arms()
     }
     asked, verdicts = own.configuration, tuple(judge(claim, whole) for claim in paper.claims)
-    return Page(paper, asked.panel, folder, label(own), own.facts.get("base"), asked.seed, verdicts)
+    return Page(
+        paper=paper,
+        panel=asked.panel,
+        folder=folder,
+        model=label(own),
+        base=own.facts.get("base"),
+        seed=asked.seed,
+        verdicts=verdicts,
+    )
 
 
 def _completeness(found: Mapping[Key, RecordHead], paper: Paper) -> tuple[Any, ...]:

@@ -38,7 +38,7 @@ class ClaimsRequest:
 
 
 @dataclass(frozen=True)
-class Step:
+class PlannedRun:
     """A run to make, and for which claims.
 
     known: reusable records answer all of it. why_not: of each task that it cannot be asked, the reason; of all where
@@ -82,7 +82,7 @@ def require_arms(paper: Paper, settings: Settings, larger: Mapping[str, str], re
             validate(registry.models[model].item.params, values, model)
 
 
-def steps(claims: Sequence[Claim], asked: ClaimsRequest, workshop: Workshop) -> list[Step]:
+def steps(claims: Sequence[Claim], asked: ClaimsRequest, workshop: Workshop) -> list[PlannedRun]:
     """A step for every arm that the claims compare, those first that take the least time: prior models, then one base.
 
     RequestError for a device that cannot be used.
@@ -93,7 +93,7 @@ def steps(claims: Sequence[Claim], asked: ClaimsRequest, workshop: Workshop) -> 
     return [_step(arm, [claim for claim in claims if arm in claim.arms()], asked, workshop) for arm in order]
 
 
-def _step(arm: Arm, claims: Sequence[Claim], asked: ClaimsRequest, workshop: Workshop) -> Step:
+def _step(arm: Arm, claims: Sequence[Claim], asked: ClaimsRequest, workshop: Workshop) -> PlannedRun:
     names = tuple(claim.name for claim in claims)
     tasks = [workshop.registry.task(name) for name in dict.fromkeys(claim.task for claim in claims)]
     # A device that cannot be used is a wrong request, and not the arm's: it stops the plan.
@@ -104,11 +104,15 @@ def _step(arm: Arm, claims: Sequence[Claim], asked: ClaimsRequest, workshop: Wor
         why_not = _not_asked(arm, tasks, asked, workshop.registry)
         able = tuple(task for task in tasks if task.key not in why_not)
         if not able:
-            return Step(arm, names, None, False, why_not)
+            return PlannedRun(arm=arm, claims=names, run=None, known=False, why_not=why_not)
         run = _run(arm, able, asked, workshop.registry)
     except HarnessError as error:
-        return Step(arm, names, None, False, {task.key: str(error) for task in tasks})
-    return Step(arm, names, run, all(is_answered(run, task, workshop) for task in able), why_not)
+        return PlannedRun(
+            arm=arm, claims=names, run=None, known=False, why_not={task.key: str(error) for task in tasks}
+        )
+    return PlannedRun(
+        arm=arm, claims=names, run=run, known=all(is_answered(run, task, workshop) for task in able), why_not=why_not
+    )
 
 
 def _not_asked(arm: Arm, tasks: Sequence[Task], asked: ClaimsRequest, registry: Registry) -> dict[str, str]:
@@ -140,7 +144,7 @@ def _run(arm: Arm, tasks: tuple[Task, ...], asked: ClaimsRequest, registry: Regi
         resumes=asked.panels.resumes if arm.pretrained else None,
     )
     request = asked.request.model_copy(update={"models": {arm.model: values}})
-    return request.run(arm.model, None, tasks, panels, registry)
+    return request.run(arm.model, None, tasks=tasks, panels=panels, registry=registry)
 
 
 def _larger(values: Mapping[str, str], asked: ClaimsRequest, registry: Registry) -> Mapping[str, str]:
@@ -151,7 +155,7 @@ def _larger(values: Mapping[str, str], asked: ClaimsRequest, registry: Registry)
     return asked.paper.enlarge(validate(schema, values, asked.paper.model).model_dump())
 
 
-def carry_out(plan: Sequence[Step], workshop: Workshop) -> Iterator[tuple[Step, str, Record | str]]:
+def carry_out(plan: Sequence[PlannedRun], workshop: Workshop) -> Iterator[tuple[PlannedRun, str, Record | str]]:
     """For every step and task in turn the record, as soon as it is written, or why there is none.
 
     Of several processes all make what they can make together; a failure there ends them all.

@@ -68,14 +68,14 @@ def judge(claim: Claim, found: Found) -> Verdict:
     if isinstance(ours, str):
         untested = tuple(_not_run(other, found[other.arm.name, claim.task], None) for other in claim.against)
         return Verdict(
-            claim.name,
-            claim.text,
-            claim.task,
-            UNTESTED,
-            f"{claim.ours.summary}: {ours}",
-            claim.ours.summary,
-            None,
-            untested,
+            claim=claim.name,
+            text=claim.text,
+            task=claim.task,
+            verdict=UNTESTED,
+            reason=f"{claim.ours.summary}: {ours}",
+            label=claim.ours.summary,
+            record=None,
+            comparisons=untested,
         )
     comparisons = _compared(claim, ours, found)
     verdict, reason = _decided([c for c in comparisons if c.decides])
@@ -83,7 +83,16 @@ def judge(claim: Claim, found: Found) -> Verdict:
         verdict, reason = UNTESTED, doubt
     elif verdict == SUPPORTED:
         reason += _of_size_alone(claim, found)
-    return Verdict(claim.name, claim.text, claim.task, verdict, reason, label(ours), ours.id, comparisons)
+    return Verdict(
+        claim=claim.name,
+        text=claim.text,
+        task=claim.task,
+        verdict=verdict,
+        reason=reason,
+        label=label(ours),
+        record=ours.id,
+        comparisons=comparisons,
+    )
 
 
 def _not_run(other: Against, there: Record | str, ours: Record | None) -> Comparison:

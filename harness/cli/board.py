@@ -100,7 +100,8 @@ def of_task_and_panel(made: list[Board], task: str | None, data: str | None) -> 
 def print_boards(chosen: Sequence[Board]) -> None:
     """Tables on a terminal, as wide as it allows; Markdown in a pipe."""
     from harness.render.boards import markdown
-    from harness.render.boards.table import ALWAYS, columns, notes
+    from harness.render.boards.notes import notes
+    from harness.render.boards.table import ALWAYS, columns
 
     for board in chosen:
         if not console.on_terminal():

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.claims.found import in_folder
-from harness.claims.plan import ClaimsRequest, Step, carry_out, chosen, require_arms, steps
+from harness.claims.plan import ClaimsRequest, PlannedRun, carry_out, chosen, require_arms, steps
 from harness.claims.verdict import Verdict, judge
 from harness.cli import console
 from harness.cli.options import (
@@ -156,7 +156,7 @@ def _panels(paper: Paper, asked: Sequence[Claim], request: PanelRequest, worksho
     return Panels(scored=panel, also=also, resumes=resumes)
 
 
-def _made(plan: Sequence[Step], workshop: Workshop) -> tuple[dict[tuple[str, str], Record | str], bool]:
+def _made(plan: Sequence[PlannedRun], workshop: Workshop) -> tuple[dict[tuple[str, str], Record | str], bool]:
     """What was found of each arm and task, and whether a run failed that could be asked for."""
     found: dict[tuple[str, str], Record | str] = {}
     failed = False
@@ -171,13 +171,13 @@ def _made(plan: Sequence[Step], workshop: Workshop) -> tuple[dict[tuple[str, str
     return found, failed
 
 
-def _told(step: Step, task: str, outcome: Record | str) -> str:
+def _told(step: PlannedRun, task: str, outcome: Record | str) -> str:
     if isinstance(outcome, str):
         return f"{step.arm.summary} on {task}: not run: {outcome}"
     return f"{label(outcome)} on {task}: perplexity {outcome.figures['perplexity']:.4f} ({outcome.id})"
 
 
-def _show_plan(made: Sequence[Step], as_json: bool) -> None:
+def _show_plan(made: Sequence[PlannedRun], as_json: bool) -> None:
     if as_json:
         console.emit_json([_plain(step) for step in made])
         return
@@ -185,7 +185,7 @@ def _show_plan(made: Sequence[Step], as_json: bool) -> None:
     console.table(["arm", "model", "claims", "run"], rows)
 
 
-def _state(step: Step) -> str:
+def _state(step: PlannedRun) -> str:
     if step.run is None:
         return "cannot be made: " + "; ".join(dict.fromkeys(step.why_not.values()))
     told = [f"{name}={value}" for name, value in step.run.configuration(step.run.tasks[0]).changed.items()]
@@ -194,7 +194,7 @@ def _state(step: Step) -> str:
     return ": ".join(["has its records" if step.known else "to make", *([", ".join(told)] if told else [])])
 
 
-def _plain(step: Step) -> dict[str, Any]:
+def _plain(step: PlannedRun) -> dict[str, Any]:
     return {
         "arm": step.arm.name,
         "summary": step.arm.summary,

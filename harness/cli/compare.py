@@ -120,7 +120,7 @@ def _pair(first: Record, other: Record, asked: _Detail) -> _Pair:
         for record, name in zip((first, other), names_of((first, other)), strict=True)
         if lacking[record.id]
     ]
-    return _Pair(first, other, levels, found, (*missing, *wrong))
+    return _Pair(first, other, levels=levels, found=found, missing=(*missing, *wrong))
 
 
 def _predictions(pair: Sequence[Record], lacking: dict[str, list[str]]) -> tuple[list[Predictions], list[str]]:

@@ -80,7 +80,9 @@ def check(
     from harness.data.open import check as check_source
 
     with context.meta[PROGRESS].bar(f"checking {source}", None):
-        found = check_source(source, _settings(settings), column or [], occupations, context.obj)
+        found = check_source(
+            source, _settings(settings), columns=column or [], occupations=occupations, registry=context.obj
+        )
     panel = found.panel
     if as_json:
         console.emit_json(

@@ -102,7 +102,7 @@ def forecast(
         also=tuple(pooled(other, plan.year) for other in further),
         resumes=None if resumes is None else pooled(resumes, plan.year),
     )
-    done, failed = _Batch(request, plan, panels, samples, workshop).forecast_all()
+    done, failed = _Forecasts(request, plan, panels=panels, samples=samples, workshop=workshop).forecast_all()
     with progress.bar("comparing with what happened", None):
         report = Report.of(plan, samples, seed, done)
     _show(report, as_json)
@@ -126,7 +126,7 @@ def _check(request: RunRequest, task_parameters: Mapping[str, str], registry: Re
 
 
 @dataclass(frozen=True)
-class _Batch:
+class _Forecasts:
     """The models of a request, each to be forecast with on the panels of a plan."""
 
     request: RunRequest
@@ -158,7 +158,7 @@ class _Batch:
         from harness.forecast.sample import forecast as forecast_with
 
         registry = self.workshop.registry
-        run = self.request.run(name, None, (registry.task("next_occ"),), self.panels, registry)
+        run = self.request.run(name, None, tasks=(registry.task("next_occ"),), panels=self.panels, registry=registry)
         return forecast_with(run, self.plan, self.samples, self.workshop)
 
 

@@ -33,7 +33,7 @@ from harness.system.progress import PROGRESS
 
 
 @dataclass(frozen=True)
-class _Bench:
+class _Mixtures:
     """The place where mixes are made, and the names that the line that makes a run again gives to things."""
 
     workshop: Workshop
@@ -98,7 +98,7 @@ def mix(
             return opened
         return reopen(facts, registry, workshop.progress)
 
-    bench = _Bench(workshop, Validation(workshop, panel_of))
+    bench = _Mixtures(workshop, Validation(workshop, panel_of))
     if runs:
         if task is not None or named:
             raise RequestError("--task and --data choose boards; runs that are named are of one already")
@@ -121,7 +121,7 @@ def _of_panel(found: Sequence[Board], panel: Panel, records: Path) -> list[Board
     return chosen
 
 
-def _named(runs: Sequence[str], every: Sequence[Record], bench: _Bench) -> list[Record]:
+def _named(runs: Sequence[str], every: Sequence[Record], bench: _Mixtures) -> list[Record]:
     chosen = [find_record(every, run) for run in runs]
     for record in chosen:
         if is_ranked(record) and not _is_here(record, bench):
@@ -133,16 +133,16 @@ def _named(runs: Sequence[str], every: Sequence[Record], bench: _Bench) -> list[
     return chosen
 
 
-def _lacks_valid(record: Record, bench: _Bench) -> bool:
+def _lacks_valid(record: Record, bench: _Mixtures) -> bool:
     """True of a submission whose file did not cover the validation split."""
     return is_submitted(record) and not covers_valid(bench.cache, record)
 
 
-def _is_here(record: Record, bench: _Bench) -> bool:
+def _is_here(record: Record, bench: _Mixtures) -> bool:
     return path_of(bench.cache, record.id).exists()
 
 
-def _of_boards(chosen: Sequence[Board], every: Sequence[Record], bench: _Bench) -> list[Record]:
+def _of_boards(chosen: Sequence[Board], every: Sequence[Record], bench: _Mixtures) -> list[Record]:
     """A mix for every board that has two rows to make it of. RequestError where none has."""
     known = {record.id: record for record in every}
     made: list[Record] = []

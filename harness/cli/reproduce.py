@@ -98,7 +98,9 @@ def opened_by(panel: PanelFacts, registry: Registry) -> Opened:
         for key, value in sorted(panel.source.items()):
             if key in defaults and value != defaults[key].default:
                 settings[key] = value
-    return Opened(called, settings, column, called in named, strata, units)
+    return Opened(
+        source=called, settings=settings, weights=column, is_named=called in named, strata=strata, units=units
+    )
 
 
 def reopen(facts: PanelFacts, registry: Registry, progress: Progress, told: PanelRequest | None = None) -> Panel:

@@ -127,7 +127,7 @@ def run(
         reuse=request.reuse,
     )
     panels = request.panel.open_all(registry, workshop.progress)
-    batch = _Batch(request, at_risk(tasks, panels.scored, everything="all" in request.tasks), panels, workshop)
+    batch = _Runs(request, at_risk(tasks, panels.scored, everything="all" in request.tasks), panels, workshop)
     done, failed = batch.run_all()
     if not processes.is_main():
         return
@@ -167,7 +167,7 @@ def _with_settings(request: RunRequest, settings: Sequence[str]) -> RunRequest:
 
 
 @dataclass(frozen=True)
-class _Batch:
+class _Runs:
     """The runs of a request, its tasks and panels found."""
 
     request: RunRequest
@@ -197,7 +197,7 @@ class _Batch:
         registry = self.workshop.registry
         spec = registry.model(name).item
         tasks = _predicted_tasks(spec, self.tasks) if "all" in self.request.tasks else self.tasks
-        return self.request.run(name, persons, tasks, self.panels, registry)
+        return self.request.run(name, persons, tasks=tasks, panels=self.panels, registry=registry)
 
     def _run_one(self, run: Run, done: list[Record]) -> None:
         known = {run.configuration(task).id() for task in run.tasks if is_answered(run, task, self.workshop)}

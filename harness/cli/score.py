@@ -92,7 +92,9 @@ def score(
         raise RequestError(
             f"{lacking} is missing: harness score FILE --name NAME --task TASK; --template says for what"
         )
-    submission = Submission(name, file, pairs(file_column or [], "--file-column"), log, floor)
+    submission = Submission(
+        name=name, file=file, columns=pairs(file_column or [], "--file-column"), log=log, floor=floor
+    )
     check(submission, registry)
     tasks = tasks_of(task, asked.task, registry)
     careers = request.open(registry, workshop.progress)

@@ -48,7 +48,7 @@ class _Sources:
 
 
 @dataclass(frozen=True)
-class _Bench:
+class _Scratch:
     """What a record is verified with. scratch: a folder of its own, so that nothing of the user's is touched."""
 
     registry: Registry
@@ -114,7 +114,7 @@ def verify(
         panel = PanelRequest(data=kept, columns=pairs(column or []), occupations=occupations)
     sources = _Sources(panel, train_also or [], pretrain, file)
     with tempfile.TemporaryDirectory(prefix="harness-verify-") as scratch:
-        bench = _Bench(registry, records, Path(scratch), context.meta[PROGRESS])
+        bench = _Scratch(registry, records, Path(scratch), context.meta[PROGRESS])
         found = compare(known, _again(known, sources, device, bench))
     _tell(known, found, as_json)
     if not found.holds:
@@ -126,7 +126,7 @@ def _find(record: str, records: Path) -> Record:
     return Store(records).read(path) if path.is_file() else find_record(records_folder(records).all(), record)
 
 
-def _again(record: Record, sources: _Sources, device: str, bench: _Bench) -> Record:
+def _again(record: Record, sources: _Sources, device: str, bench: _Scratch) -> Record:
     if sources.file is not None and not is_submitted(record):
         raise RequestError(f"--file {sources.file}: {record.id} ({label(record)}) was run here, and not submitted")
     if record.configuration.model == MIX:
@@ -137,12 +137,12 @@ def _again(record: Record, sources: _Sources, device: str, bench: _Bench) -> Rec
     panel = reopen(record.configuration.panel, bench.registry, bench.progress, sources.panel)
     learned = _learned(record, panel, sources, bench)
     needs = bench.registry.model(record.configuration.model).item.needs
-    run = run_of(record, bench.registry, panel, resolve_device(device, needs), learned)
+    run = run_of(record, bench.registry, panel=panel, device=resolve_device(device, needs), learned=learned)
     [again] = execute(run, bench.workshop())
     return again
 
 
-def _learned(record: Record, panel: Panel, sources: _Sources, bench: _Bench) -> tuple[Panel, ...]:
+def _learned(record: Record, panel: Panel, sources: _Sources, bench: _Scratch) -> tuple[Panel, ...]:
     """The further panels that the model learned from, in the record's order."""
     asked = record.configuration
     wanted = [("--train-also", facts) for facts in asked.train_also]
@@ -158,7 +158,7 @@ def _learned(record: Record, panel: Panel, sources: _Sources, bench: _Bench) -> 
     return tuple(found)
 
 
-def _submitted(record: Record, sources: _Sources, bench: _Bench) -> Record:
+def _submitted(record: Record, sources: _Sources, bench: _Scratch) -> Record:
     asked = record.configuration.parameters
     if sources.file is None:
         raise RequestError(
@@ -172,12 +172,18 @@ def _submitted(record: Record, sources: _Sources, bench: _Bench) -> Record:
             f"record's with {asked['file_sha256'][:12]}"
         )
     panel = reopen(record.configuration.panel, bench.registry, bench.progress, sources.panel)
-    submission = Submission(record.configuration.model, sources.file, asked["columns"], asked["log"], asked["floor"])
+    submission = Submission(
+        name=record.configuration.model,
+        file=sources.file,
+        columns=asked["columns"],
+        log=asked["log"],
+        floor=asked["floor"],
+    )
     [again] = submitted(submission, [task_of(record, bench.registry)], panel, bench.workshop())
     return again
 
 
-def _mixed(record: Record, bench: _Bench) -> Record:
+def _mixed(record: Record, bench: _Scratch) -> Record:
     """A mix from what its runs said. RequestError, with the lines that bring it back, where that is not here."""
     every = {other.id: other for other in records_folder(bench.records).all()}
     asked = record.configuration.parameters

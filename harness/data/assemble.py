@@ -26,7 +26,7 @@ def assemble(records: Records, occupations: Occupations | None, findings: Findin
     person = np.where(no_person, -1, records.person.index)
     year, good_year = checks.read_years(records, findings)
     state = checks.read_states(records, occupations.codes, findings) if occupations else None
-    checks.check_sequence(records, person, year, good_year & ~no_person, findings)
+    checks.check_sequence(records, person, year=year, usable=good_year & ~no_person, findings=findings)
     split = checks.read_split(records, person, findings)
     ids = np.array(records.person.distinct, dtype=str)
     if split is None:

@@ -50,7 +50,7 @@ def read_occupations(path: Path, findings: Findings) -> tuple[Occupations | None
     if missing:
         return None, left_out
     codes, titles = _codes(table, columns["code"], findings), _titles(table, columns["title"], findings)
-    groups = _groups(table, columns[grouping], grouping, codes, findings)
+    groups = _groups(table, columns[grouping], grouping=grouping, codes=codes, findings=findings)
     minors = _minors(columns, codes, groups)
     statuses = _statuses(table, columns["status"], findings)
     # After an error, go on to check the careers against the codes that are usable.

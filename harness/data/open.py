@@ -52,7 +52,14 @@ def open_panel(
     Raises RequestError for a request that makes no sense, and DataError with every fault of a faulty source.
     """
     findings = Findings()
-    panel = _read(source, settings or {}, _mapping(columns), _path(occupations), registry, findings)
+    panel = _read(
+        source,
+        settings or {},
+        mapping=_mapping(columns),
+        occupations=_path(occupations),
+        registry=registry,
+        findings=findings,
+    )
     findings.raise_errors()
     if panel is None:  # a reader that returns nothing has said why
         raise AssertionError(f"{source}: no panel, and no fault told")
@@ -68,7 +75,14 @@ def check(
 ) -> Check:
     """All that is wrong with a source (errors), and all that is worth a look (notes); arguments as ``open_panel``."""
     findings = Findings(wants_notes=True)
-    panel = _read(source, settings or {}, _mapping(columns), _path(occupations), registry, findings)
+    panel = _read(
+        source,
+        settings or {},
+        mapping=_mapping(columns),
+        occupations=_path(occupations),
+        registry=registry,
+        findings=findings,
+    )
     if panel is not None:
         remark(panel, findings)
     found = findings.in_order()

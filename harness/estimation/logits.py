@@ -47,7 +47,13 @@ class Scaling:
         kept = np.flatnonzero(spread > 1e-8)
         center, spread, seen = center[kept], spread[kept], X[weight > 0][:, kept]
         low, high = ((edge - center) / spread for edge in (seen.min(axis=0), seen.max(axis=0)))
-        return cls(kept, center, spread, np.maximum(low, -MOST_DEVIATIONS), np.minimum(high, MOST_DEVIATIONS))
+        return cls(
+            kept=kept,
+            center=center,
+            scale=spread,
+            low=np.maximum(low, -MOST_DEVIATIONS),
+            high=np.minimum(high, MOST_DEVIATIONS),
+        )
 
     def take(self, columns: IntArray) -> Scaling:
         """Of some of the columns that are kept, which are then all there are."""

@@ -62,7 +62,9 @@ class ChoiceRows:
             rows, pairs = slice(start, min(start + size, len(self))), slice(edges[i], edges[i + 1])
             closed = None if self.closed is None else self.closed[rows]
             row, alternative = self.row[pairs] - start, self.alternative[pairs]
-            yield ChoiceRows(self.X[rows], row, alternative, self.Z[pairs], self.member, closed)
+            yield ChoiceRows(
+                X=self.X[rows], row=row, alternative=alternative, Z=self.Z[pairs], member=self.member, closed=closed
+            )
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,13 @@ class Inputs:
         place[rows] = np.arange(len(rows))
         h = self.held
         kept = place[h.row] >= 0
-        held = Held(place[h.row[kept]], h.state[kept], h.records[kept], h.spells[kept], h.since[kept])
+        held = Held(
+            row=place[h.row[kept]],
+            state=h.state[kept],
+            records=h.records[kept],
+            spells=h.spells[kept],
+            since=h.since[kept],
+        )
         return Inputs({name: code[rows] for name, code in self.codes.items()}, self.numbers[rows], held)
 
 
@@ -253,5 +259,11 @@ class PairFeatures:
         with np.load(file, allow_pickle=False) as stored:
             n, strength = stored["shape"].tolist()
             numbers = tuple(stored["numbers"].tolist())
-            scheme = Scheme(int(n), stored["of_state"], stored["group"], strength, numbers)
+            scheme = Scheme(
+                n_alternatives=int(n),
+                of_state=stored["of_state"],
+                group=stored["group"],
+                strength=strength,
+                numbers=numbers,
+            )
             return cls(scheme, Affinities.of_arrays(stored), stored["base"], stored["stay_rate"])

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.errors import RequestError, RunError
 from harness.forecast.plan import Plan
-from harness.forecast.report import Line, Period, Report, Shares
+from harness.forecast.report import ForecastLine, Period, Report, Shares
 from harness.forecast.sample import Forecast
 from harness.stats.inference import Estimate
 from harness.system.files import replacing
@@ -59,7 +59,7 @@ def _period(period: Period) -> dict[str, Any]:
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _line(line: ForecastLine) -> dict[str, Any]:
     return {
         "name": line.name,
         **{level: _shares(level, shares) for level, shares in line.shares.items()},

@@ -104,7 +104,16 @@ def plan(panel: Panel, year: int | None = None, horizon: int | None = None, ever
         f"test persons whose last record up to {year} has weight zero": weightless,
         "later records of these persons, in years that are not sampled": unasked,
     }
-    return Plan(panel, known, persons, year, every, years, actual, {k: n for k, n in unseen.items() if n})
+    return Plan(
+        panel=panel,
+        known=known,
+        persons=persons,
+        year=year,
+        every=every,
+        years=years,
+        actual=actual,
+        left_out={k: n for k, n in unseen.items() if n},
+    )
 
 
 def _span(panel: Panel, year: int | None, horizon: int | None) -> tuple[int, int]:

@@ -55,7 +55,7 @@ class Shares:
 
 
 @dataclass(frozen=True)
-class Line:
+class ForecastLine:
     """One forecast in one period. Everything but the shares needs persons who were observed in it, and a model.
 
     perplexity: of the actual states, persons resampled; status_perplexity: of their statuses. difference: ln P(actual
@@ -84,7 +84,7 @@ class Period:
     persons: int
     records: int
     actual: Mapping[str, Shares] | None
-    lines: tuple[Line, ...]
+    lines: tuple[ForecastLine, ...]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,9 @@ class Report:
 
     @classmethod
     def of(cls, plan: Plan, samples: int, seed: int, forecasts: Sequence[Forecast]) -> Report:
-        return cls(plan, samples, seed, tuple(forecasts), tuple(compare(plan, forecasts)))
+        return cls(
+            plan=plan, samples=samples, seed=seed, forecasts=tuple(forecasts), periods=tuple(compare(plan, forecasts))
+        )
 
 
 def compare(plan: Plan, forecasts: Sequence[Forecast]) -> list[Period]:
@@ -170,7 +172,7 @@ class _Comparison:
 
     def period(self, forecasts: Sequence[Forecast]) -> Period:
         years = tuple(self.plan.years[self.columns].tolist())
-        lines = [Line(f"as in {self.plan.year}", self._shares(self.last))]
+        lines = [ForecastLine(f"as in {self.plan.year}", self._shares(self.last))]
         lines += [self._line(forecast) for forecast in forecasts]
         if self.observed:
             lines[1:] = self._scored(lines[1:], forecasts)
@@ -183,21 +185,21 @@ class _Comparison:
             lines=tuple(lines),
         )
 
-    def _line(self, forecast: Forecast) -> Line:
+    def _line(self, forecast: Forecast) -> ForecastLine:
         prob = forecast.prob[self.members][:, self.columns]  # [m, c, K]
         expected = np.einsum("mck,mc->mk", prob, self.mask * self.weight[:, None], dtype=np.float64)
         shares = self._shares(self._with_replicates(expected))
         if not self.observed:
-            return Line(forecast.name, shares)
+            return ForecastLine(forecast.name, shares)
         if forecast.states.shape[1] == 1:
-            return Line(forecast.name, shares, events=self._events(prob))  # one career each tells of no spread
+            return ForecastLine(forecast.name, shares, events=self._events(prob))  # one career each tells of no spread
         redrawn = self._redrawn(forecast)
         for level, (names, member) in self.partitions.items():
             gap = _merge(redrawn - expected.sum(axis=0), member, len(names))
             distance = np.abs(gap).sum(axis=1) / self.total[0, 0] / 2
             [right] = inference.estimates(distance.mean()[None], distance[:, None])
             shares[level] = replace(shares[level], right=right)
-        return Line(forecast.name, shares, events=self._events(prob))
+        return ForecastLine(forecast.name, shares, events=self._events(prob))
 
     def _shares(self, sums: FloatArray, compared: bool = True) -> dict[str, Shares]:
         """sums: float64 [1 + replicates, K]."""
@@ -242,14 +244,14 @@ class _Comparison:
             event, happened = np.clip(chance[:, k], 1e-30, 1.0), status == k
             log_event = np.log(event)
             log_prob = np.where(happened, log_event, np.log(np.maximum(1 - event, 2.0**-24)))
-            scores = Scores(len(ids), log_prob, row, log_event, happened)
+            scores = Scores(persons=len(ids), log_prob=log_prob, person=row, log_event=log_event, happened=happened)
             if self.plan.persons.weight is not None:
                 scores = replace(scores, weight=self.weight[row])
             evidence = gather(scores, ids)
             found[name] = {m.key: m.compute(evidence) for m in METRICS if m.key in EVENT_FIGURES}
         return found
 
-    def _scored(self, lines: Sequence[Line], forecasts: Sequence[Forecast]) -> list[Line]:
+    def _scored(self, lines: Sequence[ForecastLine], forecasts: Sequence[Forecast]) -> list[ForecastLine]:
         """The models' lines with the likelihood of what happened, on the same draws of persons for all."""
         members, columns = self.members[:, None], self.columns
         log_prob = np.stack([self._sum(f.log_prob[members, columns]) for f in forecasts], axis=1)

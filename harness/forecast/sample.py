@@ -69,7 +69,7 @@ def forecast(run: Run, plan: Plan, samples: int, workshop: Workshop) -> Forecast
     require_rows(spec)
     fit = fitted(run, workshop)
     start = time.perf_counter()
-    sampler = Sampler(spec, fit.model, plan, samples, run.seed)
+    sampler = Sampler(spec=spec, model=fit.model, plan=plan, samples=samples, seed=run.seed)
     made = collect(spec.name, plan, samples, sampler.steps(workshop.progress))
     return replace(
         made,
@@ -83,7 +83,7 @@ def forecast(run: Run, plan: Plan, samples: int, workshop: Workshop) -> Forecast
     )
 
 
-def collect(name: str, plan: Plan, samples: int, steps: Iterable[Step]) -> Forecast:
+def collect(name: str, plan: Plan, samples: int, steps: Iterable[SampledYear]) -> Forecast:
     """A model's forecast from the steps of a ``Sampler``."""
     shape = plan.actual.shape
     prob = np.zeros((*shape, plan.panel.n_states), dtype=np.float32)
@@ -105,11 +105,11 @@ def collect(name: str, plan: Plan, samples: int, steps: Iterable[Step]) -> Forec
         log_prob[step.persons[seen], h] = np.log(mean[seen])
         if samples > 1:
             shortfall[step.persons[seen], h] = (spread / (samples - 1) / mean**2 / 2)[seen]
-    return Forecast(name, prob, states, log_prob, shortfall)
+    return Forecast(name=name, prob=prob, states=states, log_prob=log_prob, shortfall=shortfall)
 
 
 @dataclass(frozen=True)
-class Step:
+class SampledYear:
     """One year of some persons: what the model said of every distinct sampled history, and what was drawn.
 
     year: calendar year. persons: int64 [p], positions. owner: int64 [n], which of those persons each row is about, in
@@ -142,7 +142,7 @@ class Sampler:
     samples: int
     seed: int = 0
 
-    def steps(self, progress: Progress | None = None) -> Iterator[Step]:
+    def steps(self, progress: Progress | None = None) -> Iterator[SampledYear]:
         """Every year of every person in turn, some persons at a time, within bounded memory."""
         persons = self.plan.persons
         size = max(1, self._at_once // self.samples)
@@ -156,7 +156,7 @@ class Sampler:
     def _at_once(self) -> int:
         return CAREERS if self.spec.whole_rows else DEAR_CAREERS
 
-    def _some(self, chosen: IntArray) -> Iterator[Step]:
+    def _some(self, chosen: IntArray) -> Iterator[SampledYear]:
         """Samples that share their history so far share a branch, and the model is asked once for all of them."""
         known = self.plan.persons.select(chosen)
         branches = _Branches(known, self.plan)
@@ -175,7 +175,7 @@ class Sampler:
             states = np.stack([_invert(rows[r], u) for r, u in zip(row, drawn, strict=True)])
             weight = np.bincount(row.ravel(), minlength=len(asked)) / self.samples
             owner = np.searchsorted(begun, branches.owner[asked])
-            yield Step(year, chosen[begun], owner, rows, weight, states)
+            yield SampledYear(year=year, persons=chosen[begun], owner=owner, rows=rows, weight=weight, states=states)
             taken = np.zeros(branch.shape, dtype=np.int64)
             taken[begun] = states
             branch = branches.grow(branch, taken, t)
@@ -186,7 +186,9 @@ class Sampler:
         for start in range(0, len(asked), self._at_once):
             panel = branches.panel(asked[start : start + self._at_once], step)
             targets = panel.offsets[1:].astype(np.int64) - 1
-            log_prob = checked_log_prob(self.spec, self.model, panel, targets, whole_rows(panel, targets))
+            log_prob = checked_log_prob(
+                self.spec, self.model, panel=panel, transitions=targets, states=whole_rows(panel, targets)
+            )
             rows = np.exp(log_prob.astype(np.float64))
             parts.append(rows / rows.sum(axis=1, keepdims=True))
         return np.concatenate(parts)

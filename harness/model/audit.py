@@ -63,7 +63,9 @@ class Subject:
         asked = model or self.model
         if isinstance(asked, OutcomeModel):
             return asked.log_event(panel, transitions)[:, None].astype(np.float64)
-        return checked_log_prob(self.spec, asked, panel, transitions, self.states).astype(np.float64)
+        return checked_log_prob(self.spec, asked, panel=panel, transitions=transitions, states=self.states).astype(
+            np.float64
+        )
 
     def fit(self) -> Estimator:
         model = self.spec.build(self.params)
@@ -209,7 +211,9 @@ def _rows(subject: Subject) -> FloatArray:
     """float64 [r, K]: whole rows; of eight transitions only where they are dear."""
     chosen = subject.transitions if subject.spec.whole_rows else subject.transitions[:8]
     states = whole_rows(subject.test, chosen)
-    return checked_log_prob(subject.spec, subject.model, subject.test, chosen, states).astype(np.float64)
+    return checked_log_prob(subject.spec, subject.model, panel=subject.test, transitions=chosen, states=states).astype(
+        np.float64
+    )
 
 
 def _largest_move(before: FloatArray, after: FloatArray) -> float:

@@ -41,7 +41,7 @@ def score(
         for chunk, first in shown.chunks(size):
             transitions = task.transitions(chunk)
             if len(transitions):
-                part = _ask(spec, model, task, chunk, transitions)
+                part = _ask(spec, model, task=task, chunk=chunk, transitions=transitions)
                 weight = None if test.weight is None else test.weight[first + transitions]
                 parts.append(replace(part, person=test.person[first + transitions], weight=weight))
             bar.advance(chunk.n_records)
@@ -54,7 +54,9 @@ def _ask(spec: ModelSpec, model: Estimator, task: Task, chunk: Panel, transition
     scores = partial(Scores, persons=chunk.n_persons, person=chunk.person[transitions])
     if isinstance(model, UnnormalizedModel):
         states = partition.ask(chunk, transitions)
-        return _renormalised(task, chunk, transitions, checked_bounds(spec, model, chunk, transitions, states))
+        return _renormalised(
+            task, chunk, transitions, checked_bounds(spec, model, panel=chunk, transitions=transitions, states=states)
+        )
     if isinstance(partition, Event):
         happened = partition.happened(chunk, transitions)
         if isinstance(model, OutcomeModel):
@@ -64,13 +66,15 @@ def _ask(spec: ModelSpec, model: Estimator, task: Task, chunk: Panel, transition
             log_event = log_event.astype(np.float64)
         else:
             states = partition.ask(chunk, transitions)
-            log_event = partition.event(checked_log_prob(spec, model, chunk, transitions, states))
+            log_event = partition.event(
+                checked_log_prob(spec, model, panel=chunk, transitions=transitions, states=states)
+            )
         return scores(log_prob=partition.observed(log_event, happened), log_event=log_event, happened=happened)
     states = partition.ask(chunk, transitions)
     if not (spec.whole_rows and isinstance(partition, EachState)):
-        log_prob = checked_log_prob(spec, model, chunk, transitions, states)
+        log_prob = checked_log_prob(spec, model, panel=chunk, transitions=transitions, states=states)
         return scores(log_prob=partition.outcome(chunk, transitions, log_prob))
-    rows = checked_log_prob(spec, model, chunk, transitions, whole_rows(chunk, transitions))
+    rows = checked_log_prob(spec, model, panel=chunk, transitions=transitions, states=whole_rows(chunk, transitions))
     return scores(
         log_prob=partition.outcome(chunk, transitions, np.take_along_axis(rows, states, axis=1)),
         rank=partition.rank(chunk, transitions, rows),
@@ -196,7 +200,9 @@ def row_sums(
     at_risk = task.transitions(test)
     chosen = np.sort(np.random.default_rng(0).choice(at_risk, min(size, len(at_risk)), replace=False))
     part, chosen = test.select_transitions(chosen)
-    rows = checked_log_prob(spec, model, replace(part, weight=None), chosen, whole_rows(part, chosen))
+    rows = checked_log_prob(
+        spec, model, panel=replace(part, weight=None), transitions=chosen, states=whole_rows(part, chosen)
+    )
     sums = np.asarray(np.exp(rows.astype(np.float64)).sum(axis=1), dtype=np.float64)
     return sums, None if part.weight is None else part.weights(chosen)
 

@@ -108,7 +108,15 @@ def latex(page: Page) -> str:
         ran = f"Task {verdict.task}: {verdict.label}; {verdict.reason}"
         common = notes(weights) if verdict is page.verdicts[-1] else []
         title = f"{page.panel.name}: {verdict.text}: {verdict.verdict}"
-        made.append(Printed(title, CLAIM_HEADINGS[2:], [*_latex_rows(verdict)], [ran, *common], (0, 5)))
+        made.append(
+            Printed(
+                title=title,
+                headings=CLAIM_HEADINGS[2:],
+                rows=[*_latex_rows(verdict)],
+                notes=[ran, *common],
+                text=(0, 5),
+            )
+        )
     return HEAD + "".join("\n" + printed(table) for table in made)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from harness.forecast.report import Line, Period, Report, Shares
+from harness.forecast.report import ForecastLine, Period, Report, Shares
 from harness.render.boards.table import NONE, with_error
 from harness.stats.inference import Estimate
 
@@ -54,7 +54,7 @@ def tables(report: Report) -> Iterator[ForecastTable]:
     yield _largest(report)
 
 
-def _distances(line: Line) -> tuple[str, ...]:
+def _distances(line: ForecastLine) -> tuple[str, ...]:
     """What has hundreds of shares, shown by their distance; groups only where they are not the occupations again."""
     alike = len(line.shares["groups"].names) == len(line.shares["occupations"].names)
     return ("occupations",) if alike else ("groups", "occupations")
@@ -64,7 +64,9 @@ def _head(period: Period) -> tuple[str, str]:
     return period.label, f"{period.persons:,}"
 
 
-def _by_year(report: Report, title: str, cell: Callable[[Line], str], status: int | None = None) -> ForecastTable:
+def _by_year(
+    report: Report, title: str, cell: Callable[[ForecastLine], str], status: int | None = None
+) -> ForecastTable:
     """A row a period, a column a forecast; with the actual share of a status, or of observed periods alone."""
     rows = []
     for period in report.periods:
@@ -107,7 +109,7 @@ def _distance(shares: Shares) -> str:
     return told if shares.right is None else f"{told} [{shares.right.low:.3f}, {shares.right.high:.3f}]"
 
 
-def _gap(line: Line) -> str:
+def _gap(line: ForecastLine) -> str:
     if line.difference is None:
         return NONE
     return f"{line.difference.value:+.4f} ± {line.difference.standard_error:.4f}"

@@ -39,7 +39,7 @@ HEADINGS = ("arm", "perplexity", "difference", "95% interval", "p", "record")
 
 
 @dataclass(frozen=True)
-class Line:
+class ArmResult:
     """An arm's figures: perplexity with its standard error, and log-likelihood per transition less the first line's, in
     nats; None on the first line."""
 
@@ -125,12 +125,14 @@ def _records(asked: AblationRequest, model: str, arm: Ablation | None, workshop:
     also = asked.panels.also if arm is not None and arm.pools else ()
     panels = Panels(scored=asked.panels.scored, also=also, resumes=asked.panels.resumes)
     request = asked.request.model_copy(update={"models": {model: values}})
-    yield from execute(request.run(model, None, (asked.task,), panels, workshop.registry), workshop)
+    yield from execute(
+        request.run(model, None, tasks=(asked.task,), panels=panels, registry=workshop.registry), workshop
+    )
 
 
-def lines(found: Sequence[tuple[str, Record]]) -> list[Line]:
+def lines(found: Sequence[tuple[str, Record]]) -> list[ArmResult]:
     """The table: every record against the first, paired on persons."""
     drawn = Paired.of([record for _, record in found]).drawn
     levels = drawn.perplexities()
     gaps: list[Estimate | None] = [None, *drawn.differences(0)[1:]]
-    return [Line(name, record, level, gap) for (name, record), level, gap in zip(found, levels, gaps, strict=True)]
+    return [ArmResult(name, record, level, gap) for (name, record), level, gap in zip(found, levels, gaps, strict=True)]

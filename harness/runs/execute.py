@@ -71,7 +71,9 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
         record = reusable_record(run, task, workshop)
         if record is None:
             fitted = fitted or workshop.fits.fit(run)
-            outcome = score_task(run, task, fitted, workshop.progress, workshop.registry.all_metrics)
+            outcome = score_task(
+                run, task, fitted=fitted, progress=workshop.progress, metrics=workshop.registry.all_metrics
+            )
             record = outcome.record
             # Probabilities before the record, so that a record of this machine has them.
             predictions.save(workshop.cache, record, {"test": outcome.predictions})

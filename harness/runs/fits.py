@@ -68,7 +68,13 @@ class Fits:
                 self._train(model, run, scratch.folder, shared)
             with blaming(name, "facts"):
                 facts = json.loads(json.dumps(dict(model.facts())))
-            fitted = Fitted(model, scratch.seconds + cost.seconds, cost.peak_memory_mb, facts, started)
+            fitted = Fitted(
+                model=model,
+                seconds=scratch.seconds + cost.seconds,
+                peak_memory_mb=cost.peak_memory_mb,
+                facts=facts,
+                started=started,
+            )
             _keep(name, fitted, folder)
         return fitted
 
@@ -115,7 +121,13 @@ def load(spec: ModelSpec, params: Any, folder: Path) -> Fitted:
     with blaming(spec.name, "load"):
         model.load(folder / "model")
     started = datetime.fromisoformat(kept["started"])
-    return Fitted(model, kept["seconds"], kept["peak_memory_mb"], kept["facts"], started)
+    return Fitted(
+        model=model,
+        seconds=kept["seconds"],
+        peak_memory_mb=kept["peak_memory_mb"],
+        facts=kept["facts"],
+        started=started,
+    )
 
 
 def folder_of(configuration: Configuration, spec: ModelSpec, cache: Path) -> Path:

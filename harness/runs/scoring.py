@@ -35,7 +35,7 @@ def score_task(run: Run, task: Task, fitted: Fitted, progress: Progress, metrics
     """Score the test split. metrics: those of plugins. RunError where the model breaks its contract."""
     spec, test = run.model.item, run.panel.part("test")
     with measured() as cost:
-        scores = score(spec, fitted.model, task, test, progress)
+        scores = score(spec, fitted.model, task=task, test=test, progress=progress)
     slicing = Slicing.of(run.panel, test, task.transitions(test))
     facts = fitted.facts | unseen(spec, fitted.model, task, test) | _fitted_without_weights(spec, test)
     scored = Scored(
@@ -54,7 +54,7 @@ def score_task(run: Run, task: Task, fitted: Fitted, progress: Progress, metrics
         facts=facts | {"train_persons": run.learned("train").n_persons},
         sums_to_one=spec.sums_to_one,
         knows_truth=spec.simulated_only,
-        mass=_mass(spec, fitted.model, task, test, scores),
+        mass=_mass(spec, fitted.model, task=task, test=test, scores=scores),
         slicing=slicing,
     )
     return Outcome(record_of(scored, metrics), Predictions.of(task, test, scores, slicing))
@@ -63,7 +63,7 @@ def score_task(run: Run, task: Task, fitted: Fitted, progress: Progress, metrics
 def score_valid(spec: ModelSpec, model: Estimator, task: Task, panel: Panel, progress: Progress) -> Predictions:
     """The probabilities of the validation split, on which the weights of a mixture are chosen."""
     valid = panel.part("valid")
-    return Predictions.of(task, valid, score(spec, model, task, valid, progress, ranks=False))
+    return Predictions.of(task, valid, score(spec, model, task=task, test=valid, progress=progress, ranks=False))
 
 
 def _mass(spec: ModelSpec, model: Estimator, task: Task, test: Panel, scores: Scores) -> Mass | None:

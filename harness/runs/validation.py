@@ -46,5 +46,7 @@ class Validation:
             self._opened[fingerprint] = self.open_panel(asked.panel)
         fitted = load(entry.item, params_of(entry, asked.parameters), folder)
         task = task_of(record, registry)
-        valid = score_valid(entry.item, fitted.model, task, self._opened[fingerprint], self.workshop.progress)
+        valid = score_valid(
+            entry.item, fitted.model, task=task, panel=self._opened[fingerprint], progress=self.workshop.progress
+        )
         predictions.save(cache, record, {**predictions.load(cache, record), "valid": valid})

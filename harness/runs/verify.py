@@ -154,7 +154,15 @@ def verify(record: Record, again: Record) -> Verification:
     value = scoring.perplexity(again.arrays())
     negligible = NEGLIGIBLE * (log(perplexity.high) - log(perplexity.low)) / 2
     if not same:
-        return Verification("does not reproduce", perplexity, value, None, negligible, differing, changed)
+        return Verification(
+            verdict="does not reproduce",
+            perplexity=perplexity,
+            again=value,
+            difference=None,
+            negligible=negligible,
+            figures=differing,
+            changed=changed,
+        )
     difference = drawn.differences(0)[1]
     verdict: Verdict = "does not reproduce"
     if not differing and _same_evidence(record, again):
@@ -162,7 +170,15 @@ def verify(record: Record, again: Record) -> Verification:
     elif perplexity.low <= value <= perplexity.high:
         told_apart = difference.low > 0 or difference.high < 0
         verdict = "within its interval" if told_apart and abs(difference.value) > negligible else "reproduces"
-    return Verification(verdict, perplexity, value, difference, negligible, differing, changed)
+    return Verification(
+        verdict=verdict,
+        perplexity=perplexity,
+        again=value,
+        difference=difference,
+        negligible=negligible,
+        figures=differing,
+        changed=changed,
+    )
 
 
 def borrow(cache: Path, scratch: Path) -> None:

@@ -117,12 +117,24 @@ class Draw:
         that is alone altogether is drawn once.
         """
         if stratum is None or units == 1:
-            return cls(units, np.zeros(1, np.int64), np.full(1, units), np.arange(units), np.ones(units))
+            return cls(
+                draws=units,
+                first=np.zeros(1, np.int64),
+                size=np.full(1, units),
+                order=np.arange(units),
+                factor=np.ones(units),
+            )
         size = np.bincount(stratum)
         first = np.cumsum(size) - size
         order = np.argsort(stratum, kind="stable")
         factor = (size / (size - 1))[stratum[order]]
-        return cls(units - len(size), np.repeat(first, size - 1), np.repeat(size, size - 1), order, factor)
+        return cls(
+            draws=units - len(size),
+            first=np.repeat(first, size - 1),
+            size=np.repeat(size, size - 1),
+            order=order,
+            factor=factor,
+        )
 
     def block(self, seed: np.random.SeedSequence, rows: int) -> FloatArray:
         """float64 [rows, U]: how often each unit is drawn in each of the block's replicates."""

@@ -88,7 +88,7 @@ def submitted(submission: Submission, tasks: Sequence[Task], panel: Panel, works
     wanted = _wanted(layout, tasks, panel)
     with measured() as reading:
         content = file_digest(submission.file)
-        answers = read_answers(layout, panel, wanted, submission.floor, workshop.progress)
+        answers = read_answers(layout, panel, wanted=wanted, floor=submission.floor, progress=workshop.progress)
     for note in answers.notes:
         workshop.progress.note(f"{layout.path.name}: {note}")
     parameters = {
@@ -134,7 +134,7 @@ def _score(file: _FileRead, task: Task, panel: Panel, workshop: Workshop) -> Rec
     spec, model = _spec(file.name, task, answers), _model(task, answers)
     test, valid = panel.part("test"), panel.part("valid")
     with measured() as cost:
-        scores = score(spec, model, task, test, workshop.progress)
+        scores = score(spec, model, task=task, test=test, progress=workshop.progress)
     slicing = Slicing.of(panel, test, task.transitions(test))
     scored = Scored(
         configuration=_configuration(file, task, panel),
@@ -154,7 +154,7 @@ def _score(file: _FileRead, task: Task, panel: Panel, workshop: Workshop) -> Rec
     record = record_of(scored, workshop.registry.all_metrics)
     predictions = {"test": Predictions.of(task, test, scores, slicing)}
     if answers.covers_valid:
-        on_valid = score(spec, model, task, valid, workshop.progress, ranks=False)
+        on_valid = score(spec, model, task=task, test=valid, progress=workshop.progress, ranks=False)
         predictions["valid"] = Predictions.of(task, valid, on_valid)
     save(workshop.cache, record, predictions)
     return record

@@ -55,9 +55,16 @@ def read_answers(layout: FileLayout, panel: Panel, wanted: Wanted, floor: float,
     values = reading.values[: len(kept)]
     row = np.full(panel.n_records, -1, dtype=np.int64)
     row[kept] = np.arange(len(kept))
-    log_prob = _logarithms(layout, panel, kept, values, floor)
+    log_prob = _logarithms(layout, panel, records=kept, values=values, floor=floor)
     covers_valid = len(kept) == len(wanted.records)
-    return Answers(reading.places, log_prob, row, layout.form == "event", covers_valid, tuple(reading.notes()))
+    return Answers(
+        places=reading.places,
+        log_prob=log_prob,
+        row=row,
+        is_event=layout.form == "event",
+        covers_valid=covers_valid,
+        notes=tuple(reading.notes()),
+    )
 
 
 def _logarithms(layout: FileLayout, panel: Panel, records: IntArray, values: FloatArray, floor: float) -> FloatArray:

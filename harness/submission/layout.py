@@ -53,7 +53,7 @@ class FileLayout:
     def fault(self, message: str, row: int | None = None, column: str | None = None, value: str | None = None) -> str:
         """What is wrong, and where."""
         place = self.path.name if row is None else f"{self.path.name}, {self.at(row)}"
-        return str(Fault(place, message, None, column, value))
+        return str(Fault(file=place, message=message, line=None, column=column, value=value))
 
 
 def kind_of(path: Path) -> Kind:
@@ -99,7 +99,17 @@ def layout_of(path: Path, columns: Mapping[str, str], codes: Sequence[str], log:
     values = (found[given[0]],) if given else _of_states(path, codes, names)
     log = log or "log_probability" in given
     state = found["state"] if form == "long" else None
-    return FileLayout(path, kind, form, found["person"], found["year"], state, values, log, dict(columns))
+    return FileLayout(
+        path=path,
+        kind=kind,
+        form=form,
+        person=found["person"],
+        year=found["year"],
+        state=state,
+        values=values,
+        log=log,
+        columns=dict(columns),
+    )
 
 
 def _check_parts(columns: Mapping[str, str]) -> None:

@@ -75,10 +75,10 @@ class Reading:
             raise self._fault(
                 batch,
                 row,
-                self.layout.year,
-                batch.year.row(row),
-                f"person '{batch.person.row(row)}' has no record of this year; theirs are of {known[0]} to {known[-1]}"
-                f"{', not all in between' if known[-1] - known[0] >= len(known) else ''}",
+                column=self.layout.year,
+                value=batch.year.row(row),
+                message=f"person '{batch.person.row(row)}' has no record of this year; theirs are of {known[0]} to "
+                f"{known[-1]}{', not all in between' if known[-1] - known[0] >= len(known) else ''}",
             )
         return record
 
@@ -94,14 +94,14 @@ class Reading:
                 message = "is blank: every row needs the id of its person"
             elif value in with_zeros:
                 message = f"has lost its leading zeros: the id is '{with_zeros[value]}'; read and write ids as text"
-            raise self._fault(batch, unknown, self.layout.person, value, message)
+            raise self._fault(batch, unknown, column=self.layout.person, value=value, message=message)
         return np.array(found, dtype=np.int64)[batch.person.index]
 
     def _years(self, batch: RowBatch) -> IntArray:
         wrong = _first(batch.year, [YEAR.fullmatch(value) is None for value in batch.year.distinct])
         if wrong is not None:
             message = "is no calendar year, which is written as 1998"
-            raise self._fault(batch, wrong, self.layout.year, batch.year.row(wrong), message)
+            raise self._fault(batch, wrong, column=self.layout.year, value=batch.year.row(wrong), message=message)
         years = [int(value.partition(".")[0]) for value in batch.year.distinct]
         return np.array(years, dtype=np.int64)[batch.year.index]
 
@@ -113,7 +113,7 @@ class Reading:
             row = int(kept[unknown[0]])
             value = column.row(row)
             message = unknown_codes([value], list(self._codes))[value] if value else "is blank: write the state's code"
-            raise self._fault(batch, row, self.layout.state, value, message)
+            raise self._fault(batch, row, column=self.layout.state, value=value, message=message)
         return states
 
     def _require_new(self, batch: RowBatch, slot: IntArray, kept: IntArray) -> None:
@@ -129,7 +129,7 @@ class Reading:
         second = here if before[here] >= 0 else int(of_batch[1])
         first = int(before[here]) if before[here] >= 0 else int(rows[of_batch[0]])
         message = f"{_what(batch, int(kept[second]))} stands in {self.layout.at(first)} already: keep one"
-        raise self._fault(batch, int(kept[second]), None, None, message)
+        raise self._fault(batch, int(kept[second]), column=None, value=None, message=message)
 
     def _require_numbers(self, batch: RowBatch, kept: IntArray, values: FloatArray) -> None:
         if self.layout.log:
@@ -140,7 +140,9 @@ class Reading:
             at, column = (int(i) for i in np.argwhere(wrong)[0])
             row, value = int(kept[at]), float(values[at, column])
             told = "" if np.isnan(value) else f"{value:g}"
-            raise self._fault(batch, row, self.layout.values[column], told, f"{_what(batch, row)}: {right}")
+            raise self._fault(
+                batch, row, column=self.layout.values[column], value=told, message=f"{_what(batch, row)}: {right}"
+            )
 
     def _count_unused(self, record: IntArray) -> None:
         train = int((record < 0).sum())

@@ -42,7 +42,7 @@ def batches(layout: FileLayout) -> Iterator[RowBatch]:
         text = {name: _text(layout, record_batch, name) for name in (layout.person, layout.year, layout.state) if name}
         values = np.column_stack([_numbers(layout, record_batch, name) for name in layout.values])
         state = text[layout.state] if layout.state else None
-        yield RowBatch(first, text[layout.person], text[layout.year], state, values)
+        yield RowBatch(first=first, person=text[layout.person], year=text[layout.year], state=state, values=values)
         first += record_batch.num_rows
     if not first:
         raise RequestError(NO_ROWS.format(layout.path.name))
@@ -121,7 +121,17 @@ def _tell_line(layout: FileLayout) -> None:
                     raise RequestError(str(Fault(file, message, line)))
                 for position, name in numbers if row else ():
                     if not NUMBER.fullmatch(row[position]):
-                        raise RequestError(str(Fault(file, _no_number(row[position]), line, name, row[position])))
+                        raise RequestError(
+                            str(
+                                Fault(
+                                    file=file,
+                                    message=_no_number(row[position]),
+                                    line=line,
+                                    column=name,
+                                    value=row[position],
+                                )
+                            )
+                        )
                 if any("\udc80" <= c <= "\udcff" for entry in row for c in entry):
                     raise RequestError(str(Fault(file, "is not UTF-8: save the whole file as UTF-8", line)))
             if empty:

@@ -182,7 +182,7 @@ class _Loop:
             rate = self.schedule.learning_rate * pace.rate(state, len(batches))
             # What a step draws depends on which one it is, not on how many this process has made.
             key = (self.seed, state.epochs, state.order.step)
-            take_step(self.trainee.optimizer, data.loss, batch, rate, stepping, key)
+            take_step(self.trainee.optimizer, data.loss, batch=batch, learning_rate=rate, how=stepping, key=key)
             self.weights.update()
             tokens = int(data.lengths[batch].sum())
             state.trained_on(tokens)

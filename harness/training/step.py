@@ -52,7 +52,13 @@ def take_step(
     if key and how.workers == 1:  # what draws from torch's own generator is never shared among threads
         torch.manual_seed(seed_of(key))
     keys = [(*key, i) for i in range(len(parts))]
-    shares = list(how.pool.map(lambda part, key: _gradients(loss_of, part, parameters, how.dropout, key), parts, keys))
+    shares = list(
+        how.pool.map(
+            lambda part, key: _gradients(loss_of, part, parameters=parameters, dropout=how.dropout, key=key),
+            parts,
+            keys,
+        )
+    )
     gradients = list(shares[0].gradients) if shares else [torch.zeros_like(parameter) for parameter in parameters]
     for share in shares[1:]:
         torch._foreach_add_(gradients, share.gradients)

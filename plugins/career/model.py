@@ -63,7 +63,9 @@ class CareerModel(Model):
         told = {} if base is None else self._begun_from(base, network, encoding, train)
         schedule = schedule_of(p, tuned=base is not None)
         tokens, watched = (Tokens.of(panel, encoding) for panel in (train, valid))
-        trainee = CareerTrainee(network, train, tokens, watched, schedule, context)
+        trainee = CareerTrainee(
+            network=network, panel=train, tokens=tokens, valid=watched, schedule=schedule, context=context
+        )
         fit = train_network(trainee, schedule, context, "training")
         if fit.best == 0:
             context.progress.note("no epoch was better on the validation split than the start, which is kept")
@@ -82,7 +84,7 @@ class CareerModel(Model):
     ) -> dict[str, Any]:
         """Facts of it."""
         states = matched(train.occupations, base.occupations, self.params.pretrain_match)
-        begin_from(base, network, encoding, train.occupations, states)
+        begin_from(base, network, encoding=encoding, occupations=train.occupations, states=states)
         return {
             "pretraining": base.key,
             "pretraining_seconds": base.seconds,

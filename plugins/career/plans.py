@@ -21,7 +21,7 @@ def plan_of(p: FamilyParams, reader: Reader) -> NetworkPlan:
     if isinstance(p, SequenceParams):
         heads, inner = (p.heads, p.inner) if isinstance(p, CareerParams) else (1, 0)
         return NetworkPlan(
-            Shape(reader, p.layers, p.width, heads, inner, p.dropout),
+            Shape(reader=reader, layers=p.layers, width=p.width, heads=heads, inner=inner, dropout=p.dropout),
             HeadShape(p.two_stage, own_stay, p.recall == "given"),
             groups=p.groups,
             tied=p.tied,

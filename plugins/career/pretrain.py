@@ -93,7 +93,9 @@ def _learn(
         network = Network(plan, start_of(careers), titles)
     tokens, held_out = (Tokens.of(panel, encoding) for panel in (careers, watched))
     context = replace(context, seed=recipe.seed)
-    trainee = CareerTrainee(network, careers, tokens, held_out, recipe.schedule, context)
+    trainee = CareerTrainee(
+        network=network, panel=careers, tokens=tokens, valid=held_out, schedule=recipe.schedule, context=context
+    )
     result = train(trainee, recipe.schedule, context, "pre-training")
     return network.cpu(), encoding, result
 

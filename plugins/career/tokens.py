@@ -102,7 +102,13 @@ class Tokens:
         count = np.searchsorted(held.row, rows, side="right") - start
         row = np.repeat(np.arange(len(rows)), count)
         taken = np.repeat(start, count) + np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-        return Held(row, held.state[taken], held.records[taken], held.spells[taken], held.since[taken])
+        return Held(
+            row=row,
+            state=held.state[taken],
+            records=held.records[taken],
+            spells=held.spells[taken],
+            since=held.since[taken],
+        )
 
 
 AT_ONCE = 8192  # tokens in a pass that is not trained on

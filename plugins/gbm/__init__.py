@@ -21,11 +21,10 @@ forty others need not have its own sign.
 from __future__ import annotations
 
 from harness.hookspecs import hookimpl
-from harness.model import ModelSpec
+from harness.model import Model, ModelSpec, OutcomeModel
 from harness.model.events import LEAVING_LABOR_FORCE, LEAVING_STATE
-from harness.plugins.gbm.event import Question, gbm_event
-from harness.plugins.gbm.model import gbm
 from harness.plugins.gbm.params import GbmParams, TreeParams
+from harness.plugins.gbm.question import Question
 
 CITE = "Ke et al. (2017), LightGBM"
 INSTALL = "pip install 'labor-harness[gbm]'"
@@ -34,13 +33,25 @@ SWITCH = Question("switch", "leaving the state", LEAVING_STATE, {"tenure": -1})
 LF_EXIT = Question("lf_exit", "leaving the labor force", LEAVING_LABOR_FORCE, {"tenure": -1})
 
 
+def _build(params: GbmParams) -> Model:
+    from harness.plugins.gbm.model import gbm
+
+    return gbm(params)
+
+
+def _build_event(params: TreeParams, question: Question) -> OutcomeModel:
+    from harness.plugins.gbm.event import gbm_event
+
+    return gbm_event(params, question)
+
+
 @hookimpl
 def harness_models() -> list[ModelSpec]:
     return [
         ModelSpec(
             "gbm",
             "LightGBM: staying, then a boosted conditional logit of group and state",
-            gbm,
+            _build,
             params=GbmParams,
             needs=("lightgbm",),
             install=INSTALL,
@@ -56,7 +67,7 @@ def _direct(question: Question) -> ModelSpec:
     return ModelSpec(
         f"gbm-{question.task.replace('_', '-')}",
         f"LightGBM fitted straight on one event: {question.event}",
-        lambda params: gbm_event(params, question),
+        lambda params: _build_event(params, question),
         params=TreeParams,
         needs=("lightgbm",),
         install=INSTALL,

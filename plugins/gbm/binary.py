@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.estimation.samples import Outcomes, StayFeatures, cross_fitted_stays
+from harness.estimation.samples import Outcomes
+from harness.estimation.stays import StayFeatures, cross_fitted_stays
 from harness.features.discrete import Discretizer
 from harness.features.frequencies import Rates
 from harness.features.pairs import Inputs
@@ -51,9 +52,9 @@ class Binary:
         self.trees = grow(
             Rows(self._with_codes(X, train.inputs), train.happened, offset, train.weight),
             Rows(held, valid.happened, self.features.offset(valid.inputs), valid.weight),
-            self.columns(),
-            self.params,
-            seed,
+            columns=self.columns(),
+            params=self.params,
+            seed=seed,
         )
 
     def columns(self) -> list[TreeColumn]:

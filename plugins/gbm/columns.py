@@ -6,7 +6,7 @@ and is made by ``harness.features.pairs``.
 
 from __future__ import annotations
 
-from harness.estimation.samples import Step
+from harness.estimation.choices import Step
 from harness.features.discrete import Discretizer
 from harness.features.pairs import PairFeatures
 from harness.plugins.gbm.params import GbmParams

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.errors import RequestError
-from harness.estimation.samples import Outcomes, coarse_groups, counting
+from harness.estimation.samples import Outcomes, coarse_groups
 from harness.estimation.staged import LARGEST_LOG_ODDS
 from harness.estimation.transition_model import require_states
 from harness.features.catalogue import FeatureTable, build
@@ -27,26 +26,11 @@ from harness.features.discrete import Discretizer
 from harness.features.pairs import Inputs
 from harness.model import Context, OutcomeModel, Table
 from harness.model.ensemble import OutcomeEnsemble
-from harness.model.events import Risk
 from harness.panel import Panel
 from harness.plugins.gbm.binary import Binary
 from harness.plugins.gbm.params import TreeParams
+from harness.plugins.gbm.question import Question
 from harness.types import FloatArray, IntArray
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a direct fit is of: the task's name, its event in words and as a rule, and the signs trees are held to."""
-
-    task: str
-    event: str
-    risk: Risk
-    signs: Mapping[str, int]
-
-    def at_risk(self, panel: Panel) -> IntArray:
-        """int64 [n]: the transitions at risk; those of weight zero are as if they were not there."""
-        later = counting(panel, panel.transitions)
-        return later[self.risk.at_risk(panel, later)]
 
 
 class GbmEvent(OutcomeModel):

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.estimation.samples import PairCounts, Sample, Step, thinned
+from harness.estimation.choices import PairCounts, Step, thinned
+from harness.estimation.samples import Sample
 from harness.estimation.staged import Staged
 from harness.features.frequencies import Destinations
 from harness.features.pairs import Inputs, PairFeatures, Pairs
@@ -47,7 +48,12 @@ class Gbm(Staged):
             bar.advance()
             for step in STEPS:
                 counts = PairCounts(
-                    step, self.discretizer, self.group, destinations, self.params.strength, NUMBERS[step]
+                    step=step,
+                    discretizer=self.discretizer,
+                    group=self.group,
+                    strengths=destinations,
+                    strength=self.params.strength,
+                    numbers=NUMBERS[step],
                 )
                 self._fit_choice(counts, train.switchers(), valid.switchers(), context.seed)
                 bar.advance()
@@ -59,17 +65,17 @@ class Gbm(Staged):
         held, chosen = counts.choices(valid)
         self.pairs[counts.step] = features
         self.trees[counts.step] = grow(
-            Rows(X, label, offset, train.weight[pairs.row], pairs),
+            Rows(X=X, label=label, offset=offset, weight=train.weight[pairs.row], pairs=pairs),
             Rows(
-                features.matrix(valid.inputs, held),
-                chosen,
-                features.offset(valid.inputs, held),
-                valid.weight[held.row],
-                held,
+                X=features.matrix(valid.inputs, held),
+                label=chosen,
+                offset=features.offset(valid.inputs, held),
+                weight=valid.weight[held.row],
+                pairs=held,
             ),
-            columns(counts.step, features, self.discretizer, self.params),
-            self.params,
-            seed,
+            columns=columns(counts.step, features, self.discretizer, self.params),
+            params=self.params,
+            seed=seed,
         )
         self.chosen[f"{counts.step}_rounds"] = self.trees[counts.step].rounds
 

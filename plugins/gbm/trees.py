@@ -117,7 +117,13 @@ class Trees:
         for sign, word in ((1, "rise"), (-1, "fall")):
             if held := [c.name for c in self.columns if c.sign == sign and not c.categorical]:
                 notes.append(f"The score is held to {word} with {', '.join(held)}.")
-        return Table(title, ("feature", "gain", "share of gain", "splits"), tuple(rows), tuple(notes), stage)
+        return Table(
+            title=title,
+            headings=("feature", "gain", "share of gain", "splits"),
+            rows=tuple(rows),
+            notes=tuple(notes),
+            stage=stage,
+        )
 
     def save(self, folder: Path, name: str) -> None:
         """NAME.trees.json, and NAME.lightgbm.txt where trees were grown."""

@@ -194,7 +194,7 @@ class LoraModel(Model):
 
     def _resumes(self, panel: Panel) -> Resumes:
         context = min(context_length(self._model), self.params.max_context or 2**31)
-        return Resumes(panel, self._encoder(), context, self._options, self._prompt)
+        return Resumes(panel=panel, pieces=self._encoder(), context=context, options=self._options, prefix=self._prompt)
 
     def _encoder(self) -> PieceEncoder:
         if self._pieces is None:
@@ -216,7 +216,7 @@ class RenormalisedLoraModel(LoraModel, UnnormalizedModel):
             log_mass = np.minimum(np.log(np.exp(rows.astype(np.float64)).sum(axis=1)), 0.0)
             log_prob = np.take_along_axis(rows, states, axis=1).astype(np.float64)
             return BoundedRows(log_prob=log_prob, log_mass_low=log_mass, log_mass_high=log_mass, rows=rows)
-        found = certified(reader, resumes, transitions, states, self.params.tolerance)
+        found = certified(reader, resumes, targets=transitions, asked=states, tolerance=self.params.tolerance)
         low, high = found.log_mass
         return BoundedRows(
             log_prob=found.log_prob(states), log_mass_low=low, log_mass_high=high, rows=found.rows_at_most()

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.estimation.samples import SMALLEST, Sample
+from harness.estimation.choices import SMALLEST
+from harness.estimation.samples import Sample
 from harness.features.frequencies import Destinations, Strengths
 from harness.features.pairs import Inputs, PairFeatures, Pairs
 from harness.panel import Occupations

@@ -59,13 +59,27 @@ def _moves(linear: Linear, known: Known, references: Mapping[str, int], bands: M
         low, high, apart = _ends(values, there)
         # A share by band is a step: it has no derivative.
         own = bands.get(name) if apart == 1.0 else None
-        yield Move(name, name, _moved(known, name, low, own), _moved(known, name, high, own), apart, there)
+        yield Move(
+            name=name,
+            feature=name,
+            before=_moved(known, name, low, own),
+            after=_moved(known, name, high, own),
+            apart=apart,
+            whose=there,
+        )
     for term in linear.terms:
         [first, *more] = term.factors
         if first.kind == "level" and not more and first.of in references and first.place >= 0:
             code = known.codes[first.of]
             before, after = (known.moved(first.of, np.full_like(code, k)) for k in (references[first.of], first.place))
-            yield Move(term.name, first.of, before, after, 1.0, np.ones(len(code), dtype=bool))
+            yield Move(
+                name=term.name,
+                feature=first.of,
+                before=before,
+                after=after,
+                apart=1.0,
+                whose=np.ones(len(code), dtype=bool),
+            )
 
 
 def _moved(known: Known, name: str, values: FloatArray, bands: Bands | None) -> Known:
@@ -134,7 +148,16 @@ def marginal_effects(
     )
     title = "Average marginal effects on P(stay)"
     values = rows_of(np.array(value).reshape(-1, 1)), rows_of(np.array(error).reshape(-1, 1))
-    return EstimateTable("stay", title, tuple(names), ("",), *values, notes, "percentage points")
+    return EstimateTable(
+        stage="stay",
+        title=title,
+        terms=tuple(names),
+        outcomes=("",),
+        value=values[0],
+        error=values[1],
+        notes=notes,
+        heading="percentage points",
+    )
 
 
 def _references(linear: Linear, known: Known, weight: FloatArray) -> dict[str, int]:

@@ -44,7 +44,16 @@ class EstimateTable:
             ]
             title = f"{self.title}: {outcome}" if outcome else self.title
             headings = ("term", self.heading, *HEADINGS[1:])
-            made.append(Table(title, headings, tuple(rows), self.notes, self.stage, outcome))
+            made.append(
+                Table(
+                    title=title,
+                    headings=headings,
+                    rows=tuple(rows),
+                    notes=self.notes,
+                    stage=self.stage,
+                    outcome=outcome,
+                )
+            )
         return made
 
     def to_json(self) -> dict[str, Any]:

@@ -38,22 +38,28 @@ def explained(linear: Linear, data: Labelled, person: IntArray, fitted: FittedLo
     if not why:
         covariance = clustered(_sums(model, beta, person), -model.hessian(beta), len(person))
     value, error = natural(linear.scaling, linear.coefficients, covariance)
-    likelihoods = model.log_likelihood(beta), log_null(data.y, data.weight)
     towards = "zero" if len(about.outcomes) == 2 else "their mean over all outcomes"
     sizes = Sizes(
-        data.weight,
-        person,
-        *likelihoods,
-        fitted.penalty,
-        about.references,
-        about.notes,
-        towards,
+        weight=data.weight,
+        person=person,
+        log_likelihood=model.log_likelihood(beta),
+        log_null=log_null(data.y, data.weight),
+        penalty=fitted.penalty,
+        references=about.references,
+        further=about.notes,
+        towards=towards,
         without_errors=why,
         converged=fitted.converged,
     )
     names = ("constant", *(term.name for term in linear.terms))
     return EstimateTable(
-        about.stage, about.title, names, about.outcomes[1:], rows_of(value), rows_of(error), sizes.notes()
+        stage=about.stage,
+        title=about.title,
+        terms=names,
+        outcomes=about.outcomes[1:],
+        value=rows_of(value),
+        error=rows_of(error),
+        notes=sizes.notes(),
     )
 
 

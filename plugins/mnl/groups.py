@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.estimation.samples import FOLDS, PairCounts, Sample
+from harness.estimation.choices import PairCounts
+from harness.estimation.samples import FOLDS, Sample
 from harness.features.catalogue import CATALOGUE
 from harness.features.discrete import Discretizer
 from harness.features.pairs import Inputs, PairFeatures
@@ -91,7 +92,7 @@ def group_terms(
         terms += [Term(said.format(name), (Factor("given", f"{what} {g}"),)) for g, name in enumerate(names)]
     previous = known.codes["previous"]
     code = np.where(previous >= 0, known.states.group[previous], -1)
-    found, reference = state_terms("group", "previous", code, names, weight)
+    found, reference = state_terms("group", "previous", code=code, names=names, weight=weight)
     terms += found
     references += [f"previous's group: {reference}"] if found else []
     for feature in levels_of(discretizer):
@@ -138,5 +139,14 @@ def fit_groups(
     outcomes = tuple(names[g] for g in present)
     note = f"outcome: the major group switched to, against {outcomes[0]}; shares are counted on other persons"
     title = "MNLogit of the destination's major group"
-    about = About("group", title, outcomes, tuple(references), (note,), settings.errors)
-    return GroupStage(linear, present, (explained(linear, own, train.person, fitted, about),), chosen)
+    about = About(
+        stage="group",
+        title=title,
+        outcomes=outcomes,
+        references=tuple(references),
+        notes=(note,),
+        errors=settings.errors,
+    )
+    return GroupStage(
+        linear, present, (explained(linear, own, person=train.person, fitted=fitted, about=about),), chosen
+    )

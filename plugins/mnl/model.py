@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from harness.estimation.choices import PairCounts
 from harness.estimation.logits import log_shares
-from harness.estimation.samples import PairCounts, Sample, StayFeatures, cross_fitted_stays
+from harness.estimation.samples import Sample
 from harness.estimation.staged import Staged
+from harness.estimation.stays import StayFeatures, cross_fitted_stays
 from harness.features.frequencies import Destinations, Stays, Strengths
 from harness.features.pairs import Inputs, PairFeatures, Pairs
 from harness.model import Context, Table
@@ -57,7 +59,14 @@ class Mnl(Staged):
             bar.advance()
 
     def _counts(self, step: Any, strengths: Strengths) -> PairCounts:
-        return PairCounts(step, self.discretizer, self.group, strengths, self.params.strength, ())
+        return PairCounts(
+            step=step,
+            discretizer=self.discretizer,
+            group=self.group,
+            strengths=strengths,
+            strength=self.params.strength,
+            numbers=(),
+        )
 
     @property
     def _settings(self) -> LogitOptions:
@@ -83,7 +92,9 @@ class Mnl(Staged):
         given = stay.given(self.stay, X, offset)
         known = Known.of(train.inputs, self.discretizer.numbers, self._state_classes, given)
         held_out = Sets.of(valid, self._stay_known(valid.inputs))
-        fitted = stay.fit_stay(self.discretizer, self.stay, Sets.of(train, known), held_out, self._settings)
+        fitted = stay.fit_stay(
+            self.discretizer, self.stay, train=Sets.of(train, known), valid=held_out, settings=self._settings
+        )
         self.linear["stay"] = fitted.linear
         self.estimates += fitted.estimates
         self.chosen |= fitted.chosen
@@ -107,7 +118,7 @@ class Mnl(Staged):
         mine = groups.Movers(known, self.group[train.target], train.weight, train.person)
         theirs = groups.Movers(self._group_known(valid.inputs), self.group[valid.target], valid.weight, valid.person)
         names = groups.group_names(train.panel.occupations, self.group)
-        fitted = groups.fit_groups(self.discretizer, mine, theirs, names, self._settings)
+        fitted = groups.fit_groups(self.discretizer, mine, valid=theirs, names=names, settings=self._settings)
         self.linear["group"], self.present = fitted.linear, fitted.present
         self.estimates += fitted.estimates
         self.chosen |= fitted.chosen

@@ -86,8 +86,15 @@ class OneStage(FromOrigin):
         outcomes = tuple(f"{self.codes[k]} {titles[k]}" for k in self.present)
         note = f"outcome: the state of the next record, against {outcomes[0]}"
         errors = self.params.standard_errors
-        about = About("all", "MNLogit of the next state", outcomes, tuple(references), (note,), errors)
-        self.estimates = [explained(self.linear, data, train.person, fitted, about)]
+        about = About(
+            stage="all",
+            title="MNLogit of the next state",
+            outcomes=outcomes,
+            references=tuple(references),
+            notes=(note,),
+            errors=errors,
+        )
+        self.estimates = [explained(self.linear, data, person=train.person, fitted=fitted, about=about)]
 
     def _terms(self, train: Panel, sample: Sample) -> tuple[list[Term], list[str]]:
         """The terms asked for, and the reference categories. RequestError for a name that is no feature's."""
@@ -106,9 +113,11 @@ class OneStage(FromOrigin):
                 found, reference = level_terms(levels[name], known.codes[name], sample.weight)
             elif name == "origin_group":
                 code, groups = self.state_classes.group[known.codes["origin"]], train.occupations.group_index()[1]
-                found, reference = state_terms("group", "origin", code, groups, sample.weight)
+                found, reference = state_terms("group", "origin", code=code, names=groups, weight=sample.weight)
             elif name in offered:
-                found, reference = state_terms("level", name, known.codes[name], self.codes, sample.weight)
+                found, reference = state_terms(
+                    "level", name, code=known.codes[name], names=self.codes, weight=sample.weight
+                )
             else:
                 raise RequestError(f"mnl.terms: there is no feature '{name}' here; {did_you_mean(name, offered)}")
             terms += found

@@ -93,7 +93,9 @@ def _by_gradients(data: Labelled, penalty: float, iterations: int, start: FloatA
     There every alternative has coefficients and each is penalised, which is the same: see ``likelihood``.
     """
     n_classes = start.shape[1] + 1
-    choices = ChoiceRows(data.X, NOTHING, NOTHING, np.zeros((0, 0)), np.zeros((n_classes, 0)))
+    choices = ChoiceRows(
+        X=data.X, row=NOTHING, alternative=NOTHING, Z=np.zeros((0, 0)), member=np.zeros((n_classes, 0))
+    )
     zeros = Coefficients.zeros(choices)
     every = np.column_stack([np.zeros(len(start)), start])
     ridge = np.full_like(every, penalty)

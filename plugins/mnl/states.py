@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.estimation.choices import PairCounts, thinned
 from harness.estimation.logits import Chosen, conditional_covariance, conditional_logit
-from harness.estimation.samples import FOLDS, PairCounts, Sample, thinned
+from harness.estimation.samples import FOLDS, Sample
 from harness.features.pairs import PairFeatures, Pairs
 from harness.plugins.mnl.attributes import Attributes, columns, names
 from harness.plugins.mnl.estimates import EstimateTable, Sizes, rows_of, why_no_errors
@@ -31,7 +32,7 @@ def fit_states(counts: PairCounts, train: Sample, most: int, seed: int) -> State
     pairs, label = thinned(*counts.choices(train), most, seed)
     blank = Attributes.of(train.panel.occupations)
     features = counts.count(train)
-    Z = _cross_fitted(counts, train, pairs, blank, len(names(features)))
+    Z = _cross_fitted(counts, train, pairs=pairs, blank=blank, width=len(names(features)))
     row = pairs.row[pairs.begin]
     chosen = Chosen(pairs, label, Z, train.weight[row])
     fitted = conditional_logit(chosen, PENALTY)
@@ -39,11 +40,11 @@ def fit_states(counts: PairCounts, train: Sample, most: int, seed: int) -> State
     length = np.diff(np.append(pairs.begin, len(pairs)))
     equal = -float(chosen.weight @ np.log(length)) if len(length) else 0.0
     sizes = Sizes(
-        chosen.weight,
-        train.person[row],
-        fitted.log_likelihood,
-        equal,
-        0.0,
+        weight=chosen.weight,
+        person=train.person[row],
+        log_likelihood=fitted.log_likelihood,
+        log_null=equal,
+        penalty=0.0,
         further=(
             f"ridge penalty {PENALTY:g} on every term as it is measured, in likelihood and Hessian",
             f"{len(pairs):,} pairs of a switch and a state of the group gone to",
@@ -53,13 +54,13 @@ def fit_states(counts: PairCounts, train: Sample, most: int, seed: int) -> State
     )
     error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     explained = EstimateTable(
-        "state",
-        "Conditional logit of the state within the destination's group",
-        names(features),
-        ("",),
-        rows_of(fitted.estimates[:, None]),
-        rows_of(error[:, None]),
-        sizes.notes(),
+        stage="state",
+        title="Conditional logit of the state within the destination's group",
+        terms=names(features),
+        outcomes=("",),
+        value=rows_of(fitted.estimates[:, None]),
+        error=rows_of(error[:, None]),
+        notes=sizes.notes(),
     )
     counted = blank.counted(train, counts.group, counts.strengths)
     return StateStage(features, counted, fitted.estimates, (explained,) if len(length) else ())

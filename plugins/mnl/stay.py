@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.estimation.samples import Sample, StayFeatures
+from harness.estimation.samples import Sample
+from harness.estimation.stays import StayFeatures
 from harness.features.discrete import Discretizer
 from harness.features.pairs import Inputs
 from harness.plugins.mnl.effects import Bands, marginal_effects
@@ -72,7 +73,9 @@ def stay_terms(discretizer: Discretizer, known: Known, weight: FloatArray) -> tu
         if name == "origin_spells":
             terms.append(Term("been in the origin before", (Factor("above", name, 1),)))
     references = []
-    status, reference = state_terms("status", "origin", known.states.status[known.codes["origin"]], STATUSES, weight)
+    status, reference = state_terms(
+        "status", "origin", code=known.states.status[known.codes["origin"]], names=STATUSES, weight=weight
+    )
     terms += status
     references.append(f"origin's status: {reference}")
     levels: dict[str, list[Term]] = {}
@@ -125,7 +128,9 @@ class _Splits:
     def on(self, columns: IntArray, penalties: tuple[float, ...], start: FloatArray) -> tuple[FittedLogit, float]:
         """The fit on some columns (positions, rising), and its validation loss. start: float64 [all columns]."""
         data, held = (Labelled(part.X[:, columns], part.y, part.weight) for part in (self.train, self.valid))
-        fitted: FittedLogit = fit_path(data, held, penalties, self.settings.iterations, start[columns, None])
+        fitted: FittedLogit = fit_path(
+            data, held, penalties=penalties, iterations=self.settings.iterations, start=start[columns, None]
+        )
         start[columns] = fitted.coefficients[:, 0]
         return fitted, held.loss(fitted.coefficients)
 
@@ -171,9 +176,11 @@ def fit_stay(
     linear = Linear(tuple(terms[j] for j in use), scaling.take(use), fitted.coefficients)
     chosen = {"stay_penalty": fitted.penalty, "stay_converged": fitted.converged, "stay_interactions": earned}
     data = Labelled(own.X[:, columns], own.y, own.weight)
-    coefficients, covariance = _explained(linear, data, train, fitted, tuple(references))
+    coefficients, covariance = _explained(linear, data, train=train, fitted=fitted, references=tuple(references))
     bands = bands_of(discretizer, features)
-    effects = marginal_effects(linear, data.X, data.weight, train.known, covariance, bands)
+    effects = marginal_effects(
+        linear, data.X, weight=data.weight, known=train.known, covariance=covariance, bands=bands
+    )
     return StayStage(linear, (coefficients, effects), chosen)
 
 
@@ -187,19 +194,27 @@ def _explained(
         covariance = np.asarray(fitted_results(model, beta, train.person).cov_params())
     value, error = natural(linear.scaling, linear.coefficients, covariance)
     sizes = Sizes(
-        train.weight,
-        train.person,
-        model.log_likelihood(beta),
-        log_null(data.y, data.weight),
-        fitted.penalty,
-        references,
-        ("outcome: the person is in the same state in the next record; origin effects are counted on other persons",),
+        weight=train.weight,
+        person=train.person,
+        log_likelihood=model.log_likelihood(beta),
+        log_null=log_null(data.y, data.weight),
+        penalty=fitted.penalty,
+        references=references,
+        further=(
+            "outcome: the person is in the same state in the next record; origin effects are counted on other persons",
+        ),
         without_errors=why,
         converged=fitted.converged,
     )
     names = ("constant", *(term.name for term in linear.terms))
     coefficients = EstimateTable(
-        "stay", "Logit of staying", names, ("",), rows_of(value), rows_of(error), sizes.notes()
+        stage="stay",
+        title="Logit of staying",
+        terms=names,
+        outcomes=("",),
+        value=rows_of(value),
+        error=rows_of(error),
+        notes=sizes.notes(),
     )
     return coefficients, covariance
 

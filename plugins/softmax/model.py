@@ -50,7 +50,9 @@ class Softmax(FromOrigin):
             return
         known, held_out = Sample.of(train, self.discretizer, table), Sample.of(valid, self.discretizer)
         given = self.params
-        self.layout = DesignLayout.fit(known.inputs, self.discretizer, train.occupations, given.pieces, given.groups)
+        self.layout = DesignLayout.fit(
+            known.inputs, self.discretizer, occupations=train.occupations, pieces=given.pieces, groups=given.groups
+        )
         parts: tuple[Part, ...] = ("states",) if given.staying == "plain" else ("staying", "states")
         with context.progress.bar("softmax", len(parts) * len(given.penalties)) as bar:
             for part in parts:
@@ -69,7 +71,13 @@ class Softmax(FromOrigin):
         zeros, given = Coefficients.zeros(choices), self.params
 
         def climb(penalty: float, before: Found | None) -> Found:
-            problem = Problem(choices, chosen, train.weight, _ridge(zeros, penalty), given.threads)
+            problem = Problem(
+                choices=choices,
+                chosen=chosen,
+                weight=train.weight,
+                penalties=_ridge(zeros, penalty),
+                threads=given.threads,
+            )
             found = fit(problem, zeros if before is None else before[1].coefficients, given.tolerance, given.iterations)
             done()
             return penalty, found
@@ -89,12 +97,19 @@ class Softmax(FromOrigin):
         nothing = np.zeros(0, dtype=np.int64)
         if part == "staying":
             X, two = self.layout.staying_matrix(inputs), np.full(2, -1)
-            return ChoiceRows(X, nothing, nothing, np.zeros((0, 0)), indicators(two, 0))
+            return ChoiceRows(X=X, row=nothing, alternative=nothing, Z=np.zeros((0, 0)), member=indicators(two, 0))
         given = self.params
         grouped = self.group if given.groups else np.full_like(self.group, -1)
         member, X = indicators(grouped, int(grouped.max()) + 1), self.layout.matrix(inputs)
         row, state, Z = pair_terms(inputs, self.minor) if given.recall else (nothing, nothing, np.zeros((0, 0)))
-        return ChoiceRows(X, row, state, Z, member, inputs.origin if given.staying == "own" else None)
+        return ChoiceRows(
+            X=X,
+            row=row,
+            alternative=state,
+            Z=Z,
+            member=member,
+            closed=inputs.origin if given.staying == "own" else None,
+        )
 
     def _rows(self, inputs: Inputs) -> FloatArray:
         """float64 [n, K]: ln P of every state, of transitions that have an origin."""

@@ -30,8 +30,8 @@ from harness.registry import Registry
 from harness.render import files, page, render
 from harness.render.boards import csv_tables as csv_form
 from harness.render.boards import latex as board_latex
+from harness.render.boards.notes import notes
 from harness.render.boards.sections import sections
-from harness.render.boards.table import notes
 from harness.render.latex import escaped
 from harness.runs.execute import Workshop
 from harness.runs.run import Run

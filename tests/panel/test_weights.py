@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from harness import open_panel
 from harness.errors import RequestError
-from harness.estimation.samples import PairCounts, Sample, StayFeatures
+from harness.estimation.choices import PairCounts
+from harness.estimation.samples import Sample
+from harness.estimation.stays import StayFeatures
 from harness.features.catalogue import build
 from harness.features.discrete import Discretizer
 from harness.features.frequencies import Strengths, entry_shares

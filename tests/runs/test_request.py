@@ -106,6 +106,6 @@ def test_paths_are_read_from_the_files_own_folder(tmp_path: Path, registry: Regi
 
 def test_a_request_is_keyword_only_and_frozen() -> None:
     with pytest.raises(TypeError):
-        PanelRequest("market")  # type: ignore[call-arg]
+        PanelRequest("market")  # type: ignore[call-arg, misc]
     with pytest.raises(ValueError, match="frozen"):
         PanelRequest().data = "other"  # type: ignore[misc]

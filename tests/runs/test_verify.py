@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.toys import Frequencies, entry_of, run_all, run_on
+from helpers.toys import Frequencies, Parameters, entry_of, run_all, run_on
 
 from harness import open_panel
 from harness.errors import RequestError
@@ -148,7 +148,7 @@ def test_the_request_is_the_records(registry: Registry, toy_registry: Registry, 
         registry,
         panel,
         entry=entry,
-        params=entry.item.params(weight=2.5),
+        params=Parameters(weight=2.5),
         seed=7,
         train_also=(also,),
         resumes=resumes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import log
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,9 +135,8 @@ def test_the_true_probabilities_are_calibrated(registry: Registry, market: Panel
     for task in ("switch", "lf_exit"):
         scores = score(spec, model, registry.task(task), test)
         record = freeze(gather(scores, test.persons.tolist()))
-        evidence = Evidence(
-            ids=tuple(record.ids),
-            **{k: None if v is None else np.array(v) for k, v in record.model_dump(exclude={"ids"}).items()},
-        )
+        kept = record.model_dump(exclude={"ids"}).items()
+        columns: dict[str, Any] = {name: None if values is None else np.array(values) for name, values in kept}
+        evidence = Evidence(ids=tuple(record.ids), **columns)
         assert figure(evidence, "calibration_slope") == pytest.approx(1.0, abs=0.06)
         assert figure(evidence, "calibration_intercept") == pytest.approx(0.0, abs=0.1)

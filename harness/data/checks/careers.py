@@ -50,7 +50,7 @@ def _tell_unknown_codes(records: Records, rows: IntArray, codes: Mapping[str, in
             f"the column is of type {records.code_type}, so the codes of {lost.sum()} rows have lost their leading "
             f"zeros (this one is '{code}'): write codes as text"
         )
-        findings.error(file, message, None, name, value)
+        findings.error(file, message, line=None, column=name, value=value)
         rows = rows[~lost[rows]]
     messages = unknown_codes(values, codes)
     records.tell(findings, rows, "occupation", lambda row: messages[column.row(row)])
@@ -160,4 +160,4 @@ def note_single_records(records: Records, findings: Findings) -> None:
     for row in np.flatnonzero(records.person.used[records.person.index] == 1).tolist():
         file, line, name = records.place(row, "person")
         message = "the career has a single record, so no transition: kept, and asked about in first records only"
-        findings.note(file, message, line, name, records.person.row(row))
+        findings.note(file, message, line=line, column=name, value=records.person.row(row))

@@ -39,7 +39,7 @@ class Findings:
         column: str | None = None,
         value: str | None = None,
     ) -> None:
-        self.errors.append(Fault(file, message, line, column, value))
+        self.errors.append(Fault(file=file, message=message, line=line, column=column, value=value))
 
     def note(
         self,
@@ -50,7 +50,7 @@ class Findings:
         value: str | None = None,
     ) -> None:
         if self.wants_notes:
-            self.notes.append(Fault(file, message, line, column, value))
+            self.notes.append(Fault(file=file, message=message, line=line, column=column, value=value))
 
     def in_order(self) -> Findings:
         """The same findings by file and line; what concerns a whole file comes before its lines."""

@@ -112,7 +112,9 @@ def _read_lines(path: Path, findings: Findings) -> list[list[str]] | None:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:
                 message = f"byte 0x{line[error.start]:02x} is not UTF-8: save the whole file as UTF-8"
-                findings.error(path.name, message, number, None, line.decode("utf-8", "replace").strip())
+                findings.error(
+                    path.name, message, line=number, column=None, value=line.decode("utf-8", "replace").strip()
+                )
         return [line.decode("latin-1").split() for line in lines]
 
 

@@ -61,7 +61,7 @@ def states_of(records: Records, described: Mapping[str, TextColumn], findings: F
         for row in wrong[np.unique(column.index[wrong], return_index=True)[1]].tolist():
             file, line, name = records.place(row, "status")
             way = "or keep it a covariate with --column status="
-            findings.error(file, f"{messages[column.row(row)]}, {way}", line, name, column.row(row))
+            findings.error(file, f"{messages[column.row(row)]}, {way}", line=line, column=name, value=column.row(row))
     else:
         message = "no column says each state's labor-force status, so all count as employed: map one to 'status'"
         findings.note(records.place(0, "occupation")[0], message)
@@ -90,7 +90,7 @@ def _one_each(records: Records, part: str, described: Mapping[str, TextColumn], 
             f"code '{code.row(row)}' has another {part} in line {records.place(earlier, part)[1]}, "
             f"'{column.row(earlier)}': give a code one {part}"
         )
-        findings.error(file, message, line, name, column.row(row))
+        findings.error(file, message, line=line, column=name, value=column.row(row))
     return {code.distinct[k]: column.row(int(row)) for k, row in enumerate(first) if row >= 0}
 
 
@@ -108,4 +108,10 @@ def _note_lengths(records: Records, codes: list[str], findings: Findings) -> Non
         row = int(np.flatnonzero(records.occupation.where(lambda value: value == shortest))[0])
         file, line, name = records.place(row, "occupation")
         spread = f"{lengths[0]} to {lengths[-1]} digits long"
-        findings.note(file, f"codes are {spread}: make sure that none has lost leading zeros", line, name, shortest)
+        findings.note(
+            file,
+            f"codes are {spread}: make sure that none has lost leading zeros",
+            line=line,
+            column=name,
+            value=shortest,
+        )

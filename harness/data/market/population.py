@@ -31,8 +31,24 @@ class Population:
 
 
 POPULATIONS = {
-    "survey": Population("survey", (1980, 1984), (16, 19), (1997, 2022), 0.12, (0.0, 0.0), True),
-    "resumes": Population("resumes", (1962, 1990), (18, 24), (1980, 2022), 0.8, (0.7, 1.2), False),
+    "survey": Population(
+        name="survey",
+        births=(1980, 1984),
+        entry_age=(16, 19),
+        years=(1997, 2022),
+        leave=0.12,
+        selection=(0.0, 0.0),
+        demographics=True,
+    ),
+    "resumes": Population(
+        name="resumes",
+        births=(1962, 1990),
+        entry_age=(18, 24),
+        years=(1980, 2022),
+        leave=0.8,
+        selection=(0.7, 1.2),
+        demographics=False,
+    ),
 }
 
 

@@ -51,7 +51,15 @@ def draw_people(population: Population, seed: int, persons: range) -> People:
     possible = np.minimum(population.years[1] - entry + 1, LONGEST_CAREER)
     early = uniform[:, 3] < population.leave
     records = np.where(early, 2 + np.floor(uniform[:, 4] * (possible - 2)).astype(np.int64), possible)
-    return People(gender, ethnicity, region, skill, birth, entry, records)
+    return People(
+        gender=gender,
+        ethnicity=ethnicity,
+        region=region,
+        skill=skill,
+        birth_year=birth,
+        entry_year=entry,
+        records=records,
+    )
 
 
 def draw_careers(people: People, chance: FloatArray) -> tuple[IntArray, IntArray]:

@@ -77,7 +77,7 @@ def read_csv(path: Path, findings: Findings) -> TextTable | None:
     if lines != table.num_rows + 1:  # blank lines, or line breaks inside quotes: only a scan can count
         return _read_slowly(path.name, data, findings)
     rows = table.num_rows
-    return _table(path.name, table, findings, np.arange(2, rows + 2, dtype=np.int64), {})
+    return _table(path.name, table, findings=findings, lines=np.arange(2, rows + 2, dtype=np.int64), left_out={})
 
 
 def _parse(data: bytes) -> Any:
@@ -137,7 +137,7 @@ def _read_slowly(file: str, data: bytes, findings: Findings) -> TextTable | None
     arrays = [pa.array([row[i] for row in kept], pa.string()) for i in range(len(header))]
     left_out = {f"blank lines of {file}": blank} if blank else {}
     numbers = np.array([line for line, sound in zip(lines, whole, strict=True) if sound], dtype=np.int64)
-    return _table(file, pa.Table.from_arrays(arrays, names=header), findings, numbers, left_out)
+    return _table(file, pa.Table.from_arrays(arrays, names=header), findings=findings, lines=numbers, left_out=left_out)
 
 
 def _rows(file: str, text: str, findings: Findings) -> tuple[list[list[str]], list[int], int]:

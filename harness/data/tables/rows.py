@@ -42,7 +42,7 @@ class Records:
         text = column.text()
         for row in rows.tolist():
             file, line, name = self.place(row, part)
-            findings.error(file, message(row), line, name, text.row(row))
+            findings.error(file, message(row), line=line, column=name, value=text.row(row))
 
     def tell_same(self, findings: Findings, rows: IntArray, part: str, message: str) -> None:
         """An error with the same message for each of these rows' entries."""

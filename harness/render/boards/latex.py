@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from harness.boards.board import Board
+from harness.render.boards.notes import notes
 from harness.render.boards.sections import Section, sections
-from harness.render.boards.table import columns, notes
+from harness.render.boards.table import columns
 from harness.render.latex import HEAD, Printed, escaped, figure_cell, printed
 
 # What a page has no room for: the other forms have it.
@@ -16,11 +17,11 @@ def render(board: Board) -> str:
     shown = [column for column in columns(board, costs=False) if column.heading not in LEFT_OUT]
     said = [f"{board.transitions:,} transitions at risk of {board.persons:,} persons; {board.states} states"]
     ranking = Printed(
-        f"{board.panel}: {board.task}",
-        [column.heading for column in shown],
-        [[figure_cell(c.cell(row)) if c.number else escaped(c.cell(row)) for c in shown] for row in board.rows],
-        [*said, *(note.replace("`", "") for note in notes(board))],
-        tuple(i for i, column in enumerate(shown) if not column.number),
+        title=f"{board.panel}: {board.task}",
+        headings=[column.heading for column in shown],
+        rows=[[figure_cell(c.cell(row)) if c.number else escaped(c.cell(row)) for c in shown] for row in board.rows],
+        notes=[*said, *(note.replace("`", "") for note in notes(board))],
+        text=tuple(i for i, column in enumerate(shown) if not column.number),
     )
     made = [ranking, *(_section(board, section) for section in sections(board))]
     return HEAD + "".join("\n" + printed(table) for table in made)
@@ -30,4 +31,4 @@ def _section(board: Board, section: Section) -> Printed:
     text = range(section.text)
     rows = [[escaped(cell) if i in text else figure_cell(cell) for i, cell in enumerate(row)] for row in section.rows]
     title = f"{board.panel}: {board.task}. {section.title}"
-    return Printed(title, section.headings, rows, section.notes, tuple(text))
+    return Printed(title=title, headings=section.headings, rows=rows, notes=section.notes, text=tuple(text))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness.boards.board import Board
+from harness.render.boards.notes import CODE, notes
 from harness.render.boards.sections import sections
-from harness.render.boards.table import CODE, columns, notes
+from harness.render.boards.table import columns
 
 SPECIAL = str.maketrans({**{character: f"\\{character}" for character in "\\|`*[]"}, "<": "&lt;", ">": "&gt;"})
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import exp, inf
 
@@ -12,7 +11,6 @@ from harness.stats.inference import Estimate
 
 NONE = "–"
 ALWAYS = inf
-CODE = re.compile(r"`([\w.-]+)`")  # in a note: what is set as code; all else of it is text, whoever named it
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,127 +203,3 @@ def _cost_columns() -> list[BoardColumn]:
         ),
         BoardColumn("device", lambda r: r.measured.device, number=False, key=lambda r: r.measured.device, importance=1),
     ]
-
-
-def _treatment(row: Row) -> str:
-    """Whether a row's figures are those of rows that sum to one."""
-    if row.mix_of is not None:
-        return f"{row.label}: of what its parts said, some of which may leave probability outside the choice set."
-    if row.mass is None or row.mass.tolerance is None:
-        return (
-            f"{row.label}: ranked by the chain rule; what renormalising would make of it is estimated from the "
-            "transitions that were weighed, ± the standard error of that sample."
-        )
-    return (
-        f"{row.label}: renormalised over the choice set at every transition, the sum of each row known to within "
-        f"{row.mass.tolerance:.1g} nats and taken at its upper bound; 'by the chain rule': the perplexity before that."
-    )
-
-
-def _of_weights(board: Board) -> str:
-    return (
-        f"Weighted by `{board.weights}`, divided by its mean over all records of the panel: every figure counts a "
-        "transition for the weight of its later record; one of weight zero is left out. Transitions and persons are "
-        "counted as they are."
-    )
-
-
-def notes(board: Board) -> list[str]:
-    """What a reader must know to read the table rightly, a sentence each."""
-    rows = board.rows
-    lines = [] if board.weights is None else [_of_weights(board)]
-    per = "transitions" if board.weights is None else "sum of weights"
-    lines.append(f"perplexity: exp(-log-likelihood / {per}), ± its standard error, {resampled(board)}.")
-    lines += _of_ranks(board)
-    if any(r.mcfadden_r2 is not None for r in rows):
-        lines.append("McFadden R²: 1 - log-likelihood / that of `marginal`.")
-    if any(r.regret is not None for r in rows):
-        lines.append(
-            "regret: how far below the true probabilities (`oracle`), in nats per transition, paired on persons."
-        )
-    if any(r.figures.get("auc") is not None for r in rows):
-        lines.append("AUC: of the event, on probabilities rounded to 1/10,000.")
-    if any(r.figures.get("calibration_slope") is not None for r in rows):
-        of = board.views.event or "the event"
-        lines.append(
-            f"calibration slope: of a logit regression of {of} on the log-odds of its probability; one where "
-            "probabilities are as far apart as they should be, below one where they are too far. calibration error: "
-            "mean distance between probability and share, in ten bins of equal mass."
-        )
-    if any(not r.sums_to_one for r in rows):
-        lines.append(
-            "mass: mean probability that a model leaves inside the choice set, ± its standard error over the "
-            "transitions that were weighed; the rest it spends on what is no outcome."
-        )
-        lines += [_treatment(row) for row in rows if not row.sums_to_one]
-    for row in rows:
-        lines += _of_row(row)
-    if board.superseded:
-        plural = "records stand" if board.superseded > 1 else "record stands"
-        lines.append(f"{board.superseded} older {plural} behind a newer one for the same request and is not shown.")
-    return lines
-
-
-def resampled(board: Board) -> str:
-    """What the intervals resample."""
-    units, strata = board.source.get("units"), board.source.get("strata")
-    what = "persons resampled" if units is None else f"sampling units (`{units}`) resampled"
-    if strata is not None:
-        what += f" within strata (`{strata}`)"
-        if board.strata_alone:
-            what += f", {board.strata_alone} strata of a single unit together"
-    return what
-
-
-def _of_ranks(board: Board) -> Iterator[str]:
-    """How rows are ranked, and which of them cannot be told from the best."""
-    if all(row.behind is None for row in board.rows):
-        return
-    best = [row.label for row in board.rows if row.in_confidence_set]
-    if best:
-        yield (
-            "#: ranks that the model cannot be told from: those of the first model confidence set (Hansen, Lunde and "
-            "Nason 2011) at 95% share the first ranks, those of the set without them the next. In the first: "
-            f"{', '.join(best)}."
-        )
-    yield (
-        "behind: log-likelihood per transition less that of the best model, ± its standard error, paired; p: of no "
-        "difference, adjusted for all rows at once (Romano and Wolf 2005)."
-    )
-
-
-def _of_row(row: Row) -> Iterator[str]:
-    """What was done for a row that the table has no column for."""
-    yield from _of_mix(row)
-    if row.submitted:
-        yield (
-            f"{row.label}: submitted: its probabilities were made elsewhere; 'harness verify {row.record} --file FILE' "
-            "scores the file again."
-        )
-    if row.fitted_without_weights:
-        yield f"{row.label}: fitted without the weights, each record counting one."
-    if row.base:
-        yield f"{row.label}: base {row.base}."
-    if row.pretrained_on:
-        yield f"{row.label}: pre-trained on another panel: {row.pretrained_on}."
-    if row.train_also:
-        yield f"{row.label}: trained on the training careers of further panels as well: {row.train_also}."
-    if row.records_unseen:
-        yield (
-            f"{row.label}: had no room for {row.records_unseen:,} records, the oldest of their careers, at "
-            f"{row.transitions_cut_short:,} of the transitions."
-        )
-
-
-def _of_mix(row: Row) -> Iterator[str]:
-    if row.mix_of is None:
-        return
-    yield (
-        f"{row.label}: no model but the headroom: a weighted mean of what finished runs said, its weights chosen on "
-        f"the validation split ({row.mix_of}). What its parts took is not counted."
-    )
-    if row.mix_superseded:
-        plural = "parts have" if row.mix_superseded > 1 else "part has"
-        yield f"{row.label}: {row.mix_superseded} {plural} a newer record by now; 'harness mix' makes it again."
-    if row.mix_without:
-        yield f"{row.label}: made without {row.mix_without}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.boards.board import Board, Row
-from harness.render.boards.table import CODE, notes
+from harness.render.boards.notes import CODE, notes
 from harness.render.html.charts import cost, learning
 from harness.render.html.forest import forest, perplexity_text
 from harness.render.html.markup import Markup, element, join, name

@@ -139,7 +139,10 @@ def learning(board: Board, id: str) -> Markup | None:
         f"Perplexity of {len(drawn)} models against the number of training persons",
         f"With {most:,} persons {drawn[0].label} is lowest. The figures stand in the table below.",
         frame.axes("training persons", "perplexity", most=5),
-        *(_curve(frame, curve, i, places[i], DODGE * (i - (len(drawn) - 1) / 2)) for i, curve in enumerate(drawn)),
+        *(
+            _curve(frame, curve, i=i, label=places[i], aside=DODGE * (i - (len(drawn) - 1) / 2))
+            for i, curve in enumerate(drawn)
+        ),
     )
     caption = (
         "The same held-out persons throughout; fewer training persons are a part of more. Lines are 95% "

@@ -8,7 +8,8 @@ from math import isfinite, log
 from statistics import median
 
 from harness.boards.board import Board, Row
-from harness.render.boards.table import NONE, resampled
+from harness.render.boards.notes import resampled
+from harness.render.boards.table import NONE
 from harness.render.html.figures import numbers
 from harness.render.html.markup import Markup, element, join
 from harness.render.html.scales import Scale, around, labelled
@@ -72,13 +73,13 @@ def forest(board: Board, id: str) -> Markup | None:
     scale = around([v for r in kept for v in (r.perplexity.low, r.perplexity.high)], log=True)
     first, worst = rows[0], rows[-1]
     panel = ForestPanel(
-        f"{id}/perplexity",
-        ("Perplexity ", "lower is better"),
-        f"Perplexity of {len(rows)} models with 95% intervals",
-        f"{first.label} is lowest at {perplexity_text(first.perplexity.value)}, {worst.label} highest at "
+        id=f"{id}/perplexity",
+        heading=("Perplexity ", "lower is better"),
+        title=f"Perplexity of {len(rows)} models with 95% intervals",
+        description=f"{first.label} is lowest at {perplexity_text(first.perplexity.value)}, {worst.label} highest at "
         f"{perplexity_text(worst.perplexity.value)}. The figures stand in the table below.",
-        lambda r: r.perplexity,
-        lambda r: perplexity_text(r.perplexity.value),
+        estimate=lambda r: r.perplexity,
+        text=lambda r: perplexity_text(r.perplexity.value),
     )
     panels = [panel.render(rows, scale, best_of(board.rows).perplexity.value)]
     gaps = [v for r in kept if r.behind is not None for v in (r.behind.low, r.behind.high)]
@@ -97,13 +98,13 @@ def _behind(board: Board, rows: Sequence[Row], id: str) -> ForestPanel:
     intervals = [row.behind for row in rows if row.behind is not None]
     told = sum(estimate.high < 0 or estimate.low > 0 for estimate in intervals)
     return ForestPanel(
-        id,
-        ("Against the best model ", "nats per transition, paired"),
-        f"Log-likelihood per transition less that of {best.label}, with paired 95% intervals",
-        f"In nats; below zero is worse. Of {len(intervals)} intervals {told} exclude zero. The figures stand in the "
-        "table below.",
-        lambda r: r.behind,
-        lambda r: NONE if r.behind is None else signed(r.behind.value, 3),
+        id=id,
+        heading=("Against the best model ", "nats per transition, paired"),
+        title=f"Log-likelihood per transition less that of {best.label}, with paired 95% intervals",
+        description=f"In nats; below zero is worse. Of {len(intervals)} intervals {told} exclude zero. The figures "
+        "stand in the table below.",
+        estimate=lambda r: r.behind,
+        text=lambda r: NONE if r.behind is None else signed(r.behind.value, 3),
     )
 
 

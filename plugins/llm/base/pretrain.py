@@ -195,7 +195,13 @@ def pretrain(recipe: BaseRecipe, pool: Panel, tokenizer: PreTrainedTokenizerBase
         checkpoint_seconds=CHECKPOINT_SECONDS,
     )
     trainee = BaseTrainee(model.to(context.device), data, int(tokenizer.pad_token_id or 0), recipe)
-    train(trainee, schedule, replace(context, seed=recipe.seed), "base", f"pre-training the base on {recipe.pool}")
+    train(
+        trainee,
+        schedule,
+        context=replace(context, seed=recipe.seed),
+        name="base",
+        label=f"pre-training the base on {recipe.pool}",
+    )
     return model.cpu()
 
 

@@ -77,11 +77,13 @@ class Scorer:
         asked_row, asked_state = asked // k, asked % k
         observed = resumes.panel.state[distinct[asked_row]] == asked_state
         windows = resumes.windows(distinct)
-        jobs = list(_observed_jobs(windows, resumes.events, asked_row, asked_state, np.flatnonzero(observed)))
+        jobs = list(
+            _observed_jobs(windows, resumes.events, row=asked_row, state=asked_state, outputs=np.flatnonzero(observed))
+        )
         rest = np.flatnonzero(~observed)
         if len(rest):
             build = _branch_jobs if self.branches_exact() else _naive_jobs
-            jobs += build(windows, resumes.events, asked_row, asked_state, rest)
+            jobs += build(windows, resumes.events, row=asked_row, state=asked_state, outputs=rest)
         answers: FloatArray = np.minimum(self.run(jobs, len(asked)), 0.0)[where.reshape(states.shape)]
         return answers.astype(np.float32)
 
@@ -177,7 +179,15 @@ def _observed_jobs(
         at = ranges(windows.at[row[chosen]], event.lengths)
         place = np.arange(len(ids))
         career = np.full(len(ids), -1, dtype=np.int64)
-        yield ReadingJob(ids, place, career, place, at, event.ids, np.repeat(chosen, event.lengths))
+        yield ReadingJob(
+            ids=ids,
+            position=place,
+            branch=career,
+            sees=place,
+            read_at=at,
+            read_token=event.ids,
+            read_out=np.repeat(chosen, event.lengths),
+        )
 
 
 def _branch_jobs(
@@ -227,7 +237,17 @@ def _naive_jobs(
         ids = np.concatenate([history, event[:-1]])
         place = np.arange(len(ids))
         read_out = np.full(len(event), output)
-        jobs.append(ReadingJob(ids, place, np.full(len(ids), -1), place, at + np.arange(len(event)), event, read_out))
+        jobs.append(
+            ReadingJob(
+                ids=ids,
+                position=place,
+                branch=np.full(len(ids), -1),
+                sees=place,
+                read_at=at + np.arange(len(event)),
+                read_token=event,
+                read_out=read_out,
+            )
+        )
     return jobs
 
 

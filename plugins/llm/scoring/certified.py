@@ -40,7 +40,9 @@ def certified(
     if not len(targets) or not follows_tree(reader):
         return _of_rows(whole_rows(reader, resumes, targets).astype(np.float64))
     limits = limits or default_limits(reader.device.type)
-    search = Search(reader, Trie.of(resumes.events), resumes, limits, float(np.expm1(tolerance)))
+    search = Search(
+        reader=reader, trie=Trie.of(resumes.events), resumes=resumes, limits=limits, slack=float(np.expm1(tolerance))
+    )
     order = np.argsort(targets, kind="stable")
     groups = np.split(order, np.arange(TARGETS, len(order), TARGETS))
     with workers(reader.device.type) as (pool, _):

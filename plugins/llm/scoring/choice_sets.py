@@ -66,7 +66,7 @@ def whole_rows(reader: Reader, resumes: Resumes, targets: IntArray, limits: Limi
         for window in range(len(windows.tokens)):
             of_window = np.flatnonzero(windows.window == window)
             career, at = windows.tokens[window], windows.at[of_window]
-            rows[of_window] = price(reader, choices, career, at, pool, limits)
+            rows[of_window] = price(reader, choices, career=career, at=at, pool=pool, limits=limits)
     return np.asarray(rows[where], dtype=np.float32)
 
 
@@ -150,7 +150,7 @@ def follows_tree(reader: Reader) -> bool:
     choices = Choices.of(events, 4)
     try:
         with workers(reader.device.type) as (pool, _):
-            tree = price(reader, choices, career, at, pool, Limits())
+            tree = price(reader, choices, career=career, at=at, pool=pool, limits=Limits())
     except (TypeError, ValueError, IndexError, RuntimeError, AttributeError):
         return False  # an architecture that keeps no such cache, or takes no such mask
     plain = [

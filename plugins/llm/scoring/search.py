@@ -116,7 +116,15 @@ class Search:
         state = _GroupSearch(self, targets, _needed(self.trie, asked))
         target = np.repeat(np.arange(len(targets)), len(top))
         path = np.full((len(target), int(self.trie.depth.max())), -1, dtype=np.int64)
-        state.reach(Frontier(target, np.tile(top, len(targets)), roots.ravel(), np.zeros(len(target), bool), path))
+        state.reach(
+            Frontier(
+                target=target,
+                node=np.tile(top, len(targets)),
+                log_mass=roots.ravel(),
+                must=np.zeros(len(target), bool),
+                path=path,
+            )
+        )
         chosen = state.choose()
         if len(targets) > 1 and self._worst(state.frontier.take(chosen), careers) > self.limits.store_bytes:
             del state, careers
@@ -158,7 +166,13 @@ class _GroupSearch:
         self.rounds = 0
         self.store = NodeStore()
         none = np.zeros(0, dtype=np.int64)
-        self.frontier = Frontier(none, none, np.zeros(0), np.zeros(0, dtype=bool), np.zeros((0, depth), dtype=np.int64))
+        self.frontier = Frontier(
+            target=none,
+            node=none,
+            log_mass=np.zeros(0),
+            must=np.zeros(0, dtype=bool),
+            path=np.zeros((0, depth), dtype=np.int64),
+        )
 
     def reach(self, new: Frontier) -> None:
         """Titles that end here are found; the other nodes join the frontier."""
@@ -197,7 +211,7 @@ class _GroupSearch:
         below: list[Frontier] = []  # joined at the end: the frontier holds hundreds of nodes a target
         first = int(self.store.layers[0][0].shape[0]) if self.store.layers else 0
         for batch in self._batches(career):
-            below.append(self._read_batch(behind, nodes, batch, kept, first))
+            below.append(self._read_batch(behind, nodes, batch=batch, kept=kept, first=first))
             first += sum(map(len, batch))
         self.reach(Frontier.joined(below))
         self.store.add(kept)
@@ -236,7 +250,9 @@ class _GroupSearch:
         log_prob = self.reader.log_prob(logits, (row * rows.token.shape[1] + at)[parent], self.trie.token[child])
         below = read.take(parent)
         below.path[np.arange(len(child)), self.trie.depth[read.node][parent] - 1] = first + parent
-        return Frontier(below.target, child, below.log_mass + log_prob, below.must, below.path)
+        return Frontier(
+            target=below.target, node=child, log_mass=below.log_mass + log_prob, must=below.must, path=below.path
+        )
 
     def _rows(self, behind: ReadCareers, nodes: Frontier, batch: list[IntArray]) -> NodeRows:
         width = max(len(row) for row in batch)

@@ -53,7 +53,15 @@ class Trie:
         if len(np.unique(at)) < len(at) or (first[at] != last[at]).any():
             raise ValueError("one event begins another: their probabilities are not those of two outcomes")
         depth_of = np.concatenate(depths)
-        return cls(np.concatenate(tokens), parent, depth_of, first, last, at, _depth_first(parent, depth_of, at))
+        return cls(
+            token=np.concatenate(tokens),
+            parent=parent,
+            depth=depth_of,
+            first=first,
+            last=last,
+            leaf=at,
+            inner=_depth_first(parent, depth_of, at),
+        )
 
     @property
     def n_nodes(self) -> int:
@@ -153,7 +161,13 @@ class Chunks:
         child, which = trie.children(nodes[of_chunk, at])
         # Two halves of a cut subtree may meet in one chunk: each follows its own copy of their ancestors only.
         sees = _ancestry(trie, nodes) & (piece[:, :, None] == piece[:, None, :])
-        return cls(nodes, sees | np.eye(width, dtype=bool), of_chunk[which], at[which], child)
+        return cls(
+            nodes=nodes,
+            sees=sees | np.eye(width, dtype=bool),
+            read_chunk=of_chunk[which],
+            read_at=at[which],
+            read_node=child,
+        )
 
 
 def _pieces(trie: Trie, size: int) -> list[tuple[IntArray, IntArray]]:

@@ -90,7 +90,7 @@ def tune(
     checkpoint that a killed call with the same arguments left in ``context.scratch``, and ends with the same weights as
     if nobody had stopped it.
     """
-    trainee = TuningTrainee(model, learned, valid, pad, options, context)
+    trainee = TuningTrainee(model=model, learned=learned, valid=valid, pad=pad, options=options, context=context)
     return train(trainee, options.schedule, context, "tuning")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers.toys import homeward
 
-from harness.estimation.samples import thinned
+from harness.estimation.choices import thinned
 from harness.features.pairs import Pairs
 from harness.model.contract import Context
 from harness.panel.careers import Panel

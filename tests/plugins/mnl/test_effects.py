@@ -18,7 +18,8 @@ pytest.importorskip("statsmodels")
 from statsmodels.discrete.discrete_model import Logit
 
 from harness.estimation.logits import Scaling
-from harness.estimation.samples import Sample, StayFeatures
+from harness.estimation.samples import Sample
+from harness.estimation.stays import StayFeatures
 from harness.plugins.mnl.effects import Bands, marginal_effects
 from harness.plugins.mnl.linear import Linear, varying
 from harness.plugins.mnl.stay import bands_of
