@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -137,7 +138,7 @@ def test_another_separator_is_named(tmp_path: Path) -> None:
     )
 
 
-def parquet_folder(path: Path, **columns: pa.Array) -> Path:
+def parquet_folder(path: Path, **columns: Any) -> Path:
     place = folder(path)
     (place / "careers.csv").unlink(missing_ok=True)
     sound = {

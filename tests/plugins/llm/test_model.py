@@ -239,7 +239,7 @@ def test_any_folder_with_a_causal_language_model_will_do(
     assert facts["base"] == str(gpt2_folder)
     assert facts["tokens_added"] == 0
     assert facts["parameters_trained"] < 0.2 * facts["parameters"]
-    assert facts["validation_loss"][1] < facts["validation_loss"][0] - 1
+    assert facts["validation_loss"][1] < facts["validation_loss"][0] - 0.5
     folder = tmp_path / "saved"
     folder.mkdir()
     model.save(folder)
