@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from harness.errors import RequestError
 from harness.panel.careers import Covariate, Panel
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.base.symbols import disguised
+from harness.plugins.llm.text import pieces
 from harness.plugins.llm.text.pieces import PieceEncoder, encode_titles
 from harness.plugins.llm.text.resume import resume_text
 from harness.plugins.llm.text.tokens import Resumes, new_tokens
@@ -192,3 +194,28 @@ def test_a_career_in_disguise_keeps_its_shape_and_not_its_titles() -> None:
     assert len(meanings) > several  # another person's symbols say other things
     with pytest.raises(RequestError, match="too few"):
         disguised(pool, 0.5, 100, seed=3)
+
+
+def test_pieces_are_tokenised_once_and_no_memory_grows_for_ever(
+    tokenizer: Any, four_persons: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model is asked about a panel in chunks; what it was asked before costs no call of the tokenizer."""
+    encoder, plain = PieceEncoder(tokenizer), pieces.encode
+    asked: list[str] = []
+
+    def noted(given: Any, strings: Sequence[str]) -> list[list[int]]:
+        asked.extend(strings)
+        return plain(given, strings)
+
+    monkeypatch.setattr(pieces, "encode", noted)
+    first = Resumes(four_persons, encoder, 512).windows(four_persons.transitions)
+    assert len(asked) == len(set(asked)) > 0
+    asked.clear()
+    again = Resumes(four_persons.select(np.arange(4)), encoder, 512).windows(four_persons.transitions)
+    assert asked == []
+    np.testing.assert_array_equal(first.tokens.ids, again.tokens.ids)
+    monkeypatch.setattr(pieces, "MOST_PIECES", 3)
+    words = [f"word {i}" for i in range(9)]
+    for string in words:
+        assert encoder.encode([string, "same"]) == plain(tokenizer, [string, "same"])
+    assert len(encoder._pieces) <= 3
