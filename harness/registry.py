@@ -60,7 +60,7 @@ class Registry:
         """The panel of a data set's name or of a path; arguments and errors as of ``harness.data.open.open_panel``."""
         from harness.data.open import open_panel
 
-        return open_panel(source, settings, columns, occupations, registry=self)
+        return open_panel(source, settings, columns, occupations, datasets=self.datasets)
 
     def task(self, name: str) -> Task:
         return _get(self.tasks, name, "task").item

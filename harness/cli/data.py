@@ -81,7 +81,7 @@ def check(
 
     with context.meta[PROGRESS].bar(f"checking {source}", None):
         found = check_source(
-            source, _settings(settings), columns=column or [], occupations=occupations, registry=context.obj
+            source, _settings(settings), columns=column or [], occupations=occupations, datasets=context.obj.datasets
         )
     panel = found.panel
     if as_json:

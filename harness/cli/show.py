@@ -59,9 +59,8 @@ def list_all(
 
 
 def _list_features(data: str | None, registry: Registry, as_json: bool) -> None:
-    from harness.data.open import open_panel
 
-    found = known(None if data is None else open_panel(data, registry=registry))
+    found = known(None if data is None else registry.open_panel(data))
     if as_json:
         console.emit_json({"features": [asdict(feature) for feature in found.values()]})
         return

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any
 
 from harness.data.checks.findings import Findings
 from harness.data.checks.remarks import remark
@@ -14,15 +15,15 @@ from harness.data.formats.folder import is_panel_folder, read_folder
 from harness.data.formats.single_file import read_single_file
 from harness.data.tables.mapping import check_parts, parse_mapping
 from harness.errors import Fault, RequestError, did_you_mean, require_installed
+from harness.model.dataset import DatasetSpec
 from harness.model.params import validate
 from harness.panel.careers import Panel
-
-if TYPE_CHECKING:
-    from harness.model.dataset import DatasetSpec
-    from harness.registry import Registry
+from harness.system.entry import Entry
 
 FILE_ENDINGS = (".csv", ".csv.gz", ".parquet")
 Columns = Mapping[str, str] | Iterable[str]
+Datasets = Mapping[str, Entry[DatasetSpec]]
+NONE: Datasets = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,15 @@ def open_panel(
     settings: Mapping[str, Any] | None = None,
     columns: Columns = (),
     occupations: str | Path | None = None,
-    registry: Registry | None = None,
+    datasets: Datasets = NONE,
 ) -> Panel:
     """The panel that a registered name or a path stands for.
 
     source: a data set's name; or a panel folder, a folder of CAREER files, or one csv, csv.gz or parquet file. Where a
     name and a path are the same, the name wins: write './name' for the path. settings: parameters of a named data set.
     columns: part -> column, or 'part=column' pairs, for files whose columns have other names (parts: person, year,
-    occupation; title, group, status, split). occupations: a table of the states, for files without one. registry: knows
-    the data sets that have names; without one, only paths are known.
+    occupation; title, group, status, split). occupations: a table of the states, for files without one. datasets: those
+    that have names; without them, only paths are known.
 
     Raises RequestError for a request that makes no sense, and DataError with every fault of a faulty source.
     """
@@ -57,7 +58,7 @@ def open_panel(
         settings or {},
         mapping=_mapping(columns),
         occupations=_path(occupations),
-        registry=registry,
+        datasets=datasets,
         findings=findings,
     )
     findings.raise_errors()
@@ -71,7 +72,7 @@ def check(
     settings: Mapping[str, Any] | None = None,
     columns: Columns = (),
     occupations: str | Path | None = None,
-    registry: Registry | None = None,
+    datasets: Datasets = NONE,
 ) -> Check:
     """All that is wrong with a source (errors), and all that is worth a look (notes); arguments as ``open_panel``."""
     findings = Findings(wants_notes=True)
@@ -80,7 +81,7 @@ def check(
         settings or {},
         mapping=_mapping(columns),
         occupations=_path(occupations),
-        registry=registry,
+        datasets=datasets,
         findings=findings,
     )
     if panel is not None:
@@ -106,10 +107,10 @@ def _read(
     settings: Mapping[str, Any],
     mapping: Mapping[str, str],
     occupations: Path | None,
-    registry: Registry | None,
+    datasets: Datasets,
     findings: Findings,
 ) -> Panel | None:
-    names = {} if registry is None or isinstance(source, Path) else registry.datasets
+    names = {} if isinstance(source, Path) else datasets
     if source in names:
         if mapping or occupations:
             raise RequestError(f"'{source}' is a data set by name: --column and --occupations are for files")
