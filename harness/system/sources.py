@@ -18,7 +18,6 @@ from pathlib import Path
 
 PLUMBING = "harness.system"  # this package knows nothing of careers: no figure depends on it
 IMPORTS = (ast.Import, ast.ImportFrom)
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 UNSAID = {"kind", "type_comment"}  # how a constant was written, and a comment
 
 
@@ -123,7 +122,9 @@ def _is_plumbing(module: str) -> bool:
     return module == PLUMBING or module.startswith(f"{PLUMBING}.")
 
 
-def _is_for_checkers(node: ast.If) -> bool:
+def _is_for_checkers(node: ast.AST) -> bool:
+    if not isinstance(node, ast.If) or node.orelse:
+        return False
     test = node.test
     return (test.id if isinstance(test, ast.Name) else getattr(test, "attr", None)) == "TYPE_CHECKING"
 
@@ -163,8 +164,7 @@ class _Reader:
                 if not value:
                     continue
                 words.append(name)
-                start = 1 if name == "body" and isinstance(node, DOCUMENTED) and _is_docstring(value[0]) else 0
-                for item in value[start:]:
+                for item in value:
                     self._read_item(item)
             elif isinstance(value, ast.AST):
                 if name != "ctx":
@@ -179,9 +179,10 @@ class _Reader:
             self.imports.append(item)
         elif not isinstance(item, ast.AST):
             self.words.append(repr(item))
-        elif not isinstance(item, ast.If) or not _is_for_checkers(item):
+        elif not _is_docstring(item) and not _is_for_checkers(item):
             self.read(item)
 
 
-def _is_docstring(node: ast.stmt) -> bool:
+def _is_docstring(node: ast.AST) -> bool:
+    """True of a string that stands alone: of a module, a class, a function, or an attribute."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -69,6 +69,7 @@ def test_a_comment_a_docstring_a_layout_and_a_move_change_nothing(checkout: Chec
     before = checkout.digests()
     checkout.edit("harness/records/evidence.py", r'\A"""', '"""Another first line. ')
     checkout.edit("harness/records/evidence.py", r"\Z", "\n# a comment at the end\n")
+    checkout.edit("harness/model/contract.py", r"\"\"\"Seed of every", '"""The seed of every')  # of an attribute
     checkout.edit("plugins/marginal.py", r"\nimport numpy as np\n", "\n\n\nimport numpy as np  # arrays\n")
     checkout.move("harness.stats.calibration", "harness.stats.slopes")
     checkout.move("harness.plugins.llm.scoring", "harness.plugins.llm.pricing")
