@@ -16,7 +16,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-PLUMBING = "harness.system"  # this package knows nothing of careers: no figure depends on it
+# No figure depends on a package that knows nothing of careers, nor on the signatures of hooks.
+PLUMBING = ("harness.system", "harness.hookspecs")
 IMPORTS = (ast.Import, ast.ImportFrom)
 UNSAID = {"kind", "type_comment"}  # how a constant was written, and a comment
 
@@ -34,7 +35,7 @@ def closure(*modules: str) -> dict[str, str]:
     """Digest of every module that these import, directly or not, and of themselves: name -> hexadecimal digits.
 
     Imports inside functions count. Followed are modules of the packages that the given ones lie in, and of ``harness``
-    but for ``harness.system``. Of a package that only hands on names, those asked for are followed to where they are
+    but for ``PLUMBING``. Of a package that only hands on names, those asked for are followed to where they are
     defined.
     """
     packages = {name.split(".")[0] for name in modules} | {"harness"}
@@ -119,7 +120,7 @@ def file_of(module: str) -> Path | None:
 
 
 def _is_plumbing(module: str) -> bool:
-    return module == PLUMBING or module.startswith(f"{PLUMBING}.")
+    return any(module == name or module.startswith(f"{name}.") for name in PLUMBING)
 
 
 def _is_for_checkers(node: ast.AST) -> bool:
