@@ -16,7 +16,7 @@ from harness.types import FloatArray, IntArray
 
 
 class MarginalParams(Params):
-    """What can be set for ``marginal``."""
+    """Parameters of ``marginal``."""
 
     pseudo_count: float = Field(0.5, gt=0, description="added to every state's count, in transitions (Jeffreys: 0.5)")
 

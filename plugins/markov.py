@@ -26,7 +26,7 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 class MarkovParams(Params):
-    """What can be set for ``markov``: prior strengths in transitions; a blank one is chosen on the validation split."""
+    """Parameters of ``markov``: prior strengths in transitions; a blank one is chosen on the validation split."""
 
     stay_strength: float | None = Field(None, gt=0, description="overall stay rate against a state's own, transitions")
     group_strength: float | None = Field(None, gt=0, description="margin against flows between groups, switches")

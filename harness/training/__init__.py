@@ -1,1 +1,1 @@
-"""What models that are trained by gradient descent share: steps, checkpoints, threads, ensembles. Needs torch."""
+"""Training by gradient descent: one loop, schedules, steps, checkpoints, threads, cached bases. Needs torch."""

@@ -102,7 +102,7 @@ class Trainee(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult:
-    """How a training went.
+    """The course of a training, epoch by epoch.
 
     validation: nats a transition before training and after each epoch; empty where nobody was held out. epochs: their
     number. best: the epoch whose weights were kept, 0 for those it began with.

@@ -149,7 +149,7 @@ class TokenBudget:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How a network is trained.
+    """The schedule that a network is trained by.
 
     learning_rate: at its peak. batch_tokens: most in a batch; a longer sequence is one alone. average: share of the
     running average of weights that a step leaves as it was; None: no average, and the last weights stay.

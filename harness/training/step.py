@@ -19,7 +19,7 @@ LossOf: TypeAlias = Callable[[IntArray], tuple[torch.Tensor, int]]
 
 @dataclass(frozen=True, kw_only=True)
 class Stepping:
-    """How steps are made: on ``workers`` threads of ``pool``, by the processes of ``group``.
+    """The way steps are made: on ``workers`` threads of ``pool``, by the processes of ``group``.
 
     clip: the largest norm of a gradient. dropout: source of the model's draws, if it has any. stream: numbers that
     tell this process's draws from those of others.

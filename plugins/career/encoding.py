@@ -25,7 +25,7 @@ KNOTS = 9  # at most, of a numeric column: the eighths of its values in training
 
 @dataclass(frozen=True, slots=True)
 class EncodedColumn:
-    """How one feature is written. levels: of a covariate that has some, in order. knots: rising, of a number.
+    """The columns of one feature. levels: of a covariate that has some, in order. knots: rising, of a number.
 
     One with levels and knots has levels that stand in order: its numbers are their positions.
     """
@@ -36,7 +36,7 @@ class EncodedColumn:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What each of its columns stands for, that of a missing value first."""
+        """The meaning of each of its columns, that of a missing value first."""
         parts: tuple[str, ...] = self.levels
         if self.knots or not self.levels:
             ends = self.levels or tuple(map(repr, self.knots))
@@ -124,7 +124,7 @@ class Encoding:
 
     @classmethod
     def of(cls, plain: Sequence[Mapping[str, Any]]) -> Encoding:
-        """What ``plain`` wrote."""
+        """Read what ``plain`` wrote."""
         return cls([EncodedColumn(c["name"], tuple(c["levels"]), tuple(c["knots"])) for c in plain])
 
 

@@ -30,7 +30,7 @@ def write_network(folder: Path, network: Network, encoding: Encoding, about: Map
 
 
 def read_network(folder: Path) -> tuple[Network, Encoding, dict[str, Any]]:
-    """What ``write_network`` wrote, in evaluation mode."""
+    """The network that ``write_network`` wrote, in evaluation mode."""
     content = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     plain = content["plan"]
     plan = NetworkPlan(**{**plain, "shape": Shape(**plain["shape"]), "head": HeadShape(**plain["head"])})

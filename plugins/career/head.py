@@ -27,7 +27,7 @@ class HeadShape:
 
 @dataclass(frozen=True)
 class Start:
-    """What a head starts from. log_margin: float32 [K], ln of how often a switch ends in each state. stay: float32 [K],
+    """The start of a head. log_margin: float32 [K], ln of how often a switch ends in each state. stay: float32 [K],
     log-odds of how often those in it stay. groups: int64 [K], major groups."""
 
     log_margin: Tensor

@@ -1,4 +1,4 @@
-"""What reads a career: from tokens to one vector a transition, a transformer, an LSTM or a mean of what was before."""
+"""Readers of a career: from tokens to one vector a transition, a transformer, an LSTM or a mean of what was before."""
 
 from __future__ import annotations
 

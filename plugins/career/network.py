@@ -37,7 +37,7 @@ class NetworkPlan:
 
 
 class Network(nn.Module):
-    """What a plan says, for given states. titles: float32 [K, e], what titles mean, or None.
+    """The network of a plan, for given states. titles: float32 [K, e], what titles mean, or None.
 
     transformer, lstm: read the sum of the vectors of state, position and columns (CAREER, eq. 5; NEMO). bag: the origin
     and the mean of what was before it, states and columns alike. regression: scores of every state and of staying, for

@@ -1,4 +1,4 @@
-"""What can be set for CAREER and its family: presets, networks, training, pre-training."""
+"""Parameters of CAREER and its family: presets, networks, training, pre-training."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DECAY = "decoupled weight decay, of matrices"
 
 
 class FamilyParams(Params):
-    """What CAREER and its rivals have in common: the trainer."""
+    """Parameters that CAREER and its rivals have in common: those of the trainer."""
 
     two_stage: bool = Field(
         True, description="P(stay) apart from where to (CAREER, eq. 3-4); else one softmax over all states"

@@ -178,7 +178,7 @@ def _places(name: str, shape: Sequence[int], pairs: dict[str, Any]) -> tuple[lis
 
 
 def _same_intercepts(base: Network, network: Network, states: IntArray) -> None:
-    """What is added to a state's scores starts where the base has it, and not at the survey's own rates."""
+    """Let what is added to a state's scores start where the base has it, and not at the survey's own rates."""
     known = np.flatnonzero(states >= 0)
     for start, bias in (("start", "bias"), ("stay_start", "stay_bias")):
         if hasattr(network.head, bias):

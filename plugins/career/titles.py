@@ -1,4 +1,4 @@
-"""What titles say, as vectors: a sentence encoder's, made alike in length and centred."""
+"""Titles as vectors: a sentence encoder's, made alike in length and centred."""
 
 from __future__ import annotations
 

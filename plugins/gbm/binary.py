@@ -58,7 +58,7 @@ class Binary:
         )
 
     def columns(self) -> list[TreeColumn]:
-        """What the columns of the trees are, in order."""
+        """The columns of the trees, in order."""
         numbers = [TreeColumn(name, name, sign=self.signs.get(name, 0)) for name in self.discretizer.numbers]
         levels = [c.name for c in self.discretizer.features if c.kind == "level"]
         return [

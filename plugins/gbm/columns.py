@@ -1,4 +1,4 @@
-"""What the trees of destinations see: columns of a (transition, alternative) pair, by the names that people read.
+"""The columns that trees of destinations see, of a (transition, alternative) pair, by the names that people read.
 
 Numbers about the person are features of ``harness.features``, by their names there; the rest describes the alternative
 and is made by ``harness.features.pairs``.
@@ -40,7 +40,7 @@ OF_ALTERNATIVES: dict[str, tuple[str, int]] = {
 
 
 def columns(step: Step, features: PairFeatures, discretizer: Discretizer, params: GbmParams) -> list[TreeColumn]:
-    """What the columns of ``PairFeatures.matrix`` are, in order."""
+    """The columns of ``PairFeatures.matrix``, in order."""
     affinities = [TreeColumn(f"affinity of {name}", name) for name in features.affinities.tables]
     names = features.names(discretizer.numbers)[len(affinities) :]
     own, numbers = names[: len(OF_ALTERNATIVES)], names[len(OF_ALTERNATIVES) :]

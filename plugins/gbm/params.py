@@ -1,4 +1,4 @@
-"""What can be set for gbm and for its direct fits."""
+"""Parameters of gbm and of its direct fits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.model import Params
 
 
 class TreeParams(Params):
-    """What can be set for trees; every step uses the same settings."""
+    """Parameters of trees; every step uses the same settings."""
 
     rounds: int = Field(1000, ge=1, description="most boosting rounds of a step, trees")
     early_stopping: int = Field(25, ge=1, description="rounds without gain on the validation split before a step stops")
@@ -26,7 +26,7 @@ class TreeParams(Params):
 
 
 class GbmParams(TreeParams):
-    """What can be set for ``gbm``."""
+    """Parameters of ``gbm``."""
 
     monotone_destinations: bool = Field(
         False,

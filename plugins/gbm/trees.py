@@ -51,7 +51,7 @@ class Rows:
 
     @property
     def outcomes(self) -> int:
-        """How many binary outcomes, or choices, they are."""
+        """Number of binary outcomes, or choices."""
         return len(self.label) if self.pairs is None else len(self.pairs.begin)
 
     def log_prob(self, scores: FloatArray) -> FloatArray:
@@ -75,7 +75,7 @@ class Rows:
 
 
 class Trees:
-    """What trees add to a step's offset; nothing where none were grown."""
+    """Scores that trees add to a step's offset; nothing where none were grown."""
 
     def __init__(self, columns: Sequence[TreeColumn], threads: int, booster: Any = None, outcomes: int = 0) -> None:
         self.columns, self.threads, self.booster, self.outcomes = tuple(columns), threads, booster, outcomes
@@ -191,7 +191,7 @@ def _settings(columns: Sequence[TreeColumn], params: TreeParams, seed: int) -> d
 
 
 def splittable(X: FloatArray, min_data: int) -> bool:
-    """Whether some column has ``min_data`` rows on both sides of a threshold. LightGBM aborts where none has."""
+    """True where some column has ``min_data`` rows on both sides of a threshold. LightGBM aborts where none has."""
     fewest = max(min_data, 3)  # rows in LightGBM's smallest bin
     if len(X) < 2 * fewest:
         return False

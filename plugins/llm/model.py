@@ -224,7 +224,7 @@ class RenormalisedLoraModel(LoraModel, UnnormalizedModel):
 
 
 def tuning_options(p: LlmParams) -> TuningOptions:
-    """How the model of these parameters is tuned."""
+    """The options that a model of these parameters is tuned by."""
     within, across = exchange_of(p)
     schedule = Schedule(
         pace=StableThenDecay(epochs=p.epochs, min_gain=p.min_gain, patience=p.patience, decay=p.decay),
@@ -248,7 +248,7 @@ def tuning_options(p: LlmParams) -> TuningOptions:
 
 
 def _pooled(train: Panel, also: tuple[Panel, ...]) -> dict[str, int]:
-    """What was pooled: persons, and of the further panels' titles those that the main one has. Nothing of nothing."""
+    """Facts of pooling: persons, and of the further panels' titles those that the main one has. Nothing of nothing."""
     if not also:
         return {}
     same = [same_titles(panel.occupations, train.occupations) >= 0 for panel in also]

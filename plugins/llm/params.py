@@ -1,4 +1,4 @@
-"""What can be set for llm-lora, and what follows from it for text and training."""
+"""Parameters of llm-lora, and their consequences for text and training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.training.exchange import require_shares
 
 
 class LlmParams(Params):
-    """What to start from, what to train, and for how long."""
+    """The base to start from, the weights to train, and the length of training."""
 
     base: str = Field(
         "builtin",
@@ -174,5 +174,5 @@ def exchange_of(p: LlmParams) -> tuple[float, float]:
 
 
 def options_of(p: LlmParams) -> TextOptions:
-    """What of a career the model of these parameters reads."""
+    """The parts of a career that the model of these parameters reads."""
     return TextOptions(p.titles, p.demographics, p.birth_year, None if p.history == "all" else p.history)

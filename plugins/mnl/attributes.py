@@ -62,7 +62,7 @@ class Attributes:
 
     @classmethod
     def of(cls, occupations: Occupations) -> Attributes:
-        """What the code list says, nothing counted yet."""
+        """Attributes from the code list, nothing counted yet."""
         n = len(occupations)
         return cls(occupations.minor_index(), title_likeness(occupations.titles), np.zeros((n, n), dtype=np.float32))
 

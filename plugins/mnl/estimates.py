@@ -1,4 +1,4 @@
-"""What was estimated, for a person to read: coefficients with standard errors, of terms as they were measured."""
+"""Estimates for a person to read: coefficients with standard errors, of terms as they were measured."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def rows_of(values: FloatArray) -> Values:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a table's notes say of a fit. weight: float64 [n]; person: int64 [n].
+    """The facts of a fit that a table's notes tell. weight: float64 [n]; person: int64 [n].
 
     log_likelihood: at the estimates, without the penalty. log_null: that of ``null``. towards: where a penalty pulls.
     without_errors: why there are no standard errors, where there are none. converged: whether the solver says that the
@@ -144,8 +144,9 @@ def natural(scaling: Scaling, coefficients: FloatArray, covariance: FloatArray |
 
 
 def why_no_errors(person: IntArray, coefficients: int) -> str:
-    """What ``harness.estimation.logits.clustered`` lacks for standard errors; empty where it has all. person: int64
-    [n].
+    """The reason why ``harness.estimation.logits.clustered`` has no standard errors; empty where it has all.
+
+    person: int64 [n].
     """
     if len(np.unique(person)) < 2:
         return "they are clustered by person, and there is one person"

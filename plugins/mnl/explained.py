@@ -1,4 +1,4 @@
-"""What a MNLogit estimated, with standard errors clustered by person where its Hessian can be had."""
+"""Estimates of a MNLogit, with standard errors clustered by person where its Hessian can be had."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.types import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class About:
-    """What a table says beside its numbers. outcomes: the reference first. errors: whether they are wanted."""
+    """Texts of a table beside its numbers. outcomes: the reference first. errors: whether they are wanted."""
 
     stage: str
     title: str

@@ -38,7 +38,7 @@ SMALLEST_FLOW = -12.0  # ln P: a group that is all but closed is no closer to cl
 
 
 def group_names(occupations: Occupations, group: IntArray) -> list[str]:
-    """What each of the groups in use is called: a major group, or several that were put together."""
+    """Names of the groups in use: a major group, or several that were put together."""
     names = []
     for g in range(int(group.max()) + 1):
         own = sorted({occupations.groups[k] for k in np.flatnonzero(group == g)})
@@ -68,7 +68,7 @@ def group_known(features: PairFeatures, inputs: Inputs, names: Sequence[str], st
 
 
 def cross_fitted(counts: PairCounts, train: Sample, states: StateClasses) -> Known:
-    """What is known of training switches, flows counted on other persons."""
+    """Facts of training switches, flows counted on other persons."""
     fold = train.fold()
     parts = []
     for f in range(FOLDS):

@@ -1,4 +1,4 @@
-"""What can be set for ``mnl``."""
+"""Parameters of ``mnl``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.model.params import listed
 
 
 class MnlParams(Params):
-    """What can be set for ``mnl``."""
+    """Parameters of ``mnl``."""
 
     stages: Literal["three", "one"] = Field(
         "three",

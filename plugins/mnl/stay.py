@@ -101,7 +101,7 @@ def _interactions(levels: Mapping[str, list[Term]], status: list[Term]) -> list[
 
 @dataclass(frozen=True)
 class LogitOptions:
-    """How to fit: penalties tried, most iterations at one, and whether errors are wanted."""
+    """Options of a fit: penalties tried, most iterations at one, and whether errors are wanted."""
 
     penalties: tuple[float, ...]
     iterations: int
@@ -220,6 +220,6 @@ def _explained(
 
 
 def stay_known(features: StayFeatures, inputs: Inputs, names: Sequence[str], states: StateClasses) -> Known:
-    """What stage one knows of transitions to be predicted. states: classes of the states."""
+    """Facts of transitions to be predicted, as stage one knows them. states: classes of the states."""
     frequencies = given(features, features.matrix(inputs), features.offset(inputs))
     return Known.of(inputs, names, states, frequencies)

@@ -112,7 +112,7 @@ class Term:
         return column
 
     def has(self, feature: str) -> bool:
-        """Whether it moves with the feature: itself, or the share of stayers in the band that the feature is in."""
+        """True where it moves with the feature: itself, or the share of stayers in the band that the feature is in."""
         return any(f.of == AMONG + feature if f.kind == "given" else f.of == feature for f in self.factors)
 
     def times(self, other: Term, block: str) -> Term:

@@ -93,7 +93,7 @@ class Softmax(FromOrigin):
         self.parts[part] = best.coefficients
 
     def _choices(self, part: Part, inputs: Inputs) -> ChoiceRows:
-        """What the rows of a part choose among: to stay (0) or to leave (1); or the states."""
+        """The alternatives of the rows of a part: to stay (0) or to leave (1); or the states."""
         nothing = np.zeros(0, dtype=np.int64)
         if part == "staying":
             X, two = self.layout.staying_matrix(inputs), np.full(2, -1)

@@ -1,4 +1,4 @@
-"""What can be set for ``softmax``."""
+"""Parameters of ``softmax``."""
 
 from __future__ import annotations
 

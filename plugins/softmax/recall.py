@@ -1,4 +1,4 @@
-"""What is known of a transition and a state together: terms whose weights are the same for all states."""
+"""Facts of a transition and a state together: terms whose weights are the same for all states."""
 
 from __future__ import annotations
 

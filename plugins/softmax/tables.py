@@ -1,4 +1,4 @@
-"""What ``softmax`` estimated, as tables."""
+"""The estimates of ``softmax``, as tables."""
 
 from __future__ import annotations
 

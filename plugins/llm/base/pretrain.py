@@ -76,7 +76,7 @@ class BaseRecipe:
 
 
 def recipe_of(p: LlmParams) -> BaseRecipe:
-    """How the builtin base of these parameters is made. RequestError where heads do not divide the width."""
+    """The recipe of the builtin base of these parameters. RequestError where heads do not divide the width."""
     if p.base_width % (2 * p.base_heads):
         raise RequestError(
             f"base_width={p.base_width} does not make {p.base_heads} heads of an even width: choose a multiple of "

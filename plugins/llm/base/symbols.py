@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def titles_of(symbols: int) -> list[str]:
-    """What stands in the place of a title, without the blank before it."""
+    """Symbols that stand in the place of titles, without the blank before them."""
     return [f"<{i}>" for i in range(symbols)]
 
 

@@ -1,1 +1,1 @@
-"""How the probability of a title is read."""
+"""Probabilities of titles, read from a language model."""

@@ -40,7 +40,7 @@ class Limits:
     store_bytes: int = 256 << 20
 
     def rows(self, nodes: int, vocabulary: int) -> int:
-        """How many rows of so many nodes go into a forward pass."""
+        """Number of rows of so many nodes that go into a forward pass."""
         return max(1, int(min(self.tokens, MOST_LOGITS // vocabulary)) // nodes)
 
 

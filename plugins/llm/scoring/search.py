@@ -43,7 +43,7 @@ class Frontier:
 
 @dataclass(frozen=True, kw_only=True)
 class CertifiedRows:
-    """What n targets' choice sets are known to hold, K states each.
+    """Probabilities of n targets' choice sets, K states each, as far as they were read.
 
     rows: float64 [n, K], ln P(title and delimiter | history) of every state whose title was read, exact; -inf
     elsewhere. found, left: float64 [n], probability of the titles that were read, and the most that all others can have
@@ -238,7 +238,7 @@ class _GroupSearch:
     def _read_batch(
         self, behind: ReadCareers, nodes: Frontier, batch: list[IntArray], kept: list[list[KeysAndValues]], first: int
     ) -> Frontier:
-        """What lies right below these nodes."""
+        """The nodes right below these."""
         rows = self._rows(behind, nodes, batch)
         logits, layers = self.reader.nodes(rows, behind.careers, self.store)
         places = np.concatenate(batch)

@@ -27,7 +27,7 @@ EDUCATION = "education"
 
 @dataclass(frozen=True)
 class TextOptions:
-    """What of a career is written.
+    """The parts of a career that are written.
 
     titles: each state's title, or its code in the place of it. demographics: the covariates that never change, but for
     the birth year. birth_year: that. history: how many records before the target the model sees; None for all.

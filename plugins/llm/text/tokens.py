@@ -144,7 +144,7 @@ class Resumes:
         return np.asarray(self.first_records(targets) - wanted, dtype=np.int64)
 
     def records_dropped(self) -> int:
-        """How many records the last prediction of their career could not see, for want of context."""
+        """Number of records that the last prediction of their career could not see, for want of context."""
         return int(self.dropped(self.panel.offsets[1:].astype(np.int64) - 1).sum())
 
 

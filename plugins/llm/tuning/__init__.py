@@ -1,1 +1,1 @@
-"""How a language model is tuned."""
+"""Tuning of a language model."""

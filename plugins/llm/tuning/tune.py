@@ -46,7 +46,7 @@ class Adapters:
 
 @dataclass(frozen=True, kw_only=True)
 class TuningOptions:
-    """How a language model is tuned.
+    """Options of tuning a language model.
 
     loss: the tokens that count. embedding_factor: learning rate of the embeddings and the output head, where they are
     trained beside adapters, as a multiple of the adapters'. hidden_dropout: the share of what the input embeddings give

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from harness.panel.careers import Covariate, Panel
 from harness.panel.occupations import Occupations, Status
 from harness.plugins.llm.base.pretrain import train_tokenizer
-from harness.plugins.llm.scoring import certified as pruning
 from harness.plugins.llm.scoring import choice_sets as choice
-from harness.plugins.llm.scoring.certified import certified
+from harness.plugins.llm.scoring.certified import CERTIFIED_TOLERANCE, certified
 from harness.plugins.llm.scoring.choice_sets import Limits, whole_rows
 from harness.plugins.llm.scoring.reader import Reader
 from harness.plugins.llm.scoring.search import CertifiedRows
@@ -261,7 +260,7 @@ def test_a_model_that_follows_no_tree_is_asked_one_choice_at_a_time(panel: Panel
     np.testing.assert_allclose(whole_rows(Reader(model, PAD), resumes, targets), exact, atol=1e-4)
     asked = targets[:, None] % len(TITLES)
     answer = certified(Reader(model, PAD), resumes, targets, asked)
-    brackets(answer, exact, pruning.CERTIFIED_TOLERANCE)
+    brackets(answer, exact, CERTIFIED_TOLERANCE)
     np.testing.assert_allclose(answer.log_prob(asked)[:, 0], exact[np.arange(len(targets)), asked[:, 0]], atol=1e-4)
 
 
