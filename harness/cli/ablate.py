@@ -20,15 +20,13 @@ from harness.cli.options import (
     reuse_of,
 )
 from harness.cli.panels import reads_careers
+from harness.cli.workshop import workshop_of
 from harness.model.params import parse
 from harness.records.record import Record
-from harness.records.store import Store
 from harness.registry import Registry
-from harness.runs.execute import Workshop, require_pretrainable
+from harness.runs.execute import require_pretrainable
 from harness.runs.request import PanelRequest, RunRequest
 from harness.system import processes
-from harness.system.machine import cache_folder
-from harness.system.progress import PROGRESS
 
 
 @reads_careers
@@ -72,13 +70,7 @@ def ablate(
         device=device,
         reuse=reuse_of(reuse, force),
     )
-    workshop = Workshop(
-        registry=registry,
-        store=Store(records),
-        cache=cache_folder(),
-        progress=context.meta[PROGRESS],
-        reuse=request.reuse,
-    )
+    workshop = workshop_of(context, records, request.reuse)
     panels = request.panel.open_all(registry, workshop.progress)
     asked = ablations.AblationRequest(model=model, request=request, task=registry.task(task), panels=panels)
     found: list[tuple[str, Record]] = []

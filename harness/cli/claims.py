@@ -26,6 +26,7 @@ from harness.cli.options import (
     reuse_of,
 )
 from harness.cli.panels import reads_careers
+from harness.cli.workshop import workshop_of
 from harness.model.paper import Claim, Paper
 from harness.model.params import pairs, parse
 from harness.panel import Panel
@@ -33,15 +34,12 @@ from harness.panel.weights import weighted_alike
 from harness.records.current import Folder
 from harness.records.kinds import label
 from harness.records.record import Record
-from harness.records.store import Store
 from harness.registry import Registry
 from harness.render import claims as tables
 from harness.render import write
 from harness.runs.execute import Workshop
 from harness.runs.request import PanelRequest, Panels, RunRequest
 from harness.system import processes
-from harness.system.machine import cache_folder
-from harness.system.progress import PROGRESS
 
 NAMES = 3  # columns from the left: claim, verdict, what it is compared with
 SPARE = (
@@ -105,13 +103,7 @@ def claims(
         device=device,
         reuse=reuse_of(reuse, force),
     )
-    workshop = Workshop(
-        registry=registry,
-        store=Store(records),
-        cache=cache_folder(),
-        progress=context.meta[PROGRESS],
-        reuse=request.reuse,
-    )
+    workshop = workshop_of(context, records, request.reuse)
     wanted = ClaimsRequest(
         paper=source,
         request=request,

@@ -20,14 +20,12 @@ from harness.cli.options import (
     SetOption,
 )
 from harness.cli.panels import reads_careers
+from harness.cli.workshop import workshop_of
 from harness.errors import HarnessError, RequestError
 from harness.model.params import parse
-from harness.records.store import Store
 from harness.registry import Registry
 from harness.runs.execute import Workshop
 from harness.runs.request import PanelRequest, Panels, RunRequest
-from harness.system.machine import cache_folder
-from harness.system.progress import PROGRESS
 
 if TYPE_CHECKING:
     from harness.forecast.plan import Plan
@@ -86,13 +84,7 @@ def forecast(
     _check(request, given.task, registry)
     if out is not None:
         require_writable(out)
-    workshop = Workshop(
-        registry=registry,
-        store=Store(records),
-        cache=cache_folder(),
-        progress=context.meta[PROGRESS],
-        reuse=request.reuse,
-    )
+    workshop = workshop_of(context, records, request.reuse)
     progress = workshop.progress
     plan = plan_forecast(request.panel.open(registry, progress), year, horizon, every)
     further = request.panel.open_further(plan.panel, registry, progress)

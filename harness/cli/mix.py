@@ -17,6 +17,7 @@ from harness.cli.board import of_task_and_panel, print_boards, records_folder
 from harness.cli.options import JsonOption, SetOption
 from harness.cli.panels import reads_careers
 from harness.cli.reproduce import command, reopen
+from harness.cli.workshop import workshop_of
 from harness.errors import HarnessError, RequestError
 from harness.model.params import parse
 from harness.panel import Panel
@@ -28,8 +29,6 @@ from harness.registry import Registry
 from harness.runs.execute import Workshop
 from harness.runs.request import PanelRequest
 from harness.runs.validation import Validation
-from harness.system.machine import cache_folder
-from harness.system.progress import PROGRESS
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def mix(
     every = store.all()
     if not every:
         raise RequestError(f"{records}: no record files; 'harness run' makes them")
-    workshop = Workshop(registry=registry, store=store, cache=cache_folder(), progress=context.meta[PROGRESS])
+    workshop = workshop_of(context, records)
     named = panel is not None and any(one.configuration.panel.name == panel.data for one in every)
     opened = None if panel is None or named else panel.open(registry, workshop.progress)
 

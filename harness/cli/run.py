@@ -25,6 +25,7 @@ from harness.cli.options import (
 )
 from harness.cli.panels import reads_careers
 from harness.cli.task_option import at_risk, tasks_of
+from harness.cli.workshop import workshop_of
 from harness.errors import HarnessError, RequestError
 from harness.model import ModelSpec, Task
 from harness.model.params import parse
@@ -36,8 +37,6 @@ from harness.runs.request import PanelRequest, Panels, RunRequest, to_yaml
 from harness.runs.run import Run
 from harness.system import processes
 from harness.system.files import write_atomically
-from harness.system.machine import cache_folder
-from harness.system.progress import PROGRESS
 
 TasksOption = Annotated[list[str] | None, typer.Option("--task", help="A task's name, or 'all'. Repeatable.")]
 ModelsOption = Annotated[list[str] | None, typer.Option("--model", help="A model's name. Repeatable.")]
@@ -119,13 +118,7 @@ def run(
         write_atomically(write_config, to_yaml(request))
         console.say(f"-> {write_config}")
         return
-    workshop = Workshop(
-        registry=registry,
-        store=Store(records),
-        cache=cache_folder(),
-        progress=context.meta[PROGRESS],
-        reuse=request.reuse,
-    )
+    workshop = workshop_of(context, records, request.reuse)
     panels = request.panel.open_all(registry, workshop.progress)
     batch = _Runs(request, at_risk(tasks, panels.scored, everything="all" in request.tasks), panels, workshop)
     done, failed = batch.run_all()

@@ -13,17 +13,15 @@ from harness.cli.board import print_boards
 from harness.cli.options import JsonOption, SetOption
 from harness.cli.panels import reads_careers
 from harness.cli.task_option import at_risk, tasks_of
+from harness.cli.workshop import workshop_of
 from harness.errors import RequestError
 from harness.model.params import pairs, parse
 from harness.panel.careers import Panel
 from harness.records.record import Record
 from harness.records.store import Store
 from harness.registry import Registry
-from harness.runs.execute import Workshop
 from harness.runs.request import PanelRequest
 from harness.submission import Submission, check, submitted
-from harness.system.machine import cache_folder
-from harness.system.progress import PROGRESS
 
 FileColumnOption = Annotated[
     list[str] | None,
@@ -78,7 +76,7 @@ def score(
     """
     registry: Registry = context.obj
     asked = parse(settings or [], [])
-    workshop = Workshop(registry=registry, store=Store(records), cache=cache_folder(), progress=context.meta[PROGRESS])
+    workshop = workshop_of(context, records)
     _require_career_columns(panel)
     request = panel.model_copy(update={"parameters": dict(asked.data)})
     if template is not None:
