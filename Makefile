@@ -17,7 +17,7 @@ test: $(BIN)/harness
 # The tests of minutes and the benchmarks, each beside a named peer.
 bench: $(BIN)/harness
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --benchmark-enable
 
 lint: $(BIN)/harness
 	$(BIN)/ruff check .
