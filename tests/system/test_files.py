@@ -18,7 +18,7 @@ from harness.system.files import publishing, replacing, unfinished
 WORKER = """
 import sys, time
 from pathlib import Path
-from harness.scratch import unfinished
+from harness.system.files import unfinished
 with unfinished(Path(sys.argv[1]), "fit") as scratch:
     (scratch.folder / "half").write_text("done")
     print("ready", flush=True)
