@@ -1,4 +1,4 @@
-"""What can go wrong, sorted by whose move it is: the user's (exit status 2) or the run's (exit status 1)."""
+"""Errors, sorted by whose move it is: the user's (exit status 2) or the run's (exit status 1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every model must satisfy for its numbers to mean anything, checked from outside through the contract.
+"""Rules that every model must keep for its numbers to mean anything, checked from outside through the contract.
 
 Each check is a function from a ``Subject`` to a sentence about what is wrong, or None.
 """
@@ -34,7 +34,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditSetup:
-    """How the audited model is fitted: as ``Context`` has it."""
+    """Settings of the audited model's fits, as ``Context`` has them."""
 
     seed: int = 0
     device: str = "cpu"

@@ -114,7 +114,7 @@ def whole_rows(panel: Panel, transitions: IntArray) -> IntArray:
 def checked_log_prob(
     spec: ModelSpec, model: Estimator, panel: Panel, transitions: IntArray, states: IntArray
 ) -> FloatArray:
-    """What the model answers, or RunError naming the model and the first row that breaks the contract."""
+    """The model's answer, float32 [n, m]; RunError names the model and the first row that breaks the contract."""
     if not isinstance(model, Model):
         raise RunError(f"model '{spec.name}' was asked for the next state, and says nothing but how likely an event is")
     with blaming(spec.name, "log_prob"):

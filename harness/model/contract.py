@@ -71,7 +71,7 @@ class Table:
 
 
 class Estimator(ABC):
-    """What can be fitted to careers, kept, and asked about itself: a ``Model`` or an ``OutcomeModel``.
+    """Base of all that can be fitted to careers, kept, and asked about itself: ``Model`` and ``OutcomeModel``.
 
     The history of a transition is every record of the person up to and including the one before the target, and with
     it the target's year and covariates; never the target's state, nor anything later, nor another person's outcome.
@@ -102,7 +102,7 @@ class Estimator(ABC):
         return {}
 
     def explain(self) -> Sequence[Table]:
-        """What was estimated, as tables for a person to read: coefficients, importances; nothing by default."""
+        """Estimates as tables for a person to read: coefficients, importances; none by default."""
         return ()
 
 

@@ -1,4 +1,4 @@
-"""What a plugin says of a data set before it is loaded."""
+"""A data set as its plugin describes it, before it is loaded."""
 
 from __future__ import annotations
 

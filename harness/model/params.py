@@ -78,7 +78,7 @@ def pairs(options: Iterable[str], option: str = "--column") -> dict[str, str]:
 
 
 def _means_unset(schema: type[Params], name: str, value: str) -> bool:
-    """Whether a value says None: 'none' and 'null' do, except for a parameter with a choice of that name."""
+    """True where a value says None: 'none' and 'null' do, except for a parameter with a choice of that name."""
     if value.lower() not in ("none", "null"):
         return False
     choices = str(schema.model_fields[name].annotation)

@@ -136,7 +136,7 @@ def every_transition(panel: Panel, transitions: IntArray) -> BoolArray:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is predicted, and for whom.
+    """A prediction: the outcomes, and the transitions that it is asked for.
 
     name, version: a change that moves any number raises the version. summary: one line for lists.
     at_risk: (panel, transitions) -> bool [n]: which of these transitions the task asks about.
@@ -155,7 +155,7 @@ class Task:
 
     @property
     def key(self) -> str:
-        """What boards and files call it: with entry records it is another task."""
+        """The name that boards and files use: with entry records it is another task."""
         return f"{self.name}-entry" if self.entry else self.name
 
     def with_entry(self, entry: bool) -> Task:

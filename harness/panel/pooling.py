@@ -89,7 +89,7 @@ def _codes(panel: Panel) -> list[str]:
 
 
 def _careers(panel: Panel, names: Sequence[str]) -> Iterator[tuple[str, bytes, tuple[str, ...]]]:
-    """Who each person with a transition is, with the years and the states' names."""
+    """Every person with a transition: the name, the years as bytes of int64, and the states' names."""
     for person, first, stop in zip(panel.persons.tolist(), panel.offsets[:-1], panel.offsets[1:], strict=True):
         if stop - first > 1:
             years = panel.year[first:stop].astype(np.int64).tobytes()

@@ -1,4 +1,4 @@
-"""For whom a model is right: transitions by what was known of them, kept in a form that any record can carry.
+"""Slices: for whom a model is right. Transitions by what was known of them, in a form that any record can carry.
 
 A slice is kept not by person but by random groups of persons: sums that say how much a figure, or a difference between
 two models, varies from one group to the next (Kott 2001, "The delete-a-group jackknife", Journal of Official Statistics
@@ -50,7 +50,7 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Slicing:
-    """What is known of n transitions at risk: each dimension's levels, and the random group of each of P persons."""
+    """Levels of n transitions at risk in every dimension, and the random group of each of P persons."""
 
     levels: Mapping[str, Levels]
     group: IntArray
@@ -84,7 +84,7 @@ class Slicing:
         return cls(made, groups(test))
 
     def parts(self, scores: Scores) -> Slices:
-        """What a record keeps of the scores of these transitions; those that count for nothing are left out."""
+        """Sums of these scores by slice, as a record keeps them; transitions that count for nothing are left out."""
         kept = counting(scores)
         counts = np.ones(int(kept.sum())) if scores.weight is None else scores.weight[kept]
         person, log_likelihood = scores.person[kept], scores.log_prob[kept] * counts

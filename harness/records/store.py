@@ -23,7 +23,7 @@ def slug(text: str) -> str:
 
 
 def panel_folder(panel: PanelFacts, alone: bool) -> str:
-    """Where tables of a panel lie: its name, with how its fingerprint begins where another panel is called the same."""
+    """The folder of a panel's tables: its name, with its fingerprint's beginning where another panel has that name."""
     return slug(panel.name) if alone else f"{slug(panel.name)}-{panel.fingerprint[:8]}"
 
 
