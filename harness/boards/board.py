@@ -150,7 +150,7 @@ def _board(group: list[Record], folder: str, superseded: int = 0) -> Board:
 
 
 def _standings(records: list[Record]) -> dict[int, Standing]:
-    """Where each record stands, by its position among these, best first: all from one set of draws."""
+    """Standings of the records, by their positions among these, best first; all from one set of draws."""
     paired = Paired.of(records)
     sums, drawn = paired.log_likelihood, paired.drawn
     perplexities = drawn.perplexities()

@@ -73,7 +73,7 @@ def mix(parts: Sequence[Record], cache: Path, of_board: bool, further: Iterable[
 
 
 def without_valid(record: Record) -> str:
-    """Why a record without predictions of the validation split is no part of a mix, and the way to make it one."""
+    """The reason that a record without predictions of the validation split is no part of a mix, and the way in."""
     if not is_submitted(record):
         return f"{record.id} ({label(record)}) has no predictions of the validation split: 'harness mix' makes them"
     return (

@@ -16,53 +16,69 @@ NAMED_WEIGHT = 0.01  # the weight from which a part of an ensemble is named
 
 @dataclass(frozen=True)
 class Row:
-    """One model's line.
-
-    rank: among the models that compete: not the truth, nor an ensemble of finished runs. label: the model and the
-    parameters it was run with where they differ from the defaults. perplexity: with its person-clustered standard
-    error. mcfadden_r2: 1 - log-likelihood / that of ``marginal``. regret: log-likelihood of the true probabilities less
-    the model's, in nats per transition, paired on persons. tied: the first and last rank that it cannot be told from
-    (``harness.stats.confidence_set.ranks``). in_confidence_set: whether it is among those that cannot be told from the
-    best model at 95%; confidence_p: its p-value there. behind: log-likelihood per transition less that of the best
-    model, in nats, paired on persons, p_adjusted for all rows at once. submitted: whether its probabilities were made
-    elsewhere. on_frontier: whether no row here is both better and quicker to fit and score. train_also: further panels
-    that the model was trained on, each with how its fingerprint begins. pretrained_on: so, what it learned from before.
-    records_unseen, transitions_cut_short: what of the scored careers the model had no room for (``contract.unseen``).
-    fitted_without_weights: whether the panel has weights, and the fit did not use them. mix_of: of an ensemble, its
-    parts and their weights over 1%. mix_superseded: how many of its parts a newer record stands before. mix_without:
-    the rows that a mix of the board could have had and does not. None: not defined here.
-    """
+    """One model's line. None, of any field: not defined here."""
 
     rank: int | None
+    """Place among the models that compete: not the truth, nor an ensemble of finished runs."""
     record: str
+    """Id of the record."""
     model: str
+    """Name of the model, or of the submission."""
     label: str
+    """The model and the parameters it was run with where they differ from the defaults."""
     base: str | None
+    """Name of the base that the fit started from."""
     figures: Mapping[str, float | None]
+    """Figures by the keys of their metrics (``harness.stats.figures``)."""
     perplexity: Estimate
+    """Perplexity, with its person-clustered standard error."""
     mcfadden_r2: float | None
+    """1 - log-likelihood / that of ``marginal``."""
     regret: Estimate | None
+    """Log-likelihood of the true probabilities less the model's, in nats per transition, paired on persons."""
     mass: Mass | None
+    """Mean probability inside the choice set, of a model whose rows may sum to less than one."""
     sums_to_one: bool
+    """False where a row of probabilities may sum to less."""
     knows_truth: bool
+    """True of a model that knows the generator of a simulated panel."""
     parameters_trained: int | None
+    """Number of parameters that were estimated."""
     seed: int
+    """Seed of every random draw."""
     code: str
+    """Distribution, version and digest of the sources that the numbers come from."""
     measured: Measured
+    """Costs of the run and the machine it ran on."""
     tied: tuple[int, int] | None
+    """The first and the last rank that it cannot be told from (``harness.stats.confidence_set.ranks``)."""
     in_confidence_set: bool
+    """True where it is among those that cannot be told from the best model at 95%."""
     confidence_p: float | None
+    """Its p-value in the confidence set."""
     behind: Estimate | None
+    """Log-likelihood per transition less that of the best model, in nats, paired on persons. p_adjusted: for all rows
+    at once."""
     submitted: bool = False
+    """True where its probabilities were made elsewhere."""
     on_frontier: bool = False
+    """True where no row here is both better and quicker to fit and score."""
     train_also: str | None = None
+    """Further panels that the model was trained on, each with how its fingerprint begins."""
     pretrained_on: str | None = None
+    """The panel that it learned from before, with how its fingerprint begins."""
     records_unseen: int | None = None
+    """Number of records of the scored careers that the model had no room for (``Estimator.unseen``)."""
     transitions_cut_short: int | None = None
+    """Number of scored transitions where the model had no room for the whole history."""
     fitted_without_weights: bool | None = None
+    """True where the panel has weights, and the fit did not use them."""
     mix_of: str | None = None
+    """Of an ensemble: its parts and their weights from 1% on."""
     mix_superseded: int | None = None
+    """Of an ensemble: the number of its parts that a newer record stands before."""
     mix_without: str | None = None
+    """The rows that a mix of the board could have had and does not."""
 
 
 # Fields of a row that are left out of tables where nothing is to be said, so that older tables stay as they are.
@@ -80,7 +96,7 @@ OPTIONAL_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a row has of its place among the others: fields of ``Row``."""
+    """A row's place among the others: fields of ``Row``."""
 
     perplexity: Estimate
     behind: Estimate | None
@@ -128,7 +144,7 @@ def with_newer(record: Record) -> dict[str, float | None]:
 
 
 def _of_mix(record: Record, shown: Sequence[Record]) -> dict[str, Any]:
-    """What a row says of an ensemble; nothing of any other record. shown: the records on its board."""
+    """A row's words on an ensemble; none on any other record. shown: the records on its board."""
     if record.configuration.model != MIX:
         return {}
     weights, names = record.facts["weights"], record.facts["parts"]
