@@ -94,7 +94,7 @@ def _page(paper: Paper, folder: str, found: Mapping[Key, Record]) -> Page:
 
 
 def _completeness(found: Mapping[Key, RecordHead], paper: Paper) -> tuple[Any, ...]:
-    """How many arms there are, in how many tasks, and how new the fine-tuned model is."""
+    """A key to sort by: the numbers of arms and of (arm, task) pairs, and the age of the newest fine-tuned model."""
     newest = max(age(record) for (arm, _), record in found.items() if arm == paper.reference.name)
     return len({arm for arm, _ in found}), len(found), newest
 

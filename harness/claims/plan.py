@@ -1,4 +1,4 @@
-"""Which runs the claims ask for on a panel, and making them: ordinary runs, each of which leaves its records.
+"""The runs that claims ask for on a panel, and the making of them: ordinary runs, each of which leaves its records.
 
 What is finished is read from its record when it is asked for again, so an interrupted plan goes on where it stopped. An
 arm that cannot be had costs the claims that need it, and no other.

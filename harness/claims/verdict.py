@@ -1,4 +1,4 @@
-"""Whether the records bear a claim out: paired differences of its arms, and the rule that makes one word of them.
+"""Verdicts of records on claims: paired differences of the arms, and the rule that makes one word of them.
 
 A claim that one model surpasses every other is the intersection of as many claims as there are others: it holds only
 where each difference is told from zero at its own level, which keeps the level of the whole without an adjustment
@@ -45,7 +45,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a claim. label, record: of its own arm, None where that was not run."""
+    """The verdict on one claim. label, record: of its own arm, None where that was not run."""
 
     claim: str
     text: str
@@ -152,7 +152,7 @@ def _decided(comparisons: Sequence[Comparison]) -> tuple[str, str]:
 
 
 def _holds(gap: Estimate | None) -> bool:
-    """Whether a difference is told from zero among all that were looked at."""
+    """True where a difference is told from zero among all that were looked at."""
     return gap is not None and gap.p_adjusted is not None and gap.p_adjusted < LEVEL
 
 
@@ -161,7 +161,7 @@ def _names(comparisons: Sequence[Comparison]) -> str:
 
 
 def _sizes(claim: Claim, ours: Record, found: Found) -> str | None:
-    """Why bases are not as a claim on their sizes has them, or None."""
+    """The reason that bases are not as a claim on their sizes has them, or None."""
     other = found[claim.against[0].arm.name, claim.task]
     if not claim.by_size or isinstance(other, str):
         return None
@@ -173,7 +173,7 @@ def _sizes(claim: Claim, ours: Record, found: Found) -> str | None:
 
 
 def _of_size_alone(claim: Claim, found: Found) -> str:
-    """What takes the edge off a claim that data make up for size: that size gains nothing on this panel."""
+    """A reservation on a claim that data make up for size: size gains nothing on this panel. Empty where it does."""
     if not claim.by_size:
         return ""
     larger, smaller = (found[other.arm.name, claim.task] for other in claim.against)

@@ -25,7 +25,7 @@ LONGEST = 10  # years that are forecast where nobody says how many
 
 @dataclass(frozen=True)
 class Plan:
-    """Who is forecast, from what, for which years; P persons, H years.
+    """The persons who are forecast, the records that they are forecast from, and the years; P persons, H years.
 
     panel: the whole one. known: its records up to ``year``; models are fitted on its training persons. persons: its
     test persons, who are forecast; of a weighted panel, those whose last record counts for something. every: years from
@@ -74,7 +74,7 @@ class Plan:
 
 
 def plan(panel: Panel, year: int | None = None, horizon: int | None = None, every: int | None = None) -> Plan:
-    """What to forecast of a panel from ``year`` on, ``horizon`` calendar years ahead.
+    """Plan the forecast of a panel from ``year`` on, ``horizon`` calendar years ahead.
 
     Where they are left out, the last ten years that the panel has are forecast, or the last half of its years, if that
     is less. every: years between two sampled records; the most common gap between people's last two records, where left

@@ -1,4 +1,4 @@
-"""What forecasts are worth: shares of persons by year against what happened, and the likelihood of what happened.
+"""Scores of forecasts: shares of persons by year against what happened, and the likelihood of what happened.
 
 A forecast of n persons in a year is the mean of their rows P(state in that year | what was known), each the mean of the
 model's own rows over the person's sampled careers (a Rao-Blackwellised Monte Carlo mean: unbiased, never zero). Shares
