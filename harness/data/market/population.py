@@ -14,7 +14,7 @@ from harness.types import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Who is sampled, and when.
+    """The persons who are sampled, and the years.
 
     births: first and last birth year, uniform. entry_age: first and last. years: first and last of the survey.
     leave: share of persons who leave it early, in a year drawn uniformly. selection: log-odds of a type per unit of

@@ -21,7 +21,7 @@ CHUNK = 2048  # persons at a time: [2048, 333] utilities are 5 MB
 
 @dataclass(frozen=True)
 class People:
-    """Who n persons are before they choose anything, int64 [n] each; ``skill`` (a type) is never shown."""
+    """Traits of n persons before they choose anything, int64 [n] each; ``skill`` (a type) is never shown."""
 
     gender: IntArray
     ethnicity: IntArray

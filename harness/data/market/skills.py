@@ -1,4 +1,4 @@
-"""Who people are: latent skill types, and how schooling proceeds for each. Fixed, whatever the population's seed."""
+"""Latent skill types of people, and the course of schooling for each. Fixed, whatever the population's seed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def trait(name: str) -> FloatArray:
 
 @dataclass(frozen=True)
 class Schooling:
-    """How education comes about, before and during a career; probabilities known to the oracle.
+    """Education before and during a career; probabilities known to the oracle.
 
     entry: float64 [types, ages, levels], education at the first record given the age at it. rise: float64
     [2, types, levels, ages], P(one level more than in the year before | age this year), the first axis telling whether
