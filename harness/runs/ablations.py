@@ -1,4 +1,4 @@
-"""What the parts of a model are worth: each arm changes one thing of it, and is compared with the model as asked for.
+"""Ablations of a model: each arm changes one thing of it, and is compared with the model as asked for.
 
 The arms are the model's own (``ModelSpec.ablations``). Each is an ordinary run that leaves an ordinary record, so a
 table that was interrupted goes on where it stopped, and every difference is paired on the same persons.

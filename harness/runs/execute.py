@@ -25,7 +25,7 @@ Reuse = Literal["own", "any", "never"]
 
 @dataclass(frozen=True, kw_only=True)
 class Workshop:
-    """Where runs work and whom they tell: plugins, records, cache, progress.
+    """The surroundings of runs: plugins, records, cache, and the progress that is told.
 
     reuse: which records of identical requests are taken for a run of now. own: those that this machine made, whose fit
     its cache holds; any: also those that came with a checkout; never: none, and every fit is made anew.

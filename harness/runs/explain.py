@@ -1,4 +1,4 @@
-"""What the fit behind a record estimated, as the model's own tables."""
+"""Estimates of the fit behind a record, as the model's own tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MANY = 3  # tables of a stage, one an outcome, above which they are printed on r
 
 @dataclass(frozen=True)
 class Explainer:
-    """Where explanations come from: plugins, the cache of fits, and how to say which line makes a record again."""
+    """The source of explanations: plugins, and the cache of fits."""
 
     registry: Registry
     cache: Path
@@ -63,7 +63,7 @@ class Explainer:
         return entry.item
 
     def _able(self) -> str:
-        """Which models do explain, found out by building each with its defaults; nothing is fitted."""
+        """A sentence that names the models that explain. Each is built with its defaults; nothing is fitted."""
         specs = [entry.item for entry in self.registry.models.values() if not entry.item.missing()]
         able = sorted(spec.name for spec in specs if _explains(spec.build(spec.params())))
         return f"models that explain: {', '.join(able) or 'none is installed'}"

@@ -1,4 +1,4 @@
-"""Whether a record says what its configuration gives when it is run once more, from the start.
+"""Verification of a record: its configuration is run once more, from the start, and the two are compared.
 
 A figure's interval says what another sample of persons could have shown. Two runs of one configuration meet the same
 persons, so that noise cancels between them, and their paired difference is known far better than either level: to lie
@@ -145,7 +145,7 @@ def require_same(panel: Panel, facts: PanelFacts, option: str) -> None:
 
 
 def verify(record: Record, again: Record) -> Verification:
-    """What the two say of one another. again: the record of the same request, made now."""
+    """Compare the two. again: the record of the same request, made now."""
     differing = _differing(record, again)
     changed = circumstances(record, again)
     same = record.evidence.same_transitions(again.evidence)
@@ -205,7 +205,7 @@ def _differing(record: Record, again: Record) -> dict[str, tuple[float | None, f
 
 
 def _same_evidence(record: Record, again: Record) -> bool:
-    """Whether all that the record holds of evidence is in the other; one that is older may hold less."""
+    """True where all that the record holds of evidence is in the other; one that is older may hold less."""
     mine, other = record.evidence.model_dump(), again.evidence.model_dump()
     if any(other.get(name) != values for name, values in mine.items() if values is not None):
         return False
@@ -213,7 +213,7 @@ def _same_evidence(record: Record, again: Record) -> bool:
 
 
 def circumstances(record: Record, again: Record) -> dict[str, tuple[str, str]]:
-    """What could explain a difference, and is other than it was: code, device, machine, versions of libraries."""
+    """Changes that could explain a difference: of code, device, machine, versions of libraries. name -> (was, is)."""
     was, now = record.measured, again.measured
     pairs = {
         "code": (record.configuration.code, again.configuration.code),

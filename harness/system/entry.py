@@ -1,4 +1,4 @@
-"""Where a named thing comes from."""
+"""A named thing with its origin."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ FORGOTTEN = 30 * 24 * 3600.0  # seconds after which nobody is thought to come ba
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """Where to write, and the seconds that earlier, killed attempts had spent on what they left there."""
+    """A folder to write to, and the seconds that earlier, killed attempts had spent on what they left there."""
 
     folder: Path
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""What a run costs and what it ran on: seconds, peak memory, device, versions, and where caches live."""
+"""Costs of a run and the machine it ran on: seconds, peak memory, device, versions, and the folder of caches."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def versions(needs: Iterable[str]) -> dict[str, str]:
 
 
 def cache_folder() -> Path:
-    """Where what is expensive and repeatable is kept: HARNESS_CACHE, else the user's cache folder."""
+    """The folder for all that is expensive and repeatable: HARNESS_CACHE, else the user's cache folder."""
     if chosen := os.environ.get("HARNESS_CACHE"):
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"

@@ -1,4 +1,4 @@
-"""How long work tells how far it is, without knowing of any screen."""
+"""Progress of long work, told without knowing of any screen."""
 
 from __future__ import annotations
 

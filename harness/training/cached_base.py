@@ -27,7 +27,7 @@ class CachedBase:
     key: str
 
     def folder(self, cache: Path) -> Path:
-        """Where the cache keeps it, whether it is there or not."""
+        """The folder that the cache keeps it in, whether it is there or not."""
         return cache / self.kind / self.key
 
     def learned(self, context: Context, learn: Callable[[Context], T], write: Callable[[T, Path, float], None]) -> Path:
