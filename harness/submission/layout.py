@@ -1,4 +1,4 @@
-"""How a file of probabilities made elsewhere is laid out: which columns say what.
+"""The layout of a file of probabilities made elsewhere: the part that each column plays.
 
 Three forms. Long: person, year, state, probability; a row for every state of every transition. Wide: person, year, then
 a column named by each state's code. Event: person, year, probability; of one binary task's event alone.
@@ -25,7 +25,7 @@ PARTS = ("person", "year", "state", "probability", "log_probability")
 
 @dataclass(frozen=True)
 class FileLayout:
-    """Which column of the file says what.
+    """The columns of a file and the parts that they play.
 
     values: the columns of numbers: the one of a long file or of an event, in a wide file one for each state, in the
     order of the states. log: whether they are natural logarithms. columns: what the user mapped, part -> column.
@@ -47,11 +47,11 @@ class FileLayout:
         return f"{self.form} {self.kind}"
 
     def at(self, row: int) -> str:
-        """Where a row stands, in words; row: from 0, among the rows of the file."""
+        """A row's place, in words; row: from 0, among the rows of the file."""
         return f"row {row + 1}" if self.kind == "parquet" else f"line {_line(self, row)}"
 
     def fault(self, message: str, row: int | None = None, column: str | None = None, value: str | None = None) -> str:
-        """What is wrong, and where."""
+        """A fault and its place, in words."""
         place = self.path.name if row is None else f"{self.path.name}, {self.at(row)}"
         return str(Fault(file=place, message=message, line=None, column=column, value=value))
 
@@ -75,7 +75,7 @@ def kind_of(path: Path) -> Kind:
 
 
 def layout_of(path: Path, columns: Mapping[str, str], codes: Sequence[str], log: bool = False) -> FileLayout:
-    """How the file is to be read, from the names of its columns.
+    """The layout of a file, from the names of its columns.
 
     columns: part -> column, of ``PARTS``; a part that is not mapped is the column of its own name. codes: of the K
     states. log: the numbers of a wide file, or of a column mapped to 'probability', are natural logarithms.

@@ -1,4 +1,4 @@
-"""Where a panel's records are, and which of them a file of probabilities must say something of."""
+"""Places of a panel's records, and the transitions that a file of probabilities must cover."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.types import IntArray
 
 @dataclass(frozen=True)
 class Places:
-    """Where a panel's records are, by person and year."""
+    """Places of a panel's records, by person and year."""
 
     panel: Panel
 
@@ -39,7 +39,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which transitions a file must say something of: int64, target records of the panel, in its order.
+    """The transitions that a file must cover: int64, target records of the panel, in its order.
 
     test: all of them are needed. valid: of use where all of them are there. m: how many probabilities a transition has.
     """
