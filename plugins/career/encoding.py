@@ -85,7 +85,7 @@ class EncodedColumn:
 
 
 class Encoding:
-    """Which features a model is given, and how each is written."""
+    """The features that a model is given, each with the way it is written."""
 
     def __init__(self, columns: Sequence[EncodedColumn]) -> None:
         self.columns = tuple(columns)

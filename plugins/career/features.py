@@ -1,4 +1,4 @@
-"""Which features of a panel a model of the family is given."""
+"""The features of a panel that a model of the family is given."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class PretrainingRecipe:
     seed: int = 0
 
     def place(self, resumes: Panel, titles: Tensor | None) -> CachedBase:
-        """Where the base of these resumes, and of what an encoder says of their titles, is cached."""
+        """The place in the cache of the base of these resumes, and of what an encoder says of their titles."""
         plain = replace(self, schedule=replace(self.schedule, checkpoint_seconds=0.0))
         # A folder's encoder may have changed under its name: what it says is part of the key.
         said = b"" if titles is None else titles.numpy().tobytes()

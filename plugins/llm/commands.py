@@ -78,7 +78,7 @@ def _params(settings: list[str] | None) -> LlmParams:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a command works: the device asked for, how to open a panel, and who is told how far it is."""
+    """The surroundings of a command: the device asked for, the opener of panels, and the progress that is told."""
 
     device: str
     open_panel: Callable[[str], Panel]

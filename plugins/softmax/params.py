@@ -11,7 +11,7 @@ from harness.model.params import listed
 
 
 class SoftmaxParams(Params):
-    """Which terms the regression has, and how strongly they are held to zero."""
+    """Terms of the regression, and the penalties that hold them to zero."""
 
     penalties: Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(listed)] = Field(
         (16.0, 8.0, 4.0),

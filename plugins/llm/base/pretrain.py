@@ -67,7 +67,7 @@ class BaseRecipe:
     seed: int = 0
 
     def place(self, pool: Panel) -> CachedBase:
-        """Where the base of this recipe and pool is cached."""
+        """The place in the cache of the base of this recipe and pool."""
         return CachedBase(kind="llm-bases", key=base_key(__name__, self, pool.fingerprint()))
 
     def name(self, pool: Panel) -> str:

@@ -146,7 +146,7 @@ class Search:
 
 @dataclass(frozen=True)
 class ReadCareers:
-    """Where the targets of a group stand. window, at: int64 [n], the career of each and the place of its line head."""
+    """Places of a group's targets. window, at: int64 [n], the career of each and the place of its line head."""
 
     careers: CareerCache
     window: IntArray

@@ -23,7 +23,7 @@ NAME = "harness-packed"  # of the attention, for transformers
 
 @dataclass(frozen=True)
 class Packed:
-    """Where the sequences of a row stand. lengths: of each. bounds: int32 [n + 1] on the model's device."""
+    """Places of the sequences in a row. lengths: of each. bounds: int32 [n + 1] on the model's device."""
 
     lengths: list[int]
     bounds: torch.Tensor

@@ -35,8 +35,11 @@ from harness.training.workers import MOST_WORKERS, workers
 
 @dataclass(frozen=True)
 class Adapters:
-    """Which adapters: rank and scale of the low-rank matrices, dropout before them, and whether the embeddings and the
-    output head are trained as well, in full."""
+    """Adapters of a language model: low-rank matrices beside its own.
+
+    rank, alpha: rank and scale of the matrices. dropout: before them. embeddings: the embeddings and the output head
+    are trained as well, in full.
+    """
 
     rank: int
     alpha: int
