@@ -1,4 +1,4 @@
-"""Where figures stand on an axis, and which figures are written on it."""
+"""Places of figures on an axis, and the figures that are written on it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Scale:
 
     @property
     def by_decades(self) -> bool:
-        """Whether the axis is so long that ticks at equal steps would crowd at one end."""
+        """True where the axis is so long that ticks at equal steps would crowd at one end."""
         return self.log and self.high / self.low >= 8
 
     def ticks(self, most: int = 6) -> list[float]:

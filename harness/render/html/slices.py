@@ -1,4 +1,4 @@
-"""For whom: perplexity by level of a slice, tinted where a model is told from the board's first."""
+"""Tables of slices: perplexity by level, tinted where a model is told from the board's first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def slices(board: Board, id: str) -> Markup | None:
 
 
 def _legend(board: Board) -> Markup:
-    """What tints mean; they are signs as well, so that no reader needs colour."""
+    """A legend of the tints; they are signs as well, so that no reader needs colour."""
     at = board.views.reference
     worse = [element("span", f"{100 * step:g}%", class_=f"w{k}") for k, step in enumerate(STEPS, start=1)]
     better = [element("span", f"{100 * step:g}%", class_=f"u{k}") for k, step in enumerate(STEPS, start=1)]
@@ -73,7 +73,7 @@ def _head(level: Level) -> Markup:
 
 
 def _cells(part: Slice, i: int) -> list[Markup]:
-    """What model ``i`` reaches at each level."""
+    """The cells of model ``i``, one a level."""
     made = []
     for level in part.levels:
         perplexity, behind = level.perplexity[i], level.behind[i]
