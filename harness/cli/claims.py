@@ -149,7 +149,7 @@ def _panels(paper: Paper, asked: Sequence[Claim], request: PanelRequest, worksho
 
 
 def _made(plan: Sequence[PlannedRun], workshop: Workshop) -> tuple[dict[tuple[str, str], Record | str], bool]:
-    """What was found of each arm and task, and whether a run failed that could be asked for."""
+    """The record of each arm and task, or why there is none; then True where a run failed that could be asked for."""
     found: dict[tuple[str, str], Record | str] = {}
     failed = False
     try:

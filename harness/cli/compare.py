@@ -63,7 +63,7 @@ def compare(
         ),
     ] = None,
     transitions: Annotated[
-        int, typer.Option("--transitions", help="How many transitions, and kinds of them, to show each way.", min=0)
+        int, typer.Option("--transitions", help="Number of transitions, and of kinds of them, to show each way.", min=0)
     ] = 5,
     each: Annotated[
         bool, typer.Option("--each", help="Of more than two runs, say of each where it differs from the first.")
@@ -71,7 +71,7 @@ def compare(
     records: RecordsOption = RECORDS,
     as_json: JsonOption = False,
 ) -> None:
-    """How far apart runs of one board are, for whom, and in which transitions.
+    """Tell how far apart runs of one board are, for whom, and in which transitions.
 
     Differences are in log-likelihood per transition from the first run, paired on persons, with 95% intervals and
     p-values that are adjusted for all runs at once. Of two runs, A and B, it is then said where they differ: by slice

@@ -1,4 +1,4 @@
-"""What the commands print with: results on stdout, all else on stderr."""
+"""Printing of the commands: results on stdout, all else on stderr."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def fitting(headings: Sequence[str], rows: Sequence[Sequence[str]], text: int, s
 
 
 def notes(lines: Sequence[str], left_out: Sequence[str] = ()) -> None:
-    """What a table needs to be read, on stdout; on a terminal no word is cut at its edge.
+    """Print the notes that a table needs to be read, on stdout; on a terminal no word is cut at its edge.
 
     left_out: headings of columns that the table has no room for. A note that explains one, 'heading: ...', is not told.
     """

@@ -34,7 +34,7 @@ DataSetOption = Annotated[
 
 
 class Form(StrEnum):
-    """What can be written."""
+    """Forms that careers can be written in."""
 
     CSV_GZ = "csv.gz"
     CSV = "csv"

@@ -48,7 +48,7 @@ def command(record: Record, registry: Registry, records: Path) -> str:
 
 
 def _of_file(parameters: Mapping[str, Any]) -> list[str]:
-    """How the file that was submitted is read."""
+    """Options that read the file that was submitted."""
     words = [word for part, column in parameters["columns"].items() for word in ("--file-column", f"{part}={column}")]
     words += ["--log"] if parameters["log"] and "log_probability" not in parameters["columns"] else []
     return words + (["--floor", f"{parameters['floor']:g}"] if parameters["floor"] else [])
@@ -70,7 +70,7 @@ def _data(panel: PanelFacts, registry: Registry) -> list[str]:
 
 @dataclass(frozen=True)
 class Opened:
-    """How a record's panel is opened again. source: what --data names; of files, the panel's name.
+    """Options that open a record's panel again. source: the value of --data; of files, the panel's name.
 
     settings: parameters of a named data set that are not its defaults. weights, strata, units: the columns of the
     options of these names.
@@ -85,7 +85,7 @@ class Opened:
 
 
 def opened_by(panel: PanelFacts, registry: Registry) -> Opened:
-    """How the panel was opened, as far as a record says: of files it knows the name alone, and not where they lie."""
+    """Options that opened the panel, as far as a record tells: of files it knows the name alone, and not the place."""
     column, strata, units = (panel.source.get(option) for option in ("weights", "strata", "units"))
     name = panel.name.removesuffix(drawn(strata, units)).removesuffix(f" weighted by {column}")
     # A data set that was asked for with parameters of its own puts them behind its name.

@@ -44,7 +44,7 @@ from pydantic import Field
 
 
 class Parameters(Params):
-    """What ``--set {name}.weight=2`` may change; ``harness show {name}`` prints it."""
+    """Parameters that ``--set {name}.weight=2`` may change; ``harness show {name}`` prints them."""
 
     weight: float = Field(default=5.0, gt=0, description="transitions that the margin counts for in each row")
 

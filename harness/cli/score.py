@@ -27,8 +27,8 @@ FileColumnOption = Annotated[
     list[str] | None,
     typer.Option(
         "--file-column",
-        help="Which column of FILE is what, such as probability=p; of person, year, state, probability and "
-        "log_probability.",
+        help="The column of a part of FILE, such as probability=p; parts are person, year, state, probability and "
+        "log_probability. Repeatable.",
         metavar="WHAT=COLUMN",
     ),
 ]
@@ -42,7 +42,7 @@ def score(
     file: Annotated[
         Path | None, typer.Argument(help="Table of probabilities: parquet, csv or csv.gz.", metavar="FILE")
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="What boards call it.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name for boards.")] = None,
     task: Annotated[list[str] | None, typer.Option("--task", help="A task's name, or 'all'. Repeatable.")] = None,
     file_column: FileColumnOption = None,
     log: Annotated[bool, typer.Option("--log", help="The numbers are natural logarithms of probabilities.")] = False,

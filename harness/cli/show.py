@@ -19,7 +19,7 @@ from harness.system.entry import Entry
 
 
 class Kind(StrEnum):
-    """What can be listed."""
+    """Kinds of things that can be listed."""
 
     MODELS = "models"
     TASKS = "tasks"

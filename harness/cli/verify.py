@@ -39,7 +39,7 @@ Differing = Mapping[str, tuple[float | None, float | None]]
 
 @dataclass(frozen=True)
 class _Sources:
-    """Where what a record needs lies on this machine, as far as the command line says."""
+    """Places on this machine of all that a record needs, as far as the command line says."""
 
     panel: PanelRequest | None
     also: Sequence[str]
@@ -49,7 +49,7 @@ class _Sources:
 
 @dataclass(frozen=True)
 class _Scratch:
-    """What a record is verified with. scratch: a folder of its own, so that nothing of the user's is touched."""
+    """The surroundings of a verification. scratch: a folder of its own, so that nothing of the user's is touched."""
 
     registry: Registry
     records: Path
@@ -72,7 +72,7 @@ def verify(
     context: typer.Context,
     record: Annotated[str, typer.Argument(help="Id of a record, or how it begins; or a record file, by its path.")],
     data: Annotated[
-        str | None, typer.Option("--data", help="Where the record's panel is, if it was read from files.")
+        str | None, typer.Option("--data", help="Path of the record's panel, if it was read from files.")
     ] = None,
     column: ColumnOption = None,
     occupations: OccupationsOption = None,
@@ -81,10 +81,11 @@ def verify(
     ] = None,
     train_also: Annotated[
         list[str] | None,
-        typer.Option("--train-also", help="Where a further training panel is. Repeatable.", metavar="PANEL"),
+        typer.Option("--train-also", help="A further training panel: a name or a path. Repeatable.", metavar="PANEL"),
     ] = None,
     pretrain: Annotated[
-        str | None, typer.Option("--pretrain", help="Where the resumes are that were learned first.", metavar="PANEL")
+        str | None,
+        typer.Option("--pretrain", help="Resumes that were learned first: a name or a path.", metavar="PANEL"),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     records: RecordsOption = RECORDS,
