@@ -200,7 +200,7 @@ def _place(record: Record, board: Board, best: Record | None) -> BoardPlace:
 
 
 def _same_version(record: Record, board: Board) -> bool:
-    """Whether its figures compare with the board's."""
+    """True where its figures compare with the board's."""
     return record.configuration.task_version == board.task_version
 
 

@@ -92,7 +92,7 @@ def _board(record: Record) -> str:
 
 
 def names_of(records: Sequence[Record]) -> list[str]:
-    """What to call each: its label, with the beginning of its id where another one has the same."""
+    """A name for each: its label, with the beginning of its id where another one has the same."""
     labels = [label(record) for record in records]
     times = Counter(labels)
     return [

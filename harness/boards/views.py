@@ -1,4 +1,4 @@
-"""What a board shows beside its ranking: for whom, how well calibrated, from how many careers, at what cost.
+"""Views of a board beside its ranking: slices, calibration, learning curves and cost.
 
 Everything here is computed from record files. A tuple with one entry a row is in the order of the board's rows.
 """
@@ -199,7 +199,7 @@ def _point(record: Record) -> Point | None:
 
 
 def _seconds(record: Record) -> float | None:
-    """What the fit and the scores took here; None of what was made from finished runs, elsewhere, or from the truth."""
+    """Seconds of fit and scores here; None of a record made from finished runs, elsewhere, or from the truth."""
     if not is_ranked(record) or is_submitted(record):
         return None
     return record.measured.fit_seconds + record.measured.score_seconds

@@ -85,7 +85,7 @@ def _require_sound(records: Sequence[Record], metrics: Sequence[Metric]) -> None
 
 
 def _agree(kept: Mapping[str, float | None], computed: Mapping[str, float | None]) -> bool:
-    """Whether a record's figures are those of its evidence; one that is older than a figure has no value to compare."""
+    """True where a record's figures are those of its evidence; of a figure that it is older than it has no value."""
     return all(computed.get(key) == value for key, value in kept.items())
 
 

@@ -24,7 +24,7 @@ LEADING_ZERO = re.compile(r"[+-]?0\d")
 
 @dataclass(frozen=True, slots=True)
 class ColumnSchema:
-    """What a covariate is, where that cannot be seen from its values: its kind and, if categorical, its levels."""
+    """A covariate's nature, where that cannot be seen from its values: its kind and, if categorical, its levels."""
 
     kind: str
     levels: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ def numeric(values: FloatArray, person_start: BoolArray) -> Covariate:
 
 
 def is_fixed(values: IntArray | FloatArray, person_start: BoolArray) -> bool:
-    """Whether the values, missing ones included, never change within a person."""
+    """True where the values, missing ones included, never change within a person."""
     same = values[1:] == values[:-1]
     if values.dtype.kind == "f":
         same |= np.isnan(values[1:]) & np.isnan(values[:-1])

@@ -1,4 +1,4 @@
-"""What is in a panel, in figures."""
+"""The contents of a panel, in figures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class SplitSize:
-    """How much of the panel is in one split."""
+    """The size of one split."""
 
     persons: int
     records: int

@@ -22,7 +22,7 @@ def major_group(code: str) -> str:
 
 
 def bad_statuses(values: Iterable[str]) -> dict[str, str]:
-    """What to say of values that are no labor-force status."""
+    """Messages on values that are no labor-force status."""
     near = hints(values, [status.value for status in Status])
     return {value: f"is not a labor-force status{hint}" for value, hint in near.items()}
 

@@ -28,7 +28,7 @@ NONE: Datasets = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Check:
-    """What was found in a source. panel: None where errors stopped the reading."""
+    """Findings in a source. panel: None where errors stopped the reading."""
 
     errors: list[Fault]
     notes: list[Fault]

@@ -1,1 +1,1 @@
-"""What several models are estimated with: logits, a sparse multinomial, models in three steps."""
+"""Estimators that several models share: logits, a sparse multinomial, models in three steps."""

@@ -19,7 +19,7 @@ SMALLEST = 1e-12
 
 @dataclass(frozen=True)
 class PairCounts:
-    """How to count the features of one step's pairs.
+    """A recipe for the features of one step's pairs.
 
     step: destinations are groups, or states. numbers: names of the numeric features that pairs are given.
     """

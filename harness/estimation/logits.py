@@ -1,4 +1,4 @@
-"""What the logits share: standardised columns, shares, a conditional logit, and errors that know who is whom.
+"""Parts that the logits share: standardised columns, shares, a conditional logit, and errors that know who is whom.
 
 Complete separation is common among hundreds of states: the unpenalised optimum then does not exist, and Newton's method
 runs to infinity, in statsmodels even while it reports convergence. A ridge on standardised columns makes it exist.

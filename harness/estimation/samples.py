@@ -93,7 +93,7 @@ class Sample:
         return self.of_persons(np.arange(self.panel.n_persons) % FOLDS != fold)
 
     def stays(self) -> Outcomes:
-        """Whether each kept its origin."""
+        """Staying of each: True where it kept its origin."""
         return Outcomes(self.inputs, self.stayed, self.person, self.weight)
 
 

@@ -74,7 +74,7 @@ class FeatureTable:
 
 
 def _kept(h: History, steps: int) -> FloatArray:
-    """Whether the record that many steps before kept the state before it, NaN where there is none before."""
+    """1 where the record that many steps before kept the state before it, else 0; NaN where there is none before."""
     position = np.arange(len(h.state)) - steps
     kept = ~h.opens_spell[np.maximum(position, 0)]
     return np.where(position > h.start, kept.astype(np.float64), np.nan)
@@ -212,7 +212,7 @@ def _sources(history: History, transitions: IntArray) -> Iterator[tuple[str, Sou
 
 
 def covariate_labels(panel: Panel) -> dict[str, str]:
-    """What the panel's covariates are called as features: NAME, or NAME_covariate where a feature has that name.
+    """Names of the panel's covariates as features: NAME, or NAME_covariate where a feature has that name.
 
     ``birth_year`` is left out: age and year say it.
     """
@@ -222,7 +222,7 @@ def covariate_labels(panel: Panel) -> dict[str, str]:
 
 
 def changes(covariate: Covariate) -> bool:
-    """Whether it has levels that can change, so that there are features of when they did."""
+    """True where it has levels that can change, so that there are features of when they did."""
     return covariate.kind == "categorical" and not covariate.fixed
 
 

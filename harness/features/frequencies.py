@@ -117,7 +117,7 @@ def switch_records(panel: Panel) -> IntArray:
 
 @dataclass(frozen=True, slots=True)
 class Strengths:
-    """How many observations each prior of ``Destinations`` is worth.
+    """The number of observations that each prior of ``Destinations`` is worth.
 
     group: the margin's groups against the flows between major groups. origin: these against an origin's own flows to
     groups. state: the margin's shares within a group against an origin's own.

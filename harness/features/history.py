@@ -1,4 +1,4 @@
-"""What a career amounts to, record by record: running counts over flat columns, never a loop over persons.
+"""Summaries of a career, record by record: running counts over flat columns, never a loop over persons.
 
 Every array of ``History`` describes a record's past up to and including that record. What is known of a transition is
 therefore the row of its origin, one record before its target.
@@ -26,7 +26,7 @@ class History:
         self.year = panel.year.astype(np.int64)
 
     def begins(self, values: IntArray | FloatArray | BoolArray) -> BoolArray:
-        """Whether a record opens a spell: the career's first, or one whose value is not that of the record before."""
+        """True where a record opens a spell: the career's first, or one whose value differs from the record before."""
         new = np.ones(len(values), dtype=bool)
         new[1:] = values[1:] != values[:-1]
         new[self.panel.entries] = True
@@ -66,7 +66,7 @@ class History:
 
     @cached_property
     def opens_spell(self) -> BoolArray:
-        """Whether the record opens a spell in its state."""
+        """True where the record opens a spell in its state."""
         return self.begins(self.state)
 
     @cached_property

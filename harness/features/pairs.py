@@ -126,7 +126,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Scheme:
-    """How states make up alternatives. of_state: int64 [K], each state's alternative. group: int64 [K], major groups.
+    """Alternatives that states make up. of_state: int64 [K], each state's alternative. group: int64 [K], major groups.
 
     strength: switches that a prior is worth. numbers: positions of the numeric features that pairs are given.
     """

@@ -1,4 +1,4 @@
-"""How a survey drew its persons: strata and primary sampling units, which uncertainty must know of.
+"""Survey design: the strata and primary sampling units that persons were drawn in, which uncertainty must know of.
 
 Persons of one sampling unit (a county, a school) are alike, so units are resampled; strata were each given a number of
 units, so they are resampled within strata (``harness.stats.inference``; Wolter 2007, "Introduction to Variance
@@ -57,7 +57,7 @@ def designed(panel: Panel, strata: str | None = None, units: str | None = None) 
 
 
 def drawn(strata: str | None, units: str | None) -> str:
-    """What is added to the name of a panel that was drawn so."""
+    """The words that a panel drawn so has behind its name."""
     told = [f"stratified by {strata}"] if strata is not None else []
     told += [f"clustered by {units}"] if units is not None else []
     return "".join(f", {words}" for words in told)

@@ -59,11 +59,11 @@ class EvidenceColumns(Closed):
 
     @property
     def drawn(self) -> dict[str, list[int] | None]:
-        """How the persons were drawn, which is the panel's to say and no run's."""
+        """The draw of the persons, which is the panel's to say and no run's."""
         return {"units": self.units, "strata": self.strata}
 
     def same_transitions(self, other: EvidenceColumns) -> bool:
-        """Whether both are of the same persons' transitions, drawn alike, and these count for the same."""
+        """True where both are of the same persons' transitions, drawn alike, and these count for the same."""
         mine, theirs = ((e.ids, e.transitions, e.weight, e.units, e.strata) for e in (self, other))
         return mine == theirs
 
@@ -85,7 +85,7 @@ Slices = dict[str, dict[str, Part]]  # dimension -> level -> part
 
 
 def add_up(slices: Slices, evidence: EvidenceColumns) -> bool:
-    """Whether the levels of every dimension hold the evidence's transitions and log-likelihood between them.
+    """True where the levels of every dimension hold the evidence's transitions and log-likelihood between them.
 
     Sums of groups are kept to a thousandth of a nat, so they may differ by half of that for each.
     """

@@ -22,7 +22,7 @@ OPTIONAL_REQUESTS = ("train_also", "pretrain", "train_persons")  # of a configur
 
 
 class PanelFacts(Closed):
-    """Which data: the name boards use, SHA-256 of the contents, sizes, and how the panel came to be."""
+    """The panel of a run: the name that boards use, SHA-256 of the contents, sizes, and how it came to be."""
 
     name: str
     fingerprint: str
@@ -33,7 +33,7 @@ class PanelFacts(Closed):
 
 
 class Configuration(Closed):
-    """What was asked. Its hash is the record's id, so an identical request has an identical id.
+    """The request. Its hash is the record's id, so an identical request has an identical id.
 
     task: the task's key. parameters: all of them, defaults included. changed: those that differ from the defaults.
     code: distribution, version and a digest of the sources that the numbers come from. train_also: further panels whose

@@ -74,7 +74,7 @@ def _drawn(evidence: Evidence, test: Panel) -> Evidence:
 
 
 def mass_of(totals: FloatArray, weight: FloatArray | None, tolerance: float | None = None) -> Mass:
-    """What a record says of the sums of rows, float64 [s], that may be less than one.
+    """Mean and error of the sums of rows, float64 [s], that may be less than one, as a record holds them.
 
     weight: float64 [s], what their transitions count for. tolerance: where all rows were weighed, to how many nats.
     """

@@ -43,7 +43,7 @@ def cells(comparison: Comparison) -> list[str]:
 
 
 def notes(weights: str | None = None) -> list[str]:
-    """What a reader must know to read the verdicts rightly, a sentence or two each."""
+    """Notes that a reader needs to read the verdicts rightly, a sentence or two each."""
     per = "transition" if weights is None else f"transition weighted by {weights}"
     return [
         f"difference: log-likelihood per {per} of the claim's model less that of the other, in nats, on the test "

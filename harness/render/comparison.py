@@ -94,13 +94,13 @@ def _place(level: SliceDifference) -> tuple[bool, bool, float]:
 
 
 def moves(levels: Sequence[SliceDifference]) -> str | None:
-    """What staying, moves that training careers made, and moves that none made add to the difference."""
+    """A sentence on the parts of the difference from staying, moves seen in training and moves not seen there."""
     parts = [f"{level.level} {level.of_total:+.5f}" for level in levels if level.dimension == MOVE]
     return f"of the difference, in nats per transition: {', '.join(parts)}" if parts else None
 
 
 def summary(found: DifferingTransitions) -> str:
-    """How many transitions each run said more of, and what that comes to."""
+    """A sentence on the number of transitions that each run gave the higher probability, and the nats they come to."""
     return (
         f"B says more of what happened at {found.better:,} transitions ({found.gained:+,.1f} nats), A at "
         f"{found.worse:,} ({found.lost:+,.1f}); together {found.total:+,.1f}"

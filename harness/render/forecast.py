@@ -55,7 +55,7 @@ def tables(report: Report) -> Iterator[ForecastTable]:
 
 
 def _distances(line: ForecastLine) -> tuple[str, ...]:
-    """What has hundreds of shares, shown by their distance; groups only where they are not the occupations again."""
+    """Shares by the hundred, shown by their distance; groups only where they are not the occupations again."""
     alike = len(line.shares["groups"].names) == len(line.shares["occupations"].names)
     return ("occupations",) if alike else ("groups", "occupations")
 
@@ -154,7 +154,7 @@ def _largest(report: Report) -> ForecastTable:
 
 
 def notes(report: Report) -> list[str]:
-    """What a reader must know to read the tables rightly, a sentence or two each."""
+    """Notes that a reader needs to read the tables rightly, a sentence or two each."""
     plan, seen = report.plan, [p for p in report.periods if p.actual is not None]
     rhythm = "year" if plan.every == 1 else f"{plan.every} years"
     lines = [

@@ -1,4 +1,4 @@
-"""Which models cannot be told from the best, and what that leaves of their ranks.
+"""The models that cannot be told from the best, and the ranks that this leaves to each.
 
 The model confidence set (Hansen, Lunde and Nason 2011, Econometrica 79(2)) holds the best model with 95% probability:
 while equal performance of those left is rejected, the model of the largest t against another one is dropped (their

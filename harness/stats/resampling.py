@@ -32,7 +32,7 @@ FINEST = 300  # columns are never scaled by more than 2^300: below that lies no 
 
 @dataclass(frozen=True, eq=False)
 class SurveyDesign:
-    """How a survey drew its persons, as far as its standard errors need it.
+    """The draw of a survey's persons, as far as its standard errors need it.
 
     unit: int64 [P], the primary sampling unit of each person, 0 to U - 1. stratum: int64 [U], the stratum of each unit;
     None where units were drawn from all. Units that none of the persons is of may be among the U; they count as drawn.
@@ -72,7 +72,7 @@ class SurveyDesign:
 
     @cached_property
     def lonely(self) -> int:
-        """How many strata have a single unit, from which no variance can be had, and are drawn from with others."""
+        """The number of strata with a single unit, which give no variance and are drawn from together with others."""
         return 0 if self.stratum is None else int((np.bincount(self.stratum) == 1).sum())
 
     @cached_property
@@ -96,7 +96,7 @@ class SurveyDesign:
 
 @dataclass(frozen=True)
 class Draw:
-    """What one replicate draws: of ``draws`` units the i-th is one of the ``size[i]`` from ``first[i]`` on.
+    """The units of one replicate: of ``draws`` units the i-th is one of the ``size[i]`` from ``first[i]`` on.
 
     order: int64 [U], the units as they are drawn from, strata one after another. factor: float64 [U], what a drawn unit
     counts for, in that order. Without strata first and size are [1], the same for every draw.

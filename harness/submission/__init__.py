@@ -175,7 +175,7 @@ def _configuration(file: _FileRead, task: Task, panel: Panel) -> Configuration:
 
 
 class _FileModel(Estimator):
-    """What both kinds of answers share: they are neither fitted nor kept."""
+    """Base of both kinds of answers, which are neither fitted nor kept."""
 
     def __init__(self, answers: Answers) -> None:
         self.answers = answers

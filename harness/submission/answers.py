@@ -1,4 +1,4 @@
-"""What a file says of each transition of a panel, checked: every one covered once, every row a distribution."""
+"""A file's probabilities of each transition of a panel, checked: every one covered once, every row a distribution."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.types import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class Answers:
-    """What was said, ready to be asked for.
+    """A file's probabilities, ready to be asked for.
 
     log_prob: float32 [n, m], ln P of each of m states of n transitions; of an event, m = 1. row: int64 [N], of
     each record of the panel its row, -1 for none. covers_valid: whether the validation split's are there too. notes: a

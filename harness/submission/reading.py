@@ -23,7 +23,7 @@ TEMPLATE = "'harness score --template FILE' lists them"
 
 
 class Reading:
-    """What was read so far.
+    """The probabilities read so far.
 
     values: float64 [n, m], of the n transitions wanted, NaN where nothing was said yet. stamp: int64 [n m], in a wide
     file [n]: the row of the file that said it, -1 for none.
@@ -184,7 +184,7 @@ class Reading:
             )
 
     def notes(self) -> list[str]:
-        """What of the file was not used."""
+        """Remarks on parts of the file that were not used."""
         told = [f"not used: {rows:,} {'row' if rows == 1 else 'rows'} {what}" for what, rows in self.unused.items()]
         if self.partly_valid:
             told.append("not used: rows of the validation split, since not all of it is there")

@@ -1,4 +1,4 @@
-"""What a file of probabilities must say something of: every transition of the test split, without its outcome."""
+"""The table that a file of probabilities must fill: every transition of the test split, without its outcome."""
 
 from __future__ import annotations
 

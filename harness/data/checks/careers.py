@@ -1,4 +1,4 @@
-"""What can be wrong with person-years: each check takes all rows at once, and looks at lines only after a fault."""
+"""Checks of person-years: each takes all rows at once, and looks at lines only after a fault."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def lost_zeros(values: Iterable[str], codes: Iterable[str]) -> dict[str, str]:
 
 
 def unknown_codes(values: Sequence[str], codes: Collection[str]) -> dict[str, str]:
-    """What to say of values that are none of the codes: which code they were before they were read as numbers."""
+    """Hints on values that are none of the codes: the code that each was before it was read as a number."""
     zeros = lost_zeros(values, codes)
     near = hints([value for value in values if value not in zeros], list(codes))
     return {value: _unknown_code(value, codes, zeros, near) for value in values}

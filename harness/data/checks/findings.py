@@ -22,7 +22,7 @@ def hints(values: Iterable[str], candidates: Sequence[str]) -> dict[str, str]:
 
 @dataclass
 class Findings:
-    """What the readers found. ``errors`` stop the reading; ``notes`` are worth a look and stop nothing.
+    """Findings of the readers. ``errors`` stop the reading; ``notes`` are worth a look and stop nothing.
 
     wants_notes: whether anyone will read the notes, so that opening a sound source takes no time over them.
     """

@@ -1,4 +1,4 @@
-"""What in a sound panel is worth a second look: nothing here stops a run."""
+"""Remarks on a sound panel that are worth a second look: nothing here stops a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def remark(panel: Panel, findings: Findings) -> None:
 
 
 def _says_state(panel: Panel, covariate: Covariate) -> bool:
-    """Whether the value follows from the state of the same record, and is not simply fixed for the person."""
+    """True where the value follows from the state of the same record, and is not simply fixed for the person."""
     if covariate.fixed:
         return False
     _, value = np.unique(covariate.values, return_inverse=True)

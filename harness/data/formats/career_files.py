@@ -119,7 +119,7 @@ def _read_lines(path: Path, findings: Findings) -> list[list[str]] | None:
 
 
 def _tell_counts(split: str, line: int, counts: dict[str, int], findings: Findings) -> bool:
-    """Whether the files of a split agree on how many records a person has; errors where not."""
+    """True where the files of a split agree on how many records a person has; errors where not."""
     jobs = counts[JOB]
     before = len(findings.errors)
     if jobs == 0:

@@ -15,7 +15,7 @@ from harness.panel.careers import SPLITS, Panel
 
 
 class MarketParams(Params):
-    """How many people to survey, and which."""
+    """The number of people to survey, and the seed that draws them."""
 
     persons: int = Field(2400, ge=1, description="persons in the survey, about 22 records each")
     seed: int = Field(1, ge=0, description="of the persons and their choices; the economy is always the same")
@@ -28,7 +28,7 @@ class MarketParams(Params):
 
 
 class ResumesParams(Params):
-    """How many resumes to collect, and which."""
+    """The number of resumes to collect, and the seed that draws them."""
 
     persons: int = Field(20_000, ge=1, description="resumes in the pool, about 15 records each")
     seed: int = Field(1, ge=0, description="of the persons and their choices; the economy is always the same")

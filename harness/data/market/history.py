@@ -1,4 +1,4 @@
-"""What of a person's past bears on the next choice, and what the visible past and present make every state worth."""
+"""The past that bears on a person's next choice, and the worth of every state given the visible past and present."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORGET = 0.85  # what a year leaves of the memory of an occupation
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """What is known of n persons when the year begins, before anyone chooses: int64 [n] each."""
+    """The visible present of n persons when the year begins, before anyone chooses: int64 [n] each."""
 
     age: IntArray
     year: IntArray

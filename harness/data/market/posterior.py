@@ -1,4 +1,4 @@
-"""What the oracle says: exact probabilities given everything visible, by Bayes over the latent classes.
+"""The oracle's probabilities: exact probabilities given everything visible, by Bayes over the latent classes.
 
 A class c is a skill type and a gender. With visible utilities u (see ``history``), tastes and mobilities of classes,
 

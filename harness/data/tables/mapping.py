@@ -1,4 +1,4 @@
-"""Which column of a file plays which part."""
+"""The columns of a file and the parts that they play."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def render(board: Board) -> str:
 
 
 def text(content: dict[str, Any]) -> str:
-    """What ``plain`` made, as the file has it."""
+    """The content that ``plain`` made, as the file has it."""
     return _lines(content, "") + "\n"
 
 

@@ -12,7 +12,7 @@ CODE = re.compile(r"`([\w.-]+)`")  # in a note: what is set as code; all else of
 
 
 def _treatment(row: Row) -> str:
-    """Whether a row's figures are those of rows that sum to one."""
+    """A sentence that tells whether a row's figures are those of rows that sum to one."""
     if row.mix_of is not None:
         return f"{row.label}: of what its parts said, some of which may leave probability outside the choice set."
     if row.mass is None or row.mass.tolerance is None:
@@ -35,7 +35,7 @@ def _of_weights(board: Board) -> str:
 
 
 def notes(board: Board) -> list[str]:
-    """What a reader must know to read the table rightly, a sentence each."""
+    """Notes that a reader needs to read the table rightly, a sentence each."""
     rows = board.rows
     lines = [] if board.weights is None else [_of_weights(board)]
     per = "transitions" if board.weights is None else "sum of weights"
@@ -71,7 +71,7 @@ def notes(board: Board) -> list[str]:
 
 
 def resampled(board: Board) -> str:
-    """What the intervals resample."""
+    """The units that the intervals resample, in words."""
     units, strata = board.source.get("units"), board.source.get("strata")
     what = "persons resampled" if units is None else f"sampling units (`{units}`) resampled"
     if strata is not None:
@@ -82,7 +82,7 @@ def resampled(board: Board) -> str:
 
 
 def _of_ranks(board: Board) -> Iterator[str]:
-    """How rows are ranked, and which of them cannot be told from the best."""
+    """Sentences on the ranking of rows, and on those that cannot be told from the best."""
     if all(row.behind is None for row in board.rows):
         return
     best = [row.label for row in board.rows if row.in_confidence_set]
@@ -99,7 +99,7 @@ def _of_ranks(board: Board) -> Iterator[str]:
 
 
 def _of_row(row: Row) -> Iterator[str]:
-    """What was done for a row that the table has no column for."""
+    """Sentences on a row's run that the table has no column for."""
     yield from _of_mix(row)
     if row.submitted:
         yield (

@@ -1,4 +1,4 @@
-"""What a board shows beside its ranking, as tables of text: once, for every form that prints tables."""
+"""Views of a board beside its ranking, as tables of text: once, for every form that prints tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader of a run's card must know before citing it, a sentence or two each."""
+"""Limits of a run, which a reader of its card must know before citing it, a sentence or two each."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def _part(id: str, title: str, content: Markup) -> Markup:
 
 
 def finding(rows: Sequence[Row]) -> list[str]:
-    """What the board says, in two sentences: the best model, and which others cannot be told from it."""
+    """The board in two sentences: the best model, and the others that cannot be told from it."""
     models = [row for row in rows if row.rank is not None]
     said: list[str] = [] if models else ["Nothing here is a model that others are ranked against."]
     if models:
@@ -67,7 +67,7 @@ def finding(rows: Sequence[Row]) -> list[str]:
 
 
 def _ties(best: Row, tied: Sequence[Row], others: int) -> list[str]:
-    """Which other models stand in the confidence set with the best; nothing where no set was computed."""
+    """The other models in the confidence set of the best; nothing where no set was computed."""
     if not best.in_confidence_set or not others:
         return []
     if not tied:
@@ -118,7 +118,7 @@ def coded(note: str) -> Markup:
 
 
 def _footer(board: Board) -> Markup:
-    """Which data this was, so that a reader can compute it again."""
+    """The panel of a board, so that a reader can compute it again."""
     said = (
         f"Panel {board.fingerprint[:12]}: {board.panel_persons:,} persons, {board.panel_records:,} records; task "
         f"version {board.task_version}. "

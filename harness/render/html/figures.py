@@ -1,4 +1,4 @@
-"""What stands under a plot: the numbers that are drawn in it, as a table that opens."""
+"""The numbers that a plot draws, as a table that opens under it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def near(rows: Sequence[Row]) -> list[Row]:
 
 
 def within(perplexities: Sequence[Estimate]) -> list[bool]:
-    """Which perplexities a scale has room for: no more than ``FAR`` times as far from the lowest as the median one."""
+    """True of perplexities that a scale has room for: up to ``FAR`` times as far from the lowest as the median one."""
     best = min(perplexities, key=lambda p: p.value)
     if not isfinite(best.high):
         return [False] * len(perplexities)

@@ -72,7 +72,7 @@ def name(text: str) -> Markup:
 
 
 def identifier(*parts: str) -> str:
-    """What an element is called and linked to by: ASCII letters, digits, '.', '_', '-', parts joined by '/'."""
+    """A name that an element is linked to by: ASCII letters, digits, '.', '_', '-', parts joined by '/'."""
     return "/".join(re.sub(r"[^A-Za-z0-9._-]", "-", slug(part))[:LONGEST_ID] for part in parts)
 
 

@@ -45,7 +45,7 @@ def ranking(board: Board, id: str) -> Markup:
 
 
 def order(column: BoardColumn, rows: Sequence[Row]) -> str | None:
-    """How far up each row stands by this column: '1,0,,2', counted from zero, alike for equals, empty for none.
+    """The place of each row by this column: '1,0,,2', counted from zero, alike for equals, empty for none.
 
     Python sorts on exact figures, the page only puts rows where this says. None where the column has no order.
     """
@@ -80,7 +80,7 @@ def _row(row: Row, shown: Sequence[BoardColumn], best: str) -> Markup:
 
 
 def _badges(row: Row, best: str) -> Markup:
-    """What must be known of a row beside its name."""
+    """Remarks on a row that stand beside its name."""
     said = [
         (row.in_confidence_set, best, "best"),
         (row.knows_truth, "truth", "truth"),

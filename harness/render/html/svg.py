@@ -1,4 +1,4 @@
-"""What plots share: a frame with two axes, a picture with its words, and labels that do not lie on one another."""
+"""Parts of plots: a frame with two axes, a picture with its words, and labels that do not lie on one another."""
 
 from __future__ import annotations
 
