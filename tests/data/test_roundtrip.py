@@ -60,7 +60,7 @@ def panels(draw: st.DrawFn) -> Panel:
     )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(panel=panels(), form=st.sampled_from(["csv", "csv.gz", "parquet"]))
 def test_a_panel_folder_reads_back_equal(panel: Panel, form: str) -> None:
     with tempfile.TemporaryDirectory() as place:

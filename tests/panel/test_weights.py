@@ -220,7 +220,11 @@ def plain_evidence(record: Any) -> dict[str, Any]:
     return columns
 
 
-BRIEF: dict[str, dict[str, Any]] = {"softmax": {"iterations": 10, "penalties": (16.0,)}, "gbm": {"rounds": 20}}
+BRIEF: dict[str, dict[str, Any]] = {
+    "softmax": {"iterations": 10, "penalties": (16.0,)},
+    "gbm": {"rounds": 5, "threads": 1},
+    "mnl": {"iterations": 15, "penalties": (10.0,)},
+}
 
 
 def light(registry: Registry) -> list[str]:
@@ -232,8 +236,8 @@ def light(registry: Registry) -> list[str]:
     ]
 
 
-def test_weights_of_one_change_no_figure(registry: Registry, workshop: Workshop) -> None:
-    pair = ones_too(open_panel("market", {"persons": "150"}))
+def test_weights_of_one_change_no_figure(registry: Registry, workshop: Workshop, market_60: Panel) -> None:
+    pair = ones_too(market_60)
     for name in light(registry):
         entry = registry.model(name)
         params = entry.item.params(**BRIEF.get(name, {}))

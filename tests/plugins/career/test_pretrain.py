@@ -26,10 +26,10 @@ from harness.training import loop
 
 BRIEF = {
     "epochs": "3",
-    "fewest_steps": "100",
+    "fewest_steps": "60",
     "batch_tokens": "512",
     "learning_rate": "5e-3",
-    "pretrain_epochs": "8",
+    "pretrain_epochs": "6",
     "width": "32",
     "inner": "64",
     "layers": "1",
@@ -38,7 +38,7 @@ BRIEF = {
 
 @pytest.fixture(scope="module")
 def survey() -> Panel:
-    return load_market(MarketParams(persons=600, train_persons=100))
+    return load_market(MarketParams(persons=400, train_persons=80))
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ def test_a_state_that_nobody_held_is_read_as_those_that_mean_alike(
     registry: Registry, market: Panel, tmp_path: Path
 ) -> None:
     """Its vector lies nearest those of its group, which nothing but the title tells."""
-    panel = market.select(np.arange(250))
+    panel = market.select(np.arange(200))
     counts = np.bincount(panel.part("train").state, minlength=panel.n_states)
     group, _ = panel.occupations.group_index()
     rare = np.flatnonzero(counts == 0)
@@ -75,7 +75,7 @@ def test_a_state_that_nobody_held_is_read_as_those_that_mean_alike(
     assert len(rare) > 10
     nearer = {}
     for name in ("career-titles", "career"):
-        network = fitted(registry, name, panel, tmp_path / name, 100)._network
+        network = fitted(registry, name, panel, tmp_path / name, 60)._network
         vectors = network.states().detach().numpy()
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         near = vectors[rare] @ vectors[often].T

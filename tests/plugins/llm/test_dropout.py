@@ -158,7 +158,7 @@ def test_how_a_step_is_computed_changes_no_result(
     steps = [passes[-1] for passes in seen]
     assert steps[1][0] == (1 if how.get("packing") else steps[0][0])
     assert steps[1][1] == (torch.bfloat16 if "precision" in how else torch.float32)
-    assert (len(seen[1]) > 1.5 * len(seen[0])) is ("gradient_checkpointing" in how)
+    assert (len(seen[1]) > 1.2 * len(seen[0])) is ("gradient_checkpointing" in how)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])

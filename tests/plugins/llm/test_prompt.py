@@ -99,9 +99,9 @@ def test_the_careers_shown_are_saved_and_no_record_publishes_them(
     assert not any(isinstance(fact, list) and len(fact) > 5 for fact in model.facts().values())
 
 
-def test_the_audit_holds(toy_llama: Path, market_40: Panel) -> None:
+def test_the_audit_holds(toy_llama: Path, market_30: Panel) -> None:
     [spec] = harness_models()
-    findings = list(audit(spec, LlmParams(base=str(toy_llama), tuning="none", shots=1), market_40))
+    findings = list(audit(spec, LlmParams(base=str(toy_llama), tuning="none", shots=1), market_30))
     assert [finding.check for finding in findings] == list(CHECKS)
     assert [finding.problem for finding in findings if finding.problem] == []
 
