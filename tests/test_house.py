@@ -144,7 +144,7 @@ def test_every_room_has_its_place() -> None:
     assert len(rooms) <= 25
 
 
-def test_the_table_of_where_new_code_goes_is_that_of_the_tree() -> None:
+def test_the_table_of_where_code_goes_is_the_tree() -> None:
     """Each room has a line in the table of CONTRIBUTING, and each line a room."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     table = text.split("<!-- rooms -->")[1].split("<!-- end -->")[0]

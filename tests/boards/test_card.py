@@ -52,7 +52,7 @@ def test_means_have_the_errors_of_ratios(shelf: Workshop) -> None:
     assert (found["perplexity"].low, found["perplexity"].high) == pytest.approx((alone.low, alone.high))
 
 
-def test_log_loss_is_the_logarithm_of_perplexity_and_so_are_its_ends(shelf: Workshop) -> None:
+def test_log_loss_and_its_ends_are_logarithms_of_perplexity(shelf: Workshop) -> None:
     found = intervals(of_model(shelf, "markov", "switch"))
     assert set(found) == {"perplexity", "log_loss", "brier"}
     loss, level = found["log_loss"], found["perplexity"]

@@ -61,7 +61,7 @@ def test_differences_are_to_the_first_and_paired(records: Sequence[Record]) -> N
     assert second.difference.p_adjusted >= (second.difference.p or 1)
 
 
-def test_ranks_are_of_those_that_compete_in_the_order_of_their_figures(records: Sequence[Record]) -> None:
+def test_those_that_compete_are_ranked_by_their_figures(records: Sequence[Record]) -> None:
     truth = records[0].model_copy(update={"knows_truth": True})
     rows = compare([records[2], truth, records[1]])
     assert [row.rank for row in rows] == [2, None, 1]

@@ -122,7 +122,7 @@ def board(made: tuple[list[Record], Workshop]) -> Board:
     return next(board for board in boards(made[0]) if board.task == "next_occ")
 
 
-def test_runs_on_fewer_persons_are_points_of_a_curve_and_no_rows(board: Board) -> None:
+def test_runs_on_fewer_persons_are_points_and_no_rows(board: Board) -> None:
     assert [row.label for row in board.rows] == ["oracle", "markov", "marginal"]
     curve = board.views.curves[0]
     assert (curve.label, [point.train_persons for point in curve.points][:2]) == ("markov", [50, 150])
@@ -189,7 +189,7 @@ def test_a_slice_is_compared_with_the_best_model(board: Board) -> None:
         assert (level.perplexity[0] is None) == (level.persons < FEW)
 
 
-def test_where_the_best_is_older_than_slices_they_compare_with_the_best_that_is_not(
+def test_slices_compare_with_the_best_record_that_has_them(
     made: tuple[list[Record], Workshop],
 ) -> None:
     """And say so: a difference from one model must not stand under the name of another."""
@@ -224,7 +224,7 @@ def test_the_frontier_is_of_what_was_fitted_here(board: Board) -> None:
     assert [row.on_frontier for row in board.rows] == [i in board.views.frontier for i in range(3)]
 
 
-def test_a_worse_model_that_takes_as_long_is_not_on_the_frontier(made: tuple[list[Record], Workshop]) -> None:
+def test_a_worse_model_as_slow_is_not_on_the_frontier(made: tuple[list[Record], Workshop]) -> None:
     models = {r.configuration.model: r for r in made[0] if r.configuration.train_persons is None}
     slow, quick = (models["marginal"].measured.model_copy(update={"fit_seconds": s}) for s in (9.0, 1.0))
     best, worse = models["markov"], models["marginal"]

@@ -182,7 +182,7 @@ def test_a_task_of_which_nobody_is_at_risk_is_not_tested(toys: Workshop, four_pe
     assert {c.arm for c in made["next-occupation"].comparisons if c.outcome == "not run"} == {"career-pretrained"}
 
 
-def test_the_larger_base_is_named_or_has_half_as_many_layers_again(toys: Workshop, four_persons: Panel) -> None:
+def test_the_larger_base_is_named_or_half_as_deep_again(toys: Workshop, four_persons: Panel) -> None:
     def larger(**changes: Any) -> Any:
         [step] = [
             s

@@ -113,7 +113,7 @@ def test_what_harness_adds_decides_nothing(template: Record) -> None:
     assert (added.label, added.outcome) == ("gbm", "worse")
 
 
-def test_what_was_not_run_leaves_a_claim_untested_unless_another_speaks_against_it(template: Record) -> None:
+def test_a_missing_run_leaves_a_claim_untested_or_contradicted(template: Record) -> None:
     ours, weak = record(template, level(0.1)), record(template, level(0.0), model="markov")
     absent = "model 'mnl' needs statsmodels"
     verdict = judge(*of("next-occupation", template, ours, weak, absent, weak))
@@ -135,7 +135,7 @@ def test_a_larger_base_must_be_larger(template: Record) -> None:
         assert judge(*of("more-data", template, ours, larger, tuned)).verdict == expected
 
 
-def test_that_data_make_up_for_size_says_little_where_size_gains_nothing(template: Record) -> None:
+def test_data_for_size_says_little_where_size_gains_nothing(template: Record) -> None:
     ours, tuned = record(template, level(0.4)), record(template, level(0.2))
     better, worse = (record(template, level(gap), size=2000) for gap in (0.35, 0.1))
     assert "size gains nothing" not in judge(*of("more-data", template, ours, better, tuned)).reason
@@ -252,7 +252,7 @@ def test_what_differs_in_more_than_an_arm_does_is_no_arm(template: Record) -> No
     assert set(found_on(page).values()) == {UNTESTED}
 
 
-def test_the_model_with_the_most_arms_and_then_the_newest_is_meant(template: Record) -> None:
+def test_most_arms_then_the_newest_choose_the_model(template: Record) -> None:
     def at(hour: int, made: Record) -> Record:
         when = made.measured.finished.replace(year=2030, hour=hour)
         return made.model_copy(update={"measured": made.measured.model_copy(update={"finished": when})})

@@ -124,7 +124,7 @@ def test_the_truth_is_no_part(ran: Path, harness: InProcess) -> None:
     assert f"{records['oracle'].id} (oracle) is told the truth" in told
 
 
-def test_a_board_has_one_mix_of_its_own_and_those_that_are_named(harness: InProcess, tmp_path: Path, ran: Path) -> None:
+def test_a_board_has_its_own_mix_and_named_ones(harness: InProcess, tmp_path: Path, ran: Path) -> None:
     records = tmp_path / "records"
     for record in of_task(ran, "switch").values():
         Store(records).write(record)
@@ -148,7 +148,7 @@ def test_a_board_has_one_mix_of_its_own_and_those_that_are_named(harness: InProc
     assert sorted(row.label for row in board.rows if row.model == "mix") == ["mix", f"mix (runs={ids})"]
 
 
-def test_what_is_not_here_is_left_out_and_the_line_that_makes_it_told(
+def test_what_is_not_here_is_left_out_with_its_line(
     harness: InProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "one"))

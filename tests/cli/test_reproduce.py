@@ -23,7 +23,7 @@ def line_of(panel: Panel, registry: Registry, workshop: Workshop) -> list[str]:
 
 
 @pytest.mark.parametrize("reader", ["folder", "file"])
-def test_a_file_that_is_called_as_a_data_set_is_no_data_set(
+def test_a_file_named_as_a_data_set_is_a_file(
     registry: Registry, workshop: Workshop, four_persons: Panel, tmp_path: Path, reader: str
 ) -> None:
     write_panel(four_persons, tmp_path / "market-2020", "csv")

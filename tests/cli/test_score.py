@@ -144,7 +144,7 @@ def test_a_mix_takes_what_covers_the_validation_split(score: InProcess, tmp_path
     assert "'harness score --template FILE --valid' says of what" in told
 
 
-def test_a_file_that_is_mended_takes_the_place_of_the_one_before(score: InProcess, tmp_path: Path) -> None:
+def test_a_mended_file_takes_the_place_of_the_first(score: InProcess, tmp_path: Path) -> None:
     asked = ["--name", "mine", "--task", "switch", "--data", "careers", "--records", "r"]
     long_file(tmp_path)
     assert score("p.csv", *asked)[0] == 0

@@ -246,7 +246,7 @@ def test_the_wage_panel() -> None:
     assert first.occupations.titles[first.state[0]] == "Service workers"
 
 
-def test_a_data_set_whose_library_is_missing_says_how_to_get_it() -> None:
+def test_a_data_set_without_its_library_says_how_to_install_it() -> None:
     spec = DatasetSpec("census", "none", open_panel, needs=("no_such_library",), install="pip install 'it[all]'")
 
     class Plugin:

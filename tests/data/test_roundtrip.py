@@ -78,7 +78,7 @@ def occupations_of(folder: Path, table: str) -> Occupations:
     return open_panel(folder).occupations
 
 
-def test_minor_groups_are_read_from_soc_codes_or_from_a_column_of_their_own(tmp_path: Path) -> None:
+def test_minor_groups_come_from_soc_codes_or_a_column(tmp_path: Path) -> None:
     soc = occupations_of(
         tmp_path / "soc",
         "code,title,soc,status\n0010,A,11-1011,employed\n0020,B,11-2,employed\n0030,C,11,employed\n0040,D,,employed\n",
@@ -160,7 +160,7 @@ def test_shares_of_the_split_by_hash() -> None:
     np.testing.assert_allclose(shares, [0.7, 0.1, 0.2], atol=0.013)
 
 
-def test_a_person_is_split_alike_whatever_the_file_says_of_the_id(tmp_path: Path) -> None:
+def test_a_person_is_split_alike_however_the_id_is_written(tmp_path: Path) -> None:
     rows = [(person, year) for person in range(60) for year in (2000, 2001)]
     plain, decimal = tmp_path / "plain.csv", tmp_path / "decimal.csv"
     plain.write_text("\n".join(["person,year,occupation", *(f"{p},{y},a" for p, y in rows)]))

@@ -120,7 +120,7 @@ def test_covariates_are_optional_and_keep_their_names_apart() -> None:
 
 
 @pytest.mark.parametrize("first", ["education", "education_years"])
-def test_a_covariate_may_have_the_name_of_what_is_made_of_another(first: str) -> None:
+def test_a_covariate_may_have_the_name_of_a_feature(first: str) -> None:
     """Years of schooling beside the years since education changed, in whatever order the file has them."""
     panel = panel_of([[(2000, COOK), (2001, COOK)]], education=[0, 0])
     both = dict(panel.covariates) | {"education_years": Covariate("numeric", np.array([11.0, 12.0]))}

@@ -176,7 +176,7 @@ def test_nothing_after_the_year_changes_a_fit_or_a_sample(workshop: Workshop, cr
     assert not np.array_equal(changed.prob, was.prob)
 
 
-def test_a_model_is_shown_sampled_histories_and_the_covariates_of_their_years(four_persons: Panel) -> None:
+def test_a_model_sees_sampled_histories_and_their_years_covariates(four_persons: Panel) -> None:
     covariates = {
         "birth_year": lambda person, year: 1980,
         "region": lambda person, year: 7 if year < 2003 else 8,

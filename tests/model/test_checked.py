@@ -75,7 +75,7 @@ class Forgetful(Frequencies):
 
 
 @pytest.mark.parametrize("size", [1, 20_000])
-def test_what_a_model_had_no_room_for_is_counted_over_what_is_scored(
+def test_records_without_room_are_counted_over_what_is_scored(
     size: int, registry: Registry, workshop: Workshop, four_persons: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """d has five records: its third and fourth transition miss one and two, which are two records; b misses none."""

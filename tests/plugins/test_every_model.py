@@ -38,7 +38,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "rank": 8,
     },
 }
-ENOUGH = {"llm-lora": {"base_tokens": 200_000, "epochs": 4}}  # for rows that hold more than a hundredth
+ENOUGH = {"llm-lora": {"base_tokens": 120_000, "epochs": 4}}  # for rows that hold more than a hundredth
 REGISTRY = load_registry()
 MODELS = sorted(REGISTRY.models)
 

@@ -28,7 +28,7 @@ def changed(record: Record, seconds: int, **asked: object) -> Record:
     return record.model_copy(update={"id": configuration.id(), "configuration": configuration, "measured": measured})
 
 
-def test_the_newest_answer_to_a_question_counts_and_the_last_version_of_a_task(record: Record) -> None:
+def test_the_newest_answer_of_the_last_version_counts(record: Record) -> None:
     newer = changed(record, 5, code="another 2 0123456789ab")
     seeded = changed(record, 2, seed=7)
     switch = changed(record, 1, task="switch")
@@ -36,7 +36,7 @@ def test_the_newest_answer_to_a_question_counts_and_the_last_version_of_a_task(r
     assert current([newer, old, seeded, record, switch]) == [switch, seeded, newer]
 
 
-def test_a_newer_mix_of_the_board_or_file_of_a_name_stands_for_the_one_before(record: Record) -> None:
+def test_a_newer_mix_or_file_replaces_the_one_before(record: Record) -> None:
     mixes = [
         changed(record, i, model="mix", parameters={"of": "board", "runs": [str(i)]}, changed={}) for i in range(2)
     ]

@@ -128,7 +128,7 @@ def test_a_run_does_not_score_the_validation_split(registry: Registry, workshop:
     assert set(load(workshop.cache, record)) == {"test"}
 
 
-def test_the_validation_split_is_scored_by_the_fit_of_the_record_or_not_at_all(
+def test_the_validation_split_is_scored_by_the_records_fit_alone(
     registry: Registry, workshop: Workshop, four_persons: Panel
 ) -> None:
     entry = registry.model("marginal")
@@ -152,7 +152,7 @@ def test_a_record_is_not_written_before_what_it_rests_on(
     assert workshop.store.all() == []
 
 
-def test_a_record_whose_probabilities_are_gone_is_scored_again_from_its_fit(
+def test_a_record_without_probabilities_is_scored_again_from_its_fit(
     registry: Registry, workshop: Workshop, four_persons: Panel, record: Record
 ) -> None:
     path, fits = path_of(workshop.cache, record.id), Frequencies.fits

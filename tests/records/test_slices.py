@@ -109,7 +109,7 @@ def test_every_dimension_holds_all_transitions(market: Panel, seed: int, weighte
         assert total == pytest.approx((log_prob * counts).sum(), abs=0.0005 * GROUPS * len(levels))
 
 
-def test_groups_are_of_one_size_and_do_not_split_a_sampling_unit(market: Panel) -> None:
+def test_groups_are_of_one_size_and_split_no_unit(market: Panel) -> None:
     test = market.part("test")
     sizes = np.bincount(groups(test), minlength=GROUPS)
     assert sizes.max() - sizes.min() <= 1

@@ -39,9 +39,7 @@ def test_figures_by_hand(registry: Registry, workshop: Workshop, heavy: Panel) -
     assert record.facts["fitted_without_weights"] is True
 
 
-def test_a_board_says_how_it_is_weighted_and_who_was_fitted_without(
-    registry: Registry, workshop: Workshop, heavy: Panel
-) -> None:
+def test_a_board_says_its_weights_and_who_had_none(registry: Registry, workshop: Workshop, heavy: Panel) -> None:
     made = run_all(run_on(registry, heavy), workshop)
     marginal = registry.model("marginal")
     made += run_all(run_on(registry, heavy, entry=marginal, params=marginal.item.params()), workshop)
@@ -97,7 +95,7 @@ def test_weighted_records_round_trip(registry: Registry, workshop: Workshop, hea
         assert to_text(again) == path.read_text()
 
 
-def test_records_made_before_there_were_weights_are_written_as_they_were() -> None:
+def test_records_older_than_weights_are_written_as_they_were() -> None:
     store, paths = Store(RESULTS), sorted(RESULTS.glob("*/*.json"))
     assert len(paths) > 50
     for path in paths:

@@ -153,9 +153,7 @@ class Coin(OutcomeModel):
     def load(self, folder: Path) -> None: ...
 
 
-def test_a_model_of_an_event_whose_spec_does_not_say_so_is_no_number(
-    registry: Registry, workshop: Workshop, four_persons: Panel
-) -> None:
+def test_an_event_model_must_say_so_in_its_spec(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
     with pytest.raises(RunError, match="says nothing but how likely an event is"):
         run_all(run_on(registry, four_persons, "next_occ", entry=entry_of(Coin)), workshop)
     assert not workshop.store.all()

@@ -129,7 +129,7 @@ def explain(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return lambda *arguments, records="records": call(*arguments, "--records", str(place / records))
 
 
-def test_a_fit_that_is_not_here_comes_with_the_line_that_makes_it(
+def test_a_missing_fit_comes_with_the_line_for_it(
     place: Path, tmp_path: Path, explain: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))

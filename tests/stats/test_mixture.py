@@ -65,7 +65,7 @@ def test_a_mixture_by_hand() -> None:
     assert np.exp(log_mixture(log_prob, np.array([0.25, 0.75]))) == pytest.approx([0.2, 0.5])
 
 
-def test_a_run_without_weight_does_not_matter_however_little_it_says() -> None:
+def test_a_run_of_weight_zero_does_not_matter() -> None:
     assert log_mixture(np.array([[-1.0, -1e6]]), np.array([1.0, 0.0])) == pytest.approx([-1.0])
 
 

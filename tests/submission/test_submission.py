@@ -86,7 +86,7 @@ def test_whole_rows_of_any_form_answer_every_task(score: Scorer, tmp_path: Path,
     assert made["next_occ"].configuration.parameters["format"] == form.partition(",")[0]
 
 
-def test_the_record_is_the_models_own_but_for_where_it_came_from(
+def test_the_record_is_the_models_own_but_for_provenance(
     score: Scorer, tmp_path: Path, registry: Registry, four_persons: Panel
 ) -> None:
     own = {r.configuration.task: r for r in run_all(run_on(registry, four_persons, *EXPECTED), score.workshop)}

@@ -39,7 +39,7 @@ def test_an_inverse_root_stops_when_the_loss_no_longer_falls() -> None:
     ]
 
 
-def test_a_stable_rate_falls_once_an_epoch_gains_too_little_or_the_end_is_near() -> None:
+def test_a_stable_rate_falls_at_a_small_gain_or_the_end() -> None:
     pace = StableThenDecay(epochs=20, min_gain=0.1, patience=1, decay=2.0)
     assert [pace.rate(state_of(step=i), 8) for i in (0, 1, 4)] == pytest.approx([0.02, 0.52, 1.0])
     stalled = (3.0, 2.0, 1.95)  # the second epoch: four of falling follow

@@ -133,7 +133,7 @@ def test_more_persons_leave_the_earlier_ones_as_they_were(market: Panel) -> None
     assert past_a_chunk.fingerprint() == market.select(np.arange(2100)).fingerprint()
 
 
-def test_draws_of_a_person_do_not_depend_on_the_range_asked_for() -> None:
+def test_a_persons_draws_are_alike_in_any_range() -> None:
     whole = person_uniforms("test", range(0, 700), 3)
     assert np.array_equal(person_uniforms("test", range(250, 520), 3), whole[250:520])
     assert len(np.unique(whole)) == whole.size
@@ -159,7 +159,7 @@ def test_registered() -> None:
 
 
 @pytest.mark.parametrize("year", [1, 4, 9])
-def test_education_never_depends_on_the_states_of_its_own_year_or_later(year: int) -> None:
+def test_education_depends_on_earlier_states_alone(year: int) -> None:
     people = draw_people(POPULATIONS["survey"], 1, range(600))
     chance = person_uniforms("any", range(600), 2 * LONGEST_CAREER).reshape(600, 2, LONGEST_CAREER)
     state, education = draw_careers(people, chance)

@@ -201,7 +201,7 @@ def test_a_killed_fit_goes_on_to_the_same_weights(
 def test_the_best_epoch_is_kept(registry: Registry, tmp_path: Path) -> None:
     """Careers of chance: the longer the training, the worse; what is kept is no worse than what it started from."""
     panel = simulated(lambda history, rng, person: int(rng.integers(4)), 60)
-    model = fitted(registry, "career", panel, tmp_path, epochs="20", dropout="0", state_dropout="0")
+    model = fitted(registry, "career", panel, tmp_path, epochs="20", fewest_steps="60", dropout="0", state_dropout="0")
     facts = model.facts()
     assert len(facts["validation_loss"]) == facts["epochs"] + 1
     assert min(facts["validation_loss"]) == facts["validation_loss"][facts["best_epoch"]]
@@ -211,7 +211,7 @@ def test_the_best_epoch_is_kept(registry: Registry, tmp_path: Path) -> None:
 
 def test_without_anyone_to_validate_on_the_last_weights_are_kept(registry: Registry, tmp_path: Path) -> None:
     panel = simulated(two_back, 60)
-    model = build(registry, "career")
+    model = build(registry, "career", fewest_steps="20")
     (tmp_path / "scratch").mkdir()
     nobody = panel.part("valid").select(np.arange(1))
     nobody = replace(nobody, offsets=np.array([0, 1]), year=nobody.year[:1], state=nobody.state[:1])

@@ -63,9 +63,7 @@ def fitted(registry: Registry, name: str, panel: Panel, folder: Path, steps: int
     return model
 
 
-def test_a_state_that_nobody_held_is_read_as_those_that_mean_alike(
-    registry: Registry, market: Panel, tmp_path: Path
-) -> None:
+def test_a_state_nobody_held_is_near_those_that_mean_alike(registry: Registry, market: Panel, tmp_path: Path) -> None:
     """Its vector lies nearest those of its group, which nothing but the title tells."""
     panel = market.select(np.arange(200))
     counts = np.bincount(panel.part("train").state, minlength=panel.n_states)

@@ -171,7 +171,7 @@ def test_every_choice_has_the_probability_of_its_tokens_and_delimiter(
     assert np.ptp(rows, axis=0).max() > 0.5  # the history matters to this model
 
 
-def test_titles_asked_few_at_a_time_or_all_at_once_cost_the_same_probability(
+def test_titles_asked_few_or_all_at_once_cost_the_same(
     panel: Panel, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scorer = Scorer(tiny_llm("Llama", len(tokenizer)), 0)
@@ -201,7 +201,7 @@ def test_a_career_is_scored_alike_in_any_company(tokenizer: Any) -> None:
         np.testing.assert_allclose(rows, together[panel.person == person], atol=1e-5)
 
 
-def test_a_model_that_ignores_the_mask_is_asked_one_choice_at_a_time(panel: Panel, tokenizer: Any) -> None:
+def test_without_masks_a_model_is_asked_choice_by_choice(panel: Panel, tokenizer: Any) -> None:
     class Unmasked(torch.nn.Module):
         """Reads plain sequences well, and pays no heed to masks and positions."""
 

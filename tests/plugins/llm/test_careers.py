@@ -142,7 +142,7 @@ def test_a_record_of_a_run_says_what_was_not_seen(toy_llama: Path, four_persons:
     assert record.facts["records_unseen"] == 0  # left out at the user's wish
 
 
-def test_a_single_record_is_read_in_training_and_scored_where_entries_are(
+def test_a_single_record_is_trained_on_and_scored_as_entry(
     toy_llama: Path, plain: Plain, four_persons: Panel, tmp_path: Path
 ) -> None:
     """a, b and c as they are, d's first record alone, and e's (train), which no other career has."""

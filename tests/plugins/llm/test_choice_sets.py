@@ -253,7 +253,7 @@ class Recurrent(torch.nn.Module):
         return CausalLMOutput(logits=self.head(self.cell(self.embedding(input_ids))[0]) * 5)
 
 
-def test_a_model_that_follows_no_tree_is_asked_one_choice_at_a_time(panel: Panel, tokenizer: Any) -> None:
+def test_without_trees_a_model_is_asked_choice_by_choice(panel: Panel, tokenizer: Any) -> None:
     model, resumes, targets = Recurrent(len(tokenizer)).eval(), resumes_of(panel, tokenizer), panel.transitions
     assert not choice.follows_tree(Reader(model, PAD))
     exact = plain(model, resumes, targets)

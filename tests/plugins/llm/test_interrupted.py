@@ -25,7 +25,7 @@ from harness.plugins.llm.base import pretrain as base_module
 from harness.plugins.llm.params import LlmParams
 from harness.training import loop, step
 
-TINY: dict[str, Any] = SMALLEST | {"epochs": 4, "min_gain": 0.0}
+TINY: dict[str, Any] = SMALLEST | {"epochs": 3, "min_gain": 0.0}
 Steps = Callable[[int | None], list[int]]
 
 
@@ -111,7 +111,7 @@ def test_members_that_are_done_are_not_tuned_again(market_30: Panel, cache: Path
     assert_same(again, plain)
 
 
-def test_a_checkpoint_that_is_damaged_or_of_another_fit_is_passed_over(
+def test_damaged_or_foreign_checkpoints_are_passed_over(
     market_30: Panel, cache: Path, tmp_path: Path, steps: Steps
 ) -> None:
     short = {"epochs": 1, "min_gain": 0.02}

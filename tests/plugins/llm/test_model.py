@@ -191,7 +191,7 @@ def test_the_target_and_what_follows_are_not_seen(fitted: Any, market_60: Panel)
     assert np.abs(moved - fitted.log_prob(test, np.array([target]), states)).max() > 1e-3
 
 
-def test_a_base_is_trained_once_for_each_recipe_and_never_half_read(
+def test_a_base_is_trained_once_a_recipe_and_whole(
     market_60: Panel,
     context: Context,
     told: Told,
@@ -230,11 +230,11 @@ def test_a_base_is_trained_once_for_each_recipe_and_never_half_read(
 
 
 def test_any_folder_with_a_causal_language_model_will_do(
-    gpt2_folder: Path, market_60: Panel, context: Context, tmp_path: Path
+    gpt2_folder: Path, market_30: Panel, context: Context, tmp_path: Path
 ) -> None:
     given = {"base": str(gpt2_folder), "epochs": 1, "rank": 4, "batch_tokens": 512, "learning_rate": 1e-2}
     model = build(LlmParams(**given))
-    model.fit(market_60.part("train"), market_60.part("valid"), context)
+    model.fit(market_30.part("train"), market_30.part("valid"), context)
     facts = model.facts()
     assert facts["base"] == str(gpt2_folder)
     assert facts["tokens_added"] == 0
@@ -246,9 +246,9 @@ def test_any_folder_with_a_causal_language_model_will_do(
     assert not (folder / "base").exists()  # its name brings it back
     loaded = build(LlmParams(**given))
     loaded.load(folder)
-    np.testing.assert_allclose(ask(loaded, market_60.part("test")), ask(model, market_60.part("test")), atol=1e-6)
+    np.testing.assert_allclose(ask(loaded, market_30.part("test")), ask(model, market_30.part("test")), atol=1e-6)
     again = build(LlmParams(**given))
-    again.fit(market_60.part("train"), market_60.part("valid"), context)
+    again.fit(market_30.part("train"), market_30.part("valid"), context)
     assert again.facts() == facts  # with the dropout of a GPT-2 too, a seed repeats
 
 

@@ -176,7 +176,7 @@ def plain_gradients(model: Any, of: Examples, trained: list[Any]) -> tuple[Any, 
     return torch.autograd.grad(plain / counted, trained), float(plain.detach()) / counted
 
 
-def test_a_window_holds_in_a_row_and_what_cannot_be_packed_is_found_out(tokenizer: Any) -> None:
+def test_windows_hold_in_rows_and_what_cannot_pack_is_known(tokenizer: Any) -> None:
     """Made-up sequences are up to twelve tokens long."""
     window = tiny_llm("Mistral", len(tokenizer), scale=0.2, sliding_window=4)
     unbounded = tiny_llm("Mistral", len(tokenizer), scale=0.2, sliding_window=None)

@@ -75,7 +75,7 @@ def test_a_marginal_effect_moves_every_term_of_a_feature() -> None:
     assert column(table, "standard error")["age"] is None
 
 
-def test_the_share_of_stayers_in_a_band_moves_with_a_whole_number() -> None:
+def test_the_share_in_a_band_moves_with_whole_numbers() -> None:
     n = 6
     age, income = np.array([20.0, 24, 29, 30, 31, np.nan]), np.array([1.5, 2, 2.5, 3, 3.5, 4])
     given = {
@@ -111,7 +111,7 @@ def test_the_share_of_stayers_in_a_band_moves_with_a_whole_number() -> None:
     np.testing.assert_allclose(column(table, "percentage points")["income"], 100 * slope, rtol=1e-6)
 
 
-def test_a_number_is_in_the_band_that_its_share_was_counted_in() -> None:
+def test_a_number_is_in_the_band_of_its_share() -> None:
     panel = open_panel("market", {"persons": 100}).part("train")
     discretizer = Discretizer.fit(build(panel, panel.transitions), panel.n_states)
     sample = Sample.of(panel, discretizer)

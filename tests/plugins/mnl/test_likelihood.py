@@ -221,7 +221,7 @@ def choices(n: int, alternatives: int, seed: int = 0) -> tuple[Pairs, BoolArray,
     return Pairs(row, alternative, np.arange(0, alternatives * n, alternatives)), label, Z
 
 
-def test_conditional_logit_of_two_alternatives_is_a_logit_of_differences_errors_and_all() -> None:
+def test_conditional_logit_of_two_is_a_logit_of_differences() -> None:
     pairs, label, Z = choices(4_000, 2)
     weight = np.random.default_rng(1).uniform(0.5, 2, 4_000)
     chosen, person = Chosen(pairs, label, Z, weight), np.repeat(np.arange(500), 8)

@@ -161,9 +161,7 @@ def doubled(panel: Panel, persons: int) -> tuple[Panel, Panel]:
 
 
 @pytest.mark.parametrize("stages", ["one", "three"])
-def test_a_person_of_weight_two_is_two_persons_and_one_of_weight_none_nobody(
-    stages: str, tmp_path: Path, wage_panel: Panel
-) -> None:
+def test_weight_two_is_two_persons_and_weight_zero_nobody(stages: str, tmp_path: Path, wage_panel: Panel) -> None:
     copied, weighted = doubled(wage_panel, 300)
     valid = wage_panel.part("valid")
     rows = []
