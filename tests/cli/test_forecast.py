@@ -166,9 +166,9 @@ def test_a_model_of_one_outcome_has_nothing_to_sample(workshop: Workshop) -> Non
 
 @pytest.mark.survey
 def test_a_survey_is_forecast(harness: InProcess, nlsy97: Path, tmp_path: Path) -> None:
-    """A quarter of the persons, for time."""
+    """An eighth of the persons, for time."""
     panel = open_panel(nlsy97)
-    write_panel(panel.select(np.arange(0, panel.n_persons, 4)), tmp_path / "some", "parquet")
+    write_panel(panel.select(np.arange(0, panel.n_persons, 8)), tmp_path / "some", "parquet")
     place = str(tmp_path / "some")
     line = ["--model", "markov", "--model", "marginal", "--data", place, "--from", "2013", "--samples", "2"]
     status, out, err = harness(*line, "--json")

@@ -46,7 +46,7 @@ MODELS = sorted(REGISTRY.models)
 @pytest.fixture(scope="module")
 def wage_panel(registry: Registry) -> Panel:
     panel = open_panel("wage-panel", registry=registry)
-    return panel.select(np.arange(200))
+    return panel.select(np.arange(120))
 
 
 def problems(findings: list[Finding]) -> dict[str, str]:
@@ -54,9 +54,9 @@ def problems(findings: list[Finding]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_audit_on_the_market(name: str, registry: Registry, market_60: Panel) -> None:
+def test_audit_on_the_market(name: str, registry: Registry, market_40: Panel) -> None:
     spec = registry.model(name).item
-    findings = list(audit(spec, spec.params(**SMALL.get(name, {})), market_60, AuditSetup(open_panel=open_once)))
+    findings = list(audit(spec, spec.params(**SMALL.get(name, {})), market_40, AuditSetup(open_panel=open_once)))
     assert [finding.check for finding in findings] == list(CHECKS)
     assert problems(findings) == {}
 
@@ -78,12 +78,12 @@ def test_audit_on_a_panel_of_another_shape(name: str, registry: Registry, wage_p
 
 @pytest.mark.parametrize("name", [name for name in MODELS if not REGISTRY.model(name).item.only_task])
 def test_one_set_of_state_probabilities_answers_every_task(
-    name: str, registry: Registry, market_60: Panel, tmp_path_factory: pytest.TempPathFactory
+    name: str, registry: Registry, market_40: Panel, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """What is scored on a binary task is the sum over the whole row, first records are priced, rows add up."""
     spec = registry.model(name).item
-    model = fitted(spec, SMALL.get(name, {}) | ENOUGH.get(name, {}), market_60, tmp_path_factory)
-    test = market_60.part("test").select(np.arange(2))
+    model = fitted(spec, SMALL.get(name, {}) | ENOUGH.get(name, {}), market_40, tmp_path_factory)
+    test = market_40.part("test").select(np.arange(2))
     transitions = test.transitions[:6]
     states = np.broadcast_to(np.arange(test.n_states), (len(transitions), test.n_states))
     rows = np.exp(checked_log_prob(spec, model, test, transitions, states).astype(np.float64))
@@ -180,10 +180,10 @@ SPOILED = [
 
 
 @pytest.mark.parametrize(("check", "spoil"), SPOILED)
-def test_the_audit_catches(check: str, spoil: type[_Spoiled], registry: Registry, market_60: Panel) -> None:
+def test_the_audit_catches(check: str, spoil: type[_Spoiled], registry: Registry, market_40: Panel) -> None:
     from dataclasses import replace
 
     spec = registry.model("marginal").item
     loose = replace(spec, sums_to_one=False, build=lambda params: spoil(model_of(spec, params)))
-    found = problems(list(audit(loose, spec.params(), market_60)))
+    found = problems(list(audit(loose, spec.params(), market_40)))
     assert check in found

@@ -62,11 +62,10 @@ def by_class(panel: Panel, person: int) -> np.ndarray:
             others = np.flatnonzero(past != past[-1])
             tenure = t - 1 - others[-1] if len(others) else t
             u[past[-1]] += table.stay[age, past[-1]] + table.tenure[past[-1]] * np.log(1 + tenure)
-        for gender, kind in product(range(2), range(N_TYPES)):
-            v = u + table.taste[gender * N_TYPES + kind]
-            if t and past[-1] < N_JOBS:
-                v[past[-1]] -= TYPES[kind].mobility
-            answer[t, gender, kind] = np.exp(v) / np.exp(v).sum()
+        v = u + table.taste.reshape(2, N_TYPES, -1)  # gender by gender, type by type
+        if t and past[-1] < N_JOBS:
+            v[:, :, past[-1]] -= np.array([kind.mobility for kind in TYPES])
+        answer[t] = np.exp(v) / np.exp(v).sum(axis=2, keepdims=True)
     return answer
 
 

@@ -126,10 +126,10 @@ def test_a_person_of_weight_two_is_two_persons(wages: Panel, tmp_path: Path) -> 
     copies = replace(copies, persons=np.arange(copies.n_persons).astype(str))
     rows = []
     for panel in (copies, replace(train, weight=np.full(train.n_records, 2.0))):
-        model = Softmax(SoftmaxParams(threads=1, penalties=(5.0,), tolerance=1e-9))
+        model = Softmax(SoftmaxParams(threads=1, penalties=(5.0,), tolerance=1e-7))
         model.fit(panel, wages.part("valid"), Context(seed=0, scratch=tmp_path, cache=tmp_path))
         rows.append(model.log_prob(test, test.transitions, whole(test, test.transitions)))
-    once = fitted(wages, tmp_path, penalties=(5.0,), tolerance=1e-9)
+    once = fitted(wages, tmp_path, penalties=(5.0,), tolerance=1e-7)
     np.testing.assert_allclose(rows[0], rows[1], atol=2e-3)
     assert np.abs(rows[0] - once.log_prob(test, test.transitions, whole(test, test.transitions))).max() > 0.02
 

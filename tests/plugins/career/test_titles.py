@@ -73,7 +73,7 @@ def test_a_state_nobody_held_is_near_those_that_mean_alike(registry: Registry, m
     assert len(rare) > 10
     nearer = {}
     for name in ("career-titles", "career"):
-        network = fitted(registry, name, panel, tmp_path / name, 60)._network
+        network = fitted(registry, name, panel, tmp_path / name, 40)._network
         vectors = network.states().detach().numpy()
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         near = vectors[rare] @ vectors[often].T
@@ -86,7 +86,7 @@ def test_a_state_nobody_held_is_near_those_that_mean_alike(registry: Registry, m
 
 
 def test_other_titles_are_another_model(registry: Registry, market: Panel, tmp_path: Path) -> None:
-    panel = market.select(np.arange(40))
+    panel = market.select(np.arange(25))
     turned = replace(panel.occupations, titles=panel.occupations.titles[::-1])
     at = panel.transitions[:5]
     states = np.tile(np.arange(panel.n_states), (5, 1))

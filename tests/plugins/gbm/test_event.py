@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from helpers.toys import InProcess
 
-from harness.data.market import MarketParams, load_market
 from harness.errors import RequestError
 from harness.model.checked import score
 from harness.model.contract import Context, OutcomeModel
@@ -30,11 +29,6 @@ def fitted(registry: Registry, name: str, panel: Panel, folder: Path, **given: s
     assert isinstance(model, OutcomeModel)
     model.fit(panel.part("train"), panel.part("valid"), Context(seed=0, scratch=folder, cache=folder))
     return model
-
-
-@pytest.fixture(scope="module")
-def small() -> Panel:
-    return load_market(MarketParams(persons=300))
 
 
 def test_rates_of_leaving_the_labor_force_by_hand(registry: Registry, four_persons: Panel, tmp_path: Path) -> None:
@@ -65,21 +59,21 @@ def test_rates_of_leaving_the_state_by_hand(registry: Registry, four_persons: Pa
     np.testing.assert_allclose(said, (1 + 16 * 3.5 / 5) / 18, rtol=1e-6)
 
 
-def test_only_those_at_risk_teach(registry: Registry, small: Panel, tmp_path: Path) -> None:
+def test_only_those_at_risk_teach(registry: Registry, market_300: Panel, tmp_path: Path) -> None:
     """Where people outside the labor force go next is nothing to a model of leaving it, unless it is their history."""
-    last = small.offsets[1:] - 1
-    was_out = last[small.occupations.out_of_labor_force[small.origin(last)]]
+    last = market_300.offsets[1:] - 1
+    was_out = last[market_300.occupations.out_of_labor_force[market_300.origin(last)]]
     assert len(was_out) > 5
-    state = small.state.copy()
-    state[was_out] = np.flatnonzero(small.occupations.has_status(Status.EMPLOYED))[0]
-    other = replace(small, state=state)
-    assert not np.array_equal(other.state, small.state)
-    one, two = (fitted(registry, "gbm-lf-exit", p, tmp_path, rounds="20") for p in (small, other))
-    test = small.part("test")
+    state = market_300.state.copy()
+    state[was_out] = np.flatnonzero(market_300.occupations.has_status(Status.EMPLOYED))[0]
+    other = replace(market_300, state=state)
+    assert not np.array_equal(other.state, market_300.state)
+    one, two = (fitted(registry, "gbm-lf-exit", p, tmp_path, rounds="20") for p in (market_300, other))
+    test = market_300.part("test")
     at_risk = registry.task("lf_exit").transitions(test)
     np.testing.assert_array_equal(one.log_event(test, at_risk), two.log_event(test, at_risk))
-    state[last] = np.flatnonzero(small.occupations.out_of_labor_force)[0]  # now those at risk too
-    three = fitted(registry, "gbm-lf-exit", replace(small, state=state), tmp_path, rounds="20")
+    state[last] = np.flatnonzero(market_300.occupations.out_of_labor_force)[0]  # now those at risk too
+    three = fitted(registry, "gbm-lf-exit", replace(market_300, state=state), tmp_path, rounds="20")
     assert three.log_event(test, at_risk).mean() > one.log_event(test, at_risk).mean()
 
 
@@ -101,34 +95,34 @@ def test_tasks_and_direct_fits_read_one_rule(registry: Registry) -> None:
         assert registry.task(task).partition is risk.event
 
 
-def test_members_of_a_direct_fit_are_averaged(registry: Registry, small: Panel, tmp_path: Path) -> None:
-    model = fitted(registry, "gbm-switch", small, tmp_path, members="2", rounds="10")
+def test_members_of_a_direct_fit_are_averaged(registry: Registry, market_300: Panel, tmp_path: Path) -> None:
+    model = fitted(registry, "gbm-switch", market_300, tmp_path, members="2", rounds="10")
     assert isinstance(model, OutcomeEnsemble)
-    test = small.part("test")
+    test = market_300.part("test")
     each = [np.exp(m.log_event(test, test.transitions).astype(np.float64)) for m in model.outcome_models]
     assert not np.array_equal(each[0], each[1])
     np.testing.assert_allclose(np.exp(model.log_event(test, test.transitions)), np.mean(each, axis=0), rtol=1e-5)
 
 
-def test_a_direct_fit_is_explained(registry: Registry, small: Panel, tmp_path: Path) -> None:
-    model = fitted(registry, "gbm-lf-exit", small, tmp_path, min_data="5", min_weight="1")
+def test_a_direct_fit_is_explained(registry: Registry, market_300: Panel, tmp_path: Path) -> None:
+    model = fitted(registry, "gbm-lf-exit", market_300, tmp_path, min_data="5", min_weight="1")
     assert isinstance(model, GbmEvent)
     (table,) = model.explain()
     assert table.title == "Trees of leaving the labor force"
     assert table.notes[-1] == "The score is held to fall with tenure."
 
 
-def test_nobody_at_risk_is_refused(registry: Registry, small: Panel, tmp_path: Path) -> None:
-    working = replace(small.occupations, statuses=(Status.EMPLOYED,) * small.n_states)
+def test_nobody_at_risk_is_refused(registry: Registry, market_300: Panel, tmp_path: Path) -> None:
+    working = replace(market_300.occupations, statuses=(Status.EMPLOYED,) * market_300.n_states)
     with pytest.raises(RequestError, match=r"'market-.*leaving the labor force.*'lf_exit' has nothing to be fitted on"):
-        fitted(registry, "gbm-lf-exit", replace(small, occupations=working), tmp_path)
+        fitted(registry, "gbm-lf-exit", replace(market_300, occupations=working), tmp_path)
 
 
-def test_those_at_risk_with_weight_zero_are_not_there(registry: Registry, small: Panel, tmp_path: Path) -> None:
-    weight = np.ones(small.n_records)
-    weight[registry.task("lf_exit").transitions(small)] = 0.0
+def test_those_at_risk_with_weight_zero_are_not_there(registry: Registry, market_300: Panel, tmp_path: Path) -> None:
+    weight = np.ones(market_300.n_records)
+    weight[registry.task("lf_exit").transitions(market_300)] = 0.0
     with pytest.raises(RequestError, match=r"nobody of weight above zero in the training split of 'market-.*'lf_exit'"):
-        fitted(registry, "gbm-lf-exit", replace(small, weight=weight), tmp_path)
+        fitted(registry, "gbm-lf-exit", replace(market_300, weight=weight), tmp_path)
 
 
 def test_with_all_tasks_it_is_scored_on_its_own(
