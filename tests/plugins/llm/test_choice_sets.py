@@ -155,7 +155,7 @@ def brackets(answer: CertifiedRows, exact: np.ndarray, tolerance: float) -> None
     assert (log_z <= high + rounding).all()
     assert (high - low <= tolerance * (1 + 1e-9)).all()
     read = np.isfinite(answer.rows)
-    np.testing.assert_allclose(answer.rows[read], exact[read], atol=1e-4, rtol=1e-5)  # float32 sums of logs as low as -70
+    np.testing.assert_allclose(answer.rows[read], exact[read], atol=1e-4, rtol=1e-5)  # logs as low as -70
     smallest, largest = answer.outside
     assert (smallest - rounding <= 1 - np.exp(log_z)).all()
     assert (1 - np.exp(log_z) <= largest + rounding).all()
