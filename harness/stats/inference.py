@@ -2,7 +2,9 @@
 
 A person's transitions are not independent, so persons are resampled with replacement (the cluster bootstrap: Cameron,
 Gelbach and Miller 2008, section II.C); of a survey whose design is known, its sampling units, stratum by stratum. Every
-model of one panel and task meets the same draws (``harness.stats.resampling``), so differences are paired.
+model of one panel and task meets the same draws (``harness.stats.resampling``), so differences are paired. Of a model
+that was fitted with several seeds the figure is the mean over them, and its error is over persons and seeds together
+(``harness.stats.seeds``).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import numpy as np
 
 from harness.errors import RequestError
 from harness.stats.resampling import REPLICATES, SEED, SurveyDesign, resample, resampled_sums
+from harness.stats.seeds import columns_of, interaction, mean_over_seeds, seed_errors, variance_beyond_persons
 from harness.types import FloatArray, IntArray
 
 __all__ = [
@@ -32,6 +35,8 @@ __all__ = [
 ]
 
 Counts = IntArray | FloatArray
+
+LARGEST = 700.0  # nats whose exponential float64 holds: two seeds may say next to nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +63,14 @@ class Estimate:
 class Resampled:
     """M models on one set of draws: made once, it answers every question that a board asks.
 
-    log_likelihood: float64 [P, M], sums by person in nats. transitions: int64 [P]; of a weighted panel float64 [P],
-    sums of the weights that the log-likelihoods were multiplied by. Replicates in which nothing is at risk are left
-    out, as few persons may have. RequestError where nothing is at risk at all, or a value is not finite.
+    log_likelihood: float64 [P, C], sums by person in nats, a column a fit. transitions: int64 [P]; of a weighted panel
+    float64 [P], sums of the weights that the log-likelihoods were multiplied by. model: of each column, the one of the M
+    models, 0 to M - 1, that it is a fit of, with a seed of its own; each of another where left out. Replicates in which
+    nothing is at risk are left out, as few persons may have. RequestError where nothing is at risk at all, or a value is
+    not finite.
 
-    mean: float64 [M], log-likelihood per transition. means: float64 [R, M], the same in every replicate. units: how
+    mean: float64 [M], log-likelihood per transition, the mean over seeds. means: float64 [R, M], the same in every
+    replicate, of persons and, where there are several, of seeds, independent from model to model. units: how
     many of the units that are drawn have a transition at risk; where one alone has, nothing varies, errors say nothing,
     and every p is 1.
     """
@@ -73,15 +81,26 @@ class Resampled:
         transitions: Counts,
         design: SurveyDesign | None = None,
         replicates: int = REPLICATES,
+        *,
+        model: Sequence[int] | None = None,
     ) -> None:
         observed, drawn = resample(np.column_stack([log_likelihood, transitions]), replicates, design=design)
         if not observed[-1] > 0:
             raise RequestError("no transition is at risk: there is nothing to compare models on")
         drawn = drawn[drawn[:, -1] > 0]
         self.units = len(np.unique((np.arange(len(transitions)) if design is None else design.unit)[transitions > 0]))
-        self._observed, self._drawn = observed, drawn
-        self.mean: FloatArray = observed[:-1] / observed[-1]
-        self.means: FloatArray = drawn[:, :-1] / drawn[:, -1:]
+        fits = columns_of(model, log_likelihood.shape[1])
+        # Of persons alone, a column a model and last what is counted; the errors of seeds beside them.
+        self._observed = np.append([mean_over_seeds(observed[own]) for own in fits], observed[-1])
+        self._drawn = np.column_stack([*(mean_over_seeds(drawn[:, own]) for own in fits), drawn[:, -1]])
+        self._of_seeds, self._errors = np.zeros(len(fits)), np.zeros((len(drawn), len(fits)))
+        for m, own in enumerate(fits):
+            if len(own) > 1:
+                level, levels = observed[own] / observed[-1], drawn[:, own] / drawn[:, -1:]
+                variance = variance_beyond_persons(level, float(interaction(level, levels).mean()))
+                self._of_seeds[m], self._errors[:, m] = variance, seed_errors(level, variance, len(drawn))
+        self.mean: FloatArray = self._observed[:-1] / self._observed[-1]
+        self.means: FloatArray = self._drawn[:, :-1] / self._drawn[:, -1:] + self._errors
 
     def only(self, models: Sequence[int]) -> Resampled:
         """The same draws of these models alone, in the order given."""
@@ -89,6 +108,7 @@ class Resampled:
         made = copy(self)
         made.mean, made.means = self.mean[kept], self.means[:, kept]
         made._observed, made._drawn = self._observed[[*kept, -1]], self._drawn[:, [*kept, -1]]
+        made._of_seeds, made._errors = self._of_seeds[kept], self._errors[:, kept]
         return made
 
     def perplexities(self) -> list[Estimate]:
@@ -98,23 +118,28 @@ class Resampled:
         evidence, and not of a processor's exponential.
         """
         value = np.exp(-self.mean)
-        ratio = np.expm1(self.mean - self.means)
+        of_persons = np.expm1(self.mean - self._drawn[:, :-1] / self._drawn[:, -1:]).std(axis=0, ddof=1)
+        ratio = np.expm1(np.minimum(self.mean - self.means, LARGEST))
+        made = estimates(value, ratio, np.hypot(of_persons, np.sqrt(self._of_seeds)))
         return [
-            Estimate(e.value, e.standard_error * e.value, e.value * (1 + e.low), e.value * (1 + e.high))
-            for e in (replace(e, value=float(v)) for e, v in zip(estimates(value, ratio), value, strict=True))
+            Estimate(e.value, e.standard_error * e.value, e.value * (1 + e.low), e.value * (1 + e.high)) for e in made
         ]
 
     def differences(self, reference: int) -> list[Estimate]:
         """Of each model, log-likelihood per transition less the reference's, in nats, paired; above zero is better.
 
-        With p and, over the comparisons with all models but the reference itself, ``adjusted``. The reference's own is
-        zero, with a p of one.
+        Paired on persons; seeds of two models are drawn independently. With p and, over the comparisons with all models
+        but the reference itself, ``adjusted``. The reference's own is zero, with a p of one.
         """
         gap, drawn = self._gaps(reference)
+        of_persons = self._of_persons(reference, np.arange(len(gap))).std(axis=0, ddof=1)
+        of_seeds = self._of_seeds + self._of_seeds[reference]
+        of_seeds[reference] = 0.0
         p, adjusted = self._p(gap, drawn), self._adjusted(gap, drawn)
+        made = estimates(gap, drawn, np.hypot(of_persons, np.sqrt(of_seeds)))
         return [
             replace(e, p=float(alone), p_adjusted=float(joint))
-            for e, alone, joint in zip(estimates(gap, drawn), p, adjusted, strict=True)
+            for e, alone, joint in zip(made, p, adjusted, strict=True)
         ]
 
     def adjusted(self, reference: int) -> FloatArray:
@@ -139,7 +164,13 @@ class Resampled:
         """Differences from the reference, [m] and [R, m]: of sums before they are divided, so that none is rounded."""
         chosen = np.arange(len(self.mean)) if models is None else models
         gap = (self._observed[chosen] - self._observed[reference]) / self._observed[-1]
-        return gap, (self._drawn[:, chosen] - self._drawn[:, [reference]]) / self._drawn[:, -1:]
+        of_seeds = self._errors[:, chosen] - self._errors[:, [reference]]
+        return gap, self._of_persons(reference, chosen) + of_seeds
+
+    def _of_persons(self, reference: int, chosen: IntArray) -> FloatArray:
+        """Differences in replicates of persons alone, [R, m]; in one layout, so that sums are alike to the last bit."""
+        gaps = self._drawn[:, chosen] - self._drawn[:, [reference]]
+        return np.ascontiguousarray(gaps / self._drawn[:, -1:])
 
     def _p(self, gap: FloatArray, drawn: FloatArray) -> FloatArray:
         if self.units < 2:
@@ -192,9 +223,13 @@ def differences(
     return models.differences(log_likelihood.shape[1])[:-1]
 
 
-def estimates(values: FloatArray, replicates: FloatArray) -> list[Estimate]:
-    """Figures (float64 [c]) with the error and the interval that their replicates (float64 [r, c]) show."""
-    error = replicates.std(axis=0, ddof=1)
+def estimates(values: FloatArray, replicates: FloatArray, error: FloatArray | None = None) -> list[Estimate]:
+    """Figures (float64 [c]) with the error and the interval that their replicates (float64 [r, c]) show.
+
+    error: float64 [c], standard errors that are known otherwise.
+    """
+    if error is None:
+        error = replicates.std(axis=0, ddof=1)
     low, high = np.quantile(replicates, [0.025, 0.975], axis=0)
     return [
         Estimate(float(v), float(e), float(a), float(b)) for v, e, a, b in zip(values, error, low, high, strict=True)
