@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.boards.rows import Row, Standing, row_of
 from harness.boards.views import Views, views_of
-from harness.records.current import Folder, by_panel, current
+from harness.records.current import Folder, by_panel, current, over_seeds
 from harness.records.kinds import is_ranked, survey_design_of
 from harness.records.paired import Paired, require_same_transitions
 from harness.records.record import Record, RecordHead
@@ -61,7 +61,7 @@ def boards(records: Iterable[Record]) -> list[Board]:
 
     Records are on one board when panel contents, task, and task version agree; where several answer the same question
     (same model, parameters and seed; of what was submitted, the same name) the newest stands, as does the newest mix of
-    all of a board's rows. RequestError where two records that claim the same panel and task disagree on who is at risk.
+    all of a board's rows. Those that differ in their seed alone make one row. RequestError where two records that claim the same panel and task disagree on who is at risk.
     """
     return [_board(list(group), panel.folder) for panel in by_panel(records) for group in panel.by_task()]
 
@@ -126,9 +126,10 @@ def _board(group: list[Record], folder: str, superseded: int = 0) -> Board:
     require_same_transitions([*shown, *smaller])
     head, panel = shown[0], shown[0].configuration.panel
     design = survey_design_of(head)
-    standings = _standings(shown)
-    views = views_of([shown[i] for i in standings], smaller)
-    rows = (row_of(shown[i], standing, shown) for i, standing in standings.items())
+    models = over_seeds(shown)
+    standings = _standings(models)
+    views = views_of([models[i] for i in standings], over_seeds(smaller))
+    rows = (row_of(models[i], standing, shown) for i, standing in standings.items())
     return Board(
         panel=panel.name,
         folder=folder,
@@ -149,9 +150,10 @@ def _board(group: list[Record], folder: str, superseded: int = 0) -> Board:
     )
 
 
-def _standings(records: list[Record]) -> dict[int, Standing]:
-    """Standings of the records, by their positions among these, best first; all from one set of draws."""
-    paired = Paired.of(records)
+def _standings(models: Sequence[Sequence[Record]]) -> dict[int, Standing]:
+    """Standings of models, each the records of its seeds, by their positions, best first; all from one set of draws."""
+    paired = Paired.over_seeds(models)
+    records = [seeds[0] for seeds in models]
     sums, drawn = paired.log_likelihood, paired.drawn
     perplexities = drawn.perplexities()
     order = np.argsort(-drawn.mean, kind="stable")

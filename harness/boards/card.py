@@ -108,7 +108,7 @@ def card_of(record: Record, store: Store, installed: Installed) -> Card:
     best = _best(board, shelf)
     place = _place(record, board, best)
     truth = next((shelf.records[row.record] for row in board.rows if row.knows_truth), None)
-    named = label(record, sizes=False)
+    named = {label(record, sizes=False), label(record, sizes=False, seeded=False)}
     return Card(
         record=record,
         label=label(record),
@@ -117,13 +117,13 @@ def card_of(record: Record, store: Store, installed: Installed) -> Card:
         figures=with_newer(record),
         intervals=intervals(record),
         related=_related(record, shelf, () if installed.model is None else installed.model.item.scoring_params),
-        reliability=reliability_of(record),
-        slices=slices_of([record]),
+        reliability=reliability_of([record]),
+        slices=slices_of([[record]]),
         behind=() if best is None or place.behind is None else slice_differences(best, record),
         regret=()
         if truth is None or record.knows_truth or not _same_version(record, board)
         else slice_differences(truth, record),
-        curve=next((curve for curve in board.views.curves if curve.label == named), None),
+        curve=next((curve for curve in board.views.curves if curve.label in named), None),
         code_is_here=_is_here(record, installed),
     )
 
@@ -179,7 +179,7 @@ def _best(board: Board, shelf: _PanelShelf) -> Record | None:
 
 
 def _place(record: Record, board: Board, best: Record | None) -> BoardPlace:
-    row = next((row for row in board.rows if row.record == record.id), None)
+    row = next((row for row in board.rows if record.id in row.all_records), None)
     behind = None if row is None else row.behind
     if (
         row is None
@@ -224,7 +224,7 @@ def _related(record: Record, shelf: _PanelShelf, scoring_params: Sequence[str]) 
             continue
         board = shelf.board(head.configuration.task)
         other = shelf.records[head.id]
-        row = next((row for row in board.rows if row.record == head.id), None)
+        row = next((row for row in board.rows if head.id in row.all_records), None)
         ranked = sum(one.rank is not None for one in board.rows)
         found.append(
             RelatedRun(

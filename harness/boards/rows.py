@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from harness.records.kinds import MIX, is_mix_of_board, is_ranked, is_submitted, label
+from harness.boards.means import mean_cost, mean_figures, mean_mass, spread
+from harness.records.kinds import MIX, is_mix_of_board, is_ranked, is_submitted, label, label_over_seeds
 from harness.records.record import Mass, Measured, Record, figures
 from harness.stats.figures import METRICS
 from harness.stats.inference import Estimate
@@ -21,7 +22,7 @@ class Row:
     rank: int | None
     """Place among the models that compete: not the truth, nor an ensemble of finished runs."""
     record: str
-    """Id of the record."""
+    """Id of the record; of several seeds, of the first."""
     model: str
     """Name of the model, or of the submission."""
     label: str
@@ -29,9 +30,11 @@ class Row:
     base: str | None
     """Name of the base that the fit started from."""
     figures: Mapping[str, float | None]
-    """Figures by the keys of their metrics (``harness.stats.figures``)."""
+    """Figures by the keys of their metrics (``harness.stats.figures``); of several seeds their means, perplexity's of
+    its logarithm."""
     perplexity: Estimate
-    """Perplexity, with its person-clustered standard error."""
+    """Perplexity, with its person-clustered standard error; of several seeds exp of minus the mean log-likelihood over
+    them, and the error over persons and seeds (``harness.stats.seeds``)."""
     mcfadden_r2: float | None
     """1 - log-likelihood / that of ``marginal``."""
     regret: Estimate | None
@@ -45,11 +48,11 @@ class Row:
     parameters_trained: int | None
     """Number of parameters that were estimated."""
     seed: int
-    """Seed of every random draw."""
+    """Seed of every random draw; of several, the first."""
     code: str
     """Distribution, version and digest of the sources that the numbers come from."""
     measured: Measured
-    """Costs of the run and the machine it ran on."""
+    """Costs of the run and the machine it ran on; of several seeds, of a run on average."""
     tied: tuple[int, int] | None
     """The first and the last rank that it cannot be told from (``harness.stats.confidence_set.ranks``)."""
     in_confidence_set: bool
@@ -79,6 +82,17 @@ class Row:
     """Of an ensemble: the number of its parts that a newer record stands before."""
     mix_without: str | None = None
     """The rows that a mix of the board could have had and does not."""
+    seeds: int | None = None
+    """Number of seeds, where there are several."""
+    seed_spread: float | None = None
+    """Standard deviation of perplexity over seeds, S - 1 in its denominator."""
+    records: tuple[str, ...] | None = None
+    """Ids of the records of all seeds, by seed, where there are several."""
+
+    @property
+    def all_records(self) -> tuple[str, ...]:
+        """Ids of the records that the row is computed from."""
+        return self.records or (self.record,)
 
 
 # Fields of a row that are left out of tables where nothing is to be said, so that older tables stay as they are.
@@ -91,6 +105,9 @@ OPTIONAL_FIELDS = (
     "mix_of",
     "mix_superseded",
     "mix_without",
+    "seeds",
+    "seed_spread",
+    "records",
 )
 
 
@@ -108,23 +125,24 @@ class Standing:
     confidence_p: float | None = None
 
 
-def row_of(record: Record, standing: Standing, shown: Sequence[Record]) -> Row:
-    """The record's line. shown: all records on its board, whose parts a mix may be of."""
+def row_of(seeds: Sequence[Record], standing: Standing, shown: Sequence[Record]) -> Row:
+    """The line of the records that differ in their seed alone. shown: all records on its board, as parts of a mix."""
+    record = seeds[0]
     asked = record.configuration
     return Row(
         **{field.name: getattr(standing, field.name) for field in fields(Standing)},
         record=record.id,
         model=asked.model,
-        label=label(record),
+        label=label_over_seeds(seeds),
         base=record.facts.get("base"),
-        figures=with_newer(record),
-        mass=record.mass,
+        figures=mean_figures([with_newer(one) for one in seeds]),
+        mass=mean_mass([one.mass for one in seeds]),
         sums_to_one=record.sums_to_one,
         knows_truth=record.knows_truth,
         parameters_trained=record.facts.get("parameters_trained"),
         seed=asked.seed,
         code=asked.code,
-        measured=record.measured,
+        measured=mean_cost([one.measured for one in seeds]),
         submitted=is_submitted(record),
         fitted_without_weights=record.facts.get("fitted_without_weights"),
         records_unseen=record.facts.get("records_unseen"),
@@ -132,7 +150,19 @@ def row_of(record: Record, standing: Standing, shown: Sequence[Record]) -> Row:
         train_also=", ".join(f"{p.name} {p.fingerprint[:12]}" for p in asked.train_also) or None,
         pretrained_on=f"{asked.pretrain.name} {asked.pretrain.fingerprint[:12]}" if asked.pretrain else None,
         **_of_mix(record, shown),
+        **_of_seeds(seeds),
     )
+
+
+def _of_seeds(seeds: Sequence[Record]) -> dict[str, Any]:
+    """A row's words on its seeds; none where there is one."""
+    if len(seeds) == 1:
+        return {}
+    return {
+        "seeds": len(seeds),
+        "seed_spread": spread([float(with_newer(one)["perplexity"] or 0.0) for one in seeds]),
+        "records": tuple(one.id for one in seeds),
+    }
 
 
 def with_newer(record: Record) -> dict[str, float | None]:

@@ -11,14 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.boards.means import mean_cost, mean_figures
 from harness.boards.rows import with_newer
-from harness.records.kinds import is_ranked, is_submitted, label
+from harness.records.kinds import is_ranked, is_submitted, label_over_seeds
 from harness.records.paired import perplexity_of
 from harness.records.record import Record
 from harness.stats.calibration import reliability
 from harness.stats.figures import calibration_table
 from harness.stats.inference import Estimate
 from harness.stats.jackknife import jackknifed
+from harness.types import FloatArray, IntArray
+
+Model = Sequence[Record]  # the records of its seeds, one or more
+Counts = tuple[FloatArray, IntArray | FloatArray, IntArray | FloatArray]  # probabilities, with and without the event
 
 DETAILED = 25  # rows, the best, whose slices and calibration a board shows
 CALIBRATION = ("cells", "event_counts", "other_counts", "likeliest_cells", "likeliest_right", "likeliest_wrong")
@@ -70,7 +75,7 @@ class Reliability:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A run on some of the training persons."""
+    """A run on some of the training persons; of several seeds, the first one's record."""
 
     train_persons: int
     record: str
@@ -105,25 +110,25 @@ class Views:
     frontier: tuple[int, ...] = ()
 
 
-def views_of(rows: Sequence[Record], smaller: Sequence[Record]) -> Views:
-    """The views of a board whose rows are these records, best first; of slices and calibration, of the best 25.
+def views_of(rows: Sequence[Model], smaller: Sequence[Model]) -> Views:
+    """The views of a board whose rows are these models, best first; of slices and calibration, of the best 25.
 
-    smaller: records of the same board's runs on some of the training persons.
+    smaller: those of the same board's runs on some of the training persons.
     """
-    event = "the likeliest state" if rows and rows[0].evidence.cells is None else "the event"
-    seconds = tuple(_seconds(record) for record in rows)
+    event = "the likeliest state" if rows and rows[0][0].evidence.cells is None else "the event"
+    seconds = tuple(map(_seconds, rows))
     return Views(
         slices=slices_of(rows[:DETAILED]),
         reference=reference_of(rows[:DETAILED]),
         event=event,
-        reliability=tuple(reliability_of(record) for record in rows[:DETAILED]),
+        reliability=tuple(map(reliability_of, rows[:DETAILED])),
         curves=curves_of(rows, smaller),
         seconds=seconds,
         frontier=frontier_of(rows),
     )
 
 
-def slices_of(rows: Sequence[Record]) -> tuple[Slice, ...]:
+def slices_of(rows: Sequence[Model]) -> tuple[Slice, ...]:
     """Perplexity in every slice, and how far behind the row of ``reference_of``, by delete-a-group jackknife.
 
     The levels are those of that row.
@@ -133,30 +138,32 @@ def slices_of(rows: Sequence[Record]) -> tuple[Slice, ...]:
         return ()
     return tuple(
         Slice(dimension, tuple(_level(rows, reference, dimension, name) for name in levels))
-        for dimension, levels in (rows[reference].slices or {}).items()
+        for dimension, levels in (rows[reference][0].slices or {}).items()
     )
 
 
-def reference_of(rows: Sequence[Record]) -> int | None:
+def reference_of(rows: Sequence[Model]) -> int | None:
     """The best model's position among rows, these best first, that have slices; of the best of all where none competes.
 
     None where no row has slices.
     """
-    have = [i for i, record in enumerate(rows) if record.slices is not None]
-    return next((i for i in have if is_ranked(rows[i])), next(iter(have), None))
+    have = [i for i, seeds in enumerate(rows) if all(record.slices is not None for record in seeds)]
+    return next((i for i in have if is_ranked(rows[i][0])), next(iter(have), None))
 
 
-def _level(rows: Sequence[Record], reference: int, dimension: str, name: str) -> Level:
+def _level(rows: Sequence[Model], reference: int, dimension: str, name: str) -> Level:
     """One level; all rows are of the same transitions, so they have its counts in common."""
-    parts = [None if record.slices is None else record.slices.get(dimension, {}).get(name) for record in rows]
-    known = parts[reference]
+    parts = [[(record.slices or {}).get(dimension, {}).get(name) for record in seeds] for seeds in rows]
+    known = parts[reference][0]
     assert known is not None  # the levels are those of the reference
-    have = [i for i, part in enumerate(parts) if part is not None and part.counted == known.counted]
+    have = [i for i, own in enumerate(parts) if all(part is not None and part.counted == known.counted for part in own)]
     perplexity: list[Estimate | None] = [None] * len(rows)
     behind: list[Estimate | None] = [None] * len(rows)
     if known.persons >= FEW and np.count_nonzero(known.counted) > 1:
-        sums = np.array([part.log_likelihood for i, part in enumerate(parts) if part is not None and i in have])
-        levels, gaps = jackknifed(sums, np.array(known.counted, dtype=np.float64), have.index(reference))
+        fits = [(at, part.log_likelihood) for at, i in enumerate(have) for part in parts[i] if part is not None]
+        of, sums = [at for at, _ in fits], np.array([sums for _, sums in fits])
+        counted = np.array(known.counted, dtype=np.float64)
+        levels, gaps = jackknifed(sums, counted, have.index(reference), model=of)
         for at, i in enumerate(have):
             perplexity[i] = levels[at]
             behind[i] = None if i == reference else gaps[at]
@@ -169,43 +176,61 @@ def _level(rows: Sequence[Record], reference: int, dimension: str, name: str) ->
     )
 
 
-def reliability_of(record: Record) -> Reliability | None:
-    """The reliability curve of a record's event; None where its evidence has no probabilities of one."""
-    table = calibration_table(record.arrays(*CALIBRATION))
-    if table is None:
+def reliability_of(seeds: Model) -> Reliability | None:
+    """The reliability curve of a model's event, over the transitions of all its seeds; None without probabilities of one.
+
+    Slope, intercept and error are means over seeds.
+    """
+    tables = [table for table in (calibration_table(one.arrays(*CALIBRATION)) for one in seeds) if table is not None]
+    if len(tables) < len(seeds):
         return None
-    bins = tuple(Bin(*map(float, values)) for values in zip(*reliability(*table), strict=True))
-    told = with_newer(record)
+    bins = tuple(Bin(*map(float, values)) for values in zip(*reliability(*_pooled(tables)), strict=True))
+    told = mean_figures([with_newer(one) for one in seeds])
     return Reliability(bins, told["calibration_slope"], told["calibration_intercept"], told["calibration_error"])
 
 
-def curves_of(rows: Sequence[Record], smaller: Sequence[Record]) -> tuple[Curve, ...]:
+def _pooled(tables: Sequence[Counts]) -> Counts:
+    """Tables of several seeds as one whose counts are means over them; of one seed, its own."""
+    if len(tables) == 1:
+        return tables[0]
+    prob, at = np.unique(np.concatenate([table[0] for table in tables]), return_inverse=True)
+    events, others = (
+        np.bincount(at, np.concatenate([table[k] for table in tables]), len(prob)) / len(tables) for k in (1, 2)
+    )
+    return prob, events, others
+
+
+def curves_of(rows: Sequence[Model], smaller: Sequence[Model]) -> tuple[Curve, ...]:
     """Learning curves of the models that were run on some of the training persons, by label."""
-    found: dict[str, list[Record]] = defaultdict(list)
-    for record in smaller:
-        found[label(record, sizes=False)].append(record)
-    for record in rows:
-        if label(record) in found:
-            found[label(record)].append(record)
+    found: dict[str, list[Model]] = defaultdict(list)
+    for seeds in smaller:
+        found[label_over_seeds(seeds, sizes=False)].append(seeds)
+    for seeds in rows:
+        if label_over_seeds(seeds) in found:
+            found[label_over_seeds(seeds)].append(seeds)
     return tuple(
-        Curve(name, tuple(sorted(filter(None, map(_point, records)), key=lambda at: (at.train_persons, at.record))))
-        for name, records in sorted(found.items())
+        Curve(name, tuple(sorted(filter(None, map(_point, models)), key=lambda at: (at.train_persons, at.record))))
+        for name, models in sorted(found.items())
     )
 
 
-def _point(record: Record) -> Point | None:
-    persons = record.configuration.train_persons or record.facts.get("train_persons")
-    return None if persons is None else Point(int(persons), record.id, perplexity_of(record))
+def _point(seeds: Model) -> Point | None:
+    first = seeds[0]
+    persons = first.configuration.train_persons or first.facts.get("train_persons")
+    return None if persons is None else Point(int(persons), first.id, perplexity_of(*seeds))
 
 
-def _seconds(record: Record) -> float | None:
-    """Seconds of fit and scores here; None of a record made from finished runs, elsewhere, or from the truth."""
-    if not is_ranked(record) or is_submitted(record):
+def _seconds(seeds: Model) -> float | None:
+    """Seconds of fit and scores here, of a seed on average; None of what was made from finished runs, elsewhere, or from
+    the truth.
+    """
+    if not is_ranked(seeds[0]) or is_submitted(seeds[0]):
         return None
-    return record.measured.fit_seconds + record.measured.score_seconds
+    cost = mean_cost([one.measured for one in seeds])
+    return cost.fit_seconds + cost.score_seconds
 
 
-def frontier_of(rows: Sequence[Record]) -> tuple[int, ...]:
+def frontier_of(rows: Sequence[Model]) -> tuple[int, ...]:
     """Positions of the rows, these best first, that none at once better and no dearer stands before; cheapest first."""
     found: list[int] = []
     least = np.inf

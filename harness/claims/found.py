@@ -1,7 +1,7 @@
 """The claims as record files bear them out: no model, no panel, and no memory of what was asked for.
 
 A panel's reference is the configuration of the paper's model that most other arms differ from in the changes that make
-them arms alone. Where two have as many, the newest counts.
+them arms alone. Where two have as many, the newest counts. Records that differ in their seed alone are one.
 """
 
 from __future__ import annotations
@@ -14,18 +14,22 @@ from typing import Any
 
 from harness.claims.verdict import Verdict, judge
 from harness.model.paper import Paper
-from harness.records.current import Folder, age, by_panel, current
-from harness.records.kinds import is_submitted, label
+from harness.records.current import Folder, age, by_panel, current, over_seeds
+from harness.records.kinds import is_submitted, label_over_seeds
 from harness.records.record import Configuration, PanelFacts, Record, RecordHead
 from harness.records.store import AnyHead, slug
 
 NO_RECORD = "no record of it"
 Key = tuple[str, str]
+Seeds = tuple[AnyHead, ...]  # records that differ in their seed alone, by seed
 
 
 @dataclass(frozen=True)
 class Page:
-    """The verdicts on a panel. folder: of its boards. model: the paper's own, as boards call it. base: of that."""
+    """The verdicts on a panel. folder: of its boards. model: the paper's own, as boards call it. base: of that.
+
+    seed: the first that it was run with; seeds: how many there are of it.
+    """
 
     paper: Paper
     panel: PanelFacts
@@ -34,6 +38,7 @@ class Page:
     base: str | None
     seed: int
     verdicts: tuple[Verdict, ...]
+    seeds: int = 1
 
 
 def from_records(records: Iterable[Record], paper: Paper) -> list[Page]:
@@ -51,20 +56,20 @@ def in_folder(folder: Folder, paper: Paper) -> list[Page]:
     of_model = {path.parent for path in paths if f"-{slug(paper.model)}-" in path.name}
     heads = folder.heads([path for path in paths if path.parent in of_model])
     return [
-        _page(paper, name, {key: folder.read(head) for key, head in found.items()})
+        _page(paper, name, {key: tuple(map(folder.read, heads)) for key, heads in found.items()})
         for name, found in _compared(heads, paper)
     ]
 
 
-def _compared(records: Iterable[AnyHead], paper: Paper) -> Iterator[tuple[str, dict[Key, AnyHead]]]:
-    """The folder of each page, and (arm, task) -> record of what it compares."""
+def _compared(records: Iterable[AnyHead], paper: Paper) -> Iterator[tuple[str, dict[Key, Seeds[AnyHead]]]]:
+    """The folder of each page, and (arm, task) -> records of what it compares."""
     own = paper.reference.name
     for panel in by_panel(records):
-        newest = [record for record in current(panel.records) if _is_asked_about(record)]
+        newest = _by_age([record for record in current(panel.records) if _is_asked_about(record)])
         found = max(_candidates(newest, paper), key=lambda one: _completeness(one, paper), default={})
         alone = len(found)
-        if tuned := next((record for (arm, _), record in found.items() if arm == own), None):
-            found = {**_prior(newest, paper, tuned.configuration.seed), **found}
+        if tuned := next((seeds for (arm, _), seeds in found.items() if arm == own), None):
+            found = {**_prior(newest, paper, _seeds(tuned)), **found}
         if len(found) > alone or any(arm != own for arm, _ in found):
             yield panel.folder, found
 
@@ -74,53 +79,64 @@ def _is_asked_about(record: RecordHead) -> bool:
     return record.configuration.train_persons is None and not is_submitted(record)
 
 
-def _page(paper: Paper, folder: str, found: Mapping[Key, Record]) -> Page:
-    own = max((record for (arm, _), record in found.items() if arm == paper.reference.name), key=age)
-    whole: dict[Key, Record | str] = {
+def _by_age(records: Sequence[AnyHead]) -> list[Seeds[AnyHead]]:
+    """The seeds of each model and task, those whose newest is the newest of all last."""
+    return sorted(over_seeds(records), key=_age)
+
+
+def _age(seeds: Sequence[RecordHead]) -> tuple[Any, ...]:
+    return max(map(age, seeds))
+
+
+def _page(paper: Paper, folder: str, found: Mapping[Key, Seeds[Record]]) -> Page:
+    own = max((seeds for (arm, _), seeds in found.items() if arm == paper.reference.name), key=_age)
+    whole: dict[Key, Seeds[Record] | str] = {
         (arm.name, claim.task): found.get((arm.name, claim.task), NO_RECORD)
         for claim in paper.claims
         for arm in claim.arms()
     }
-    asked, verdicts = own.configuration, tuple(judge(claim, whole) for claim in paper.claims)
+    asked, verdicts = own[0].configuration, tuple(judge(claim, whole) for claim in paper.claims)
     return Page(
         paper=paper,
         panel=asked.panel,
         folder=folder,
-        model=label(own),
-        base=own.facts.get("base"),
+        model=label_over_seeds(own),
+        base=own[0].facts.get("base"),
         seed=asked.seed,
         verdicts=verdicts,
+        seeds=len(own),
     )
 
 
-def _completeness(found: Mapping[Key, RecordHead], paper: Paper) -> tuple[Any, ...]:
+def _completeness(found: Mapping[Key, Sequence[RecordHead]], paper: Paper) -> tuple[Any, ...]:
     """A key to sort by: the numbers of arms and of (arm, task) pairs, and the age of the newest fine-tuned model."""
-    newest = max(age(record) for (arm, _), record in found.items() if arm == paper.reference.name)
+    newest = max(_age(seeds) for (arm, _), seeds in found.items() if arm == paper.reference.name)
     return len({arm for arm, _ in found}), len(found), newest
 
 
-def _candidates(records: Sequence[AnyHead], paper: Paper) -> Iterator[dict[Key, AnyHead]]:
-    """For every reference (arm, task) -> record, of its arms and itself; the newest where several may.
+def _candidates(models: Sequence[Seeds[AnyHead]], paper: Paper) -> Iterator[dict[Key, Seeds[AnyHead]]]:
+    """For every reference (arm, task) -> records, of its arms and itself; the newest where several may.
 
-    Arms of one model agree in all that is not an arm's to change, so only those that do are held against each other.
+    Arms of one model agree in all that is not an arm's to change, and were asked for with a seed in common, so only
+    those that do are held against each other.
     """
-    alike: dict[str, list[AnyHead]] = defaultdict(list)
-    for record in records:
-        asked = record.configuration
+    alike: dict[str, list[Seeds[AnyHead]]] = defaultdict(list)
+    for seeds in models:
+        asked = seeds[0].configuration
         if asked.model == paper.model and asked.pretrain is None:
             kept = {name: value for name, value in asked.parameters.items() if not _is_an_arms(name, paper)}
-            alike[json.dumps([asked.seed, kept], sort_keys=True)].append(record)
+            alike[json.dumps(kept, sort_keys=True)].append(seeds)
     for group in alike.values():
         tuned = {
-            json.dumps(r.configuration.parameters, sort_keys=True): r
-            for r in group
-            if _is_reference(r.configuration, paper)
+            json.dumps([seeds[0].configuration.parameters, sorted(_seeds(seeds))], sort_keys=True): seeds
+            for seeds in group
+            if _is_reference(seeds[0].configuration, paper)
         }
         for reference in tuned.values():
-            found: dict[Key, AnyHead] = {}
-            for record in group:
-                if role := _role(record, reference, paper):
-                    found[role, record.configuration.task] = record
+            found: dict[Key, Seeds[AnyHead]] = {}
+            for seeds in group:
+                if _seeds(seeds) & _seeds(reference) and (role := _role(seeds[0], reference[0], paper)):
+                    found[role, seeds[0].configuration.task] = seeds
             yield found
 
 
@@ -150,15 +166,19 @@ def _role(record: RecordHead, reference: RecordHead, paper: Paper) -> str | None
     return paper.larger.name if larger and all(map(paper.is_of_base, differs)) else None
 
 
-def _prior(records: Sequence[AnyHead], paper: Paper, seed: int) -> dict[Key, AnyHead]:
-    """(arm, task) -> record of the prior models."""
-    found: dict[Key, AnyHead] = {}
-    for record in records:
-        asked = record.configuration
+def _seeds(records: Sequence[RecordHead]) -> set[int]:
+    return {record.configuration.seed for record in records}
+
+
+def _prior(models: Sequence[Seeds[AnyHead]], paper: Paper, asked_for: set[int]) -> dict[Key, Seeds[AnyHead]]:
+    """(arm, task) -> records of the prior models, those with one of the seeds asked for."""
+    found: dict[Key, Seeds[AnyHead]] = {}
+    for seeds in models:
+        asked = seeds[0].configuration
         for arm in paper.prior:
-            same = asked.model == arm.model and (asked.pretrain is not None) == arm.pretrained and asked.seed == seed
-            if same and not asked.train_also:
+            same = asked.model == arm.model and (asked.pretrain is not None) == arm.pretrained
+            if same and not asked.train_also and _seeds(seeds) & asked_for:
                 before = found.get((arm.name, asked.task))
-                if before is None or before.configuration.changed or not asked.changed:
-                    found[arm.name, asked.task] = record
+                if before is None or before[0].configuration.changed or not asked.changed:
+                    found[arm.name, asked.task] = seeds
     return found

@@ -6,8 +6,8 @@ arm that cannot be had costs the claims that need it, and no other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from harness.errors import HarnessError, RequestError, did_you_mean
 from harness.model import Task
@@ -15,7 +15,7 @@ from harness.model.paper import Arm, Claim, Paper
 from harness.model.params import Settings, validate
 from harness.records.record import Record
 from harness.registry import Registry
-from harness.runs.execute import Workshop, empty_task_message, execute, is_answered
+from harness.runs.execute import Workshop, draws_nothing, empty_task_message, execute, is_answered
 from harness.runs.request import Panels, RunRequest
 from harness.runs.run import Run
 from harness.system import processes
@@ -39,9 +39,9 @@ class ClaimsRequest:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run to make, and for which claims.
+    """A run to make with every seed asked for, and for which claims.
 
-    known: reusable records answer all of it. why_not: of each task that it cannot be asked, the reason; of all where
+    known: reusable records answer all of it with the first. why_not: of each task that it cannot be asked, the reason; of all where
     there is no run.
     """
 
@@ -155,22 +155,53 @@ def _larger(values: Mapping[str, str], asked: ClaimsRequest, registry: Registry)
     return asked.paper.enlarge(validate(schema, values, asked.paper.model).model_dump())
 
 
-def carry_out(plan: Sequence[PlannedRun], workshop: Workshop) -> Iterator[tuple[PlannedRun, str, Record | str]]:
-    """For every step and task in turn the record, as soon as it is written, or why there is none.
+def carry_out(
+    plan: Sequence[PlannedRun], workshop: Workshop, seeds: int = 1
+) -> Iterator[tuple[PlannedRun, str, Record | str]]:
+    """For every step, seed and task in turn the record, as soon as it is written, or why there is none.
 
-    Of several processes all make what they can make together; a failure there ends them all.
+    seeds: how many, from the request's on; no third where the second says that a seed changes nothing. Of several
+    processes all make what they can make together; a failure there ends them all.
     """
     for step in plan:
-        why_not = dict(step.why_not)
-        if step.run is not None:
-            left = [task.key for task in step.run.tasks]
-            try:
-                for record in execute(step.run, workshop):
-                    left.remove(record.configuration.task)
-                    yield step, record.configuration.task, record
-            except HarnessError as error:
-                if processes.count() > 1 and step.run.model.item.distributed:
-                    raise
-                why_not |= dict.fromkeys(left, str(error))
-        for task, why in why_not.items():
+        run = step.run
+        before: list[Record] = []
+        for i in range(seeds if run is not None else 0):
+            assert run is not None
+            made: list[Record] = []
+            for task, outcome in _outcomes(replace(run, seed=run.seed + i), workshop):
+                if not isinstance(outcome, str):
+                    made.append(outcome)
+                yield step, task, outcome
+            if i == 1 and processes.agreed(draws_nothing(before, made), run.model.item.distributed):
+                break
+            before = made
+        for task, why in step.why_not.items():
             yield step, task, why
+
+
+def _outcomes(run: Run, workshop: Workshop) -> Iterator[tuple[str, Record | str]]:
+    """For every task of a run the record, or why there is none."""
+    left = [task.key for task in run.tasks]
+    try:
+        for record in execute(run, workshop):
+            left.remove(record.configuration.task)
+            yield record.configuration.task, record
+    except HarnessError as error:
+        if processes.count() > 1 and run.model.item.distributed:
+            raise
+        for task in left:
+            yield task, str(error)
+
+
+def gathered(outcomes: Iterable[tuple[PlannedRun, str, Record | str]]) -> dict[tuple[str, str], list[Record] | str]:
+    """(arm, task) -> the records of its seeds, or why there is none; a seed that failed leaves the others."""
+    found: dict[tuple[str, str], list[Record] | str] = {}
+    for step, task, outcome in outcomes:
+        key = step.arm.name, task
+        before = found.get(key)
+        if not isinstance(outcome, str):
+            found[key] = [*(before if isinstance(before, list) else ()), outcome]
+        elif before is None:
+            found[key] = outcome
+    return found

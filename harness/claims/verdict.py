@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.model.paper import Against, Arm, Claim
-from harness.records.kinds import label
+from harness.records.kinds import label_over_seeds
 from harness.records.paired import Paired
 from harness.records.record import Record
 from harness.stats.inference import Estimate
@@ -22,8 +22,9 @@ LEVEL = 0.05
 SUPPORTED, CONTRADICTED, UNCLEAR, UNTESTED = "supported", "contradicted", "not supported here", "not tested"
 
 Outcome = Literal["better", "worse", "not told apart", "not run"]
-# (arm's name, task) -> the record, or a sentence that says why there is none.
-Found = Mapping[tuple[str, str], Record | str]
+Seeds = Sequence[Record]  # of one arm and task, records that differ in their seed alone
+# (arm's name, task) -> the records, or a sentence that says why there are none.
+Found = Mapping[tuple[str, str], Seeds | str]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Comparison:
     """A claim's own arm against another.
 
     difference: log-likelihood per transition of the claim's arm less that of the other, in nats, paired on persons;
-    its p two-sided, p_adjusted for all comparisons of the claim. record: of the other. missing: why there is none.
+    its p two-sided, p_adjusted for all comparisons of the claim. record: of the other, of its first seed. missing: why
+    there is none. seeds: how many there are of the other, where there are several.
     """
 
     arm: str
@@ -41,11 +43,15 @@ class Comparison:
     difference: Estimate | None = None
     record: str | None = None
     missing: str | None = None
+    seeds: int | None = None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on one claim. label, record: of its own arm, None where that was not run."""
+    """The verdict on one claim. label, record: of its own arm, None where that was not run.
+
+    seeds: how many there are of that, where there are several; record is the first one's.
+    """
 
     claim: str
     text: str
@@ -55,6 +61,7 @@ class Verdict:
     label: str
     record: str | None
     comparisons: tuple[Comparison, ...]
+    seeds: int | None = None
 
 
 def judge(claim: Claim, found: Found) -> Verdict:
@@ -89,31 +96,37 @@ def judge(claim: Claim, found: Found) -> Verdict:
         task=claim.task,
         verdict=verdict,
         reason=reason,
-        label=label(ours),
-        record=ours.id,
+        label=label_over_seeds(ours),
+        record=ours[0].id,
         comparisons=comparisons,
+        seeds=_several(ours),
     )
 
 
-def _not_run(other: Against, there: Record | str, ours: Record | None) -> Comparison:
+def _several(seeds: Seeds) -> int | None:
+    return len(seeds) if len(seeds) > 1 else None
+
+
+def _not_run(other: Against, there: Seeds | str, ours: Seeds | None) -> Comparison:
     """A comparison before its difference is known, if it ever is."""
     if isinstance(there, str):
         return Comparison(other.arm.name, other.arm.summary, other.decides, "not run", missing=there)
-    return Comparison(other.arm.name, _named(other.arm, there, ours), other.decides, "not run", record=there.id)
+    named, seeds = _named(other.arm, there, ours), _several(there)
+    return Comparison(other.arm.name, named, other.decides, "not run", record=there[0].id, seeds=seeds)
 
 
-def _named(arm: Arm, there: Record, ours: Record | None) -> str:
+def _named(arm: Arm, there: Seeds, ours: Seeds | None) -> str:
     """Another model as boards call it; another arm of the same model by what is changed, as all else is the same."""
-    if ours is None or there.configuration.model != ours.configuration.model:
-        return label(there)
-    mine, theirs = ours.configuration.parameters, there.configuration.parameters
+    if ours is None or there[0].configuration.model != ours[0].configuration.model:
+        return label_over_seeds(there)
+    mine, theirs = ours[0].configuration.parameters, there[0].configuration.parameters
     changed = [f"{name}={value}" for name, value in sorted(theirs.items()) if mine.get(name) != value]
     return f"{arm.summary} ({', '.join(changed)})" if changed else arm.summary
 
 
-def _compared(claim: Claim, ours: Record, found: Found) -> tuple[Comparison, ...]:
+def _compared(claim: Claim, ours: Seeds, found: Found) -> tuple[Comparison, ...]:
     theirs = {other.arm.name: found[other.arm.name, claim.task] for other in claim.against}
-    records = {name: record for name, record in theirs.items() if not isinstance(record, str)}
+    records = {name: seeds for name, seeds in theirs.items() if not isinstance(seeds, str)}
     gaps = dict(zip(records, _differences(ours, list(records.values())), strict=True))
     made = []
     for other in claim.against:
@@ -125,9 +138,9 @@ def _compared(claim: Claim, ours: Record, found: Found) -> tuple[Comparison, ...
     return tuple(made)
 
 
-def _differences(ours: Record, theirs: Sequence[Record]) -> list[Estimate]:
-    """Of ours less each of theirs, on the same draws of persons; p adjusted for all of them."""
-    return [-behind for behind in Paired.of([ours, *theirs]).drawn.differences(0)[1:]]
+def _differences(ours: Seeds, theirs: Sequence[Seeds]) -> list[Estimate]:
+    """Of ours less each of theirs, means over seeds, on the same draws of persons; p adjusted for all of them."""
+    return [-behind for behind in Paired.over_seeds([ours, *theirs]).drawn.differences(0)[1:]]
 
 
 def _outcome(gap: Estimate) -> Outcome:
@@ -160,12 +173,12 @@ def _names(comparisons: Sequence[Comparison]) -> str:
     return ", ".join(c.label for c in comparisons)
 
 
-def _sizes(claim: Claim, ours: Record, found: Found) -> str | None:
+def _sizes(claim: Claim, ours: Seeds, found: Found) -> str | None:
     """The reason that bases are not as a claim on their sizes has them, or None."""
     other = found[claim.against[0].arm.name, claim.task]
     if not claim.by_size or isinstance(other, str):
         return None
-    small, large = (record.facts.get("parameters") for record in (ours, other))
+    small, large = (seeds[0].facts.get("parameters") for seeds in (ours, other))
     if isinstance(small, int) and isinstance(large, int) and small < large:
         return None
     told = [f"{size:,}" if isinstance(size, int) else "an unknown number of" for size in (large, small)]

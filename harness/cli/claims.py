@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from harness.claims.found import in_folder
-from harness.claims.plan import ClaimsRequest, PlannedRun, carry_out, chosen, require_arms, steps
+from harness.claims.plan import ClaimsRequest, PlannedRun, carry_out, chosen, gathered, require_arms, steps
 from harness.claims.verdict import Verdict, judge
 from harness.cli import console
 from harness.cli.options import (
@@ -22,6 +22,7 @@ from harness.cli.options import (
     PretrainOption,
     ReuseOption,
     SeedOption,
+    SeedsOption,
     SetOption,
     reuse_of,
 )
@@ -74,6 +75,7 @@ def claims(
     pretrain: PretrainOption = None,
     shots: Annotated[int, typer.Option(help="Careers in the prompt of the model off the shelf.", min=1)] = 3,
     seed: SeedOption = 0,
+    seeds: SeedsOption = 1,
     device: DeviceOption = "auto",
     plan: Annotated[bool, typer.Option("--plan", help="Say which runs would be made, and make none.")] = False,
     boards: BoardsOption = BOARDS,
@@ -100,6 +102,7 @@ def claims(
         panel=panel.model_copy(update=also),
         models={name: dict(values) for name, values in given.models.items()},
         seed=seed,
+        seeds=seeds,
         device=device,
         reuse=reuse_of(reuse, force),
     )
@@ -115,7 +118,7 @@ def claims(
     if plan:
         _show_plan(made, as_json)
         return
-    found, failed = _made(made, workshop)
+    found, failed = _made(made, seeds, workshop)
     if not processes.is_main():
         return
     verdicts = [judge(one, found) for one in asked]
@@ -148,15 +151,21 @@ def _panels(paper: Paper, asked: Sequence[Claim], request: PanelRequest, worksho
     return Panels(scored=panel, also=also, resumes=resumes)
 
 
-def _made(plan: Sequence[PlannedRun], workshop: Workshop) -> tuple[dict[tuple[str, str], Record | str], bool]:
-    """The record of each arm and task, or why there is none; then True where a run failed that could be asked for."""
-    found: dict[tuple[str, str], Record | str] = {}
+def _made(
+    plan: Sequence[PlannedRun], seeds: int, workshop: Workshop
+) -> tuple[dict[tuple[str, str], list[Record] | str], bool]:
+    """The records of each arm and task, or why there is none; then True where a run failed that could be asked for."""
     failed = False
-    try:
-        for step, task, outcome in carry_out(plan, workshop):
-            found[step.arm.name, task] = outcome
+
+    def told() -> Iterator[tuple[PlannedRun, str, Record | str]]:
+        nonlocal failed
+        for step, task, outcome in carry_out(plan, workshop, seeds):
             failed = failed or (isinstance(outcome, str) and task not in step.why_not)
             console.say(_told(step, task, outcome))
+            yield step, task, outcome
+
+    try:
+        found = gathered(told())
     except KeyboardInterrupt:
         console.say(f"stopped; finished records are kept in {workshop.store.folder}, and the same command goes on")
         raise

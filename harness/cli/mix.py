@@ -147,7 +147,7 @@ def _of_boards(chosen: Sequence[Board], every: Sequence[Record], bench: _Mixture
     made: list[Record] = []
     for board in chosen:
         parts = []
-        for record in (known[row.record] for row in board.rows):
+        for record in (known[id] for row in board.rows for id in row.all_records):
             if not is_ranked(record):
                 continue
             if _is_here(record, bench) and _lacks_valid(record, bench):
@@ -160,7 +160,7 @@ def _of_boards(chosen: Sequence[Board], every: Sequence[Record], bench: _Mixture
                     f"machine has no probabilities of; they are made by: {bench.command(record)}"
                 )
         if len(parts) < 2:
-            console.say(f"no mix of {board.task} on {board.panel}: it needs two rows or more, and has {len(parts)}")
+            console.say(f"no mix of {board.task} on {board.panel}: it needs two runs or more, and has {len(parts)}")
             continue
         try:
             made.append(bench.make(parts, of_board=True))

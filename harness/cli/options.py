@@ -41,6 +41,15 @@ PretrainOption = Annotated[
     ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random draw.", min=0)]
+SeedsOption = Annotated[
+    int,
+    typer.Option(
+        "--seeds",
+        help="Run so many seeds, from --seed on, each with a record of its own; errors are then over persons and seeds.",
+        min=1,
+        metavar="N",
+    ),
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Run again what the records already hold: --reuse never.")]
 ReuseOption = Annotated[

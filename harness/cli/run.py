@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from harness.cli.options import (
     PretrainOption,
     ReuseOption,
     SeedOption,
+    SeedsOption,
     SetOption,
     reuse_of,
 )
@@ -32,7 +33,7 @@ from harness.model.params import parse
 from harness.records.record import Record
 from harness.records.store import Store
 from harness.registry import Registry
-from harness.runs.execute import Workshop, execute, is_answered
+from harness.runs.execute import Workshop, draws_nothing, execute, is_answered
 from harness.runs.request import PanelRequest, Panels, RunRequest, to_yaml
 from harness.runs.run import Run
 from harness.system import processes
@@ -69,7 +70,7 @@ PANEL_ENTRIES = {
     "train_also": "train_also",
     "pretrain": "pretrain",
 }
-RUN_ENTRIES = {"task": "tasks", "train_persons": "train_persons", "seed": "seed", "device": "device", "reuse": "reuse"}
+RUN_ENTRIES = {"task": "tasks"} | {entry: entry for entry in ("train_persons", "seed", "seeds", "device", "reuse")}
 
 
 @reads_careers
@@ -84,6 +85,7 @@ def run(
     pretrain: PretrainOption = None,
     train_persons: SizesOption = None,
     seed: SeedOption = 0,
+    seeds: SeedsOption = 1,
     device: DeviceOption = "auto",
     config: ConfigOption = None,
     write_config: WriteConfigOption = None,
@@ -103,6 +105,7 @@ def run(
         models={name: {} for name in model or ()},
         train_persons=tuple(train_persons or (0,)),
         seed=seed,
+        seeds=seeds,
         device=device,
         reuse=reuse_of(reuse, force),
     )
@@ -176,7 +179,7 @@ class _Runs:
         try:
             for name, persons in runs:
                 try:
-                    self._run_one(self._run(name, persons), done)
+                    self._run_seeds(self._run(name, persons), done)
                 except HarnessError as error:
                     if (len(runs) == 1 and not done) or self._is_shared(name):
                         raise
@@ -191,6 +194,20 @@ class _Runs:
         spec = registry.model(name).item
         tasks = _predicted_tasks(spec, self.tasks) if "all" in self.request.tasks else self.tasks
         return self.request.run(name, persons, tasks=tasks, panels=self.panels, registry=registry)
+
+    def _run_seeds(self, run: Run, done: list[Record]) -> None:
+        """Every seed in turn; no further one where a second says that a seed changes nothing."""
+        before: list[Record] = []
+        for i, seed in enumerate(self.request.every_seed()):
+            one = len(done)
+            self._run_one(replace(run, seed=seed), done)
+            name, distributed = run.model.item.name, run.model.item.distributed
+            if i == 1 and processes.agreed(draws_nothing(before, done[one:]), distributed):
+                console.say(
+                    f"{name} draws nothing at random: seed {seed} gives what seed {seed - 1} gave; no other is run"
+                )
+                return
+            before = done[one:]
 
     def _run_one(self, run: Run, done: list[Record]) -> None:
         known = {run.configuration(task).id() for task in run.tasks if is_answered(run, task, self.workshop)}
@@ -217,7 +234,9 @@ def _predicted_tasks(spec: ModelSpec, tasks: Sequence[Task]) -> Sequence[Task]:
 
 def _line(record: Record, store: Store, reused: bool) -> str:
     figures, cost = record.figures, record.measured
-    told = f"{record.configuration.model} on {record.configuration.task}: perplexity {figures['perplexity']:.4f}, "
+    asked = record.configuration
+    seed = f" (seed {asked.seed})" if asked.seed else ""
+    told = f"{asked.model} on {asked.task}{seed}: perplexity {figures['perplexity']:.4f}, "
     if reused:
         return told + f"read from the record of {cost.finished:%Y-%m-%d %H:%M} UTC; --force runs it again"
     path = store.path(record.configuration)

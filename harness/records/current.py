@@ -64,6 +64,17 @@ def current(records: Iterable[AnyHead]) -> list[AnyHead]:
     return list(newest.values())
 
 
+def over_seeds(records: Iterable[AnyHead]) -> list[tuple[AnyHead, ...]]:
+    """Records of one panel and task that differ in their seed alone, together, by seed; in the order of their first.
+
+    Records of other code are of another model: they are not averaged with these.
+    """
+    groups: dict[str, list[AnyHead]] = defaultdict(list)
+    for record in records:
+        groups[record.configuration.model_copy(update={"seed": 0}).id()].append(record)
+    return [tuple(sorted(group, key=lambda one: one.configuration.seed)) for group in groups.values()]
+
+
 def question(record: RecordHead) -> str:
     """The question that a record answers on its task: of two that share it the newer one counts.
 

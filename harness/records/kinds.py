@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.records.record import Record, RecordHead
 from harness.stats.resampling import SurveyDesign
 
@@ -35,16 +37,21 @@ def survey_design_of(record: Record) -> SurveyDesign | None:
     return SurveyDesign.of(units, evidence.strata)
 
 
-def label(record: RecordHead, sizes: bool = True) -> str:
+def label(record: RecordHead, sizes: bool = True, seeded: bool = True) -> str:
     """The model, and in brackets the parameters that are not defaults, the seed and further panels included.
 
-    sizes: also how many training persons, where not all.
+    sizes: also how many training persons, where not all. seeded: False of one that stands for several seeds.
     """
     asked = record.configuration
     changed = dict(asked.changed)
-    if asked.seed:
+    if asked.seed and seeded:
         changed["seed"] = asked.seed
     parts = [f"{k}={v}" for k, v in sorted(changed.items())] + [f"train also {p.name}" for p in asked.train_also]
     parts += [f"{asked.train_persons:,} training persons"] if sizes and asked.train_persons else []
     parts += [f"pretrained on {asked.pretrain.name}"] if asked.pretrain else []
     return f"{asked.model} ({', '.join(parts)})" if parts else asked.model
+
+
+def label_over_seeds(records: Sequence[RecordHead], sizes: bool = True) -> str:
+    """The label of records that differ in their seed alone, which it says where there is one of them."""
+    return label(records[0], sizes, seeded=len(records) == 1)

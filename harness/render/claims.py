@@ -30,6 +30,7 @@ def cells(comparison: Comparison) -> list[str]:
     """Those of ``CLAIM_HEADINGS`` from 'against' on."""
     gap = comparison.difference
     named = comparison.label + ("" if comparison.decides else ADDED)
+    named += f" ({comparison.seeds} seeds)" if comparison.seeds is not None else ""
     if gap is None:
         return [named, NONE, NONE, NONE, NONE, comparison.outcome]
     return [
@@ -42,12 +43,18 @@ def cells(comparison: Comparison) -> list[str]:
     ]
 
 
-def notes(weights: str | None = None) -> list[str]:
-    """Notes that a reader needs to read the verdicts rightly, a sentence or two each."""
+def notes(weights: str | None = None, several: bool = False) -> list[str]:
+    """Notes that a reader needs to read the verdicts rightly, a sentence or two each. several: of more than one seed."""
+    over = (
+        "persons resampled and paired, over persons and seeds together where an arm has several (intervals and p allow "
+        "for few of them). An arm with one seed is taken as it came out."
+        if several
+        else "persons resampled and paired. Fits are not: one seed was run."
+    )
     per = "transition" if weights is None else f"transition weighted by {weights}"
     return [
         f"difference: log-likelihood per {per} of the claim's model less that of the other, in nats, on the test "
-        "split; ± its standard error, persons resampled and paired. Fits are not: one seed was run.",
+        f"split; ± its standard error, {over}",
         "better, worse: the 95% interval leaves out zero, and p is below 0.05.",
         "supported: better than each; every comparison is held to its own level, which keeps that of the whole "
         "(intersection-union test).",
@@ -65,7 +72,7 @@ def render(page: Page) -> str:
     lines = [
         f"# {escape(page.panel.name)}: what {escape(page.paper.title)} claims",
         "",
-        f"The claims of the abstract of {page.paper.cite}, tested with {escape(page.model)}, seed {page.seed}; base "
+        f"The claims of the abstract of {page.paper.cite}, tested with {escape(page.model)}, {_seeds(page)}; base "
         f"{escape(page.base or 'unknown')}.",
         "",
         "| claim | verdict | why |",
@@ -75,7 +82,7 @@ def render(page: Page) -> str:
         lines.append(f"| {escape(verdict.text)} | **{verdict.verdict}** | {escape(verdict.reason)} |")
     for verdict in page.verdicts:
         lines += ["", *_section(verdict)]
-    lines += ["", *bullets(notes(weights)), ""]
+    lines += ["", *bullets(notes(weights, _is_of_several(page.verdicts))), ""]
     lines += [
         f"Panel {page.panel.fingerprint[:12]} ({page.panel.persons:,} persons, {page.panel.records:,} records). "
         "Computed from the record files; `harness claims` makes those that are missing.",
@@ -84,8 +91,18 @@ def render(page: Page) -> str:
     return "\n".join(lines)
 
 
+def _seeds(page: Page) -> str:
+    return f"seed {page.seed}" if page.seeds == 1 else f"{page.seeds} seeds from {page.seed} on"
+
+
+def _is_of_several(verdicts: Sequence[Verdict]) -> bool:
+    """True where an arm has more than one seed."""
+    return any(v.seeds is not None or any(c.seeds is not None for c in v.comparisons) for v in verdicts)
+
+
 def _section(verdict: Verdict) -> Iterator[str]:
     ran = verdict.label if verdict.record is None else f"{verdict.label}, {verdict.record}"
+    ran += f" and {verdict.seeds - 1} more of other seeds" if verdict.seeds is not None else ""
     yield f"## {escape(verdict.claim)}: {verdict.verdict}"
     yield ""
     yield f"{escape(verdict.text)}. Task {escape(verdict.task)}: {escape(ran)}."
@@ -106,7 +123,7 @@ def latex(page: Page) -> str:
     made = []
     for verdict in page.verdicts:
         ran = f"Task {verdict.task}: {verdict.label}; {verdict.reason}"
-        common = notes(weights) if verdict is page.verdicts[-1] else []
+        common = notes(weights, _is_of_several(page.verdicts)) if verdict is page.verdicts[-1] else []
         title = f"{page.panel.name}: {verdict.text}: {verdict.verdict}"
         made.append(
             Printed(
@@ -129,6 +146,10 @@ def _latex_rows(verdict: Verdict) -> Iterator[list[str]]:
 def plain(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     """JSON-able data; floats to ten significant digits, so that every machine writes the same bytes."""
     made: list[dict[str, Any]] = _rounded([asdict(verdict) for verdict in verdicts])
+    for verdict in made:
+        for one in (verdict, *verdict["comparisons"]):
+            if one["seeds"] is None:  # of one seed nothing is said
+                del one["seeds"]
     return made
 
 
@@ -150,6 +171,7 @@ def files(pages: Sequence[Page], folder: Path) -> dict[Path, str]:
             "language_model": page.model,
             "base": page.base,
             "seed": page.seed,
+            **({} if page.seeds == 1 else {"seeds": page.seeds}),
             "claims": plain(page.verdicts),
         }
         made[folder / page.folder / f"{page.paper.file}.md"] = render(page)

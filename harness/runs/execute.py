@@ -82,6 +82,14 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
         yield record
 
 
+def draws_nothing(one: Sequence[Record], other: Sequence[Record]) -> bool:
+    """True where two seeds of a run gave the same evidence on every task: then its fit draws nothing at random.
+
+    Log-likelihoods of every person, to six decimals, are not alike by chance.
+    """
+    return len(one) == len(other) > 0 and all(a.evidence == b.evidence for a, b in zip(one, other, strict=True))
+
+
 def fitted(run: Run, workshop: Workshop) -> Fitted:
     """The model of a run, from the cache or fitted now: for those who ask more of it than the tasks do.
 

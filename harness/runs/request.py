@@ -157,6 +157,7 @@ class RunRequest(Request):
         (0,), description="training persons to fit on, a point of a learning curve each; 0 for all"
     )
     seed: int = Field(0, ge=0, description="seed of every random draw")
+    seeds: int = Field(1, ge=1, description="how many seeds are run, from ``seed`` on")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
     reuse: Reuse = Field("own", description="records of identical requests that are taken: own, any or never")
 
@@ -180,11 +181,15 @@ class RunRequest(Request):
                 require_multi_panel(spec, registry)
 
     def runs(self) -> Iterator[tuple[str, int | None]]:
-        """The model and the number of training persons of every run; None for all of them."""
+        """The model and the number of training persons of every run; None for all of them. Each is run by every seed."""
         return product(self.models, (size or None for size in dict.fromkeys(self.train_persons)))
 
+    def every_seed(self) -> range:
+        """The seeds that are run."""
+        return range(self.seed, self.seed + self.seeds)
+
     def run(self, model: str, persons: int | None, tasks: Sequence[Task], panels: Panels, registry: Registry) -> Run:
-        """One run of the request. RequestError for a wrong parameter, device or number of persons."""
+        """One run of the request, with the first seed. RequestError for a wrong parameter, device or size."""
         entry = registry.model(model)
         return Run(
             model=entry,

@@ -55,6 +55,11 @@ def broadcast(answer: bool) -> bool:
     return bool(received)
 
 
+def agreed(answer: bool, together: bool) -> bool:
+    """The answer; of several processes that go on together, in every one the main process's."""
+    return broadcast(answer) if together and count() > 1 else answer
+
+
 def close_group() -> None:
     """Close what ``init_group`` opened, where it did."""
     if "torch.distributed" in sys.modules:

@@ -230,7 +230,7 @@ def test_a_worse_model_as_slow_is_not_on_the_frontier(made: tuple[list[Record], 
     best, worse = models["markov"], models["marginal"]
     for of_best, of_worse, expected in ((slow, slow, (0,)), (slow, quick, (1, 0)), (quick, slow, (0,))):
         rows = [record.model_copy(update={"measured": m}) for record, m in ((best, of_best), (worse, of_worse))]
-        assert frontier_of(rows) == expected
+        assert frontier_of([(row,) for row in rows]) == expected
 
 
 def test_heads_make_the_boards_that_whole_records_make(made: tuple[list[Record], Workshop]) -> None:

@@ -18,7 +18,7 @@ from helpers.toys import SMALLEST, Frequencies, InProcess, Parameters, entry_of
 from pydantic import Field
 
 from harness.claims.found import from_records, in_folder
-from harness.claims.plan import ClaimsRequest, carry_out, chosen, require_arms, steps
+from harness.claims.plan import ClaimsRequest, carry_out, chosen, gathered, require_arms, steps
 from harness.claims.verdict import UNTESTED, Verdict, judge
 from harness.cli import console
 from harness.data.write import write_panel
@@ -102,7 +102,7 @@ def request(
 
 def verdicts(asked: ClaimsRequest, workshop: Workshop, *names: str) -> dict[str, Verdict]:
     some = chosen(LABOR_LLM, names)
-    found = {(step.arm.name, task): r for step, task, r in carry_out(steps(some, asked, workshop), workshop)}
+    found = gathered(carry_out(steps(some, asked, workshop), workshop))
     return {claim.name: judge(claim, found) for claim in some}
 
 

@@ -62,8 +62,9 @@ def of(claim: str, template: Record, ours: Record | str, *others: Record | str) 
     """A claim and what was found of its arms, in the order they are compared; the last stands for all further ones."""
     asked = BY_NAME[claim]
     rest = [*others, *[others[-1]] * (len(asked.against) - len(others))]
-    found = {(asked.ours.name, asked.task): ours}
-    return asked, found | {(a.arm.name, asked.task): r for a, r in zip(asked.against, rest, strict=True)}
+    arms = [asked.ours, *(other.arm for other in asked.against)]
+    seeds = [one if isinstance(one, str) else (one,) for one in (ours, *rest)]
+    return asked, {(arm.name, asked.task): found for arm, found in zip(arms, seeds, strict=True)}
 
 
 def test_a_claim_on_all_needs_every_one(template: Record) -> None:
@@ -107,7 +108,7 @@ def test_what_harness_adds_decides_nothing(template: Record) -> None:
     ours, weak = record(template, level(0.1)), record(template, level(0.0), model="markov")
     claim, found = of("next-occupation", template, ours, weak)
     trees = record(template, level(0.5), model="gbm")
-    verdict = judge(claim, {**found, ("gbm", "next_occ"): trees})
+    verdict = judge(claim, {**found, ("gbm", "next_occ"): (trees,)})
     assert verdict.verdict == SUPPORTED
     [added] = [c for c in verdict.comparisons if not c.decides]
     assert (added.label, added.outcome) == ("gbm", "worse")

@@ -60,7 +60,7 @@ def test_what_is_left_out_of_many_levels_is_said(shelf: Workshop) -> None:
         for i in range(13)
     }
     sliced = record.model_copy(update={"slices": {"many": many}})
-    text = section(render(replace(card(shelf, record), record=sliced, slices=slices_of([sliced]))), "For whom")
+    text = section(render(replace(card(shelf, record), record=sliced, slices=slices_of([[sliced]]))), "For whom")
     assert [line.split("|")[2].strip() for line in text.splitlines() if line.startswith("| many")] == [
         f"level {i:02}" for i in (0, 1, 2, 3, 9, 10, 11, 12)
     ]

@@ -206,7 +206,7 @@ def test_boards_that_cannot_be_mixed_are_an_error(
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "nothing"))
     status, _, told = harness("--records", str(ran))
     assert status == 2
-    assert told.count("it needs two rows or more, and has 0") == 4
+    assert told.count("it needs two runs or more, and has 0") == 4
     assert "no board has two rows whose probabilities this machine holds" in told
 
 

@@ -102,6 +102,8 @@ def _flat(value: dict[str, object], prefix: str) -> dict[str, object]:
     for name, item in value.items():
         if isinstance(item, dict):
             flat |= _flat(item, f"{prefix}{name}.")
+        elif name == "records":
+            flat[prefix + name] = " ".join(map(str, item)) if isinstance(item, list) else item
         elif isinstance(item, list):
             # Not '1-3', which spreadsheets take for a day of January.
             flat |= {f"{prefix}{name}.{end}": item[at] for end, at in (("first", 0), ("last", -1))}

@@ -10,6 +10,12 @@ from harness.boards.rows import Row
 
 CODE = re.compile(r"`([\w.-]+)`")  # in a note: what is set as code; all else of it is text, whoever named it
 
+OF_SEEDS = (
+    "seeds: a row of several seeds is the mean over them, its perplexity exp(-mean log-likelihood), and errors, intervals "
+    "and p are over persons and seeds together (crossed; intervals allow for few seeds by Student's t); sd: of perplexity "
+    "from seed to seed. Other figures, and what a run took, are means over seeds."
+)
+
 
 def _treatment(row: Row) -> str:
     """A sentence that tells whether a row's figures are those of rows that sum to one."""
@@ -40,6 +46,8 @@ def notes(board: Board) -> list[str]:
     lines = [] if board.weights is None else [_of_weights(board)]
     per = "transitions" if board.weights is None else "sum of weights"
     lines.append(f"perplexity: exp(-log-likelihood / {per}), ± its standard error, {resampled(board)}.")
+    if any(row.seeds is not None for row in rows):
+        lines.append(OF_SEEDS)
     lines += _of_ranks(board)
     if any(r.mcfadden_r2 is not None for r in rows):
         lines.append("McFadden R²: 1 - log-likelihood / that of `marginal`.")

@@ -50,6 +50,11 @@ def label_cell(row: Row) -> str:
     return f"{row.label} [submitted]" if row.submitted else row.label
 
 
+def seeds_cell(row: Row) -> str:
+    """The number of seeds, and where there are several the standard deviation of perplexity over them: '5, sd 0.021'."""
+    return "1" if row.seeds is None else f"{row.seeds}, sd {number(row.seed_spread, digits_of(row) + 1)}"
+
+
 def p_cell(row: Row) -> str:
     """The p-value of being as good as the best model, adjusted for all rows at once."""
     p = None if row.behind is None else row.behind.p_adjusted
@@ -58,8 +63,12 @@ def p_cell(row: Row) -> str:
 
 def perplexity_cell(row: Row) -> str:
     """Two decimals, and one more where perplexity is near its floor of one."""
-    digits = 2 if row.perplexity.value >= 3 else 4
-    return with_error(row.perplexity, digits)
+    return with_error(row.perplexity, digits_of(row))
+
+
+def digits_of(row: Row) -> int:
+    """Decimals of a row's perplexity."""
+    return 2 if row.perplexity.value >= 3 else 4
 
 
 def open_cell(row: Row) -> str:
@@ -126,6 +135,7 @@ def columns(board: Board, costs: bool = True) -> list[BoardColumn]:
         BoardColumn("#", rank_cell, key=lambda r: r.rank, importance=ALWAYS),
         BoardColumn("model", label_cell, number=False, key=lambda r: r.label, importance=ALWAYS),
         BoardColumn("perplexity", perplexity_cell, key=lambda r: r.perplexity.value, importance=ALWAYS),
+        *_seed_columns(board),
         *_open_columns(board),
     ]
     if any(r.behind is not None for r in rows):
@@ -160,6 +170,13 @@ def columns(board: Board, costs: bool = True) -> list[BoardColumn]:
 
 def _value(estimate: Estimate | None) -> float | None:
     return None if estimate is None else estimate.value
+
+
+def _seed_columns(board: Board) -> list[BoardColumn]:
+    """Of a board with a row of several seeds."""
+    if all(r.seeds is None for r in board.rows):
+        return []
+    return [BoardColumn("seeds", seeds_cell, key=lambda r: r.seed_spread, importance=21)]
 
 
 def _open_columns(board: Board) -> list[BoardColumn]:

@@ -108,8 +108,12 @@ def _headline(card: Card) -> str:
         return f"{figure}. Not on the board: {place.why_not}."
     if place.row.rank is None:
         return f"{figure}. Beside the ranking: no model that others are ranked against."
-    others = [escape(name) for name in place.confidence_set if name != card.label]
-    if place.best_record == card.record.id and place.of > 1:
+    others = [escape(name) for name in place.confidence_set if name != place.row.label]
+    if place.row.seeds is not None:
+        figure += (
+            f" with seed {card.record.configuration.seed}; the mean of its {place.row.seeds} seeds is on the board"
+        )
+    if place.best_record in place.row.all_records and place.of > 1:
         told = f"{', '.join(others)} cannot be told from it" if others else "all others can be told from it"
         return f"{figure}, the best of {place.of} models; at 95%, {told}."
     if place.of == 1:

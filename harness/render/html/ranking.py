@@ -75,7 +75,8 @@ def _row(row: Row, shown: Sequence[BoardColumn], best: str) -> Markup:
             cells.append(element("td", minus(text), class_="z" if text == NONE else None))
         else:
             cells.append(element("td", text, class_="x"))
-    cells.append(element("td", element("code", row.record), class_="x"))
+    ids = join([element("code", id) for id in row.all_records], " ")
+    cells.append(element("td", ids, class_="x"))
     return element("tr", *cells, class_=marks(row))
 
 
