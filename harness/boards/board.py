@@ -61,7 +61,8 @@ def boards(records: Iterable[Record]) -> list[Board]:
 
     Records are on one board when panel contents, task, and task version agree; where several answer the same question
     (same model, parameters and seed; of what was submitted, the same name) the newest stands, as does the newest mix of
-    all of a board's rows. Those that differ in their seed alone make one row. RequestError where two records that claim the same panel and task disagree on who is at risk.
+    all of a board's rows. Those that differ in their seed alone make one row. RequestError where two records that claim
+    the same panel and task disagree on who is at risk.
     """
     return [_board(list(group), panel.folder) for panel in by_panel(records) for group in panel.by_task()]
 

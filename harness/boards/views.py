@@ -177,7 +177,7 @@ def _level(rows: Sequence[Model], reference: int, dimension: str, name: str) -> 
 
 
 def reliability_of(seeds: Model) -> Reliability | None:
-    """The reliability curve of a model's event, over the transitions of all its seeds; None without probabilities of one.
+    """The reliability curve of a model's event, over the transitions of all its seeds; None without its probabilities.
 
     Slope, intercept and error are means over seeds.
     """
@@ -221,9 +221,7 @@ def _point(seeds: Model) -> Point | None:
 
 
 def _seconds(seeds: Model) -> float | None:
-    """Seconds of fit and scores here, of a seed on average; None of what was made from finished runs, elsewhere, or from
-    the truth.
-    """
+    """Seconds of fit and scores here, of a seed on average; None of a mix, a file, or the truth."""
     if not is_ranked(seeds[0]) or is_submitted(seeds[0]):
         return None
     cost = mean_cost([one.measured for one in seeds])

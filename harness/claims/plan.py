@@ -15,7 +15,7 @@ from harness.model.paper import Arm, Claim, Paper
 from harness.model.params import Settings, validate
 from harness.records.record import Record
 from harness.registry import Registry
-from harness.runs.execute import Workshop, draws_nothing, empty_task_message, execute, is_answered
+from harness.runs.execute import Workshop, draws_nothing, empty_task_message, execute, is_answered, reusable_record
 from harness.runs.request import Panels, RunRequest
 from harness.runs.run import Run
 from harness.system import processes
@@ -41,7 +41,7 @@ class ClaimsRequest:
 class PlannedRun:
     """A run to make with every seed asked for, and for which claims.
 
-    known: reusable records answer all of it with the first. why_not: of each task that it cannot be asked, the reason; of all where
+    known: reusable records answer all of it. why_not: of each task that it cannot be asked, the reason; of all where
     there is no run.
     """
 
@@ -110,9 +110,18 @@ def _step(arm: Arm, claims: Sequence[Claim], asked: ClaimsRequest, workshop: Wor
         return PlannedRun(
             arm=arm, claims=names, run=None, known=False, why_not={task.key: str(error) for task in tasks}
         )
-    return PlannedRun(
-        arm=arm, claims=names, run=run, known=all(is_answered(run, task, workshop) for task in able), why_not=why_not
-    )
+    known_runs = _is_known(run, asked.request.seeds, workshop)
+    return PlannedRun(arm=arm, claims=names, run=run, known=known_runs, why_not=why_not)
+
+
+def _is_known(run: Run, seeds: int, workshop: Workshop) -> bool:
+    """True where records answer every seed, or the first two, which are alike."""
+    every = [replace(run, seed=run.seed + i) for i in range(seeds)]
+    answered = [all(is_answered(one, task, workshop) for task in one.tasks) for one in every]
+    if all(answered) or not all(answered[:2]):
+        return all(answered)
+    one, other = ([reusable_record(of, task, workshop) for task in of.tasks] for of in every[:2])
+    return draws_nothing([r for r in one if r is not None], [r for r in other if r is not None])
 
 
 def _not_asked(arm: Arm, tasks: Sequence[Task], asked: ClaimsRequest, registry: Registry) -> dict[str, str]:

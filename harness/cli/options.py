@@ -45,7 +45,7 @@ SeedsOption = Annotated[
     int,
     typer.Option(
         "--seeds",
-        help="Run so many seeds, from --seed on, each with a record of its own; errors are then over persons and seeds.",
+        help="Run so many seeds, from --seed on, each with a record of its own; errors are over persons and seeds.",
         min=1,
         metavar="N",
     ),

@@ -44,7 +44,7 @@ def cells(comparison: Comparison) -> list[str]:
 
 
 def notes(weights: str | None = None, several: bool = False) -> list[str]:
-    """Notes that a reader needs to read the verdicts rightly, a sentence or two each. several: of more than one seed."""
+    """Notes that a reader needs to read the verdicts rightly, a sentence or two each. several: over several seeds."""
     over = (
         "persons resampled and paired, over persons and seeds together where an arm has several (intervals and p allow "
         "for few of them). An arm with one seed is taken as it came out."

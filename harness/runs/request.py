@@ -181,7 +181,7 @@ class RunRequest(Request):
                 require_multi_panel(spec, registry)
 
     def runs(self) -> Iterator[tuple[str, int | None]]:
-        """The model and the number of training persons of every run; None for all of them. Each is run by every seed."""
+        """The model and the number of training persons, None for all, of every run; each is made with every seed."""
         return product(self.models, (size or None for size in dict.fromkeys(self.train_persons)))
 
     def every_seed(self) -> range:

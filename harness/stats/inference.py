@@ -64,10 +64,10 @@ class Resampled:
     """M models on one set of draws: made once, it answers every question that a board asks.
 
     log_likelihood: float64 [P, C], sums by person in nats, a column a fit. transitions: int64 [P]; of a weighted panel
-    float64 [P], sums of the weights that the log-likelihoods were multiplied by. model: of each column, the one of the M
-    models, 0 to M - 1, that it is a fit of, with a seed of its own; each of another where left out. Replicates in which
-    nothing is at risk are left out, as few persons may have. RequestError where nothing is at risk at all, or a value is
-    not finite.
+    float64 [P], sums of the weights that the log-likelihoods were multiplied by. model: of each column, the one of the
+    M models, 0 to M - 1, that it is a fit of, with a seed of its own; each of another where left out. Replicates in
+    which nothing is at risk are left out, as few persons may have. RequestError where nothing is at risk at all, or a
+    value is not finite.
 
     mean: float64 [M], log-likelihood per transition, the mean over seeds. means: float64 [R, M], the same in every
     replicate, of persons and, where there are several, of seeds, independent from model to model. units: how

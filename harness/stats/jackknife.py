@@ -16,9 +16,9 @@ def jackknifed(
 ) -> tuple[list[Estimate], list[Estimate]]:
     """Perplexities of M models, and log-likelihoods per transition less the reference's, from groups of persons.
 
-    sums: float64 [C, G], in nats, a row a fit. counted: float64 [G], what the groups' transitions count for, two or more
-    of them above zero. model: of each row, the model that it is a fit of, as ``Resampled`` has it. Each group is left
-    out in turn; a standard error is the square root of (g - 1) / g times the sum of squared distances, over the g
+    sums: float64 [C, G], in nats, a row a fit. counted: float64 [G], what the groups' transitions count for, two or
+    more of them above zero. model: of each row, the model that it is a fit of, as ``Resampled`` has it. Each group is
+    left out in turn; a standard error is the square root of (g - 1) / g times the sum of squared distances, over the g
     groups that have a transition, and intervals are Student's t with g - 1 degrees of freedom (Kott 2001, section 2).
     To this several seeds add as ``harness.stats.seeds`` says. Perplexities have theirs on the log scale.
     """

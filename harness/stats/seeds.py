@@ -9,9 +9,10 @@ random factors (Searle, Casella and McCulloch 1992, "Variance Components", chapt
 when it takes off the variance that both ways count (Cameron, Gelbach and Miller 2011, "Robust inference with multiway
 clustering", Journal of Business and Economic Statistics 29(2)). Fits that are all alike add nothing.
 
-Few seeds say little of V. In intervals the margins of persons and of seeds add in squares, that of seeds being Student's
-t with S - 1 degrees of freedom (Zou and Donner 2008, "Construction of confidence limits about effect measures",
-Statistics in Medicine 27); a standard error is the root of the sum of the variances, without that allowance.
+Few seeds say little of V. In intervals the margins of persons and of seeds add in squares, that of seeds being
+Student's t with S - 1 degrees of freedom (Zou and Donner 2008, "Construction of confidence limits about effect
+measures", Statistics in Medicine 27), and p goes with them; a standard error is the root of the sum of the variances,
+without that allowance.
 """
 
 from __future__ import annotations
@@ -49,12 +50,12 @@ def variance_beyond_persons(level: FloatArray, persons: float) -> float:
 
 
 def interaction(level: FloatArray, drawn: FloatArray) -> FloatArray:
-    """float64 [R]: of each replicate the sum over seeds of (distance from the mean of all, less what it is)^2 / (S - 1).
+    """float64 [R]: how far seeds are moved against each other by each replicate of persons, as a mean square.
 
-    level: [S]. drawn: [R, S], the same in replicates of persons. W is their mean of a bootstrap; of a jackknife (g - 1)
-    times their mean.
+    The sum over seeds of (distance from the mean of all, less the observed one)^2 / (S - 1). W is the mean over the
+    replicates of a bootstrap; of a jackknife of g groups, (g - 1) times it. level: [S]. drawn: [R, S].
     """
-    apart = np.sort(drawn - drawn.mean(axis=1, keepdims=True) - (level - level.mean()), axis=1)
+    apart = np.sort(drawn - mean_over_seeds(drawn)[:, None] - (level - mean_over_seeds(level)), axis=1)
     return np.asarray((apart**2).sum(axis=1) / (len(level) - 1), dtype=np.float64)
 
 

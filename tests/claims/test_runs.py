@@ -28,6 +28,7 @@ from harness.model.params import Settings
 from harness.panel.careers import Panel
 from harness.plugins.labor_llm import CLAIMS, LABOR_LLM, PRIOR
 from harness.records.current import Folder
+from harness.render.claims import files
 from harness.runs.execute import Workshop
 from harness.runs.request import Panels, RunRequest
 
@@ -134,6 +135,47 @@ def test_runs_are_ordinary_and_verdicts_those_of_their_records(toys: Workshop, f
     told = [(v.claim, v.verdict, [c.difference for c in v.comparisons]) for v in page.verdicts]
     assert told == [(v.claim, v.verdict, [c.difference for c in v.comparisons]) for v in made.values()]
     assert [s.known for s in steps(chosen(LABOR_LLM, []), asked, toys) if s.run is not None] == [True] * 15
+
+
+class Restless(Talker):
+    """A talker whose margin moves with the seed."""
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        super().fit(train, valid, context)
+        self.margin = self.margin * np.random.default_rng(context.seed).uniform(0.8, 1.2, len(self.margin))
+        self.margin /= self.margin.sum()
+
+
+def test_claims_are_judged_over_seeds_and_persons_together(toys: Workshop, four_persons: Panel) -> None:
+    models = dict(toys.registry.models) | {
+        "llm-lora": entry_of(Restless, name="llm-lora", params=TalkerParams, multi_panel=True)
+    }
+    restless = replace(toys, registry=replace(toys.registry, models=models))
+    asked = request(crowd(four_persons, 5))
+    asked = replace(asked, request=asked.request.model_copy(update={"seeds": 3}))
+    some = chosen(LABOR_LLM, ["next-occupation", "words"])
+    plan = steps(some, asked, restless)
+    assert not any(step.known for step in plan)
+    found = gathered(carry_out(plan, restless, 3))
+    tuned, markov = found["tuned", "next_occ"], found["markov", "next_occ"]
+    assert [record.configuration.seed for record in tuned if not isinstance(record, str)] == [0, 1, 2]
+    assert len(markov) == 2  # the second seed told that none changes anything
+    assert all(step.known for step in steps(some, asked, restless) if step.run is not None)
+    made = {claim.name: judge(claim, found) for claim in some}
+    assert made["words"].seeds == made["words"].comparisons[0].seeds == 3
+    [against] = [c for c in made["next-occupation"].comparisons if c.arm == "markov"]
+    levels = [
+        [np.log(r.figures["perplexity"] or 0) for r in records if not isinstance(r, str)] for records in (markov, tuned)
+    ]
+    assert against.difference is not None
+    assert against.difference.value == pytest.approx(np.mean(levels[0]) - np.mean(levels[1]), abs=1e-5)
+    [page] = in_folder(Folder(restless.store), LABOR_LLM)
+    told = {verdict.claim: verdict for verdict in page.verdicts}
+    assert (told["words"], told["next-occupation"]) == (made["words"], made["next-occupation"])
+    texts = {path.name: text for path, text in files([page], Path("boards")).items()}
+    assert "3 seeds from 0 on" in texts["claims.md"]
+    assert "one seed was run" not in texts["claims.md"]
+    assert json.loads(texts["claims.json"])["seeds"] == 3
 
 
 def test_a_missing_library_is_told_and_costs_no_other(toys: Workshop, four_persons: Panel) -> None:

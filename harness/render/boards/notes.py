@@ -11,9 +11,9 @@ from harness.boards.rows import Row
 CODE = re.compile(r"`([\w.-]+)`")  # in a note: what is set as code; all else of it is text, whoever named it
 
 OF_SEEDS = (
-    "seeds: a row of several seeds is the mean over them, its perplexity exp(-mean log-likelihood), and errors, intervals "
-    "and p are over persons and seeds together (crossed; intervals allow for few seeds by Student's t); sd: of perplexity "
-    "from seed to seed. Other figures, and what a run took, are means over seeds."
+    "seeds: a row of several seeds is the mean over them, its perplexity exp(-mean log-likelihood); its errors and p "
+    "are over persons and seeds together (crossed; intervals and p allow for few seeds by Student's t); sd: of "
+    "perplexity from seed to seed. Other figures, and what a run took, are means over seeds."
 )
 
 

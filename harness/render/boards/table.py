@@ -51,7 +51,7 @@ def label_cell(row: Row) -> str:
 
 
 def seeds_cell(row: Row) -> str:
-    """The number of seeds, and where there are several the standard deviation of perplexity over them: '5, sd 0.021'."""
+    """The number of seeds, and of several the standard deviation of perplexity over them: '5, sd 0.021'."""
     return "1" if row.seeds is None else f"{row.seeds}, sd {number(row.seed_spread, digits_of(row) + 1)}"
 
 
