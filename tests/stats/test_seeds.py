@@ -68,8 +68,9 @@ def test_seeds_that_change_nothing_change_nothing(persons: np.ndarray) -> None:
     assert confidence_set(several).p.tolist() == confidence_set(single).p.tolist()
     sums = np.random.default_rng(6).standard_normal((2, 10)) - 5
     counted = np.full(10, 4.0)
-    for one, same in zip(jackknifed(sums, counted), jackknifed(sums[[0, 0, 1]], counted, model=[0, 0, 1]), strict=True):
-        assert [astuple(e)[:4] for e in same] == [pytest.approx(astuple(e)[:4], abs=1e-12) for e in one]
+    once, thrice = jackknifed(sums, counted), jackknifed(sums[[0, 0, 1]], counted, model=[0, 0, 1])
+    for alone, repeated in zip(once, thrice, strict=True):
+        assert [astuple(e)[:4] for e in repeated] == [pytest.approx(astuple(e)[:4], abs=1e-12) for e in alone]
 
 
 def test_the_order_of_seeds_and_models_is_nothing(persons: np.ndarray) -> None:
