@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.model.paper import Against, Arm, Claim
-from harness.records.kinds import label
+from harness.records.kinds import in_a_line, label
 from harness.records.paired import Paired
 from harness.records.record import Record
 from harness.stats.inference import Estimate
@@ -107,7 +107,7 @@ def _named(arm: Arm, there: Record, ours: Record | None) -> str:
     if ours is None or there.configuration.model != ours.configuration.model:
         return label(there)
     mine, theirs = ours.configuration.parameters, there.configuration.parameters
-    changed = [f"{name}={value}" for name, value in sorted(theirs.items()) if mine.get(name) != value]
+    changed = [f"{name}={in_a_line(value)}" for name, value in sorted(theirs.items()) if mine.get(name) != value]
     return f"{arm.summary} ({', '.join(changed)})" if changed else arm.summary
 
 

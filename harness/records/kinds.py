@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+
 from harness.records.record import Record, RecordHead
 from harness.stats.resampling import SurveyDesign
 
@@ -44,7 +47,16 @@ def label(record: RecordHead, sizes: bool = True) -> str:
     changed = dict(asked.changed)
     if asked.seed:
         changed["seed"] = asked.seed
-    parts = [f"{k}={v}" for k, v in sorted(changed.items())] + [f"train also {p.name}" for p in asked.train_also]
+    parts = [f"{k}={in_a_line(v)}" for k, v in sorted(changed.items())] + [
+        f"train also {p.name}" for p in asked.train_also
+    ]
     parts += [f"{asked.train_persons:,} training persons"] if sizes and asked.train_persons else []
     parts += [f"pretrained on {asked.pretrain.name}"] if asked.pretrain else []
     return f"{asked.model} ({', '.join(parts)})" if parts else asked.model
+
+
+def in_a_line(value: Any) -> str:
+    """A parameter's value in a line of text: a text of several lines by their number and 8 digits of its SHA-256."""
+    said = str(value)
+    lines = said.splitlines()
+    return said if len(lines) < 2 else f"{len(lines)} lines, {hashlib.sha256(said.encode()).hexdigest()[:8]}"
