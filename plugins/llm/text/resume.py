@@ -143,7 +143,7 @@ def _heads(template: ResumeTemplate, year: IntArray, known: _Known) -> Texts:
     sizes = (len(levels.strings), 2, len(facts.strings))
     key = year.astype(np.int64)
     for size, part in zip(sizes, (levels.index, known.changes, facts.index), strict=True):
-        key = key * size + part
+        key = key * size + part.astype(np.int64)
     keys, index = np.unique(key, return_inverse=True)
     strings = []
     for one in keys.tolist():

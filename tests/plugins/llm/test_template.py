@@ -98,7 +98,7 @@ def test_every_target_is_read_behind_its_own_head(four_persons: Panel, tokenizer
         other = replace(panel, state=np.where(later, (panel.state + 1) % panel.n_states, panel.state))
         found = [Resumes(p, PieceEncoder(tokenizer), 2048, chosen).windows(np.array([target])) for p in (panel, other)]
         before = [w.tokens[0][: w.at[0] + 1] for w in found]
-        np.testing.assert_array_equal(*before)
+        np.testing.assert_array_equal(before[0], before[1])
 
 
 WRONG = {
@@ -131,7 +131,7 @@ def test_blocks_are_needed_and_end_something(tmp_path: Path) -> None:
         LlmParams(template=OWN.replace("delimiter %} |", "delimiter %}"))
     with pytest.raises(RequestError, match="has no block 'end'"):
         LlmParams(template=OWN[: OWN.index("{% block end")])
-    with pytest.raises(RequestError, match=":1.*stands outside of every block"):
+    with pytest.raises(RequestError, match=r":1.*stands outside of every block"):
         LlmParams(template="A line" + OWN)
 
 
