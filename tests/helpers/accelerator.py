@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils import backend_registration
 from torch.utils._pytree import tree_leaves, tree_map_only
+from transformers import cache_utils
 
 NAME = "toy"
 ATEN: Any = torch.ops.aten
@@ -29,7 +30,7 @@ INTO: Mapping[Any, int] = {  # copies between places -> which argument is copied
 INDEXING = (ATEN.index.Tensor, ATEN.index_put.default, ATEN.index_put_.default, ATEN._index_put_impl_.default)
 # What torch makes by resizing a tensor of no size, which the subclass cannot.
 MAKERS = ("arange", "arange.start", "arange.start_step", "eye", "eye.m", "linspace", "randperm", "randperm.generator")
-GENERATOR, TENSOR = torch.Generator, torch.tensor
+GENERATOR = torch.Generator
 
 
 class Placed(Tensor):
@@ -47,8 +48,10 @@ class Placed(Tensor):
 
     __torch_function__: Any = torch._C._disabled_torch_function_impl  # an attribute is the tensor's own
 
-    @classmethod  # type: ignore[override]
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    @classmethod
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         parts = func.decompose(*args, **(kwargs or {}))  # without gradients, torch leaves that to us
         return compute(func, args, kwargs or {}) if parts is NotImplemented else parts
 
@@ -68,8 +71,8 @@ class PlacedGenerator(torch.Generator):
     def __init__(self, device: Any = "cpu") -> None:
         """The device is known by the class."""
 
-    @property  # type: ignore[override]
-    def device(self) -> torch.device:
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
         return torch.device(NAME, 0)
 
 
@@ -103,6 +106,16 @@ class AcceleratorModule:
         return [torch.float16, torch.bfloat16]
 
 
+class CacheTorch:
+    """Torch, but that ``tensor`` can be on the accelerator: torch's own copies past all that Python could play."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch, name)
+
+    def tensor(self, data: Any, *, device: Any = None, **given: Any) -> Tensor:
+        return torch.tensor(data, **given).to(device)
+
+
 FAULTS: list[str] = []
 
 
@@ -113,7 +126,7 @@ def accelerator() -> Iterator[list[str]]:
     FAULTS.clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "Generator", PlacedGenerator)
-        patch.setattr(torch, "tensor", _tensor)
+        patch.setattr(cache_utils, "torch", CacheTorch())  # elsewhere transformers asks for torch.tensor itself
         yield FAULTS
 
 
@@ -132,11 +145,6 @@ def _register() -> tuple[Any, ...]:
         made = getattr(getattr(ATEN, name), overload or "default")
         makers.impl(maker, partial(_without_tensors, made), "PrivateUse1")
     return rest, makers  # which unregister when they go
-
-
-def _tensor(data: Any, *, device: Any = None, **given: Any) -> Tensor:
-    """As ``torch.tensor``, which copies to a device past all that Python could play."""
-    return TENSOR(data, device=device, **given) if device is None else TENSOR(data, **given).to(device)
 
 
 def _without_tensors(func: Any, *args: Any, **kwargs: Any) -> Any:

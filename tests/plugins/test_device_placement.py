@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_map_only
 from harness import open_panel
 from harness.model.contract import Context, Model, UnnormalizedModel
 from harness.panel.careers import Panel
-from harness.plugins.career import network, titles
+from harness.plugins.career import network
 from harness.plugins.llm.scoring import reader
 from harness.plugins.llm.tuning import loss
 from harness.registry import load_registry
@@ -55,13 +55,9 @@ REGISTRY = load_registry()
 
 
 @pytest.fixture
-def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The accelerator is there. One thread, as on any: so the CPU draws what the accelerator does.
-
-    The encoder of titles is another library's, gives arrays, and stays on the CPU.
-    """
-    encoder, threads = titles._encoder, torch.get_num_threads()
-    monkeypatch.setattr(titles, "_encoder", lambda name, _: encoder(name, "cpu"))
+def faults() -> Iterator[list[str]]:
+    """The accelerator is there. One thread, as on any: so the CPU draws what the accelerator does."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with accelerator() as found:
         yield found
