@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.model.paper import Against, Arm, Claim
-from harness.records.kinds import label_over_seeds
+from harness.records.kinds import in_a_line, label_over_seeds
 from harness.records.paired import Paired
 from harness.records.record import Record
 from harness.stats.inference import Estimate
@@ -120,7 +120,7 @@ def _named(arm: Arm, there: Seeds, ours: Seeds | None) -> str:
     if ours is None or there[0].configuration.model != ours[0].configuration.model:
         return label_over_seeds(there)
     mine, theirs = ours[0].configuration.parameters, there[0].configuration.parameters
-    changed = [f"{name}={value}" for name, value in sorted(theirs.items()) if mine.get(name) != value]
+    changed = [f"{name}={in_a_line(value)}" for name, value in sorted(theirs.items()) if mine.get(name) != value]
     return f"{arm.summary} ({', '.join(changed)})" if changed else arm.summary
 
 

@@ -33,7 +33,7 @@ from harness.model.params import pairs, parse
 from harness.panel import Panel
 from harness.panel.weights import weighted_alike
 from harness.records.current import Folder
-from harness.records.kinds import label
+from harness.records.kinds import in_a_line, label
 from harness.records.record import Record
 from harness.registry import Registry
 from harness.render import claims as tables
@@ -189,7 +189,7 @@ def _show_plan(made: Sequence[PlannedRun], as_json: bool) -> None:
 def _state(step: PlannedRun) -> str:
     if step.run is None:
         return "cannot be made: " + "; ".join(dict.fromkeys(step.why_not.values()))
-    told = [f"{name}={value}" for name, value in step.run.configuration(step.run.tasks[0]).changed.items()]
+    told = [f"{name}={in_a_line(value)}" for name, value in step.run.configuration(step.run.tasks[0]).changed.items()]
     told += [f"train also {panel.name}" for panel in step.run.train_also]
     told += [] if step.run.resumes is None else [f"pretrained on {step.run.resumes.name}"]
     return ": ".join(["has its records" if step.known else "to make", *([", ".join(told)] if told else [])])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 from harness.records.record import Record, RecordHead
 from harness.stats.resampling import SurveyDesign
@@ -46,7 +48,9 @@ def label(record: RecordHead, sizes: bool = True, seeded: bool = True) -> str:
     changed = dict(asked.changed)
     if asked.seed and seeded:
         changed["seed"] = asked.seed
-    parts = [f"{k}={v}" for k, v in sorted(changed.items())] + [f"train also {p.name}" for p in asked.train_also]
+    parts = [f"{k}={in_a_line(v)}" for k, v in sorted(changed.items())] + [
+        f"train also {p.name}" for p in asked.train_also
+    ]
     parts += [f"{asked.train_persons:,} training persons"] if sizes and asked.train_persons else []
     parts += [f"pretrained on {asked.pretrain.name}"] if asked.pretrain else []
     return f"{asked.model} ({', '.join(parts)})" if parts else asked.model
@@ -55,3 +59,10 @@ def label(record: RecordHead, sizes: bool = True, seeded: bool = True) -> str:
 def label_over_seeds(records: Sequence[RecordHead], sizes: bool = True) -> str:
     """The label of records that differ in their seed alone, which it says where there is one of them."""
     return label(records[0], sizes, seeded=len(records) == 1)
+
+
+def in_a_line(value: Any) -> str:
+    """A parameter's value in a line of text: a text of several lines by their number and 8 digits of its SHA-256."""
+    said = str(value)
+    lines = said.splitlines()
+    return said if len(lines) < 2 else f"{len(lines)} lines, {hashlib.sha256(said.encode()).hexdigest()[:8]}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness.forecast.report import ForecastLine, Period, Report, Shares
+from harness.records.kinds import in_a_line
 from harness.render.boards.table import NONE, with_error
 from harness.stats.inference import Estimate
 
@@ -191,7 +192,7 @@ def notes(report: Report) -> list[str]:
 def _of_models(report: Report) -> Iterator[str]:
     for made in report.forecasts:
         if made.changed:
-            yield f"{made.name}: {', '.join(f'{name}={value}' for name, value in made.changed.items())}."
+            yield f"{made.name}: {', '.join(f'{name}={in_a_line(value)}' for name, value in made.changed.items())}."
         if made.train_also:
             yield f"{made.name}: fitted on training careers of {', '.join(made.train_also)} as well."
         if made.pretrained_on:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from harness.model import Model
 
 
-# The paper's: what words, demographics, history, tuning and pooling are worth.
+# The paper's: what words, demographics, history, tuning and pooling are worth; and what the text says of a career.
 ABLATIONS = (
     Ablation("words", "words as tokens", {"titles": "words", "extend_vocabulary": "words"}),
     Ablation("whole-titles", "titles as tokens", {"titles": "words", "extend_vocabulary": "titles"}),
@@ -22,6 +22,9 @@ ABLATIONS = (
     ),
     Ablation("history-1", "history of 1 record", {"history": "1"}),
     Ablation("history-3", "history of 3 records", {"history": "3"}),
+    Ablation("paper-text", "the paper's sentences and lines", {"template": "labor-llm"}),
+    Ablation("tenure", "years in the job in the text", {"career_facts": "tenure"}),
+    Ablation("facts", "years in the job and times held in the text", {"career_facts": "all"}),
     Ablation("not-tuned", "base as it is", {"tuning": "none"}),
     Ablation("shots", "base as it is, 3 shots", {"tuning": "none", "shots": "3"}),
     Ablation("loss-all", "loss on all tokens", {"loss": "all"}),
@@ -51,7 +54,7 @@ def harness_models() -> list[ModelSpec]:
             summary="language model of resume text, tuned by low-rank adapters; P(title) by the chain rule",
             build=build,
             params=LlmParams,
-            needs=("torch", "transformers", "peft", "safetensors", "tokenizers"),
+            needs=("torch", "transformers", "peft", "safetensors", "tokenizers", "jinja2"),
             install="pip install 'labor-harness[llm]'",
             cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM; Hu et al. (2022), LoRA",
             sums_to_one=False,

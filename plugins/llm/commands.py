@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from harness.errors import RequestError
+from harness.errors import RequestError, did_you_mean
 from harness.hookspecs import hookimpl
 from harness.model import Context
 from harness.model.params import parse, validate
@@ -30,6 +30,7 @@ def harness_cli(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="The builtin base of llm-lora, and what it reads of a career.")
     group.command()(pretrain)
     group.command()(text)
+    group.command()(template)
     app.add_typer(group, name="llm")
 
 
@@ -70,6 +71,15 @@ def text(
     if params.shots:  # those that a run with seed 0 draws
         typer.echo(written_prompt(drawn(panel.part("train"), params.shots, 0), options), nl=False)
     typer.echo(written_resume(panel, names.index(person) if person else 0, options), nl=False)
+
+
+def template(name: Annotated[str, typer.Argument(help="harness or labor-llm.")] = "harness") -> None:
+    """Print a template of resume text, to start one's own from: --set template=FILE.jinja."""
+    from harness.plugins.llm.text.template import TEMPLATES
+
+    if name not in TEMPLATES:
+        raise RequestError(f"there is no template '{name}'; {did_you_mean(name, TEMPLATES)}")
+    typer.echo(TEMPLATES[name].removeprefix("\n"), nl=False)
 
 
 def _params(settings: list[str] | None) -> LlmParams:

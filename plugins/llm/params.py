@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from harness.model import Params
+from harness.plugins.llm.text.facts import CareerFacts
 from harness.plugins.llm.text.resume import TextOptions
+from harness.plugins.llm.text.template import ResumeTemplate, resolved
 from harness.training.exchange import require_shares
 
 
@@ -27,6 +29,17 @@ class LlmParams(Params):
     birth_year: bool = Field(True, description="whether the birth year does")
     history: Literal["all"] | Annotated[int, Field(ge=1)] = Field(
         "all", description="records before the target that the model sees, in training and in scoring: all, or how many"
+    )
+    template: str = Field(
+        "harness",
+        description="what stands around the titles: 'harness'; 'labor-llm', the sentences and lines of the paper; or "
+        "FILE.jinja, a jinja2 template ('harness llm template' prints one to start from), whose text is kept with the "
+        "fit",
+    )
+    career_facts: CareerFacts = Field(
+        "none",
+        description="facts of the career so far in the head of each line: none; tenure, the years in the job before; "
+        "or all, also how many times it was held before that. Counted over the whole career, whatever 'history'",
     )
     tuning: Literal["lora", "full", "none"] = Field(
         "lora", description="what is trained: low-rank adapters, every weight, or nothing"
@@ -144,6 +157,12 @@ class LlmParams(Params):
     base_batch_tokens: int = Field(2048, ge=1, description="builtin base: tokens in a batch of pre-training")
     base_learning_rate: float = Field(3e-3, gt=0, description="builtin base: peak learning rate of pre-training")
 
+    @field_validator("template")
+    @classmethod
+    def _template_is_its_text(cls, value: str) -> str:
+        """A file's text in the place of its name: what is read is part of the request, and outlives the file."""
+        return resolved(value)
+
     @model_validator(mode="after")
     def _examples_are_for_models_as_they_come(self) -> Self:
         if self.shots and self.tuning != "none":
@@ -175,4 +194,11 @@ def exchange_of(p: LlmParams) -> tuple[float, float]:
 
 def options_of(p: LlmParams) -> TextOptions:
     """The parts of a career that the model of these parameters reads."""
-    return TextOptions(p.titles, p.demographics, p.birth_year, None if p.history == "all" else p.history)
+    return TextOptions(
+        titles=p.titles,
+        demographics=p.demographics,
+        birth_year=p.birth_year,
+        history=None if p.history == "all" else p.history,
+        career_facts=p.career_facts,
+        template=ResumeTemplate.of(p.template),
+    )

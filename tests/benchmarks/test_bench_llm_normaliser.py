@@ -57,6 +57,8 @@ class Trained:
                 symbols=0,
                 disguised=0.0,
                 loss="all",
+                template="harness",
+                career_facts="none",
             )
             model = pretrain(
                 recipe, self.train, tokenizer, Context(seed=0, scratch=self.folder, cache=self.folder)

@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 from harness.boards.card import Card
 from harness.boards.compare import SliceDifference
 from harness.boards.views import Level, Slice
-from harness.records.kinds import MIX, is_submitted
+from harness.records.kinds import MIX, in_a_line, is_submitted
 from harness.records.record import Configuration, PanelFacts
 from harness.render.boards.markdown import bullets, escape, pipes
 from harness.render.boards.table import rank_cell
@@ -242,4 +242,4 @@ def _said(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         shown = [_said(item) for item in value]
         return f"{len(shown)} values from {shown[0]} to {shown[-1]}" if len(shown) > 4 else f"[{', '.join(shown)}]"
-    return str(value) or "(empty)"
+    return in_a_line(value) or "(empty)"

@@ -21,9 +21,11 @@ from harness.model import Context
 from harness.panel import Panel
 from harness.plugins.llm.base.symbols import add_symbols, disguised, symbol_ids
 from harness.plugins.llm.scoring.head import reading
+from harness.plugins.llm.text.facts import CareerFacts
 from harness.plugins.llm.text.loader import load_causal_lm, load_tokenizer
 from harness.plugins.llm.text.pieces import PieceEncoder, encode_titles
-from harness.plugins.llm.text.resume import resume_text
+from harness.plugins.llm.text.resume import EVERYTHING, TextOptions, resume_text
+from harness.plugins.llm.text.template import ResumeTemplate
 from harness.plugins.llm.text.tokens import Resumes
 from harness.plugins.llm.tuning.loss import Examples, Loss, TokenLoss, examples
 from harness.training.cached_base import CachedBase, base_key
@@ -49,7 +51,7 @@ class BaseRecipe:
     """All that decides what the base becomes. Sizes in tokens, layers and dimensions.
 
     symbols, disguised: tokens that stand for any occupation, and the share of the pool's persons whose occupations are
-    read as such (``symbols``).
+    read as such (``symbols``). template, career_facts: of the resumes, those of the careers that it is made for.
     """
 
     pool: str
@@ -64,7 +66,13 @@ class BaseRecipe:
     symbols: int
     disguised: float
     loss: Loss
+    template: str
+    career_facts: CareerFacts
     seed: int = 0
+
+    def options(self) -> TextOptions:
+        """The parts of a resume that it reads."""
+        return TextOptions(career_facts=self.career_facts, template=ResumeTemplate.of(self.template))
 
     def place(self, pool: Panel) -> CachedBase:
         """The place in the cache of the base of this recipe and pool."""
@@ -95,6 +103,8 @@ def recipe_of(p: LlmParams) -> BaseRecipe:
         symbols=p.base_symbols,
         disguised=p.base_disguised,
         loss=p.base_loss,
+        template=p.template,
+        career_facts=p.career_facts,
     )
 
 
@@ -118,7 +128,7 @@ def builtin_base(recipe: BaseRecipe, pool: Panel, context: Context) -> OpenedBas
     folder = recipe.place(pool).learned(context, lambda own: _learn(recipe, pool, own), partial(_write, recipe, pool))
     size, name = f"{recipe.layers} x {recipe.width}", recipe.name(pool)
     tokenizer = load_tokenizer(folder)
-    own = np.unique(encode_titles(tokenizer, pool.occupations).ids)
+    own = np.unique(encode_titles(tokenizer, pool.occupations, recipe.options()).ids)
     return OpenedBase(
         model=load_causal_lm(folder),
         tokenizer=tokenizer,
@@ -128,7 +138,7 @@ def builtin_base(recipe: BaseRecipe, pool: Panel, context: Context) -> OpenedBas
 
 
 def _learn(recipe: BaseRecipe, pool: Panel, context: Context) -> tuple[Any, PreTrainedTokenizerBase]:
-    tokenizer = train_tokenizer(pool, recipe.vocabulary, recipe.context)
+    tokenizer = train_tokenizer(pool, recipe.vocabulary, recipe.context, recipe.options())
     add_symbols(tokenizer, recipe.symbols)
     return pretrain(recipe, pool, tokenizer, context), tokenizer
 
@@ -143,7 +153,9 @@ def _write(
     (folder / "recipe.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def train_tokenizer(pool: Panel, vocabulary: int, context: int) -> PreTrainedTokenizerBase:
+def train_tokenizer(
+    pool: Panel, vocabulary: int, context: int, options: TextOptions = EVERYTHING
+) -> PreTrainedTokenizerBase:
     """Byte-level BPE over blank-delimited words of the pool's resumes; any other text falls back to its bytes."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -159,7 +171,7 @@ def train_tokenizer(pool: Panel, vocabulary: int, context: int) -> PreTrainedTok
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_pool_texts(pool), trainer)
+    tokenizer.train_from_iterator(_pool_texts(pool, options), trainer)
     fast: Any = PreTrainedTokenizerFast
     made: PreTrainedTokenizerBase = fast(
         tokenizer_object=tokenizer, bos_token=START, pad_token=PAD, model_max_length=context
@@ -167,9 +179,9 @@ def train_tokenizer(pool: Panel, vocabulary: int, context: int) -> PreTrainedTok
     return made
 
 
-def _pool_texts(pool: Panel) -> Iterator[str]:
+def _pool_texts(pool: Panel, options: TextOptions) -> Iterator[str]:
     """Every piece of every resume, as often as it occurs."""
-    text = resume_text(pool)
+    text = resume_text(pool, options)
     for strings, index in (
         (text.headers.strings, text.headers.index),
         (text.heads.strings, text.heads.index),
@@ -240,8 +252,9 @@ class BaseTrainee:
 def _pool_examples(recipe: BaseRecipe, pool: Panel, tokenizer: PreTrainedTokenizerBase) -> Examples:
     """Every resume of the pool, part of them in disguise."""
     panels = disguised(pool, recipe.disguised, recipe.symbols, recipe.seed) if recipe.symbols else (pool,)
-    pieces = PieceEncoder(tokenizer)
-    return Examples.joined([examples(Resumes(panel, pieces, recipe.context), recipe.loss) for panel in panels])
+    pieces, options = PieceEncoder(tokenizer), recipe.options()
+    resumes = [Resumes(panel, pieces, recipe.context, options) for panel in panels]
+    return Examples.joined([examples(part, recipe.loss) for part in resumes])
 
 
 def _config(recipe: BaseRecipe, vocabulary: int, tokenizer: PreTrainedTokenizerBase) -> LlamaConfig:

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.errors import RequestError
 from harness.panel import Occupations
-from harness.plugins.llm.text.resume import DELIMITER, EVERYTHING, TextOptions, titles
+from harness.plugins.llm.text.resume import EVERYTHING, TextOptions, titles
 from harness.types import IntArray
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def encode_titles(
     those of two different outcomes.
     """
     texts = titles(occupations, options)
-    end = encode(tokenizer, [DELIMITER])[0]
+    end = encode(tokenizer, [options.template.delimiter])[0]
     rows = encode(tokenizer, texts)
     order = sorted(range(len(rows)), key=lambda k: rows[k] + end)
     # In dictionary order whatever begins a sequence stands right before it.

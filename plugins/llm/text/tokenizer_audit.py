@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import RequestError
 from harness.plugins.llm.text.pieces import encode
-from harness.plugins.llm.text.resume import DELIMITER, END, ResumeText
+from harness.plugins.llm.text.resume import ResumeText
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -15,24 +15,30 @@ if TYPE_CHECKING:
 def audit(tokenizer: PreTrainedTokenizerBase, text: ResumeText) -> None:
     """RequestError where the ids of the pieces, put one after another, do not say the text of the pieces.
 
-    Every header, line head and title of the panel is tried once, titles with the delimiter that ends them. A blank that
+    Every header, line head and title of the panel is tried once, titles with the delimiter that ends them, and so is a
+    resume of every kind of piece. A blank that
     the tokenizer itself puts before a text, or takes from its front, is no difference. ``pieces.encode_titles``
     refuses two titles that become the same ids.
     """
-    end = encode(tokenizer, [DELIMITER])[0]
-    heads = encode(tokenizer, text.full_heads.strings[:1])[0]
-    first = text.full_heads.strings[0]
-    for strings, after, before in (
-        (text.headers.strings, "", ""),
-        (text.full_heads.strings, "", ""),
-        (text.heads.strings, "", ""),
-        ((END,), "", ""),
-        (text.titles, DELIMITER, first),
-    ):
-        rows = encode(tokenizer, strings)
-        for string, row in zip(strings, rows, strict=True):
-            ids = [*(heads if before else []), *row, *(end if after else [])]
-            _require(tokenizer, ids, before + string + after)
+    head, title = text.full_heads.strings[0], text.titles[0]
+    rows = [text.headers.strings, text.full_heads.strings, text.heads.strings, (text.end,)]
+    whole = [
+        text.headers.strings[0],
+        head,
+        title,
+        text.delimiter,
+        text.heads.strings[0],
+        title,
+        text.delimiter,
+        text.end,
+    ]
+    every = list(dict.fromkeys([*(string for strings in rows for string in strings), *text.titles, text.delimiter]))
+    known = dict(zip(every, encode(tokenizer, every), strict=True))
+    resumes = [[string] for strings in rows for string in strings]
+    resumes += [[head, title, text.delimiter] for title in text.titles]
+    for pieces in [*resumes, whole]:
+        ids = [i for piece in pieces for i in known[piece]]
+        _require(tokenizer, ids, "".join(pieces))
 
 
 def _require(tokenizer: PreTrainedTokenizerBase, ids: list[int], text: str) -> None:

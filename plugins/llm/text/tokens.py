@@ -11,7 +11,7 @@ import numpy as np
 from harness.errors import RequestError
 from harness.panel import Panel
 from harness.plugins.llm.text.pieces import NOTHING, PieceEncoder, Ragged
-from harness.plugins.llm.text.resume import DELIMITER, END, EVERYTHING, TextOptions, resume_text
+from harness.plugins.llm.text.resume import EVERYTHING, TextOptions, resume_text
 from harness.types import BoolArray, IntArray
 
 
@@ -54,7 +54,7 @@ class Resumes:
         start = [*pieces.start, *prefix.tolist()]
         headers = [start + row for row in pieces.encode(text.headers.strings)]
         heads, full_heads = (pieces.encode(t.strings) for t in (text.heads, text.full_heads))
-        end = pieces.encode([END])
+        end = pieces.encode([text.end])
         self._pieces = Ragged.of([*headers, *heads, *full_heads, *events_of(events), *end])
         self.panel = panel
         self.events = events
@@ -162,6 +162,7 @@ def new_tokens(panels: Sequence[Panel], whole_titles: bool, options: TextOptions
     for text in (resume_text(panel, options) for panel in panels):
         found |= set(text.titles) if whole_titles else set()
         for string in (*text.headers.strings, *text.full_heads.strings, *(() if whole_titles else text.titles)):
-            for i, word in enumerate(string.removesuffix(DELIMITER).split(" ")):
-                found.add(f" {word}" if i else word)
+            for line in string.split("\n"):
+                for i, word in enumerate(line.split(" ")):
+                    found.add(f" {word}" if i else word)
     return sorted(found - {"", " "})
