@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerBase
 from harness.errors import RequestError
 from harness.model import BoundedRows, Context, Model, UnnormalizedModel
 from harness.panel import Panel, same_titles
-from harness.plugins.llm.base.pretrain import OpenedBase, builtin_base, recipe_of
+from harness.plugins.llm.base.open import OpenedBase, open_base
+from harness.plugins.llm.base.pretrain import builtin_base, recipe_of
 from harness.plugins.llm.params import LlmParams, exchange_of, options_of
 from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.certified import certified
@@ -34,6 +35,7 @@ from harness.plugins.llm.text.resume import resume_text
 from harness.plugins.llm.text.tokenizer_audit import audit
 from harness.plugins.llm.text.tokens import Resumes, new_tokens
 from harness.plugins.llm.tuning.tune import Adapters, TuningOptions, add_adapters, tune, validation_loss
+from harness.system.machine import cache_folder
 from harness.training.libraries import silence_libraries
 from harness.training.loop import TrainingResult
 from harness.training.process_group import process_group
@@ -159,11 +161,14 @@ class LoraModel(Model):
         (folder / FACTS).write_text(text + "\n", encoding="utf-8")
 
     def load(self, folder: Path) -> None:
-        own = folder / BASE
-        source, subfolder = (own, "") if own.is_dir() else (self.params.base, self.params.subfolder)
-        self._begin(load_tokenizer(source, subfolder))
-        base = load_causal_lm(source, subfolder)
-        adapted = self.params.tuning == "lora"
+        own, p = folder / BASE, self.params
+        if own.is_dir():
+            tokenizer, base = load_tokenizer(own), load_causal_lm(own)
+        else:
+            opened = open_base(p.base, p.subfolder, cache_folder())
+            tokenizer, base = opened.tokenizer, opened.model
+        self._begin(tokenizer)
+        adapted = p.tuning == "lora"
         if own.is_dir():  # a copy, where adapters will be added into the weights
             self._own_base = {k: v.clone() if adapted else v for k, v in weights_of(base).items()}
         with silence_libraries():
@@ -186,8 +191,8 @@ class LoraModel(Model):
     def _open_base(self, context: Context) -> OpenedBase:
         p = self.params
         if p.base != "builtin":
-            label = f"{p.base}/{p.subfolder}" if p.subfolder else p.base
-            return OpenedBase(load_causal_lm(p.base, p.subfolder), load_tokenizer(p.base, p.subfolder), label)
+            # Bases of others lie in the user's cache, whichever cache this fit is kept in.
+            return open_base(p.base, p.subfolder, cache_folder(), context.progress)
         if context.open_panel is None:
             raise AssertionError("the builtin base is trained on a panel, and Context.open_panel is None")
         return builtin_base(recipe_of(p), context.open_panel(p.pool), context)

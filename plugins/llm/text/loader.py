@@ -18,6 +18,7 @@ from harness.types import IntArray
 # Where a configuration says how many positions a model was built for.
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "sliding_window")
 LONGEST_CONTEXT = 4096
+KINDS = "'builtin', 'smollm2', a GGUF file"  # of bases that are no folder and no hub name
 
 
 def load_tokenizer(source: str | Path, subfolder: str = "") -> PreTrainedTokenizerBase:
@@ -33,9 +34,19 @@ def load_causal_lm(source: str | Path, subfolder: str = "") -> Any:
     """The causal language model of a folder or hub name, float32, safetensors only; RequestError if there is none."""
     # Weights are drawn before they are read; nobody else's draws are to move.
     with silence_libraries(), _explained(source, "model", subfolder), torch.random.fork_rng():
-        return AutoModelForCausalLM.from_pretrained(
-            str(source), subfolder=subfolder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        opened: Any = AutoModelForCausalLM.from_pretrained(
+            str(source),
+            subfolder=subfolder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
+        model, told = opened
+        if told["missing_keys"]:  # which transformers fills with random numbers
+            lacking = ", ".join(sorted(told["missing_keys"])[:3])
+            raise ValueError(f"its files lack weights of a {type(model).__name__}, such as {lacking}")
+        return model
 
 
 @contextmanager
@@ -49,7 +60,7 @@ def _explained(source: str | Path, part: str, subfolder: str) -> Iterator[None]:
     except (OSError, ValueError, ImportError, KeyError) as error:
         first = str(error).strip().split("\n")[0]
         raise RequestError(
-            f"the {part} of base '{source}' cannot be opened: it must be 'builtin', a folder that save_pretrained "
+            f"the {part} of base '{source}' cannot be opened: it must be {KINDS}, a folder that save_pretrained "
             f"wrote (safetensors), or a hub name that this machine has cached or can reach ({first})"
         ) from error
 
