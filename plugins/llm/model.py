@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from harness.errors import RequestError
 from harness.model import BoundedRows, Context, Model, UnnormalizedModel
 from harness.panel import Panel, same_titles
+from harness.plugins.llm.base.content import base_content
 from harness.plugins.llm.base.open import OpenedBase, open_base
 from harness.plugins.llm.base.pretrain import builtin_base, recipe_of
 from harness.plugins.llm.params import LlmParams, exchange_of, options_of
@@ -43,6 +44,7 @@ from harness.training.schedule import Schedule, StableThenDecay
 from harness.types import FloatArray, IntArray
 
 BASE, ADAPTER, FACTS = "base", "adapter", "llm.json"
+CONTENT = "base_content"  # in the facts' file: of the base that is opened again, as ids have it
 PROMPT = "prompt"  # in the facts' file, and there alone: token ids of careers, which no record is to publish
 
 
@@ -60,6 +62,7 @@ class LoraModel(Model):
         self._own_base: dict[str, Any] | None = None  # weights of a base that no name brings back
         self._scorer: Scorer | None = None
         self._facts: dict[str, Any] = {}
+        self._content: Mapping[str, str] = {}
         self._prompt: IntArray = NOTHING
         self._is_merged = False
 
@@ -157,14 +160,23 @@ class LoraModel(Model):
             with silence_libraries():
                 self._model.save_pretrained(folder / ADAPTER, safe_serialization=True, save_embedding_layers=False)
         kept = self._facts | ({PROMPT: self._prompt.tolist()} if self.params.shots else {})
+        kept |= {CONTENT: self._content} if self._own_base is None else {}
         text = json.dumps(kept, indent=2, sort_keys=True)
         (folder / FACTS).write_text(text + "\n", encoding="utf-8")
 
     def load(self, folder: Path) -> None:
         own, p = folder / BASE, self.params
+        self._facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        self._prompt = np.array(self._facts.pop(PROMPT, []), dtype=np.int64)
+        self._content = self._facts.pop(CONTENT, {})
         if own.is_dir():
             tokenizer, base = load_tokenizer(own), load_causal_lm(own)
         else:
+            if base_content(p) != self._content:
+                raise RequestError(
+                    f"base={p.base} is another model than the one that this fit's adapters were trained on: put that "
+                    "one back, or run again"
+                )
             opened = open_base(p.base, p.subfolder, cache_folder())
             tokenizer, base = opened.tokenizer, opened.model
         self._begin(tokenizer)
@@ -174,8 +186,6 @@ class LoraModel(Model):
         with silence_libraries():
             model: Any = PeftModel.from_pretrained(base, str(folder / ADAPTER)) if adapted else base
             self._model = model.eval()
-        self._facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        self._prompt = np.array(self._facts.pop(PROMPT, []), dtype=np.int64)
 
     def facts(self) -> Mapping[str, Any]:
         """The base's name as boards show it, parameters in all and trained, how the tuning went."""
@@ -191,6 +201,7 @@ class LoraModel(Model):
     def _open_base(self, context: Context) -> OpenedBase:
         p = self.params
         if p.base != "builtin":
+            self._content = base_content(p)
             # Bases of others lie in the user's cache, whichever cache this fit is kept in.
             return open_base(p.base, p.subfolder, cache_folder(), context.progress)
         if context.open_panel is None:

@@ -12,7 +12,7 @@ from harness.errors import RequestError
 from harness.plugins.llm.base.gguf import converted
 from harness.plugins.llm.base.named import NAMED
 from harness.plugins.llm.text.loader import load_causal_lm, load_tokenizer
-from harness.system.content import require_content
+from harness.system.content import PATHS, hub_commit, require_content
 from harness.system.progress import Progress, Silent
 from harness.types import IntArray
 
@@ -33,11 +33,15 @@ class OpenedBase:
 
 @dataclass(frozen=True, kw_only=True)
 class BasePlace:
-    """The folder or hub name that transformers opens for a base, and the base's name on boards."""
+    """The folder or hub name that transformers opens for a base, and the base's name on boards.
+
+    revision: the commit of a hub name; None where the hub is to say, and of a folder.
+    """
 
     source: str | Path
-    subfolder: str = ""
     label: str
+    subfolder: str = ""
+    revision: str | None = None
 
 
 def open_base(source: str, subfolder: str, cache: Path, progress: Progress | None = None) -> OpenedBase:
@@ -48,8 +52,8 @@ def open_base(source: str, subfolder: str, cache: Path, progress: Progress | Non
     """
     place = locate_base(source, subfolder, cache, progress or Silent())
     return OpenedBase(
-        model=load_causal_lm(place.source, place.subfolder),
-        tokenizer=load_tokenizer(place.source, place.subfolder),
+        model=load_causal_lm(place.source, place.subfolder, place.revision),
+        tokenizer=load_tokenizer(place.source, place.subfolder, place.revision),
         label=place.label,
     )
 
@@ -69,4 +73,9 @@ def locate_base(source: str, subfolder: str, cache: Path, progress: Progress) ->
         folder, about = converted(file, cache, progress)
         name = about.name or file.name
         return BasePlace(source=folder, label=f"{name} ({about.license})" if about.license else name)
-    return BasePlace(source=source, subfolder=subfolder, label=f"{source}/{subfolder}" if subfolder else source)
+    label = f"{source}/{subfolder}" if subfolder else source
+    folder = Path(source).expanduser()
+    if folder.is_dir() or source.startswith(PATHS):
+        return BasePlace(source=folder, subfolder=subfolder, label=label)
+    # The commit that ids name, whatever the hub has by now.
+    return BasePlace(source=source, subfolder=subfolder, revision=hub_commit(source, subfolder), label=label)
