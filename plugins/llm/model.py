@@ -15,7 +15,9 @@ from transformers import PreTrainedTokenizerBase
 from harness.errors import RequestError
 from harness.model import BoundedRows, Context, Model, UnnormalizedModel
 from harness.panel import Panel, same_titles
-from harness.plugins.llm.base.pretrain import OpenedBase, builtin_base, recipe_of
+from harness.plugins.llm.base.content import base_content
+from harness.plugins.llm.base.open import OpenedBase, open_base
+from harness.plugins.llm.base.pretrain import builtin_base, recipe_of
 from harness.plugins.llm.params import LlmParams, exchange_of, options_of
 from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.certified import certified
@@ -34,6 +36,7 @@ from harness.plugins.llm.text.resume import resume_text
 from harness.plugins.llm.text.tokenizer_audit import audit
 from harness.plugins.llm.text.tokens import Resumes, new_tokens
 from harness.plugins.llm.tuning.tune import Adapters, TuningOptions, add_adapters, tune, validation_loss
+from harness.system.machine import cache_folder
 from harness.training.libraries import silence_libraries
 from harness.training.loop import TrainingResult
 from harness.training.process_group import process_group
@@ -41,6 +44,7 @@ from harness.training.schedule import Schedule, StableThenDecay
 from harness.types import FloatArray, IntArray
 
 BASE, ADAPTER, FACTS = "base", "adapter", "llm.json"
+CONTENT = "base_content"  # in the facts' file: of the base that is opened again, as ids have it
 PROMPT = "prompt"  # in the facts' file, and there alone: token ids of careers, which no record is to publish
 
 
@@ -58,6 +62,7 @@ class LoraModel(Model):
         self._own_base: dict[str, Any] | None = None  # weights of a base that no name brings back
         self._scorer: Scorer | None = None
         self._facts: dict[str, Any] = {}
+        self._content: Mapping[str, str] = {}
         self._prompt: IntArray = NOTHING
         self._is_merged = False
 
@@ -155,22 +160,32 @@ class LoraModel(Model):
             with silence_libraries():
                 self._model.save_pretrained(folder / ADAPTER, safe_serialization=True, save_embedding_layers=False)
         kept = self._facts | ({PROMPT: self._prompt.tolist()} if self.params.shots else {})
+        kept |= {CONTENT: self._content} if self._own_base is None else {}
         text = json.dumps(kept, indent=2, sort_keys=True)
         (folder / FACTS).write_text(text + "\n", encoding="utf-8")
 
     def load(self, folder: Path) -> None:
-        own = folder / BASE
-        source, subfolder = (own, "") if own.is_dir() else (self.params.base, self.params.subfolder)
-        self._begin(load_tokenizer(source, subfolder))
-        base = load_causal_lm(source, subfolder)
-        adapted = self.params.tuning == "lora"
+        own, p = folder / BASE, self.params
+        self._facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        self._prompt = np.array(self._facts.pop(PROMPT, []), dtype=np.int64)
+        self._content = self._facts.pop(CONTENT, {})
+        if own.is_dir():
+            tokenizer, base = load_tokenizer(own), load_causal_lm(own)
+        else:
+            if base_content(p) != self._content:
+                raise RequestError(
+                    f"base={p.base} is another model than the one that this fit's adapters were trained on: put that "
+                    "one back, or run again"
+                )
+            opened = open_base(p.base, p.subfolder, cache_folder())
+            tokenizer, base = opened.tokenizer, opened.model
+        self._begin(tokenizer)
+        adapted = p.tuning == "lora"
         if own.is_dir():  # a copy, where adapters will be added into the weights
             self._own_base = {k: v.clone() if adapted else v for k, v in weights_of(base).items()}
         with silence_libraries():
             model: Any = PeftModel.from_pretrained(base, str(folder / ADAPTER)) if adapted else base
             self._model = model.eval()
-        self._facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        self._prompt = np.array(self._facts.pop(PROMPT, []), dtype=np.int64)
 
     def facts(self) -> Mapping[str, Any]:
         """The base's name as boards show it, parameters in all and trained, how the tuning went."""
@@ -186,8 +201,9 @@ class LoraModel(Model):
     def _open_base(self, context: Context) -> OpenedBase:
         p = self.params
         if p.base != "builtin":
-            label = f"{p.base}/{p.subfolder}" if p.subfolder else p.base
-            return OpenedBase(load_causal_lm(p.base, p.subfolder), load_tokenizer(p.base, p.subfolder), label)
+            self._content = base_content(p)
+            # Bases of others lie in the user's cache, whichever cache this fit is kept in.
+            return open_base(p.base, p.subfolder, cache_folder(), context.progress)
         if context.open_panel is None:
             raise AssertionError("the builtin base is trained on a panel, and Context.open_panel is None")
         return builtin_base(recipe_of(p), context.open_panel(p.pool), context)
