@@ -110,6 +110,23 @@ def resolve_device(asked: str, needs: Iterable[str]) -> str:
     return asked
 
 
+def free_memory(device: str) -> float:
+    """Bytes that are free on the device; of main memory no more than the process's control group may still take."""
+    if device.startswith("cuda"):
+        import torch
+
+        return float(torch.cuda.mem_get_info(device)[0])
+    import psutil
+
+    free = float(psutil.virtual_memory().available)
+    try:
+        group = Path("/sys/fs/cgroup")
+        most, now = ((group / name).read_text(encoding="ascii").strip() for name in ("memory.max", "memory.current"))
+        return min(free, float(most) - float(now)) if most != "max" else free
+    except (OSError, ValueError):
+        return free
+
+
 def versions(needs: Iterable[str]) -> dict[str, str]:
     """Python's version and those of numpy and of the modules a model needs."""
     found = {"python": platform.python_version()}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from harness.hookspecs import hookimpl
 from harness.model import Ablation, ModelSpec
-from harness.plugins.llm.params import LlmParams
+from harness.plugins.llm.params import BaseParams, LlmParams
+from harness.plugins.llm.title_tokens.params import TitleTokenParams
 
 if TYPE_CHECKING:
     from harness.model import Model
@@ -47,11 +48,29 @@ def build(params: LlmParams) -> Model:
     return weighed[0] if len(weighed) == 1 else UnnormalizedEnsemble(weighed)
 
 
-def contents(params: LlmParams) -> Mapping[str, str]:
+def contents(params: BaseParams) -> Mapping[str, str]:
     """Of the base, or of the pool that the builtin one is trained on."""
     from harness.plugins.llm.base.content import base_content
 
     return base_content(params)
+
+
+# What real words, and what is known of them, are worth to a model whose titles are tokens.
+TITLE_ABLATIONS = (
+    Ablation("codes", "tokens that start from codes", {"titles": "codes"}),
+    Ablation("random-tokens", "tokens that start at random", {"start": "random"}),
+    Ablation("random-weights", "the same architecture with random weights", {"weights": "random", "start": "random"}),
+    Ablation("one-token", "one token a record", {"tokens": "1"}),
+    Ablation("three-tokens", "three tokens a record", {"tokens": "3"}),
+    Ablation("exchange", "occupations exchanged", {"exchange": "0.6", "exchange_across": "0.2"}),
+)
+
+
+def build_titles(params: TitleTokenParams) -> Model:
+    """The model of titles as tokens."""
+    from harness.plugins.llm.title_tokens.model import TitleTokenModel
+
+    return TitleTokenModel(params)
 
 
 @hookimpl
@@ -72,5 +91,17 @@ def harness_models() -> list[ModelSpec]:
             multi_panel=True,
             distributed=True,
             ablations=ABLATIONS,
-        )
+        ),
+        ModelSpec(
+            name="llm-titles",
+            summary="language model of careers whose titles and years are tokens; softmax over the choice set",
+            build=build_titles,
+            params=TitleTokenParams,
+            contents=contents,
+            needs=("torch", "transformers", "peft", "safetensors", "tokenizers", "jinja2"),
+            install="pip install 'labor-harness[llm]'",
+            cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM; Hu et al. (2022), LoRA",
+            scoring_params=("checkpoint_seconds",),
+            ablations=TITLE_ABLATIONS,
+        ),
     ]

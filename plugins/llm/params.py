@@ -1,7 +1,8 @@
-"""Parameters of llm-lora, and their consequences for text and training."""
+"""Parameters of the models of this plugin, and their consequences for text and training."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -13,8 +14,8 @@ from harness.plugins.llm.text.template import ResumeTemplate, resolved
 from harness.training.exchange import require_shares
 
 
-class LlmParams(Params):
-    """The base to start from, the weights to train, and the length of training."""
+class BaseParams(Params):
+    """The base that a model starts from, and the parts of a career that are written for it."""
 
     base: str = Field(
         "builtin",
@@ -28,6 +29,36 @@ class LlmParams(Params):
     )
     demographics: bool = Field(True, description="whether the covariates that never change head the resume")
     birth_year: bool = Field(True, description="whether the birth year does")
+    max_context: int | None = Field(
+        None,
+        ge=8,
+        description="most tokens of history, target and all, that the model sees; unset: what the base was made for",
+    )
+    pool: str = Field(
+        "market-resumes", description="builtin base: data set or path of the resumes it is pre-trained on"
+    )
+    base_layers: int = Field(2, ge=1, description="builtin base: transformer layers")
+    base_width: int = Field(128, ge=8, description="builtin base: dimensions of the hidden state")
+    base_heads: int = Field(2, ge=1, description="builtin base: attention heads; their number divides the width")
+    base_vocabulary: int = Field(1024, ge=258, description="builtin base: most tokens of its byte-level BPE")
+    base_context: int = Field(1024, ge=32, description="builtin base: most tokens it sees")
+    base_tokens: int = Field(3_000_000, ge=1, description="builtin base: tokens of pre-training")
+    base_symbols: int = Field(
+        512, ge=0, description="builtin base: tokens that stand for any occupation, what a new title's token starts as"
+    )
+    base_disguised: float = Field(
+        0.6, ge=0, le=1, description="builtin base: share of the pool's resumes whose occupations are such symbols"
+    )
+    base_loss: Literal["titles", "all"] = Field(
+        "titles", description="builtin base: tokens that count in pre-training, those of titles and delimiters or all"
+    )
+    base_batch_tokens: int = Field(2048, ge=1, description="builtin base: tokens in a batch of pre-training")
+    base_learning_rate: float = Field(3e-3, gt=0, description="builtin base: peak learning rate of pre-training")
+
+
+class ReadingParams(BaseParams):
+    """A base that reads careers as text."""
+
     history: Literal["all"] | Annotated[int, Field(ge=1)] = Field(
         "all", description="records before the target that the model sees, in training and in scoring: all, or how many"
     )
@@ -42,6 +73,17 @@ class LlmParams(Params):
         description="facts of the career so far in the head of each line: none; tenure, the years in the job before; "
         "or all, also how many times it was held before that. Counted over the whole career, whatever 'history'",
     )
+
+    @field_validator("template")
+    @classmethod
+    def _template_is_its_text(cls, value: str) -> str:
+        """A file's text in the place of its name: what is read is part of the request, and outlives the file."""
+        return resolved(value)
+
+
+class LlmParams(ReadingParams):
+    """And the weights to train, and the length of training."""
+
     tuning: Literal["lora", "full", "none"] = Field(
         "lora", description="what is trained: low-rank adapters, every weight, or nothing"
     )
@@ -124,11 +166,6 @@ class LlmParams(Params):
     checkpoint_seconds: float = Field(
         60.0, ge=0, description="seconds of tuning between checkpoints, from which a killed run goes on; 0: every step"
     )
-    max_context: int | None = Field(
-        None,
-        ge=8,
-        description="most tokens of history, target and all, that the model sees; unset: what the base was made for",
-    )
     renormalise: Literal["none", "certified", "exact"] = Field(
         "none",
         description="whether P(title) is divided by the mass of all titles: never; by its bound, found by reading no "
@@ -137,32 +174,6 @@ class LlmParams(Params):
     tolerance: float = Field(
         1e-3, gt=0, le=0.5, description="renormalise=certified: most that ln of that mass may be off, in nats"
     )
-    pool: str = Field(
-        "market-resumes", description="builtin base: data set or path of the resumes it is pre-trained on"
-    )
-    base_layers: int = Field(2, ge=1, description="builtin base: transformer layers")
-    base_width: int = Field(128, ge=8, description="builtin base: dimensions of the hidden state")
-    base_heads: int = Field(2, ge=1, description="builtin base: attention heads; their number divides the width")
-    base_vocabulary: int = Field(1024, ge=258, description="builtin base: most tokens of its byte-level BPE")
-    base_context: int = Field(1024, ge=32, description="builtin base: most tokens it sees")
-    base_tokens: int = Field(3_000_000, ge=1, description="builtin base: tokens of pre-training")
-    base_symbols: int = Field(
-        512, ge=0, description="builtin base: tokens that stand for any occupation, what a new title's token starts as"
-    )
-    base_disguised: float = Field(
-        0.6, ge=0, le=1, description="builtin base: share of the pool's resumes whose occupations are such symbols"
-    )
-    base_loss: Literal["titles", "all"] = Field(
-        "titles", description="builtin base: tokens that count in pre-training, those of titles and delimiters or all"
-    )
-    base_batch_tokens: int = Field(2048, ge=1, description="builtin base: tokens in a batch of pre-training")
-    base_learning_rate: float = Field(3e-3, gt=0, description="builtin base: peak learning rate of pre-training")
-
-    @field_validator("template")
-    @classmethod
-    def _template_is_its_text(cls, value: str) -> str:
-        """A file's text in the place of its name: what is read is part of the request, and outlives the file."""
-        return resolved(value)
 
     @model_validator(mode="after")
     def _examples_are_for_models_as_they_come(self) -> Self:
@@ -193,12 +204,13 @@ def exchange_of(p: LlmParams) -> tuple[float, float]:
     return within, across
 
 
-def options_of(p: LlmParams) -> TextOptions:
+def options_of(p: BaseParams) -> TextOptions:
     """The parts of a career that the model of these parameters reads."""
-    return TextOptions(
-        titles=p.titles,
-        demographics=p.demographics,
-        birth_year=p.birth_year,
+    of_all = TextOptions(titles=p.titles, demographics=p.demographics, birth_year=p.birth_year)
+    if not isinstance(p, ReadingParams):
+        return of_all
+    return replace(
+        of_all,
         history=None if p.history == "all" else p.history,
         career_facts=p.career_facts,
         template=ResumeTemplate.of(p.template),

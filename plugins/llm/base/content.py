@@ -11,10 +11,10 @@ from harness.system.content import file_content, folder_content, model_content
 from harness.system.machine import cache_folder
 
 if TYPE_CHECKING:
-    from harness.plugins.llm.params import LlmParams
+    from harness.plugins.llm.params import BaseParams
 
 
-def base_content(p: LlmParams) -> Mapping[str, str]:
+def base_content(p: BaseParams) -> Mapping[str, str]:
     """``base``: SHA-256 of a GGUF file or of a folder's parts, or the commit of a hub name.
 
     ``pool``, of the builtin base, whose recipe is in the parameters: SHA-256 of the files, where it is a path. Nothing

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from harness.model import Context
 from harness.panel import Panel
 from harness.plugins.llm.base.open import OpenedBase
 from harness.plugins.llm.base.symbols import add_symbols, disguised, symbol_ids
+from harness.plugins.llm.params import BaseParams, ReadingParams
 from harness.plugins.llm.scoring.head import reading
 from harness.plugins.llm.text.facts import CareerFacts
 from harness.plugins.llm.text.loader import load_causal_lm, load_tokenizer
@@ -37,9 +38,6 @@ from harness.training.process_group import SINGLE
 from harness.training.schedule import Schedule, TokenBudget
 from harness.training.step import Stepping, adamw
 from harness.training.workers import workers
-
-if TYPE_CHECKING:
-    from harness.plugins.llm.params import LlmParams
 
 START, PAD = "<s>", "<pad>"
 CHECKPOINT_SECONDS = 60.0
@@ -83,13 +81,14 @@ class BaseRecipe:
         return hashlib.sha256(f"{self} {pool.fingerprint()}".encode()).hexdigest()[:8]
 
 
-def recipe_of(p: LlmParams) -> BaseRecipe:
+def recipe_of(p: BaseParams) -> BaseRecipe:
     """The recipe of the builtin base of these parameters. RequestError where heads do not divide the width."""
     if p.base_width % (2 * p.base_heads):
         raise RequestError(
             f"base_width={p.base_width} does not make {p.base_heads} heads of an even width: choose a multiple of "
             f"{2 * p.base_heads}"
         )
+    text = p if isinstance(p, ReadingParams) else ReadingParams()
     return BaseRecipe(
         pool=p.pool,
         layers=p.base_layers,
@@ -103,8 +102,8 @@ def recipe_of(p: LlmParams) -> BaseRecipe:
         symbols=p.base_symbols,
         disguised=p.base_disguised,
         loss=p.base_loss,
-        template=p.template,
-        career_facts=p.career_facts,
+        template=text.template,
+        career_facts=text.career_facts,
     )
 
 

@@ -15,12 +15,42 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def product_type(precision: Precision, device: str) -> torch.dtype | None:
-    """The type of matrix products, where it is not the weights' own float32. auto: bfloat16 where a GPU has it."""
-    kind = torch.device(device).type
+    """The type of matrix products, where it is not the weights' own float32. auto: bfloat16 where it is fast."""
     if precision == "auto":
-        there = kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if there else None
+        return torch.bfloat16 if has_bfloat16_units(device) else None
     return torch.bfloat16 if precision == "bfloat16" else None
+
+
+def has_bfloat16_units(device: str) -> bool:
+    """True of a GPU or a processor that multiplies in bfloat16; one that only plays it takes fifty times as long."""
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if kind != "cpu":
+        return False
+    tried = (getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
+    return any(there() for there in tried if there is not None)
+
+
+@contextmanager
+def frozen_in(dtype: torch.dtype | None, model: Any) -> Iterator[None]:
+    """Matrices that are not trained are held in that type meanwhile: no step casts them again.
+
+    Embeddings stay as they are: what they give is added up along all layers.
+    """
+    if dtype is None:
+        yield
+        return
+    tables = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Embedding)}
+    frozen = [p for p in model.parameters() if not p.requires_grad and p.ndim > 1 and id(p) not in tables]
+    own = [p.data for p in frozen]
+    for p in frozen:
+        p.data = p.data.to(dtype)
+    try:
+        yield
+    finally:
+        for p, value in zip(frozen, own, strict=True):
+            p.data = value
 
 
 def products_in(dtype: torch.dtype | None, device: torch.device) -> AbstractContextManager[Any]:

@@ -1,0 +1,1 @@
+"""llm-titles: a language model that reads and writes a career with one token a title."""
