@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerBase
 from harness.errors import RequestError
 from harness.model import BoundedRows, Context, Model, UnnormalizedModel
 from harness.panel import Panel, same_titles
-from harness.plugins.llm.base.pretrain import OpenedBase, builtin_base, recipe_of
+from harness.plugins.llm.base.opening import open_base
+from harness.plugins.llm.base.pretrain import OpenedBase
 from harness.plugins.llm.params import LlmParams, exchange_of, options_of
 from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.certified import certified
@@ -65,7 +66,7 @@ class LoraModel(Model):
         p, panels, group = self.params, (train, *context.also), process_group(context)
         self._require_poolable(context.also)
         with group.main_first():
-            base = self._open_base(context)
+            base = open_base(p, context)
         added = self._extended(base, panels)
         self._begin(base.tokenizer)
         for panel in panels:
@@ -182,15 +183,6 @@ class LoraModel(Model):
             self._model.merge_adapter()
             self._is_merged = True
         return self._model
-
-    def _open_base(self, context: Context) -> OpenedBase:
-        p = self.params
-        if p.base != "builtin":
-            label = f"{p.base}/{p.subfolder}" if p.subfolder else p.base
-            return OpenedBase(load_causal_lm(p.base, p.subfolder), load_tokenizer(p.base, p.subfolder), label)
-        if context.open_panel is None:
-            raise AssertionError("the builtin base is trained on a panel, and Context.open_panel is None")
-        return builtin_base(recipe_of(p), context.open_panel(p.pool), context)
 
     def _resumes(self, panel: Panel) -> Resumes:
         context = min(context_length(self._model), self.params.max_context or 2**31)

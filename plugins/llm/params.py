@@ -1,4 +1,4 @@
-"""Parameters of llm-lora, and their consequences for text and training."""
+"""Parameters of models that a language model reads for, and their consequences for text and training."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from harness.plugins.llm.text.resume import TextOptions
 from harness.training.exchange import require_shares
 
 
-class LlmParams(Params):
-    """The base to start from, the weights to train, and the length of training."""
+class ReadingParams(Params):
+    """The base that reads, and the parts of a career that it reads."""
 
     base: str = Field(
         "builtin",
@@ -28,6 +28,36 @@ class LlmParams(Params):
     history: Literal["all"] | Annotated[int, Field(ge=1)] = Field(
         "all", description="records before the target that the model sees, in training and in scoring: all, or how many"
     )
+    max_context: int | None = Field(
+        None,
+        ge=8,
+        description="most tokens of history, target and all, that the model sees; unset: what the base was made for",
+    )
+    pool: str = Field(
+        "market-resumes", description="builtin base: data set or path of the resumes it is pre-trained on"
+    )
+    base_layers: int = Field(2, ge=1, description="builtin base: transformer layers")
+    base_width: int = Field(128, ge=8, description="builtin base: dimensions of the hidden state")
+    base_heads: int = Field(2, ge=1, description="builtin base: attention heads; their number divides the width")
+    base_vocabulary: int = Field(1024, ge=258, description="builtin base: most tokens of its byte-level BPE")
+    base_context: int = Field(1024, ge=32, description="builtin base: most tokens it sees")
+    base_tokens: int = Field(3_000_000, ge=1, description="builtin base: tokens of pre-training")
+    base_symbols: int = Field(
+        512, ge=0, description="builtin base: tokens that stand for any occupation, what a new title's token starts as"
+    )
+    base_disguised: float = Field(
+        0.6, ge=0, le=1, description="builtin base: share of the pool's resumes whose occupations are such symbols"
+    )
+    base_loss: Literal["titles", "all"] = Field(
+        "titles", description="builtin base: tokens that count in pre-training, those of titles and delimiters or all"
+    )
+    base_batch_tokens: int = Field(2048, ge=1, description="builtin base: tokens in a batch of pre-training")
+    base_learning_rate: float = Field(3e-3, gt=0, description="builtin base: peak learning rate of pre-training")
+
+
+class LlmParams(ReadingParams):
+    """And the weights to train, and the length of training."""
+
     tuning: Literal["lora", "full", "none"] = Field(
         "lora", description="what is trained: low-rank adapters, every weight, or nothing"
     )
@@ -110,11 +140,6 @@ class LlmParams(Params):
     checkpoint_seconds: float = Field(
         60.0, ge=0, description="seconds of tuning between checkpoints, from which a killed run goes on; 0: every step"
     )
-    max_context: int | None = Field(
-        None,
-        ge=8,
-        description="most tokens of history, target and all, that the model sees; unset: what the base was made for",
-    )
     renormalise: Literal["none", "certified", "exact"] = Field(
         "none",
         description="whether P(title) is divided by the mass of all titles: never; by its bound, found by reading no "
@@ -123,26 +148,6 @@ class LlmParams(Params):
     tolerance: float = Field(
         1e-3, gt=0, le=0.5, description="renormalise=certified: most that ln of that mass may be off, in nats"
     )
-    pool: str = Field(
-        "market-resumes", description="builtin base: data set or path of the resumes it is pre-trained on"
-    )
-    base_layers: int = Field(2, ge=1, description="builtin base: transformer layers")
-    base_width: int = Field(128, ge=8, description="builtin base: dimensions of the hidden state")
-    base_heads: int = Field(2, ge=1, description="builtin base: attention heads; their number divides the width")
-    base_vocabulary: int = Field(1024, ge=258, description="builtin base: most tokens of its byte-level BPE")
-    base_context: int = Field(1024, ge=32, description="builtin base: most tokens it sees")
-    base_tokens: int = Field(3_000_000, ge=1, description="builtin base: tokens of pre-training")
-    base_symbols: int = Field(
-        512, ge=0, description="builtin base: tokens that stand for any occupation, what a new title's token starts as"
-    )
-    base_disguised: float = Field(
-        0.6, ge=0, le=1, description="builtin base: share of the pool's resumes whose occupations are such symbols"
-    )
-    base_loss: Literal["titles", "all"] = Field(
-        "titles", description="builtin base: tokens that count in pre-training, those of titles and delimiters or all"
-    )
-    base_batch_tokens: int = Field(2048, ge=1, description="builtin base: tokens in a batch of pre-training")
-    base_learning_rate: float = Field(3e-3, gt=0, description="builtin base: peak learning rate of pre-training")
 
     @model_validator(mode="after")
     def _examples_are_for_models_as_they_come(self) -> Self:
@@ -173,6 +178,6 @@ def exchange_of(p: LlmParams) -> tuple[float, float]:
     return within, across
 
 
-def options_of(p: LlmParams) -> TextOptions:
+def options_of(p: ReadingParams) -> TextOptions:
     """The parts of a career that the model of these parameters reads."""
     return TextOptions(p.titles, p.demographics, p.birth_year, None if p.history == "all" else p.history)

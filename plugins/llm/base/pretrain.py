@@ -37,7 +37,7 @@ from harness.training.workers import workers
 from harness.types import IntArray
 
 if TYPE_CHECKING:
-    from harness.plugins.llm.params import LlmParams
+    from harness.plugins.llm.params import ReadingParams
 
 START, PAD = "<s>", "<pad>"
 CHECKPOINT_SECONDS = 60.0
@@ -75,7 +75,7 @@ class BaseRecipe:
         return hashlib.sha256(f"{self} {pool.fingerprint()}".encode()).hexdigest()[:8]
 
 
-def recipe_of(p: LlmParams) -> BaseRecipe:
+def recipe_of(p: ReadingParams) -> BaseRecipe:
     """The recipe of the builtin base of these parameters. RequestError where heads do not divide the width."""
     if p.base_width % (2 * p.base_heads):
         raise RequestError(
