@@ -172,6 +172,10 @@ class Ablation:
     pools: bool = False
 
 
+def _nothing(params: Any) -> Mapping[str, str]:
+    return {}
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """A model as its plugin describes it, before anything heavy is imported."""
@@ -182,6 +186,9 @@ class ModelSpec:
     """From an instance of ``params`` to the model, not yet fitted."""
     params: type[Params] = NoParams
     """The schema of its parameters."""
+    contents: Callable[[Any], Mapping[str, str]] = _nothing
+    """From an instance of ``params`` to digests of what they only name, such as the files of a base: parameter ->
+    digest. They are in every id. Without an entry for what is not there."""
     needs: tuple[str, ...] = ()
     """Modules that must be importable."""
     install: str = ""

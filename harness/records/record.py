@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from harness.records.evidence import Closed, EvidenceColumns, Slices
 from harness.stats.figures import METRICS, Evidence, Metric
 from harness.system.machine import versions
 
 SCHEMA_VERSION: Literal[1] = 1
-OPTIONAL_REQUESTS = ("train_also", "pretrain", "train_persons")  # of a configuration
+OPTIONAL_REQUESTS = ("train_also", "pretrain", "train_persons", "contents")  # of a configuration
 
 
 class PanelFacts(Closed):
@@ -38,7 +38,8 @@ class Configuration(Closed):
     task: the task's key. parameters: all of them, defaults included. changed: those that differ from the defaults.
     code: distribution, version and a digest of the sources that the numbers come from. train_also: further panels whose
     training careers were fitted too; pretrain: resumes that were learned from before; train_persons: how many of the
-    training persons were fitted, where not all. What was not asked for, neither the id nor the file knows of.
+    training persons were fitted, where not all; contents: digests of what parameters only name, such as a folder, by
+    parameter. What was not asked for, neither the id nor the file knows of.
     """
 
     task: str
@@ -52,6 +53,7 @@ class Configuration(Closed):
     train_also: tuple[PanelFacts, ...] = ()
     pretrain: PanelFacts | None = None
     train_persons: int | None = None
+    contents: dict[str, str] = Field(default_factory=dict)
 
     @model_serializer(mode="wrap")
     def _drop_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -83,6 +85,8 @@ class Configuration(Closed):
             asked["pretrain"] = self.pretrain.fingerprint
         if self.train_persons:
             asked["train_persons"] = self.train_persons
+        if self.contents:
+            asked["contents"] = self.contents
         return asked | {"panel": self.panel.fingerprint}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -25,7 +26,8 @@ class Run:
     device: where it is computed; no part of its identity. train_also: whole further panels, whose training careers the
     model is fitted on together with the panel's own. resumes: a panel that it is pre-trained on. train_persons: the
     number of training persons that it is fitted on; all where None. code: the code that it runs, read once, when the
-    run is made: sources that are edited during a fit do not change it. RequestError where the panel has no more
+    run is made: sources that are edited during a fit do not change it. contents: digests of what the parameters only
+    name, read then too. RequestError where the panel has no more
     training persons than ``train_persons``.
     """
 
@@ -39,6 +41,7 @@ class Run:
     resumes: Panel | None = None
     train_persons: int | None = None
     code: str = field(init=False)
+    contents: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         here = int((self.panel.split == SPLITS.index("train")).sum())
@@ -48,6 +51,7 @@ class Run:
                 "than that, at least one, or leave it out for all"
             )
         object.__setattr__(self, "code", code_version(self.model))
+        object.__setattr__(self, "contents", dict(self.model.item.contents(self.params)))
 
     def learned(self, split: Literal["train", "valid"]) -> Panel:
         """The training or the validation careers that the model is fitted on.
@@ -90,6 +94,7 @@ class Run:
             train_also=tuple(map(panel_facts, self.train_also)),
             pretrain=None if self.resumes is None else panel_facts(self.resumes),
             train_persons=self.train_persons,
+            contents=dict(self.contents),
         )
 
 

@@ -89,7 +89,7 @@ def run_of(record: Record, registry: Registry, panel: Panel, device: str, learne
     asked = record.configuration
     entry = registry.model(asked.model)
     resumes = learned[len(asked.train_also)] if asked.pretrain else None
-    return Run(
+    run = Run(
         model=entry,
         params=params_of(entry, asked.parameters),
         tasks=(task_of(record, registry),),
@@ -100,6 +100,16 @@ def run_of(record: Record, registry: Registry, panel: Panel, device: str, learne
         resumes=resumes,
         train_persons=asked.train_persons,
     )
+    for name, digest in asked.contents.items():  # records of before have none
+        if run.contents.get(name) != digest:
+            here = (
+                "is not here" if name not in run.contents else f"has another content here ({run.contents[name][:12]})"
+            )
+            raise RequestError(
+                f"{asked.model}.{name}={asked.parameters[name]} {here} than when {record.id} was made ({digest[:12]}): "
+                "verify it where that content is"
+            )
+    return run
 
 
 def params_of(entry: Entry[ModelSpec], parameters: Mapping[str, Any]) -> Any:

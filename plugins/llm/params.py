@@ -16,8 +16,9 @@ class ReadingParams(Params):
 
     base: str = Field(
         "builtin",
-        description="model to start from: 'builtin' (pre-trained here on the pool, no network needed), a folder that "
-        "save_pretrained wrote, or a hub name; safetensors only",
+        description="model to start from: 'builtin' (pre-trained here on the pool, no network needed), 'smollm2' "
+        "(SmolLM2-135M-Instruct, once 'harness llm fetch smollm2' has brought it), a GGUF file (FILE.gguf), a folder "
+        "that save_pretrained wrote, or a hub name; safetensors only",
     )
     subfolder: str = Field("", description="folder inside the base's folder or hub repository that holds the model")
     titles: Literal["words", "codes"] = Field(

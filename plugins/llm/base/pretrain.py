@@ -19,6 +19,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase,
 from harness.errors import RequestError
 from harness.model import Context
 from harness.panel import Panel
+from harness.plugins.llm.base.open import OpenedBase
 from harness.plugins.llm.base.symbols import add_symbols, disguised, symbol_ids
 from harness.plugins.llm.scoring.head import reading
 from harness.plugins.llm.text.loader import load_causal_lm, load_tokenizer
@@ -34,7 +35,6 @@ from harness.training.process_group import SINGLE
 from harness.training.schedule import Schedule, TokenBudget
 from harness.training.step import Stepping, adamw
 from harness.training.workers import workers
-from harness.types import IntArray
 
 if TYPE_CHECKING:
     from harness.plugins.llm.params import ReadingParams
@@ -96,20 +96,6 @@ def recipe_of(p: ReadingParams) -> BaseRecipe:
         disguised=p.base_disguised,
         loss=p.base_loss,
     )
-
-
-@dataclass(frozen=True)
-class OpenedBase:
-    """A base model ready to be tuned, and its name on boards.
-
-    any_title: int64 [t], tokens that stood for titles in its training, for any title at best, so that a new one can
-    start as a mixture of them; None where nobody knows.
-    """
-
-    model: Any
-    tokenizer: PreTrainedTokenizerBase
-    label: str
-    any_title: IntArray | None = None
 
 
 def builtin_base(recipe: BaseRecipe, pool: Panel, context: Context) -> OpenedBase:

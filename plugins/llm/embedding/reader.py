@@ -18,7 +18,8 @@ import torch
 from harness.errors import RequestError
 from harness.model import Context
 from harness.panel import Panel
-from harness.plugins.llm.base.opening import open_base
+from harness.plugins.llm.base.open import open_base
+from harness.plugins.llm.base.opening import open_named
 from harness.plugins.llm.params import ReadingParams, options_of
 from harness.plugins.llm.text.loader import context_length, load_causal_lm, load_tokenizer, weights_of
 from harness.plugins.llm.text.pieces import PieceEncoder
@@ -26,6 +27,7 @@ from harness.plugins.llm.text.resume import resume_text
 from harness.plugins.llm.text.tokenizer_audit import audit
 from harness.plugins.llm.text.tokens import Resumes
 from harness.system.files import replacing
+from harness.system.machine import cache_folder
 from harness.system.progress import Progress, Silent
 from harness.training.cached_base import base_key
 from harness.training.libraries import silence_libraries
@@ -66,7 +68,7 @@ class CareerReader:
 
     def open(self, context: Context) -> None:
         """Open the base that the parameters name. RequestError where there is none."""
-        base = open_base(self.params, context)
+        base = open_named(self.params, context)
         self._device = context.device
         self._begin(base.model, base.tokenizer, base.label)
 
@@ -99,9 +101,11 @@ class CareerReader:
         RequestError where its name now stands for another one than of ``digest``.
         """
         p = self.params
-        own = p.base == "builtin"
-        source, subfolder = (folder, "") if own else (p.base, p.subfolder)
-        self._begin(load_causal_lm(source, subfolder), load_tokenizer(source, subfolder), label)
+        if p.base == "builtin":
+            self._begin(load_causal_lm(folder), load_tokenizer(folder), label)
+        else:
+            base = open_base(p.base, p.subfolder, cache_folder())
+            self._begin(base.model, base.tokenizer, label)
         if self._digest != digest:
             raise RequestError(
                 f"base '{p.base}' is not the one that this fit was made with: its weights or its tokenizer have "

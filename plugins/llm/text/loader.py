@@ -12,35 +12,55 @@ from tokenizers import AddedToken
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from harness.errors import RequestError
+from harness.system.content import PATHS
 from harness.training.libraries import silence_libraries
 from harness.types import IntArray
 
 # Where a configuration says how many positions a model was built for.
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "sliding_window")
 LONGEST_CONTEXT = 4096
+KINDS = "'builtin', 'smollm2', a GGUF file"  # of bases that are no folder and no hub name
 
 
-def load_tokenizer(source: str | Path, subfolder: str = "") -> PreTrainedTokenizerBase:
-    """The tokenizer of a folder or hub name, or of a folder inside it; RequestError where there is none."""
+def load_tokenizer(source: str | Path, subfolder: str = "", revision: str | None = None) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder or hub name, or of a folder inside it; RequestError where there is none.
+
+    revision: a commit of the hub's repository.
+    """
     with silence_libraries(), _explained(source, "tokenizer", subfolder):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            str(source), subfolder=subfolder, trust_remote_code=False
+            str(source), subfolder=subfolder, trust_remote_code=False, **_at(revision)
         )
         return tokenizer
 
 
-def load_causal_lm(source: str | Path, subfolder: str = "") -> Any:
-    """The causal language model of a folder or hub name, float32, safetensors only; RequestError if there is none."""
+def load_causal_lm(source: str | Path, subfolder: str = "", revision: str | None = None) -> Any:
+    """The causal language model of a folder or hub name, float32, safetensors only; errors as of ``load_tokenizer``."""
     # Weights are drawn before they are read; nobody else's draws are to move.
     with silence_libraries(), _explained(source, "model", subfolder), torch.random.fork_rng():
-        return AutoModelForCausalLM.from_pretrained(
-            str(source), subfolder=subfolder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        opened: Any = AutoModelForCausalLM.from_pretrained(
+            str(source),
+            subfolder=subfolder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **_at(revision),
         )
+        model, told = opened
+        if told["missing_keys"]:  # which transformers fills with random numbers
+            lacking = ", ".join(sorted(told["missing_keys"])[:3])
+            raise ValueError(f"its files lack weights of a {type(model).__name__}, such as {lacking}")
+        return model
+
+
+def _at(revision: str | None) -> dict[str, str]:
+    return {} if revision is None else {"revision": revision}
 
 
 @contextmanager
 def _explained(source: str | Path, part: str, subfolder: str) -> Iterator[None]:
-    if isinstance(source, Path) or source.startswith((".", "/", "~")):
+    if isinstance(source, Path) or source.startswith(PATHS):
         folder = Path(source).expanduser() / subfolder
         if not (folder / "config.json").is_file():
             raise RequestError(f"base '{folder}' is not a folder with a language model: it has no config.json")
@@ -49,7 +69,7 @@ def _explained(source: str | Path, part: str, subfolder: str) -> Iterator[None]:
     except (OSError, ValueError, ImportError, KeyError) as error:
         first = str(error).strip().split("\n")[0]
         raise RequestError(
-            f"the {part} of base '{source}' cannot be opened: it must be 'builtin', a folder that save_pretrained "
+            f"the {part} of base '{source}' cannot be opened: it must be {KINDS}, a folder that save_pretrained "
             f"wrote (safetensors), or a hub name that this machine has cached or can reach ({first})"
         ) from error
 

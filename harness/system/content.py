@@ -1,0 +1,102 @@
+"""Digests of what files say, wherever they lie: read once, and remembered while a file is as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from harness.errors import RequestError, RunError
+from harness.system.files import write_atomically
+
+PATHS = (".", "/", "~")  # beginnings of what can be no hub name
+SETTLED = 2.0  # seconds after which a file's times tell that it changed, on any file system
+# Of a folder with a model: settings, weights and vocabularies; no notes, logs, or states of optimizers.
+PARTS = (".json", ".jinja", ".model", ".safetensors", ".tiktoken", ".txt")
+
+
+def file_content(path: Path, cache: Path | None = None) -> str:
+    """64 hexadecimal digits of SHA-256 over a file.
+
+    cache: a folder that remembers them with the file's size, times and number, all of which a change of content
+    would have to leave alone; None: always read. RequestError where the file cannot be read.
+    """
+    try:
+        state = _state(path)
+        memory = None if cache is None else cache / "digests" / f"{_digest(str(path.resolve()).encode())[:32]}.json"
+        if memory is not None and (known := _remembered(memory, state)) is not None:
+            return known
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        # A file written a moment ago may be written again within one tick of its clock.
+        if memory is not None and _state(path) == state and time.time() - max(state[1:3]) / 1e9 > SETTLED:
+            with suppress(RunError):  # a cache that cannot be written to remembers nothing
+                write_atomically(memory, json.dumps({"state": state, "sha256": found}))
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return found
+
+
+def folder_content(folder: Path, cache: Path | None = None, parts: tuple[str, ...] = PARTS) -> str:
+    """64 hexadecimal digits of the names and contents of a folder's files, those of folders inside it included.
+
+    parts: ends of the names of files that count; those of a model, where none are given. What is hidden never counts.
+    """
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if path.name.endswith(parts) and path.is_file() and not any(part.startswith(".") for part in inside.parts):
+            found.update(f"{inside.as_posix()}\0{file_content(path, cache)}\n".encode())
+    return found.hexdigest()
+
+
+def model_content(name: str, subfolder: str, cache: Path) -> str | None:
+    """The content of a model that transformers opens: digest of a folder, or commit of a hub name.
+
+    subfolder: inside the folder or repository. cache: of ``file_content``. None where there is no such folder, and the
+    hub's answer is neither cached nor to be had: whoever opens it says so.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder_content(folder / subfolder, cache)
+    return None if name.startswith(PATHS) else hub_commit(name, subfolder)
+
+
+def hub_commit(name: str, subfolder: str = "") -> str | None:
+    """40 hexadecimal digits: the commit that this machine has of a hub's repository, asked for where it has none."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    file = f"{subfolder}/config.json" if subfolder else "config.json"
+    try:
+        found = try_to_load_from_cache(name, file)
+        place = Path(found if isinstance(found, str) else hf_hub_download(name, file))
+    except (OSError, ValueError, RuntimeError):  # of the hub, of its cache, of a name that is none
+        return None
+    parts = place.parts  # .../snapshots/COMMIT/config.json
+    return parts[parts.index("snapshots") + 1] if "snapshots" in parts else None
+
+
+def require_content(path: Path, sha256: str, name: str, cache: Path | None = None) -> None:
+    """RequestError where a file has another content. name: of the file, for people. cache: of ``file_content``."""
+    found = file_content(path, cache)
+    if found != sha256:
+        raise RequestError(f"{name} is another file than the one asked for: SHA-256 {found}, not {sha256}")
+
+
+def _state(path: Path) -> list[int]:
+    about = path.stat()
+    return [about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino]
+
+
+def _remembered(memory: Path, state: list[int]) -> str | None:
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(memory.read_text(encoding="utf-8"))
+        if kept["state"] == state:
+            return str(kept["sha256"])
+    return None
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,40 @@
+"""The content of a base as ids have it, read without opening the base."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.plugins.llm.base.named import NAMED
+from harness.system.content import file_content, folder_content, model_content
+from harness.system.machine import cache_folder
+
+if TYPE_CHECKING:
+    from harness.plugins.llm.params import ReadingParams
+
+
+def base_content(p: ReadingParams) -> Mapping[str, str]:
+    """``base``: SHA-256 of a GGUF file or of a folder's parts, or the commit of a hub name.
+
+    ``pool``, of the builtin base, whose recipe is in the parameters: SHA-256 of the files, where it is a path. Nothing
+    of what is not there: opening it says so.
+    """
+    found: str | None = None
+    if p.base == "builtin":
+        return _pool_content(Path(p.pool).expanduser())
+    if p.base in NAMED:
+        found = NAMED[p.base].sha256
+    elif p.base.endswith(".gguf"):
+        file = Path(p.base).expanduser()
+        found = file_content(file, cache_folder()) if file.is_file() else None
+    else:
+        found = model_content(p.base, p.subfolder, cache_folder())
+    return {} if found is None else {"base": found}
+
+
+def _pool_content(path: Path) -> Mapping[str, str]:
+    if not path.exists():  # the name of a data set, whose version is in the code
+        return {}
+    cache = cache_folder()
+    return {"pool": file_content(path, cache) if path.is_file() else folder_content(path, cache, parts=("",))}
