@@ -7,7 +7,7 @@ comes after: attention is causal, and the title stands behind it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import torch
 from harness.errors import RequestError
 from harness.model import Context
 from harness.panel import Panel
+from harness.plugins.llm.base.content import base_content
 from harness.plugins.llm.base.open import open_base
 from harness.plugins.llm.base.opening import open_named
 from harness.plugins.llm.params import ReadingParams, options_of
@@ -78,11 +79,6 @@ class CareerReader:
         self._pieces, self.label = PieceEncoder(tokenizer), label
 
     @property
-    def digest(self) -> str:
-        """64 hexadecimal digits over weights, shape and tokenizer of the base."""
-        return self._digest
-
-    @property
     def parameters(self) -> int:
         """Number of weights of the base."""
         return sum(x.numel() for x in self._model.parameters())
@@ -95,22 +91,26 @@ class CareerReader:
             self._model.save_pretrained(folder, safe_serialization=True)
             self._encoder().tokenizer.save_pretrained(folder)
 
-    def load(self, folder: Path, digest: str, label: str) -> None:
+    def load(self, folder: Path, content: Mapping[str, str], label: str) -> None:
         """Open the base again: what ``save`` kept, or by its name.
 
-        RequestError where its name now stands for another one than of ``digest``.
+        content: of the base, as ids had it (``content``). RequestError where its name stands for another one now.
         """
         p = self.params
         if p.base == "builtin":
             self._begin(load_causal_lm(folder), load_tokenizer(folder), label)
-        else:
-            base = open_base(p.base, p.subfolder, cache_folder())
-            self._begin(base.model, base.tokenizer, label)
-        if self._digest != digest:
+            return
+        if self.content() != content:
             raise RequestError(
-                f"base '{p.base}' is not the one that this fit was made with: its weights or its tokenizer have "
-                "changed; put the old ones back, or fit again with --force"
+                f"base={p.base} is another model than the one whose hidden states this fit was made of: put that one "
+                "back, or run again"
             )
+        base = open_base(p.base, p.subfolder, cache_folder())
+        self._begin(base.model, base.tokenizer, label)
+
+    def content(self) -> dict[str, str]:
+        """Digests of what the parameters only name, as ids have them."""
+        return dict(base_content(self.params))
 
     def require_readable(self, panel: Panel) -> None:
         """RequestError where the base's tokenizer loses a part of the panel's text."""
@@ -213,7 +213,8 @@ class CareerReader:
 
 def digest_of(model: Any, tokenizer: Any) -> str:
     """64 hexadecimal digits of SHA-256 over a base's weights, its shape, and its tokenizer."""
-    found = hashlib.sha256(repr(sorted(model.config.to_dict().items(), key=str)).encode())
+    shape = {name: value for name, value in model.config.to_dict().items() if name != "_name_or_path"}
+    found = hashlib.sha256(repr(sorted(shape.items(), key=str)).encode())
     found.update(tokenizer.backend_tokenizer.to_str().encode() if tokenizer.is_fast else repr(tokenizer).encode())
     found.update(repr(tokenizer.bos_token_id).encode())
     for name, value in sorted(weights_of(model).items()):
