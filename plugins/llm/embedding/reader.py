@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from harness.training.workers import workers
 from harness.types import FloatArray, IntArray
 
 TOKENS_AT_ONCE = 2048  # padding included: the states of 31 layers of 576 are then 146 MB
-PERSONS_A_FILE = 256  # whose states are kept in one file; a killed reading goes on behind the last one
+PERSONS_A_FILE = 32  # whose states are kept in one file; a killed reading goes on behind the last one
 KIND = "llm-states"  # the folder of the cache
 
 
@@ -53,6 +54,15 @@ class Batch:
     output: IntArray
 
 
+@dataclass
+class RecentStates:
+    """The states that were read of one panel. place: int64 [N], row of each target record in the one of ``parts``."""
+
+    fingerprint: str
+    place: IntArray
+    parts: list[FloatArray] = field(default_factory=list)
+
+
 class CareerReader:
     """A language model as it comes, asked for its hidden states.
 
@@ -66,6 +76,7 @@ class CareerReader:
         self._pieces: PieceEncoder | None = None
         self._digest = ""
         self._device = "cpu"
+        self._recent: RecentStates | None = None
 
     def open(self, context: Context) -> None:
         """Open the base that the parameters name. RequestError where there is none."""
@@ -135,6 +146,23 @@ class CareerReader:
                 bar.advance()
         found = np.zeros((len(self.layers), 0, width), dtype=np.float32) if found is None else found
         return found[:, place.reshape(-1)]
+
+    def at_layer(self, layer: float) -> CareerReader:
+        """The same base, read at one depth."""
+        other = copy(self)
+        other.layers, other._recent = (layer,), None
+        return other
+
+    def remembered(self, panel: Panel, targets: IntArray) -> FloatArray:
+        """float32 [n, width]: the states of the first of the layers; of the last panel asked about, read once."""
+        if self._recent is None or self._recent.fingerprint != panel.fingerprint():
+            self._recent = RecentStates(panel.fingerprint(), np.full(panel.n_records, -1, dtype=np.int64))
+        recent = self._recent
+        new = np.unique(targets[recent.place[targets] < 0])
+        if len(new):
+            recent.place[new] = sum(map(len, recent.parts)) + np.arange(len(new))
+            recent.parts[:] = [np.concatenate([*recent.parts, self.states(panel, new)[0]])]
+        return recent.parts[0][recent.place[targets]]
 
     def kept_states(self, panel: Panel, context: Context) -> FloatArray:
         """float32 [layers, T, width]: the states of all transitions of a panel, from the cache where they are there.
