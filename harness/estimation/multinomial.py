@@ -13,7 +13,7 @@ were everybody to choose by the margin.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from harness.errors import RunError
-from harness.estimation.logits import log_softmax
+from harness.estimation.columns import squared, transposed
+from harness.estimation.logits import down_the_path, log_softmax
 from harness.types import FloatArray, IntArray
 
 BLOCK_CELLS = 1_000_000  # (row, alternative) cells at once: 4 MB of float32
@@ -34,9 +35,9 @@ SINGLE_CELLS = 4_000_000  # above it, cells are float32: half the time, and sums
 class ChoiceRows:
     """n rows that choose among K alternatives.
 
-    X: [n, d], CSR or dense. row, alternative: int64 [q], rising by row, the pairs of which Z (float64 [q, f]) is known;
-    zero for all others. member: [K, G], one where an alternative is of a group; G may be zero. closed: int64 [n], the
-    one alternative that a row cannot choose; None where all are open.
+    X: [n, d], CSR, dense or ``JoinedColumns``. row, alternative: int64 [q], rising by row, the pairs of which Z
+    (float64 [q, f]) is known; zero for all others. member: [K, G], one where an alternative is of a group; G may be
+    zero. closed: int64 [n], the one alternative that a row cannot choose; None where all are open.
     """
 
     X: Any
@@ -133,8 +134,7 @@ class Problem:
         for i, block in enumerate(self.choices.blocks()):
             rows = slice(start, start + len(block))
             X = block.X.astype(self.precision)
-            transposed = X.T if isinstance(X, np.ndarray) else X.T.tocsr()
-            lanes[i % LANES].append((replace(block, X=X), transposed, self.chosen[rows], self.weight[rows]))
+            lanes[i % LANES].append((replace(block, X=X), transposed(X), self.chosen[rows], self.weight[rows]))
             start = rows.stop
         return lanes
 
@@ -156,7 +156,7 @@ class Problem:
 
     def _lane(self, lane: Any, coefficients: Coefficients, together: FloatArray) -> tuple[Any, Any, Any]:
         value, slope, pair = 0.0, np.zeros(together.shape), np.zeros_like(coefficients.pair)
-        for block, transposed, chosen, weight in lane:
+        for block, turned, chosen, weight in lane:
             i = np.arange(len(block))
             U = _utilities(block, coefficients, together)
             U -= U.max(axis=1, keepdims=True)
@@ -167,7 +167,7 @@ class Problem:
             U *= (-weight / total).astype(U.dtype)[:, None]
             U[i, chosen] += weight.astype(U.dtype)  # w (y - P): what each row's utilities would add
             pair += block.Z.T @ U[block.row, block.alternative]
-            slope += transposed @ U
+            slope += turned @ U
         return value, slope, pair
 
     def curvature(self) -> FloatArray:
@@ -176,8 +176,7 @@ class Problem:
         counts = np.bincount(self.chosen, weights=self.weight, minlength=choices.n_alternatives) + 0.5
         share = counts / counts.sum()
         of_group = np.asarray(choices.member.T @ share)
-        X = choices.X
-        squares = np.asarray((X * X if isinstance(X, np.ndarray) else X.multiply(X)).T @ self.weight)
+        squares = np.asarray(squared(choices.X).T @ self.weight)
         pair = self.weight[choices.row] @ choices.Z**2
         told = Coefficients(
             np.outer(squares, share * (1 - share)), np.outer(squares, of_group * (1 - of_group)), pair / 8
@@ -221,3 +220,57 @@ def fit(problem: Problem, start: Coefficients, tolerance: float = 1e-6, iteratio
         converged = bool(found.success) and best - found.fun <= 10 * tolerance * max(abs(found.fun), 1.0)
         x, best, steps = found.x, float(found.fun), steps + max(int(found.nit), 1)
     return Optimum(start.like(x * scale), -best * total, steps, converged)
+
+
+@dataclass(frozen=True)
+class ObservedChoices:
+    """Choices that were made. rows: what each was made from. chosen: int64 [n]. weight: float64 [n]."""
+
+    rows: ChoiceRows
+    chosen: IntArray
+    weight: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PenaltyPath:
+    """A search for a ridge. penalties: to try. ridge: a penalty's of every coefficient, from coefficients of the shape.
+
+    tolerance, iterations: as of ``fit``. threads: 0: as many as there are processors. done: told after every fit.
+    """
+
+    penalties: Sequence[float]
+    ridge: Callable[[Coefficients, float], Coefficients]
+    tolerance: float = 1e-6
+    iterations: int = 300
+    threads: int = 0
+    done: Callable[[], None] = lambda: None
+
+    def best(self, known: ObservedChoices, held_out: ObservedChoices) -> tuple[float, Optimum]:
+        """The penalty whose fit to what is known gives what is held out the highest likelihood, and that fit."""
+        zeros = Coefficients.zeros(known.rows)
+
+        def climb(penalty: float, before: tuple[float, Optimum] | None) -> tuple[float, Optimum]:
+            problem = Problem(
+                choices=known.rows,
+                chosen=known.chosen,
+                weight=known.weight,
+                penalties=self.ridge(zeros, penalty),
+                threads=self.threads,
+            )
+            start = zeros if before is None else before[1].coefficients
+            found = fit(problem, start, self.tolerance, self.iterations)
+            self.done()
+            return penalty, found
+
+        return down_the_path(self.penalties, climb, lambda found: mean_loss(held_out, found[1].coefficients))
+
+
+def mean_loss(choices: ObservedChoices, coefficients: Coefficients) -> float:
+    """Minus the mean ln P(chosen), nats a choice, each counting for its weight; infinite where there is none."""
+    if not len(choices):
+        return np.inf
+    log_prob = log_rows(choices.rows, coefficients)[np.arange(len(choices)), choices.chosen]
+    return -float(choices.weight @ log_prob) / float(choices.weight.sum())

@@ -17,7 +17,7 @@ from harness.model import BoundedRows, Context, Model, UnnormalizedModel
 from harness.panel import Panel, same_titles
 from harness.plugins.llm.base.content import base_content
 from harness.plugins.llm.base.open import OpenedBase, open_base
-from harness.plugins.llm.base.pretrain import builtin_base, recipe_of
+from harness.plugins.llm.base.opening import open_named
 from harness.plugins.llm.params import LlmParams, exchange_of, options_of
 from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.certified import certified
@@ -199,14 +199,8 @@ class LoraModel(Model):
         return self._model
 
     def _open_base(self, context: Context) -> OpenedBase:
-        p = self.params
-        if p.base != "builtin":
-            self._content = base_content(p)
-            # Bases of others lie in the user's cache, whichever cache this fit is kept in.
-            return open_base(p.base, p.subfolder, cache_folder(), context.progress)
-        if context.open_panel is None:
-            raise AssertionError("the builtin base is trained on a panel, and Context.open_panel is None")
-        return builtin_base(recipe_of(p), context.open_panel(p.pool), context)
+        self._content = {} if self.params.base == "builtin" else base_content(self.params)
+        return open_named(self.params, context)
 
     def _resumes(self, panel: Panel) -> Resumes:
         context = min(context_length(self._model), self.params.max_context or 2**31)

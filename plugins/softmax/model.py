@@ -10,8 +10,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from harness.estimation.logits import down_the_path
-from harness.estimation.multinomial import ChoiceRows, Coefficients, Optimum, Problem, fit, log_rows
+from harness.estimation.multinomial import ChoiceRows, Coefficients, ObservedChoices, PenaltyPath, log_rows
 from harness.estimation.samples import Sample
 from harness.estimation.transition_model import FromOrigin
 from harness.features.discrete import Discretizer
@@ -27,8 +26,6 @@ from harness.types import FloatArray, IntArray
 PAIR_PENALTY = 1.0  # of weights that all states share: so much is seen of each that it hardly matters
 CELLS_AT_ONCE = 20_000_000  # (transition, state) cells of whole rows: 160 MB
 LEAST = -14.0  # ln P(leaving): a float32 P(stay) that is not yet one
-
-Found = tuple[float, Optimum]  # of a penalty
 
 
 class Softmax(FromOrigin):
@@ -64,31 +61,24 @@ class Softmax(FromOrigin):
             train, valid = train.switchers(), valid.switchers()
         if not len(train):
             return
-        choices, asked = self._choices(part, train.inputs), self._choices(part, valid.inputs)
-        chosen, happened = (
-            (s.origin != s.target).astype(np.int64) if part == "staying" else s.target for s in (train, valid)
-        )
-        zeros, given = Coefficients.zeros(choices), self.params
-
-        def climb(penalty: float, before: Found | None) -> Found:
-            problem = Problem(
-                choices=choices,
-                chosen=chosen,
-                weight=train.weight,
-                penalties=_ridge(zeros, penalty),
-                threads=given.threads,
+        known, held_out = (
+            ObservedChoices(
+                self._choices(part, s.inputs),
+                (s.origin != s.target).astype(np.int64) if part == "staying" else s.target,
+                s.weight,
             )
-            found = fit(problem, zeros if before is None else before[1].coefficients, given.tolerance, given.iterations)
-            done()
-            return penalty, found
-
-        def loss(found: Found) -> float:
-            if not len(valid):
-                return np.inf
-            log_prob = log_rows(asked, found[1].coefficients)[np.arange(len(valid)), happened]
-            return -float(valid.weight @ log_prob) / float(valid.weight.sum())
-
-        penalty, best = down_the_path(given.penalties, climb, loss)
+            for s in (train, valid)
+        )
+        given = self.params
+        path = PenaltyPath(
+            penalties=given.penalties,
+            ridge=_ridge,
+            tolerance=given.tolerance,
+            iterations=given.iterations,
+            threads=given.threads,
+            done=done,
+        )
+        penalty, best = path.best(known, held_out)
         self.chosen |= {f"{part}_penalty": penalty, f"{part}_converged": best.converged}
         self.parts[part] = best.coefficients
 

@@ -73,8 +73,13 @@ def entry_of(build: Callable[[Any], Estimator], **changes: Any) -> Entry[ModelSp
 
 def run_on(registry: Registry, panel: Panel, *tasks: str, entry: Entry[ModelSpec] | None = None, **changes: Any) -> Run:
     chosen = tuple(registry.task(name) for name in tasks or ("next_occ",))
-    given: dict[str, Any] = {"model": entry or entry_of(Frequencies), "params": Parameters(), "tasks": chosen, "panel": panel}
-    return Run(**(given | changes))
+    given: dict[str, Any] = {
+        "model": entry or entry_of(Frequencies),
+        "params": Parameters(),
+        "tasks": chosen,
+        "panel": panel,
+    }
+    return Run(**(given | {"tasks": chosen, "panel": panel} | changes))
 
 
 def run_all(run: Run, workshop: Workshop) -> list[Record]:

@@ -1,0 +1,57 @@
+"""llm-embed: a ridge multinomial logit of what a frozen language model's hidden state says of a career."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from harness.hookspecs import hookimpl
+from harness.model import Ablation, ModelSpec
+from harness.plugins.llm.embedding.params import EmbedParams
+
+if TYPE_CHECKING:
+    from harness.model import Model
+
+ABLATIONS = (
+    Ablation("no-origin", "the hidden state alone", {"with_origin": "false"}),
+    Ablation("plain-staying", "staying is an alternative like any other", {"staying": "plain"}),
+    Ablation("half", "half of the layers", {"layers": "0.5"}),
+    Ablation("last-layer", "the last layer", {"layers": "1"}),
+    Ablation(
+        "no-demographics", "without demographics and birth year", {"demographics": "false", "birth_year": "false"}
+    ),
+)
+
+
+def build(params: EmbedParams) -> Model:
+    """The model; torch loads when it is fitted or loaded."""
+    from harness.plugins.llm.embedding.model import EmbedModel
+
+    return EmbedModel(params)
+
+
+def contents(params: EmbedParams) -> Mapping[str, str]:
+    """Of the base, or of the pool that the builtin one is trained on."""
+    from harness.plugins.llm.base.content import base_content
+
+    return base_content(params)
+
+
+@hookimpl
+def harness_models() -> list[ModelSpec]:
+    return [
+        ModelSpec(
+            name="llm-embed",
+            summary="ridge multinomial logit of a frozen language model's hidden state at each record, and the origin",
+            build=build,
+            params=EmbedParams,
+            contents=contents,
+            needs=("torch", "transformers", "peft", "safetensors", "tokenizers", "scipy"),
+            install="pip install 'labor-harness[llm,softmax]'",
+            cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM: embeddings as features of a multinomial "
+            "logit; Hoerl and Kennard (1970)",
+            runtime_params=("threads",),
+            uses_weights=True,
+            ablations=ABLATIONS,
+        )
+    ]
