@@ -13,8 +13,10 @@ from harness.training.exchange import require_shares
 class TitleTokenParams(BaseParams):
     """The base, the tokens of a career, the weights to train, and the length of training."""
 
-    tokens: Literal[1, 2, 3] = Field(
+    tokens: int = Field(
         2,
+        ge=1,
+        le=3,
         description="tokens a record: 3, year, title and line break; 2, year and title; or 1, the year of a record "
         "added to the title of the record before",
     )
