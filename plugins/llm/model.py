@@ -35,6 +35,8 @@ from harness.plugins.llm.text.prompt import drawn, prompt_ids
 from harness.plugins.llm.text.resume import resume_text
 from harness.plugins.llm.text.tokenizer_audit import audit
 from harness.plugins.llm.text.tokens import Resumes, new_tokens
+from harness.plugins.llm.tuning.memory import makes_again, pass_of_ids
+from harness.plugins.llm.tuning.precision import product_type
 from harness.plugins.llm.tuning.tune import Adapters, TuningOptions, add_adapters, tune, validation_loss
 from harness.system.machine import cache_folder
 from harness.training.libraries import silence_libraries
@@ -85,7 +87,14 @@ class LoraModel(Model):
         if p.tuning == "none":
             result = TrainingResult(validation=(validation_loss(self._model, watched, self._pad(), group),))
         else:
-            options = tuning_options(p)
+            again = makes_again(
+                self._model,
+                wanted=p.gradient_checkpointing,
+                one_pass=pass_of_ids,
+                batch_tokens=p.batch_tokens,
+                products=product_type(p.precision, context.device),
+            )
+            options = tuning_options(p, again)
             result = tune(self._model, resumes, watched, pad=self._pad(), options=options, context=context)
         if p.tuning == "full":
             self._own_base = weights_of(self._model)
@@ -233,8 +242,8 @@ class RenormalisedLoraModel(LoraModel, UnnormalizedModel):
         )
 
 
-def tuning_options(p: LlmParams) -> TuningOptions:
-    """The options that a model of these parameters is tuned by."""
+def tuning_options(p: LlmParams, again: bool = False) -> TuningOptions:
+    """The options that a model of these parameters is tuned by. again: activations are made again."""
     within, across = exchange_of(p)
     schedule = Schedule(
         pace=StableThenDecay(epochs=p.epochs, min_gain=p.min_gain, patience=p.patience, decay=p.decay),
@@ -253,7 +262,7 @@ def tuning_options(p: LlmParams) -> TuningOptions:
         hidden_dropout=p.hidden_dropout,
         packing=p.packing,
         precision=p.precision,
-        gradient_checkpointing=p.gradient_checkpointing,
+        gradient_checkpointing=again,
     )
 
 

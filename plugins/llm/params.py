@@ -152,8 +152,10 @@ class LlmParams(ReadingParams):
         description="what matrix products are computed in while tuning, the weights being float32 throughout; auto: "
         "bfloat16 on a GPU that has it, float32 elsewhere; scoring is always float32",
     )
-    gradient_checkpointing: bool = Field(
-        False, description="keep only each layer's input in tuning and make the rest again: less memory, slower"
+    gradient_checkpointing: bool | None = Field(
+        None,
+        description="keep only each layer's input in tuning and make the rest again: less memory, slower; unset: where "
+        "the rest would not fit into the memory that is free",
     )
     epochs: int = Field(40, ge=1, description="most epochs of tuning, those of the decay included")
     min_gain: float = Field(

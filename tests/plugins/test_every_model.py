@@ -37,6 +37,16 @@ SMALL: dict[str, dict[str, Any]] = {
         "epochs": 2,
         "rank": 8,
     },
+    "llm-titles": {
+        "pool": "market",
+        "base_layers": 1,
+        "base_width": 64,
+        "base_heads": 2,
+        "base_tokens": 30_000,
+        "base_symbols": 0,
+        "epochs": 2,
+        "rank": 8,
+    },
 }
 ENOUGH = {"llm-lora": {"base_tokens": 120_000, "epochs": 4}}  # for rows that hold more than a hundredth
 REGISTRY = load_registry()

@@ -117,7 +117,8 @@ class TuningTrainee:
 
     def key(self, schedule: Schedule) -> str:
         """Digest of weights, tokens, options, seed and the panel held out."""
-        how = replace(self.options, schedule=replace(schedule, checkpoint_seconds=0.0))
+        # Activations that are made again are the same ones: whether they are hangs on the memory of the day.
+        how = replace(self.options, schedule=replace(schedule, checkpoint_seconds=0.0), gradient_checkpointing=False)
         plain, seed = self.resumes.plain, self.resumes.exchange.seed
         learned = (plain.tokens.ids, plain.tokens.offsets, plain.counts)
         return training_key(self.model, *learned, how, seed, self.valid.panel.fingerprint())

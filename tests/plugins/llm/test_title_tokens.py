@@ -1,0 +1,179 @@
+"""llm-titles: careers in whole pieces, what a piece starts as, whole rows, and what the model keeps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers.panels import open_once
+
+from harness.errors import RequestError
+from harness.model import Context
+from harness.panel import Panel
+from harness.plugins.llm import build_titles
+from harness.plugins.llm.text.loader import load_causal_lm, load_tokenizer
+from harness.plugins.llm.text.resume import TextOptions
+from harness.plugins.llm.title_tokens.layout import ABSENT, PieceCareers
+from harness.plugins.llm.title_tokens.params import TitleTokenParams
+
+
+def params(base: Path, **given: Any) -> TitleTokenParams:
+    return TitleTokenParams(**({"base": str(base), "epochs": 2, "rank": 2, "learning_rate": 2e-3} | given))
+
+
+def fit(panel: Panel, folder: Path, asked: TitleTokenParams) -> Any:
+    model: Any = build_titles(asked)
+    folder.mkdir(parents=True, exist_ok=True)
+    context = Context(seed=1, scratch=folder, cache=folder, open_panel=open_once)
+    model.fit(panel.part("train"), panel.part("valid"), context)
+    return model
+
+
+def whole(model: Any, panel: Panel, targets: np.ndarray | None = None) -> np.ndarray:
+    targets = np.arange(panel.n_records) if targets is None else targets
+    rows: np.ndarray = model.log_prob(panel, targets, np.tile(np.arange(panel.n_states), (len(targets), 1)))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def fitted(market_40: Panel, toy_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return fit(market_40, tmp_path_factory.mktemp("fit"), params(toy_llama))
+
+
+def test_rows_sum_to_one_and_beat_shares_of_states(fitted: Any, market_40: Panel) -> None:
+    test = market_40.part("test")
+    rows = whole(fitted, test).astype(np.float64)
+    np.testing.assert_allclose(np.exp(rows).sum(axis=1), 1.0, atol=1e-5)
+    at, train = test.transitions, market_40.part("train")
+    shares = (np.bincount(train.state, minlength=test.n_states) + 0.1) / (train.n_records + 0.1 * test.n_states)
+    assert rows[at, test.state[at]].mean() > np.log(shares)[test.state[at]].mean() + 1.0
+    losses = fitted.facts()["validation_loss"]
+    assert min(losses) < losses[0]
+
+
+def test_a_piece_starts_as_the_mean_of_its_words(market_40: Panel, toy_llama: Path, tmp_path: Path) -> None:
+    """A learning rate of nothing leaves what the base knows; a title's vector is read off its tokens by hand."""
+    model = fit(market_40, tmp_path, params(toy_llama, epochs=1, learning_rate=1e-12))
+    base, tokenizer = load_causal_lm(toy_llama), load_tokenizer(toy_llama)
+    title = market_40.occupations.titles[3]
+    ids = tokenizer.encode(f" {title}", add_special_tokens=False)
+    mean = base.get_input_embeddings().weight[torch.tensor(ids)].mean(dim=0)
+    network = model._network
+    torch.testing.assert_close(network.table(network.pieces)[1 + 3], mean, atol=1e-5, rtol=0)
+    rows = base.get_output_embeddings().weight[torch.tensor(ids)].mean(dim=0)
+    torch.testing.assert_close(network.rows[3], rows, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("tokens", "width"), [(1, 1), (2, 2), (3, 3)])
+def test_careers_in_so_many_tokens_a_record(tokens: int, width: int, four_persons: Panel) -> None:
+    """Person by person: start and header, then so many positions a record, and the title stands behind its year."""
+    careers = PieceCareers(four_persons, tokens, 512, TextOptions())
+    found = careers.sequences(np.arange(four_persons.n_records, dtype=np.int64))
+    header = careers.header.shape[1]
+    lengths = np.diff(four_persons.offsets)
+    assert np.diff(found.offsets).tolist() == (header + width * lengths).tolist()
+    first = found.pieces[: int(found.offsets[1])]
+    said = [[careers.strings[piece] for piece in row if piece != ABSENT] for row in first[header:].tolist()]
+    titles = [f" {four_persons.occupations.titles[k]}" for k in four_persons.state[: lengths[0]]]
+    years = [str(year) for year in four_persons.year[: lengths[0]]]
+    assert [row[0] for row in said[::width]] == years
+    before = [row[-1] for row in said] if tokens == 1 else [row[0] for row in said[1::width]]
+    assert before == (["\n", *titles[:-1]] if tokens == 1 else titles)
+    assert (found.at[: lengths[0]] == header + width * np.arange(lengths[0])).all()
+
+
+def test_the_target_and_what_follows_are_not_seen(fitted: Any, market_40: Panel) -> None:
+    test = market_40.part("test")
+    target = int(test.offsets[2]) + 4
+    later = np.arange(target, test.offsets[3])
+    state = test.state.copy()
+    state[later] = (state[later] + 1) % test.n_states
+    np.testing.assert_allclose(
+        whole(fitted, test, np.array([target])),
+        whole(fitted, replace(test, state=state), np.array([target])),
+        atol=1e-5,
+    )
+    state[target - 1] = (state[target - 1] + 1) % test.n_states
+    assert (
+        np.abs(
+            whole(fitted, replace(test, state=state), np.array([target])) - whole(fitted, test, np.array([target]))
+        ).max()
+        > 0.1
+    )
+
+
+def test_what_is_saved_gives_the_same_answers(fitted: Any, market_40: Panel, toy_llama: Path, tmp_path: Path) -> None:
+    fitted.save(tmp_path)
+    loaded: Any = build_titles(params(toy_llama))
+    loaded.load(tmp_path)
+    test = market_40.part("test")
+    np.testing.assert_allclose(whole(loaded, test), whole(fitted, test), atol=1e-5)
+    assert loaded.facts() == fitted.facts()
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".bin", ".pt", ".pkl")]
+
+
+def test_years_that_training_never_saw_are_read_by_their_words(fitted: Any, market_40: Panel) -> None:
+    test = market_40.part("test")
+    rows = whole(fitted, replace(test, year=test.year + 60))
+    assert np.isfinite(rows).all()
+    assert np.abs(rows - whole(fitted, test)).max() > 1e-4
+
+
+def test_long_careers_are_read_in_overlapping_parts(market_40: Panel, toy_llama: Path, tmp_path: Path) -> None:
+    model = fit(market_40, tmp_path, params(toy_llama, max_context=24, epochs=1))
+    test = market_40.part("test")
+    dropped = model.unseen(test, test.transitions)
+    assert dropped.max() > 0
+    assert model.facts()["records_dropped"] > 0
+    short = replace(test, state=np.where(np.isin(np.arange(test.n_records), test.entries), 0, test.state))
+    far = test.transitions[dropped > 0]
+    # What lies before what is seen changes nothing; tenure and the pointers know of states alone that are seen.
+    np.testing.assert_allclose(whole(model, short, far), whole(model, test, far), atol=0.05)
+
+
+def test_random_weights_are_drawn_again_when_loaded(market_40: Panel, toy_llama: Path, tmp_path: Path) -> None:
+    asked = params(toy_llama, weights="random", start="random", epochs=1)
+    model = fit(market_40, tmp_path / "fit", asked)
+    assert model.facts()["base"].endswith("random weights")
+    (tmp_path / "saved").mkdir()
+    model.save(tmp_path / "saved")
+    loaded: Any = build_titles(asked)
+    loaded.load(tmp_path / "saved")
+    test = market_40.part("test")
+    np.testing.assert_allclose(whole(loaded, test), whole(model, test), atol=1e-5)
+
+
+def test_activations_made_again_change_nothing(market_40: Panel, toy_llama: Path, tmp_path: Path) -> None:
+    kept, again = (
+        fit(market_40, tmp_path / str(wanted), params(toy_llama, gradient_checkpointing=wanted, epochs=1))
+        for wanted in (False, True)
+    )
+    test = market_40.part("test")
+    np.testing.assert_allclose(whole(again, test), whole(kept, test), atol=1e-3)
+
+
+def test_a_batch_that_no_memory_holds_is_refused(market_40: Panel, toy_llama: Path, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"batch_tokens=1000000000000 would take about .* GiB .*: set batch_tokens="):
+        fit(market_40, tmp_path, params(toy_llama, batch_tokens=10**12))
+
+
+def test_shares_of_exchanges_are_of_one_whole() -> None:
+    with pytest.raises(ValueError, match="sum to at most 1"):
+        TitleTokenParams(exchange=0.7, exchange_across=0.6)
+
+
+def test_frozen_weights_are_as_they_were_after_tuning_in_bfloat16(
+    market_40: Panel, toy_llama: Path, tmp_path: Path
+) -> None:
+    model = fit(market_40, tmp_path, params(toy_llama, precision="bfloat16", epochs=1))
+    base = load_causal_lm(toy_llama)
+    ours = dict(model._network.model.get_base_model().named_parameters())
+    layer = "model.layers.0.mlp.up_proj"
+    assert ours[f"{layer}.base_layer.weight"].dtype == torch.float32
+    assert torch.equal(ours[f"{layer}.base_layer.weight"], dict(base.named_parameters())[f"{layer}.weight"])
+    assert model.facts()["products"] == "bfloat16"
+    assert np.isfinite(whole(model, market_40.part("test"))).all()
