@@ -19,7 +19,7 @@ from harness.model import Context, Model, take_states
 from harness.panel import Panel
 from harness.plugins.llm.base.content import base_content
 from harness.plugins.llm.base.open import OpenedBase, open_base
-from harness.plugins.llm.base.pretrain import builtin_base, recipe_of
+from harness.plugins.llm.base.opening import open_named
 from harness.plugins.llm.params import options_of
 from harness.plugins.llm.text.loader import context_length, load_causal_lm, load_tokenizer, weights_of
 from harness.plugins.llm.text.pieces import PieceEncoder
@@ -78,23 +78,38 @@ class TitleTokenModel(Model):
 
     def fit(self, train_panel: Panel, valid: Panel, context: Context) -> None:
         p = self.params
-        self._seed, self._careers = context.seed, None
-        base = self._open_base(context)
+        base = self._begin(context)
         parameters = sum(x.numel() for x in base.model.parameters())
-        if p.base == "builtin":
-            self._own_base = {name: value.clone() for name, value in weights_of(base.model).items()}
-        careers, held_out = (self._laid_out(panel, base.model) for panel in (train_panel, valid))
+        trainee = self.trainee(base, (train_panel, valid), context)
+        result = train(trainee, schedule_of(p), context, "tuning")
+        ends = train_panel.offsets[1:].astype(np.int64) - 1
+        self._facts = {
+            "base": base.label,
+            "parameters": parameters,
+            "parameters_trained": sum(x.numel() for x in trainee.trained.values()),
+            "tokens_a_record": p.tokens,
+            "tokens_an_epoch": trainee.tokens,
+            "products": str(trainee.products or torch.float32).removeprefix("torch."),
+            "records_dropped": int(trainee.careers.dropped(ends).sum()),
+            "epochs": result.epochs,
+            "best_epoch": result.best,
+            "validation_loss": [round(loss, 6) for loss in result.validation],
+        }
+
+    def trainee(self, base: OpenedBase, panels: tuple[Panel, Panel], context: Context) -> TitleTokenTrainee:
+        """The network before its first step, with the careers to train on and those held out."""
+        p = self.params
+        careers, held_out = (self._laid_out(panel, base.model) for panel in panels)
         self._strings = careers.strings
         network = self._start(base.model.to(context.device), careers)
-        products = product_type(p.precision, context.device)
         again = makes_again(
             network.model,
             wanted=p.gradient_checkpointing,
             one_pass=pass_of_vectors,
             batch_tokens=p.batch_tokens,
-            products=products,
+            products=product_type(p.precision, context.device),
         )
-        trainee = TitleTokenTrainee(
+        return TitleTokenTrainee(
             network,
             careers=careers,
             held_out=HeldOut(careers=held_out, pieces=self._vectors(held_out)),
@@ -102,19 +117,6 @@ class TitleTokenModel(Model):
             again=again,
             context=context,
         )
-        result = train(trainee, schedule_of(p), context, "tuning")
-        self._facts = {
-            "base": base.label,
-            "parameters": parameters,
-            "parameters_trained": sum(x.numel() for x in trainee.trained.values()),
-            "tokens_a_record": p.tokens,
-            "tokens_an_epoch": trainee.tokens,
-            "products": str(products or torch.float32).removeprefix("torch."),
-            "records_dropped": int(careers.dropped(train_panel.offsets[1:].astype(np.int64) - 1).sum()),
-            "epochs": result.epochs,
-            "best_epoch": result.best,
-            "validation_loss": [round(loss, 6) for loss in result.validation],
-        }
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
         network = self._fitted()
@@ -150,6 +152,7 @@ class TitleTokenModel(Model):
         self._strings, self._seed = tuple(kept.pop(STRINGS)), int(kept.pop(SEED))
         self._content, self._facts, self._careers = kept.pop(CONTENT), kept, None
         base = self._saved_base(folder / BASE)
+        base = _drawn(base) if self.params.weights == "random" else base
         with silence_libraries():
             adapted: Any = PeftModel.from_pretrained(base, str(folder / ADAPTER))
         tables = load_file(folder / TABLES)
@@ -171,17 +174,15 @@ class TitleTokenModel(Model):
         """The base's name as boards show it, parameters in all and trained, tokens, how the tuning went."""
         return self._facts
 
-    def _open_base(self, context: Context) -> OpenedBase:
+    def _begin(self, context: Context) -> OpenedBase:
+        """Forget an earlier fit and open the base."""
         p = self.params
-        self._own_base = None
-        if p.base == "builtin":
-            if context.open_panel is None:
-                raise AssertionError("the builtin base is trained on a panel, and Context.open_panel is None")
-            base = builtin_base(recipe_of(p), context.open_panel(p.pool), context)
-        else:
-            self._content = base_content(p)
-            base = open_base(p.base, p.subfolder, cache_folder(), context.progress)
+        self._seed, self._careers, self._own_base = context.seed, None, None
+        self._content = {} if p.base == "builtin" else base_content(p)
+        base = open_named(p, context)
         self._encoder = PieceEncoder(base.tokenizer)
+        if p.base == "builtin":
+            self._own_base = {name: value.clone() for name, value in weights_of(base.model).items()}
         if p.weights == "random":
             label = f"{base.label}, random weights"
             return OpenedBase(model=_drawn(base.model), tokenizer=base.tokenizer, label=label)
@@ -201,7 +202,7 @@ class TitleTokenModel(Model):
             )
         opened = open_base(p.base, p.subfolder, cache_folder())
         self._encoder = PieceEncoder(opened.tokenizer)
-        return _drawn(opened.model) if p.weights == "random" else opened.model
+        return opened.model
 
     def _start(self, model: Any, careers: PieceCareers) -> TitleTokenNetwork:
         """The network before training."""
