@@ -73,7 +73,12 @@ def entry_of(build: Callable[[Any], Estimator], **changes: Any) -> Entry[ModelSp
 
 def run_on(registry: Registry, panel: Panel, *tasks: str, entry: Entry[ModelSpec] | None = None, **changes: Any) -> Run:
     chosen = tuple(registry.task(name) for name in tasks or ("next_occ",))
-    given = {"model": entry or entry_of(Frequencies), "params": Parameters(), "tasks": chosen, "panel": panel}
+    given: dict[str, Any] = {
+        "model": entry or entry_of(Frequencies),
+        "params": Parameters(),
+        "tasks": chosen,
+        "panel": panel,
+    }
     return Run(**(given | changes))
 
 

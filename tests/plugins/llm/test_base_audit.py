@@ -35,7 +35,8 @@ LONG_ROPE: dict[str, Any] = {
         "short_factor": [1.0] * 4,
         "long_factor": [4.0] * 4,
         "original_max_position_embeddings": 64,
-    }
+    },
+    "original_max_position_embeddings": 64,
 }
 
 
@@ -65,24 +66,24 @@ def plain(model: Any, resumes: Resumes, target: int) -> list[float]:
 
 
 def test_attention_that_is_local_scores_as_plain_text_by_every_path(
-    market_30: Panel, tokenizer: Any, tmp_path: Path
+    four_persons: Panel, tokenizer: Any, tmp_path: Path
 ) -> None:
     base = saved_llm(tmp_path / "base", "GPTNeo", tokenizer, context=512, scale=0.3, **LOCAL)
-    test = market_30.part("test")
-    targets = test.offsets[1:3].astype(np.int64) - 1  # whose history is the longest
-    every = np.broadcast_to(np.arange(test.n_states), (2, test.n_states))
+    test = four_persons.part("test")
+    targets = test.transitions
+    every = np.broadcast_to(np.arange(4), (len(targets), 4))
     opened = open_base(str(base), "", tmp_path)
     resumes = Resumes(test, PieceEncoder(opened.tokenizer), 512)
     wanted = np.array([plain(opened.model, resumes, int(target)) for target in targets])
-    said = fitted(base, market_30, tmp_path / "plain").log_prob(test, targets, every)
+    said = fitted(base, four_persons, tmp_path / "plain").log_prob(test, targets, every)
     np.testing.assert_allclose(said, wanted, atol=1e-3)
     for renormalise in ("exact", "certified"):
-        weighed = fitted(base, market_30, tmp_path / renormalise, renormalise=renormalise)
+        weighed = fitted(base, four_persons, tmp_path / renormalise, renormalise=renormalise)
         np.testing.assert_allclose(weighed.bounded_log_prob(test, targets, every).log_prob, wanted, atol=1e-3)
 
 
 def test_what_was_found_is_kept_and_looked_at_again_for_longer_careers(tokenizer: Any, tmp_path: Path) -> None:
-    model = tiny_llm("GPTNeo", len(tokenizer), scale=0.3, **LOCAL)
+    model = tiny_llm("GPTNeo", len(tokenizer), scale=0.3, **(LOCAL | {"window_size": 64}))
     audit = BaseAudit({"base": "of a test"}, tmp_path)
     assert audit.ways(model, 10, 20) == ReadingWays(branches=True, tree=True, packed=True)
     assert not audit.ways(model, 300, 512).branches
