@@ -90,7 +90,9 @@ def _gradients(
 ) -> _Share:
     with dropout.seeded(key, parameters[0].device):
         loss, counted = loss_of(part)
-        gradients = torch.autograd.grad(loss, parameters)  # returned, not added up in place: threads do not meet
+        # Returned, not added up in place: threads do not meet. Zero for what these sequences did not use: an expert
+        # that none of them was sent to, an adapter of a layer whose weights the architecture reads in another way.
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     return _Share(float(loss.detach()), counted, gradients)
 
 

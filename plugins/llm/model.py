@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from harness.errors import RequestError
 from harness.model import BoundedRows, Context, Model, UnnormalizedModel
 from harness.panel import Panel, same_titles
+from harness.plugins.llm.base.audit import BaseAudit
 from harness.plugins.llm.base.content import base_content
 from harness.plugins.llm.base.open import OpenedBase, open_base
 from harness.plugins.llm.base.opening import open_named
@@ -23,6 +24,7 @@ from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.certified import certified
 from harness.plugins.llm.scoring.choice_sets import whole_rows
 from harness.plugins.llm.scoring.reader import Reader
+from harness.plugins.llm.scoring.ways import ReadingWays
 from harness.plugins.llm.text.loader import (
     context_length,
     extend_vocabulary,
@@ -37,7 +39,7 @@ from harness.plugins.llm.text.tokenizer_audit import audit
 from harness.plugins.llm.text.tokens import Resumes, new_tokens
 from harness.plugins.llm.tuning.memory import makes_again, pass_of_ids
 from harness.plugins.llm.tuning.precision import product_type
-from harness.plugins.llm.tuning.tune import Adapters, TuningOptions, add_adapters, tune, validation_loss
+from harness.plugins.llm.tuning.tune import Adapters, TuningOptions, add_adapters, require_gain, tune, validation_loss
 from harness.system.machine import cache_folder
 from harness.training.libraries import silence_libraries
 from harness.training.loop import TrainingResult
@@ -65,6 +67,7 @@ class LoraModel(Model):
         self._scorer: Scorer | None = None
         self._facts: dict[str, Any] = {}
         self._content: Mapping[str, str] = {}
+        self._audit: BaseAudit | None = None
         self._prompt: IntArray = NOTHING
         self._is_merged = False
 
@@ -81,21 +84,12 @@ class LoraModel(Model):
         if nameless and p.tuning != "full":
             self._own_base = {name: value.clone() for name, value in weights_of(base.model).items()}
         parameters = sum(x.numel() for x in base.model.parameters())
-        self._model = self._prepared(base.model, context).to(context.device)
+        self._model = base.model.to(context.device)
         self._prompt = self._drawn_prompt(train, context.seed)
         resumes, watched = [self._resumes(panel) for panel in panels], self._resumes(valid)
-        if p.tuning == "none":
-            result = TrainingResult(validation=(validation_loss(self._model, watched, self._pad(), group),))
-        else:
-            again = makes_again(
-                self._model,
-                wanted=p.gradient_checkpointing,
-                one_pass=pass_of_ids,
-                batch_tokens=p.batch_tokens,
-                products=product_type(p.precision, context.device),
-            )
-            options = tuning_options(p, again)
-            result = tune(self._model, resumes, watched, pad=self._pad(), options=options, context=context)
+        ways = self._ways(self._model, *resumes, watched)
+        self._model = self._prepared(base.model, context).to(context.device)
+        result = self._tuned(resumes, watched, ways, context)
         if p.tuning == "full":
             self._own_base = weights_of(self._model)
         self._facts = {
@@ -111,6 +105,24 @@ class LoraModel(Model):
             **_pooled(train, context.also),
             **({"prompt_tokens": len(self._prompt)} if p.shots else {}),
         }
+
+    def _tuned(self, resumes: list[Resumes], watched: Resumes, ways: ReadingWays, context: Context) -> TrainingResult:
+        """The course of the tuning; of a base as it is, its validation loss alone."""
+        p = self.params
+        if p.tuning == "none":
+            loss = validation_loss(self._model, watched, self._pad(), process_group(context))
+            return TrainingResult(validation=(loss,))
+        again = makes_again(
+            self._model,
+            wanted=p.gradient_checkpointing,
+            one_pass=pass_of_ids,
+            batch_tokens=p.batch_tokens,
+            products=product_type(p.precision, context.device),
+        )
+        options = tuning_options(p, ways, again=again)
+        result = tune(self._model, resumes, watched, pad=self._pad(), options=options, context=context)
+        require_gain(result, p.min_gain)
+        return result
 
     def _begin(self, tokenizer: PreTrainedTokenizerBase) -> None:
         """Forget an earlier fit. tokenizer: with every token that it is going to have."""
@@ -149,9 +161,19 @@ class LoraModel(Model):
         return add_adapters(model, Adapters(p.rank, p.alpha, p.dropout, embeddings), context.seed)
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-        if self._scorer is None:
-            self._scorer = Scorer(self._merged(), self._pad())
-        return self._scorer.log_prob(self._resumes(panel), transitions, states)
+        resumes = self._resumes(panel)
+        ways = self._ways(self._merged(), resumes)
+        if self._scorer is None or self._scorer.ways != ways:
+            self._scorer = Scorer(self._merged(), self._pad(), ways)
+        return self._scorer.log_prob(resumes, transitions, states)
+
+    def _ways(self, model: Any, *resumes: Resumes) -> ReadingWays | None:
+        """The ways to read these with the model; None for the builtin base, whose architecture follows them all."""
+        if self.params.base == "builtin":
+            return None
+        if self._audit is None or self._audit.content != self._content:
+            self._audit = BaseAudit(self._content, cache_folder())
+        return self._audit.ways(model, max(part.longest() for part in resumes), resumes[0].context)
 
     def unseen(self, panel: Panel, transitions: IntArray) -> IntArray | None:
         return self._resumes(panel).dropped(transitions)
@@ -169,7 +191,7 @@ class LoraModel(Model):
             with silence_libraries():
                 self._model.save_pretrained(folder / ADAPTER, safe_serialization=True, save_embedding_layers=False)
         kept = self._facts | ({PROMPT: self._prompt.tolist()} if self.params.shots else {})
-        kept |= {CONTENT: self._content} if self._own_base is None else {}
+        kept |= {CONTENT: self._content}
         text = json.dumps(kept, indent=2, sort_keys=True)
         (folder / FACTS).write_text(text + "\n", encoding="utf-8")
 
@@ -221,15 +243,17 @@ class LoraModel(Model):
         return self._pieces
 
     def _pad(self) -> int:
-        """Any token will do: nothing that is read ever sees the padding."""
-        return int(self._encoder().tokenizer.pad_token_id or 0)
+        """Any token will do that the model has: nothing that is read ever sees the padding."""
+        asked, rows = self._encoder().tokenizer.pad_token_id, self._model.get_input_embeddings().weight.shape[0]
+        return int(asked) if asked is not None and asked < rows else 0
 
 
 class RenormalisedLoraModel(LoraModel, UnnormalizedModel):
     """The same, and it also weighs its rows: the sum over every title, or bounds on it."""
 
     def bounded_log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> BoundedRows:
-        resumes, reader = self._resumes(panel), Reader(self._merged(), self._pad())
+        resumes = self._resumes(panel)
+        reader = Reader(self._merged(), self._pad(), self._ways(self._merged(), resumes))
         if self.params.renormalise == "exact":
             rows = whole_rows(reader, resumes, transitions)
             log_mass = np.minimum(np.log(np.exp(rows.astype(np.float64)).sum(axis=1)), 0.0)
@@ -242,8 +266,11 @@ class RenormalisedLoraModel(LoraModel, UnnormalizedModel):
         )
 
 
-def tuning_options(p: LlmParams, again: bool = False) -> TuningOptions:
-    """The options that a model of these parameters is tuned by. again: activations are made again."""
+def tuning_options(p: LlmParams, ways: ReadingWays | None = None, again: bool = False) -> TuningOptions:
+    """The options that a model of these parameters is tuned by.
+
+    ways: of its base; None where they are still to try. again: activations are made again.
+    """
     within, across = exchange_of(p)
     schedule = Schedule(
         pace=StableThenDecay(epochs=p.epochs, min_gain=p.min_gain, patience=p.patience, decay=p.decay),
@@ -260,7 +287,7 @@ def tuning_options(p: LlmParams, again: bool = False) -> TuningOptions:
         loss=p.loss,
         embedding_factor=p.embedding_factor,
         hidden_dropout=p.hidden_dropout,
-        packing=p.packing,
+        packing=p.packing if ways is None or ways.packed else False,
         precision=p.precision,
         gradient_checkpointing=again,
     )

@@ -79,7 +79,7 @@ def run_on(registry: Registry, panel: Panel, *tasks: str, entry: Entry[ModelSpec
         "tasks": chosen,
         "panel": panel,
     }
-    return Run(**(given | {"tasks": chosen, "panel": panel} | changes))
+    return Run(**(given | changes))
 
 
 def run_all(run: Run, workshop: Workshop) -> list[Record]:

@@ -9,9 +9,10 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from harness.errors import RequestError
+from harness.plugins.llm.base.audit import OPENING, require_causal, require_tokens
 from harness.plugins.llm.base.gguf import converted
 from harness.plugins.llm.base.named import NAMED
-from harness.plugins.llm.text.loader import load_causal_lm, load_tokenizer
+from harness.plugins.llm.text.loader import context_length, load_causal_lm, load_tokenizer
 from harness.system.content import PATHS, hub_commit, require_content
 from harness.system.progress import Progress, Silent
 from harness.types import IntArray
@@ -51,11 +52,11 @@ def open_base(source: str, subfolder: str, cache: Path, progress: Progress | Non
     line, where there is no such base, or it cannot be used.
     """
     place = locate_base(source, subfolder, cache, progress or Silent())
-    return OpenedBase(
-        model=load_causal_lm(place.source, place.subfolder, place.revision),
-        tokenizer=load_tokenizer(place.source, place.subfolder, place.revision),
-        label=place.label,
-    )
+    model = load_causal_lm(place.source, place.subfolder, place.revision)
+    tokenizer = load_tokenizer(place.source, place.subfolder, place.revision)
+    require_tokens(model, tokenizer)
+    require_causal(model, min(OPENING, context_length(model)))
+    return OpenedBase(model=model, tokenizer=tokenizer, label=place.label)
 
 
 def locate_base(source: str, subfolder: str, cache: Path, progress: Progress) -> BasePlace:

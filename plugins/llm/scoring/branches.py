@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from harness.plugins.llm.scoring.head import Reading, log_prob_of, reading
+from harness.plugins.llm.scoring.ways import SHORT, ReadingWays, made_up
 from harness.plugins.llm.text.pieces import Ragged, ranges
 from harness.plugins.llm.text.tokens import Resumes, Windows
 from harness.training.workers import workers
@@ -57,13 +58,15 @@ class Scorer:
     """Log-probabilities of titles under one causal language model.
 
     model: a transformers or peft causal language model in evaluation mode. pad: any token id. Models that do not follow
-    a four-dimensional attention mask exactly (tried once, on made-up tokens) are asked one choice at a time.
+    a four-dimensional attention mask exactly (ways; None: tried once, on few made-up tokens) are asked one choice at a
+    time.
     """
 
-    def __init__(self, model: Any, pad: int) -> None:
+    def __init__(self, model: Any, pad: int, ways: ReadingWays | None = None) -> None:
         self.model = model
         self.pad = pad
-        self._branches_exact: bool | None = None
+        self.ways = ways
+        self._branches_exact = None if ways is None else ways.branches
         self._read: Reading | None = None
 
     def log_prob(self, resumes: Resumes, targets: IntArray, states: IntArray) -> FloatArray:
@@ -90,14 +93,16 @@ class Scorer:
     def branches_exact(self) -> bool:
         """True where this model prices a branch as it prices the same tokens in a sequence of their own."""
         if self._branches_exact is None:
-            self._branches_exact = self._try_branches()
+            self._branches_exact = self.try_branches()
         return self._branches_exact
 
-    def _try_branches(self) -> bool:
-        limit = min(int(self.model.get_input_embeddings().weight.shape[0]), 1000)
-        career = np.arange(1, 13) * 37 % limit
-        windows = Windows(Ragged(career, np.array([0, 12])), np.array([0, 1]), np.zeros(2, np.int64), np.array([4, 9]))
-        events = Ragged(np.arange(3, 11) * 53 % limit, np.array([0, 3, 8]))
+    def try_branches(self, length: int = SHORT) -> bool:
+        """As ``branches_exact``, of a career of so many made-up tokens, with a title behind it."""
+        vocabulary = int(self.model.get_input_embeddings().weight.shape[0])
+        career = made_up(length, vocabulary)
+        ends = np.array([length // 3, length - 6])  # where the longer event has room
+        windows = Windows(Ragged(career, np.array([0, length])), np.array([0, 1]), np.zeros(2, np.int64), ends)
+        events = Ragged(np.arange(3, 11) * 53 % min(vocabulary, 1000), np.array([0, 3, 8]))
         ask = (np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.arange(4))
         naive = self.run(_naive_jobs(windows, events, *ask), 4)
         try:

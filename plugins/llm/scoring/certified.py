@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.plugins.llm.scoring.choice_sets import Limits, default_limits, follows_tree, whole_rows
+from harness.plugins.llm.scoring.choice_sets import Limits, default_limits, tree_exact, whole_rows
 from harness.plugins.llm.scoring.reader import Reader
 from harness.plugins.llm.scoring.search import CertifiedRows, Search
 from harness.plugins.llm.scoring.trie import Trie
@@ -37,7 +37,7 @@ def certified(
     """
     if not 0 < tolerance <= 0.5:
         raise ValueError(f"the tolerance of ln Z must lie above 0 and be at most 0.5 nats, not {tolerance}")
-    if not len(targets) or not follows_tree(reader):
+    if not len(targets) or not tree_exact(reader):
         return _of_rows(whole_rows(reader, resumes, targets).astype(np.float64))
     limits = limits or default_limits(reader.device.type)
     search = Search(

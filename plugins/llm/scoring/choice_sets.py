@@ -17,6 +17,7 @@ from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.head import MOST_LOGITS
 from harness.plugins.llm.scoring.reader import NodeRows, Reader
 from harness.plugins.llm.scoring.trie import Chunks, Trie
+from harness.plugins.llm.scoring.ways import SHORT, made_up
 from harness.plugins.llm.text.pieces import Ragged
 from harness.plugins.llm.text.tokens import Resumes
 from harness.training.workers import workers
@@ -54,9 +55,11 @@ def whole_rows(reader: Reader, resumes: Resumes, targets: IntArray, limits: Limi
 
     targets: int64 [n], target records of ``resumes.panel``, in any order. Rows sum to at most one.
     """
-    if not len(targets) or not follows_tree(reader):
+    if not len(targets) or not tree_exact(reader):
         states = np.broadcast_to(np.arange(resumes.panel.n_states), (len(targets), resumes.panel.n_states))
-        return np.asarray(Scorer(reader.model, reader.pad).log_prob(resumes, targets, states), dtype=np.float32)
+        return np.asarray(
+            Scorer(reader.model, reader.pad, reader.ways).log_prob(resumes, targets, states), dtype=np.float32
+        )
     limits = limits or default_limits(reader.device.type)
     choices = Choices.of(resumes.events, limits.nodes)
     distinct, where = np.unique(targets, return_inverse=True)
@@ -141,11 +144,19 @@ def _reads(chunks: Chunks, chunk: IntArray) -> tuple[IntArray, IntArray, IntArra
     return np.repeat(np.arange(len(chunk)), count), chunks.read_at[entry], chunks.read_node[entry]
 
 
-def follows_tree(reader: Reader) -> bool:
-    """True where this model prices nodes of a tree behind a kept career as it prices the same tokens in plain text."""
+def tree_exact(reader: Reader) -> bool:
+    """As ``follows_tree``, of the lengths that the reader's ways were found at, where it has any."""
+    return follows_tree(reader) if reader.ways is None else reader.ways.tree
+
+
+def follows_tree(reader: Reader, length: int = SHORT) -> bool:
+    """True where this model prices nodes of a tree behind a kept career as it prices the same tokens in plain text.
+
+    length: of the career, in made-up tokens, with a title behind it.
+    """
     limit = min(reader.vocabulary, 1000)
-    career = np.arange(1, 13) * 37 % limit
-    at = np.array([4, 9])
+    career = made_up(length, reader.vocabulary)
+    at = np.array([length // 3, length - 4])
     events = Ragged.of([[3 % limit, 5 % limit, 7 % limit], [3 % limit, 11 % limit, 2, 7 % limit], [1, 7 % limit]])
     choices = Choices.of(events, 4)
     try:

@@ -16,6 +16,7 @@ import torch
 from transformers import Cache, DynamicCache
 
 from harness.plugins.llm.scoring.head import log_prob_of
+from harness.plugins.llm.scoring.ways import ReadingWays
 from harness.types import BoolArray, FloatArray, IntArray
 
 KeysAndValues: TypeAlias = tuple[torch.Tensor, torch.Tensor]  # of one layer
@@ -126,11 +127,15 @@ class _CacheLayer:
 
 
 class Reader:
-    """A causal language model in evaluation mode, asked for careers and for nodes behind them."""
+    """A causal language model in evaluation mode, asked for careers and for nodes behind them.
 
-    def __init__(self, model: Any, pad: int) -> None:
+    ways: those that say the same as plain text; None where that is still to be tried.
+    """
+
+    def __init__(self, model: Any, pad: int, ways: ReadingWays | None = None) -> None:
         self.model = model
         self.pad = pad
+        self.ways = ways
         table = model.get_input_embeddings().weight
         self.device, self.dtype, self.vocabulary = table.device, table.dtype, int(table.shape[0])
 

@@ -18,6 +18,7 @@ from harness.types import IntArray
 
 # Where a configuration says how many positions a model was built for.
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "sliding_window")
+SHORT_ROPE = "original_max_position_embeddings"
 LONGEST_CONTEXT = 4096
 KINDS = "'builtin', 'smollm2', a GGUF file"  # of bases that are no folder and no hub name
 
@@ -77,10 +78,14 @@ def _explained(source: str | Path, part: str, subfolder: str) -> Iterator[None]:
 def context_length(model: Any) -> int:
     """The most tokens that the model can attend to in one sequence.
 
-    A sliding window counts as the context: within it, sliding and full attention are the same.
+    A sliding window counts as the context: within it, sliding and full attention are the same. So does the length up to
+    which LongRoPE scales positions by its short factors: past it, how far a text goes on would move its beginning.
     """
     config = model.config.get_text_config()
     known = [getattr(config, name, None) for name in CONTEXT_NAMES]
+    rope = getattr(config, "rope_parameters", None) or {}
+    if rope.get("rope_type") == "longrope":
+        known += [rope.get(SHORT_ROPE), getattr(config, SHORT_ROPE, None)]
     return min([int(length) for length in known if isinstance(length, int) and length > 0] + [LONGEST_CONTEXT])
 
 

@@ -138,6 +138,13 @@ class Resumes:
         at = laid.offsets[slot[line_of_target] + 1] - 1 - tokens.offsets[window]
         return Windows(tokens, targets, window, at)
 
+    def longest(self) -> int:
+        """The most tokens that a sequence about one of these careers can have, the longest title behind it included."""
+        length, entry = self._pieces.lengths, self.panel.offsets[:-1]
+        lines = np.add.reduceat(length[self._head] + length[self._event], entry)
+        whole = length[self._header[entry]] + length[self._full_head[entry]] - length[self._head[entry]] + lines
+        return int(min(self.context, whole.max() + max(self.events.lengths.max(), length[self._end])))
+
     def dropped(self, targets: IntArray) -> IntArray:
         """int64 [n]: how many records of each target's history do not fit the context."""
         wanted = np.maximum(self.panel.entries[self.panel.person[targets]], targets - self._history)

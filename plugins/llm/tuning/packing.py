@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from transformers import AttentionInterface
 
+from harness.plugins.llm.scoring.ways import SHORT
 from harness.training.libraries import silence_libraries
 from harness.types import IntArray
 
@@ -55,13 +56,13 @@ def packed_attention(model: Any) -> Iterator[None]:
             causal.set_attn_implementation(own)
 
 
-def packs(model: Any, read: Callable[..., torch.Tensor], tolerance: float = 1e-4) -> bool:
+def packs(model: Any, read: Callable[..., torch.Tensor], length: int = SHORT, tolerance: float = 1e-4) -> bool:
     """True where this model reads sequences in one row as it reads each alone; tried on made-up tokens.
 
-    tolerance: most that a logit may be off, as a share of the largest.
+    length: of the longest sequence. tolerance: most that a logit may be off, as a share of the largest.
     """
     weight = model.get_input_embeddings().weight
-    lengths = np.array([7, 12, 1, 5])
+    lengths = np.array([7, length, 1, 5])
     ids = torch.arange(1, 1 + int(lengths.sum()), device=weight.device) * 37 % weight.shape[0]
     training = model.training
     with torch.inference_mode():

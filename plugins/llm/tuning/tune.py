@@ -12,6 +12,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers.pytorch_utils import Conv1D
 
+from harness.errors import RequestError, RunError
 from harness.model import Context
 from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.head import reading
@@ -68,7 +69,10 @@ class TuningOptions:
 
 
 def add_adapters(model: Any, adapters: Adapters, seed: int) -> Any:
-    """The model with new adapters on all its linear layers but the output head; nothing else is trained."""
+    """The model with new adapters on all its linear layers but the output head; nothing else is trained.
+
+    RequestError, with the option to set, where peft has no such adapters for the architecture.
+    """
     config = LoraConfig(
         r=adapters.rank,
         lora_alpha=adapters.alpha,
@@ -81,7 +85,13 @@ def add_adapters(model: Any, adapters: Adapters, seed: int) -> Any:
     )
     with torch.random.fork_rng(), silence_libraries():
         torch.manual_seed(seed)
-        return get_peft_model(model, config)
+        try:
+            return get_peft_model(model, config)
+        except (ValueError, TypeError, NotImplementedError) as error:
+            # Layers of experts are one table each, whose adapters drop no inputs.
+            fix = "dropout=0" if adapters.dropout and "dropout" in str(error) else "tuning=full, or tuning=none"
+            reason = str(error).strip().split("\n")[0]
+            raise RequestError(f"adapters do not fit a {type(model).__name__} ({reason}): set {fix}") from error
 
 
 def tune(
@@ -95,6 +105,16 @@ def tune(
     """
     trainee = TuningTrainee(model=model, learned=learned, valid=valid, pad=pad, options=options, context=context)
     return train(trainee, options.schedule, context, "tuning")
+
+
+def require_gain(result: TrainingResult, least: float) -> None:
+    """RunError where tuning made every epoch worse, and what is left is the base that nobody tuned."""
+    before, *after = result.validation
+    if after and result.best == 0 and min(after) > before + least:
+        raise RunError(
+            f"tuning: no epoch is as good on the validation split as the base untuned ({before:.3f} nats; then "
+            f"{', '.join(f'{loss:.3f}' for loss in after[:4])}): try a lower learning_rate, or set tuning=none"
+        )
 
 
 class TuningTrainee:
