@@ -106,7 +106,9 @@ class LoraModel(Model):
             **({"prompt_tokens": len(self._prompt)} if p.shots else {}),
         }
 
-    def _tuned(self, resumes: list[Resumes], watched: Resumes, ways: ReadingWays, context: Context) -> TrainingResult:
+    def _tuned(
+        self, resumes: list[Resumes], watched: Resumes, ways: ReadingWays | None, context: Context
+    ) -> TrainingResult:
         """The course of the tuning; of a base as it is, its validation loss alone."""
         p = self.params
         if p.tuning == "none":
