@@ -88,7 +88,8 @@ class LoraModel(Model):
         self._prompt = self._drawn_prompt(train, context.seed)
         resumes, watched = [self._resumes(panel) for panel in panels], self._resumes(valid)
         ways = self._ways(self._model, *resumes, watched)
-        self._model = self._prepared(base.model, context).to(context.device)
+        # Adapters are drawn on the processor, whatever the device: a seed is the same everywhere.
+        self._model = self._prepared(base.model.cpu(), context).to(context.device)
         result = self._tuned(resumes, watched, ways, context)
         if p.tuning == "full":
             self._own_base = weights_of(self._model)

@@ -113,9 +113,14 @@ def require_causal(model: Any, length: int = OPENING) -> None:
 
 
 def require_tokens(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
-    """RequestError where the tokenizer has tokens that the model has no row for; padding may be: it is never read."""
+    """RequestError where the tokenizer has tokens that the model has no row for.
+
+    Special ones may be, but for the one that begins a text: no career has any other.
+    """
     rows = int(model.get_input_embeddings().weight.shape[0])
-    beyond = {token for token, i in tokenizer.get_vocab().items() if i >= rows} - {tokenizer.pad_token}
+    special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    unread = (special | set(tokenizer.all_special_tokens)) - {tokenizer.bos_token}
+    beyond = {token for token, i in tokenizer.get_vocab().items() if i >= rows} - unread
     if beyond:
         raise RequestError(
             f"the tokenizer of this base is larger than its model: {len(beyond)} tokens, such as "

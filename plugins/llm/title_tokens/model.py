@@ -27,7 +27,7 @@ from harness.plugins.llm.text.resume import titles
 from harness.plugins.llm.title_tokens.layout import PieceCareers
 from harness.plugins.llm.title_tokens.network import (
     PieceVectors,
-    Start,
+    StartingConstants,
     TitleTokenNetwork,
     mean_vectors,
     output_rows,
@@ -37,7 +37,7 @@ from harness.plugins.llm.title_tokens.params import TitleTokenParams
 from harness.plugins.llm.title_tokens.trainee import HeldOut, TitleTokenTrainee, log_rows, schedule_of
 from harness.plugins.llm.tuning.memory import makes_again, pass_of_vectors
 from harness.plugins.llm.tuning.precision import product_type
-from harness.plugins.llm.tuning.tune import Adapters, add_adapters
+from harness.plugins.llm.tuning.tune import Adapters, add_adapters, require_gain
 from harness.system.machine import cache_folder
 from harness.training.dropout import SeededDropout
 from harness.training.libraries import silence_libraries
@@ -82,6 +82,7 @@ class TitleTokenModel(Model):
         parameters = sum(x.numel() for x in base.model.parameters())
         trainee = self.trainee(base, (train_panel, valid), context)
         result = train(trainee, schedule_of(p), context, "tuning")
+        require_gain(result, p.min_gain)
         ends = train_panel.offsets[1:].astype(np.int64) - 1
         self._facts = {
             "base": base.label,
@@ -101,7 +102,7 @@ class TitleTokenModel(Model):
         p = self.params
         careers, held_out = (self._laid_out(panel, base.model) for panel in panels)
         self._strings = careers.strings
-        network = self._start(base.model.to(context.device), careers)
+        network = self._start(base.model, careers, context.device)
         again = makes_again(
             network.model,
             wanted=p.gradient_checkpointing,
@@ -161,7 +162,7 @@ class TitleTokenModel(Model):
             adapted.eval(),
             pieces,
             rows=tables["rows"],
-            start=Start(entering=tables["entering"], staying=tables["staying"], returning=0.0),
+            start=StartingConstants(entering=tables["entering"], staying=tables["staying"], returning=0.0),
             dropout=0.0,
             seeded=SeededDropout(),
         )
@@ -204,8 +205,8 @@ class TitleTokenModel(Model):
         self._encoder = PieceEncoder(opened.tokenizer)
         return opened.model
 
-    def _start(self, model: Any, careers: PieceCareers) -> TitleTokenNetwork:
-        """The network before training."""
+    def _start(self, model: Any, careers: PieceCareers, device: str) -> TitleTokenNetwork:
+        """The network before training: drawn on the processor, so that a seed is the same on every device."""
         p, pieces, panel = self.params, self._pieces(), careers.panel
         words = self._words(model, careers.strings)
         rows = output_rows(model, titles(panel.occupations, self._options), pieces)
@@ -213,10 +214,11 @@ class TitleTokenModel(Model):
             rows = random_like(rows, [f"row{title}" for title in titles(panel.occupations, self._options)], self._seed)
         adapted = add_adapters(model, Adapters(p.rank, p.alpha, p.dropout, embeddings=False), self._seed)
         known = self._known(words, careers.strings)
-        self._network = TitleTokenNetwork(
-            adapted, known, rows=rows, start=_start_of(panel), dropout=p.hidden_dropout, seeded=SeededDropout()
-        ).to(words.device)
-        return self._network
+        start, dropout = _start_of(panel), p.hidden_dropout
+        network = TitleTokenNetwork(adapted, known, rows=rows, start=start, dropout=dropout, seeded=SeededDropout())
+        self._network = network.to(device)
+        network.pieces = known.to(device)
+        return network
 
     def _words(self, model: Any, strings: tuple[str, ...]) -> torch.Tensor:
         words = mean_vectors(model.get_input_embeddings(), strings, self._pieces())
@@ -248,7 +250,7 @@ class TitleTokenModel(Model):
         return self._network
 
 
-def _start_of(panel: Panel) -> Start:
+def _start_of(panel: Panel) -> StartingConstants:
     """Entries, stays and returns as they are counted in training."""
     target = panel.transitions
     state, origin = panel.state[target], panel.origin(target)
@@ -257,7 +259,7 @@ def _start_of(panel: Panel) -> Start:
     at_risk, stayed = (np.bincount(origin[some], minlength=panel.n_states) for some in (slice(None), stays))
     share = (stayed + STRENGTH * stays.mean()) / (at_risk + STRENGTH) if len(target) else np.full(panel.n_states, 0.5)
     returned, new = int((~stays & back).sum()) + 1, int((~stays & ~back).sum()) + 1
-    return Start(
+    return StartingConstants(
         entering=torch.from_numpy(np.log(entered / entered.sum()).astype(np.float32)),
         staying=torch.from_numpy(np.log(share / (1 - share)).astype(np.float32)),
         returning=float(np.log(returned / new / CANDIDATES)),

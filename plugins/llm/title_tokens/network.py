@@ -47,9 +47,13 @@ class PieceVectors:
     words: Tensor
     known: Tensor
 
+    def to(self, device: str) -> PieceVectors:
+        """The same on a device."""
+        return PieceVectors(words=self.words.to(device), known=self.known.to(device))
+
 
 @dataclass(frozen=True, kw_only=True)
-class Start:
+class StartingConstants:
     """Where the constants begin, from what is counted in training, all against entering any other state.
 
     entering: float32 [K], ln of the shares of the states that people enter. staying: float32 [K], log-odds of staying
@@ -77,7 +81,14 @@ class TitleTokenNetwork(nn.Module):
     rows: Tensor
 
     def __init__(
-        self, model: Any, pieces: PieceVectors, *, rows: Tensor, start: Start, dropout: float, seeded: SeededDropout
+        self,
+        model: Any,
+        pieces: PieceVectors,
+        *,
+        rows: Tensor,
+        start: StartingConstants,
+        dropout: float,
+        seeded: SeededDropout,
     ) -> None:
         super().__init__()
         self.model = model
@@ -134,7 +145,7 @@ def mean_vectors(embed: nn.Module, strings: Sequence[str], pieces: PieceEncoder)
     rows = [row or starts for row in pieces.encode(strings)]
     with torch.no_grad():
         device = next(embed.parameters()).device
-        return torch.stack([embed(torch.tensor(row, device=device)).float().mean(dim=0) for row in rows])
+        return torch.stack([embed(torch.tensor(row).to(device)).float().mean(dim=0) for row in rows])
 
 
 def output_rows(model: Any, strings: Sequence[str], pieces: PieceEncoder) -> Tensor:
@@ -142,7 +153,7 @@ def output_rows(model: Any, strings: Sequence[str], pieces: PieceEncoder) -> Ten
     weight = model.get_output_embeddings().weight
     with torch.no_grad():
         rows = pieces.encode(strings)
-        return torch.stack([weight[torch.tensor(row, device=weight.device)].float().mean(dim=0) for row in rows])
+        return torch.stack([weight[torch.tensor(row).to(weight.device)].float().mean(dim=0) for row in rows])
 
 
 def random_like(vectors: Tensor, strings: Sequence[str], seed: int) -> Tensor:

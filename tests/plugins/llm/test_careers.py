@@ -106,7 +106,7 @@ def test_the_oldest_records_go_first_and_are_counted(
     assert missing[-1] == 2
     assert 0 in missing
     assert model.unseen(test, test.transitions).tolist() == missing
-    [spec] = harness_models()
+    spec = harness_models()[0]
     assert unseen(spec, model, load_registry().task("next_occ"), test) == {
         "records_unseen": max(missing[:2]) + max(missing[2:]),
         "transitions_cut_short": sum(n > 0 for n in missing),
@@ -163,7 +163,7 @@ def test_a_single_record_is_trained_on_and_scored_as_entry(
     assert plain.tokenizer.decode(of.tokens.ids[start:stop]) == "<s>2005: Unemployed\n"
     assert plain.tokenizer.decode(of.tokens.ids[start:stop][of.counts[start:stop]]) == " Unemployed\n"
     model, test = untuned(toy_llama, panel, tmp_path), panel.part("test")
-    [spec] = harness_models()
+    spec = harness_models()[0]
     task = load_registry().task("next_occ")
     assert len(task.transitions(test)) == 0
     scores = score(spec, model, task.with_entry(True), test)

@@ -100,7 +100,7 @@ def test_the_careers_shown_are_saved_and_no_record_publishes_them(
 
 
 def test_the_audit_holds(toy_llama: Path, market_30: Panel) -> None:
-    [spec] = harness_models()
+    spec = harness_models()[0]
     findings = list(audit(spec, LlmParams(base=str(toy_llama), tuning="none", shots=1), market_30))
     assert [finding.check for finding in findings] == list(CHECKS)
     assert [finding.problem for finding in findings if finding.problem] == []

@@ -186,7 +186,7 @@ def test_the_audit_of_models_holds_with_facts_in_the_papers_text(
     market_30: Panel, tokenizer: Any, tmp_path: Path
 ) -> None:
     base = saved_llm(tmp_path / "base", "Llama", tokenizer, context=2048, scale=0.3)
-    [spec] = harness_models()
+    spec = harness_models()[0]
     params = LlmParams(base=str(base), tuning="none", template="labor-llm", career_facts="all")
     assert [f for f in audit(spec, params, market_30, AuditSetup(open_panel=open_once)) if f.problem] == []
 
