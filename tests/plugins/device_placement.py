@@ -27,18 +27,15 @@ from harness.types import FloatArray
 BRIEF = {"epochs": 1, "fewest_steps": 3, "width": 16, "layers": 1}
 CAREER = {**BRIEF, "inner": 16}
 SHALLOW = {"epochs": 1, "fewest_steps": 3}
-LLM = {
+TOY_BASE = {
     "base_layers": 1,
     "base_width": 32,
     "base_heads": 2,
     "base_tokens": 3_000,
     "base_vocabulary": 300,
     "base_symbols": 40,
-    "epochs": 1,
-    "rank": 2,
-    "dropout": 0.1,
-    "packing": True,
 }
+LLM = {**TOY_BASE, "epochs": 1, "rank": 2, "dropout": 0.1, "packing": True}
 ARMS: dict[str, dict[str, Any]] = {
     "career": {**CAREER, "checkpoint_seconds": 0},
     "career-titles": CAREER,
