@@ -42,7 +42,7 @@ class Tokens:
         later = panel.transitions
         weight = None if panel.weight is None else panel.weight[later].astype(np.float32)
         columns, held = encoding.apply(panel, later), states_held(panel, later)
-        return cls(offsets, *_states(panel), columns, held, weight, encoded)
+        return cls(offsets, *_states(panel), columns, held=held, weight=weight, encoded=encoded)
 
     def with_states(self, panel: Panel) -> Tokens:
         """The same transitions with the panel's states in place of their own.

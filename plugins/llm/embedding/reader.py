@@ -42,7 +42,7 @@ KIND = "llm-states"  # the folder of the cache
 
 
 @dataclass(frozen=True)
-class Batch:
+class CareerBatch:
     """Careers that are read at once. ids: int64 [c, L], padded. row, at: int64 [r], the tokens whose states are wanted.
 
     output: int64 [r], where they go.
@@ -198,7 +198,7 @@ class CareerReader:
         """Number of the layer, 1 the first, at this share of the depth."""
         return max(1, round(layer * int(self._model.config.get_text_config().num_hidden_layers)))
 
-    def _batches(self, resumes: Resumes, targets: IntArray) -> Iterator[Batch]:
+    def _batches(self, resumes: Resumes, targets: IntArray) -> Iterator[CareerBatch]:
         """All windows, those of similar length together, each up to the last line head asked about."""
         windows = resumes.windows(targets)
         order = np.argsort(windows.window, kind="stable")
@@ -215,12 +215,12 @@ class CareerReader:
                     ids[i, : length[w]] = windows.tokens[w][: length[w]]
                 output = np.concatenate(outputs)
                 row = np.repeat(np.arange(len(some)), [len(of) for of in outputs])
-                yield Batch(ids, row, windows.at[output], output)
+                yield CareerBatch(ids, row, windows.at[output], output)
                 some = []
             if window is not None:
                 some.append(window)
 
-    def _read(self, batch: Batch) -> FloatArray:
+    def _read(self, batch: CareerBatch) -> FloatArray:
         """float32 [layers, r, width]"""
         ids, row, at = (torch.from_numpy(x).to(self._device) for x in (batch.ids, batch.row, batch.at))
         with torch.inference_mode():

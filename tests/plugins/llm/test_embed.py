@@ -20,7 +20,7 @@ from harness.plugins.llm.embedding.params import EmbedParams
 from harness.plugins.llm.embedding.reader import KIND, CareerReader
 from harness.plugins.llm.text.resume import written_resume
 
-QUICK: dict[str, Any] = {"penalties": (300.0, 30.0), "iterations": 40}
+QUICK: dict[str, Any] = {"penalties": (300.0,), "iterations": 20}
 
 
 def reader_of(base: Path, *layers: float) -> CareerReader:
@@ -74,12 +74,12 @@ def test_what_was_read_is_not_read_again(toy_llama: Path, market_40: Panel, tmp_
 
 @pytest.mark.parametrize("given", [{}, {"with_origin": False, "layers": (0.5, 1.0)}, {"staying": "plain"}])
 def test_it_learns_adds_up_and_survives_saving(
-    given: dict[str, Any], toy_llama: Path, market_150: Panel, tmp_path: Path
+    given: dict[str, Any], toy_llama: Path, market_60: Panel, tmp_path: Path
 ) -> None:
     params = EmbedParams(base=str(toy_llama), **QUICK, **given)
     (tmp_path / "scratch").mkdir()
-    model = fit_on(build(params), market_150, tmp_path / "scratch")
-    test = market_150.part("test").select(np.arange(6))
+    model = fit_on(build(params), market_60, tmp_path / "scratch")
+    test = market_60.part("test").select(np.arange(6))
     rows = whole_rows(model, test)
     np.testing.assert_allclose(np.exp(rows.astype(np.float64)).sum(axis=1), 1, atol=1e-5)
     assert observed(model, test).mean() > -np.log(test.n_states) + 0.5
