@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import typer
 
     from harness.boards.board import Board
     from harness.model.contract import ModelSpec
     from harness.model.dataset import DatasetSpec
+    from harness.model.encoder import EncoderSpec
     from harness.model.paper import Paper
     from harness.model.task import Task
     from harness.records.record import Record
@@ -24,8 +27,13 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def harness_models() -> list[ModelSpec]:  # type: ignore[empty-body]
-    """Models that this plugin brings."""
+def harness_career_encoders() -> list[EncoderSpec]:  # type: ignore[empty-body]
+    """Encoders of careers that this plugin brings, for models of other plugins."""
+
+
+@hookspec
+def harness_models(encoders: Mapping[str, EncoderSpec]) -> list[ModelSpec]:  # type: ignore[empty-body]
+    """Models that this plugin brings. encoders: what all plugins bring, by name; an implementation may leave it out."""
 
 
 @hookspec

@@ -14,6 +14,7 @@ from harness import hookspecs
 from harness.errors import HarnessError, RequestError, did_you_mean, require_installed
 from harness.model.contract import ModelSpec
 from harness.model.dataset import DatasetSpec
+from harness.model.encoder import EncoderSpec
 from harness.model.paper import Paper
 from harness.model.task import Task
 from harness.panel import Panel
@@ -30,6 +31,7 @@ class Registry:
     """All that the installed plugins bring. ``broken``: plugin -> the reason why it could not be loaded."""
 
     manager: pluggy.PluginManager
+    encoders: dict[str, Entry[EncoderSpec]]
     models: dict[str, Entry[ModelSpec]]
     tasks: dict[str, Entry[Task]]
     datasets: dict[str, Entry[DatasetSpec]]
@@ -114,9 +116,20 @@ def collect(
         owner = manager.get_name(error.plugin)
         raise HarnessError(f"plugin '{owner}' implements a hook that does not exist: {error}") from error
     known = owners or {}
+    encoders = _gather(
+        manager, "harness_career_encoders", kind="encoder of careers", owners=known, name_of=lambda e: e.name
+    )
     return Registry(
         manager=manager,
-        models=_gather(manager, "harness_models", kind="model", owners=known, name_of=lambda m: m.name),
+        encoders=encoders,
+        models=_gather(
+            manager,
+            "harness_models",
+            kind="model",
+            owners=known,
+            name_of=lambda m: m.name,
+            encoders={name: entry.item for name, entry in encoders.items()},
+        ),
         tasks=_gather(manager, "harness_tasks", kind="task", owners=known, name_of=lambda t: t.name),
         datasets=_gather(manager, "harness_datasets", kind="data set", owners=known, name_of=lambda d: d.name),
         metrics=_gather(manager, "harness_metrics", kind="metric", owners=known, name_of=lambda m: m.key),
@@ -131,11 +144,13 @@ def _gather(
     kind: str,
     owners: dict[str, tuple[str, str]],
     name_of: Callable[[T], str],
+    **told: Any,
 ) -> dict[str, Entry[T]]:
+    """All that implementations of a hook bring. told: arguments of the hook; each implementation takes those it has."""
     found: dict[str, Entry[T]] = {}
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         owner, version = owners.get(implementation.plugin_name, (implementation.plugin_name, ""))
-        items: Iterable[T] = implementation.function()
+        items: Iterable[T] = implementation.function(*(told[name] for name in implementation.argnames))
         for item in items:
             name = name_of(item)
             if name in found:

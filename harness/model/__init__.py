@@ -18,6 +18,7 @@ from harness.model.contract import (
     take_states,
 )
 from harness.model.dataset import DatasetSpec
+from harness.model.encoder import CareerEncoder, EncoderSpec
 from harness.model.task import EachState, Event, Partition, Task, every_transition
 
 OpenModel = UnnormalizedModel  # former names, for plugins of before
@@ -26,9 +27,11 @@ Within = BoundedRows
 __all__ = [
     "Ablation",
     "BoundedRows",
+    "CareerEncoder",
     "Context",
     "DatasetSpec",
     "EachState",
+    "EncoderSpec",
     "Estimator",
     "Event",
     "Model",

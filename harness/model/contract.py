@@ -189,6 +189,8 @@ class ModelSpec:
     contents: Callable[[Any], Mapping[str, str]] = _nothing
     """From an instance of ``params`` to digests of what they only name, such as the files of a base: parameter ->
     digest. They are in every id. Without an entry for what is not there."""
+    code: tuple[str, ...] = ()
+    """Further modules that its numbers depend on, which its own does not import: of an encoder (``EncoderSpec``)."""
     needs: tuple[str, ...] = ()
     """Modules that must be importable."""
     install: str = ""

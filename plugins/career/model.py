@@ -54,15 +54,16 @@ class CareerModel(Model):
             return
         names = names_of(train, given_of(p, self.reader))
         require_levels(train, p.order)  # what is wrong with the request, before the minutes of pre-training
+        self._open_encoder(train, context)
         base = self._base(context)
         encoding = Encoding.fit(train, names, p.order, None if base is None else base.encoding)
         with torch.random.fork_rng():
             torch.manual_seed(context.seed % 2**63)
-            plan = replace(plan_of(p, self.reader), columns=encoding.width)
+            plan = replace(plan_of(p, self.reader), columns=encoding.width, **self._encoder_plan())
             network = Network(plan, start_of(train), self._titles(train, context))
         told = {} if base is None else self._begun_from(base, network, encoding, train)
         schedule = schedule_of(p, tuned=base is not None)
-        tokens, watched = (Tokens.of(panel, encoding) for panel in (train, valid))
+        tokens, watched = (self._tokens(panel, encoding, context) for panel in (train, valid))
         trainee = CareerTrainee(
             network=network, panel=train, tokens=tokens, valid=watched, schedule=schedule, context=context
         )
@@ -71,6 +72,17 @@ class CareerModel(Model):
             context.progress.note("no epoch was better on the validation split than the start, which is kept")
         self._network, self._encoding = network, encoding
         self._facts = {**_facts(network, fit), **told}
+
+    def _open_encoder(self, train: Panel, context: Context) -> None:
+        """What a subclass reads careers with, beside the network."""
+
+    def _encoder_plan(self) -> dict[str, Any]:
+        """Of the network's plan, what an encoder decides."""
+        return {}
+
+    def _tokens(self, panel: Panel, encoding: Encoding, context: Context | None = None) -> Tokens:
+        """Of every transition. context: of a fit."""
+        return Tokens.of(panel, encoding)
 
     def _base(self, context: Context) -> PretrainedNetwork | None:
         """A network that has learned from resumes, if any are asked for."""
@@ -116,7 +128,7 @@ class CareerModel(Model):
         network, encoding = self._fitted()
         part, own = panel.select_transitions(transitions)
         wanted = np.searchsorted(part.transitions, own)  # its place among the tokens
-        tokens = Tokens.of(part, encoding)
+        tokens = self._tokens(part, encoding)
         device = str(next(network.parameters()).device)
         found = np.empty((len(own), panel.n_states), dtype=np.float32)
         order = np.argsort(wanted, kind="stable")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,8 @@ from harness.plugins.career.layers import (
 from harness.plugins.career.tokens import Batch
 from harness.training.dropout import DropoutLayer, SeededDropout
 
+Place = Literal["input", "head"]
+
 
 @dataclass(frozen=True)
 class NetworkPlan:
@@ -26,6 +29,8 @@ class NetworkPlan:
 
     groups: states of a major group share a part of their vectors. tied: they are predicted by those they are read by.
     state_dropout: share of the states that training does not see. columns: width of what is known beside the states.
+    encoded: width of what an encoder says of each transition; zero for none. encoded_at: whether it is read with the
+    rest, or added to what was read of it.
     """
 
     shape: Shape
@@ -34,6 +39,8 @@ class NetworkPlan:
     tied: bool = False
     state_dropout: float = 0.0
     columns: int = 0
+    encoded: int = 0
+    encoded_at: Place = "input"
 
 
 class Network(nn.Module):
@@ -57,6 +64,7 @@ class Network(nn.Module):
         self.earlier = StateVectors(n, width, groups, titles) if shape.reader in ("bag", "regression") else None
         self.columns = ColumnVectors(plan.columns, width)
         self.earlier_columns = ColumnVectors(plan.columns, width) if shape.reader == "bag" else None
+        self.encoded = ColumnVectors(plan.encoded, width) if plan.encoded else None
         self.drop = DropoutLayer(shape.dropout, self.dropout)
         self.reader: nn.Module | None = None
         if shape.reader in ("transformer", "lstm"):
@@ -77,9 +85,12 @@ class Network(nn.Module):
     def hidden(self, batch: Batch) -> Tensor:
         """float [n, width]: what each career says up to the origin, and of the target's year and covariates."""
         x: Tensor = self._seen(self.states()[batch.origin]) + self.columns(batch.columns)
+        encoded = None if self.encoded is None else self.encoded(batch.encoded)
+        if encoded is not None and self.plan.encoded_at == "input":
+            x = x + encoded
         if self.reader is not None:
             read: Tensor = self.reader(self.drop(x + 0.02 * sinusoids(batch.position, x.shape[1])), batch)
-            return read
+            return read + self.drop(encoded) if encoded is not None and self.plan.encoded_at == "head" else read
         if self.earlier is None:
             raise AssertionError("no reader, and nothing earlier")
         before: Tensor = self.earlier()[batch.previous.clamp(min=0)] * (batch.previous >= 0)[:, None]

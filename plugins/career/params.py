@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from harness.model import Params
+from harness.model.params import listed
 from harness.training.exchange import require_shares
 
 # What the published model was trained with (Vafa et al. 2022, and the commands beside its code), where that is not what
@@ -175,6 +176,25 @@ class TitlesParams(CareerParams):
         "builtin",
         description="sentence encoder of the titles: 'builtin' (all-MiniLM-L6-v2, from a package, no network needed), "
         "a folder, or a hub name",
+    )
+
+
+class EncodedParams(CareerParams):
+    """The same, with what a frozen language model says of each career."""
+
+    base: str = Field(
+        "builtin", description="language model that reads the careers, as of llm-lora: 'builtin', a name, or a folder"
+    )
+    layer: float = Field(
+        0.75, gt=0, le=1, description="depth of its hidden state, as a share of its layers; 1: the last"
+    )
+    encoder_options: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
+        (), description="further parameters of the encoder, as of llm-embed, separated by commas: birth_year=false"
+    )
+    encoded_at: Literal["input", "head"] = Field(
+        "head",
+        description="where it enters: read by the transformer with state and covariates, or added to what that has "
+        "read",
     )
 
 

@@ -22,6 +22,7 @@ class Tokens:
     offsets: int64 [C + 1]. origin, previous, target: int64 [T]; previous is the state before the present spell, -1
     where there is none. columns: float32 [T, width], as the encoding writes what is known of the target. held: the
     states of each one's history. weight: float32 [T], what each counts for; one where None.
+    encoded: float32 [T, e], what an encoder says of each, where there is one.
     """
 
     offsets: IntArray
@@ -31,24 +32,32 @@ class Tokens:
     columns: FloatArray
     held: Held
     weight: FloatArray | None = None
+    encoded: FloatArray | None = None
 
     @classmethod
-    def of(cls, panel: Panel, encoding: Encoding) -> Tokens:
+    def of(cls, panel: Panel, encoding: Encoding, encoded: FloatArray | None = None) -> Tokens:
         """Every transition of a panel."""
         lengths = np.diff(panel.offsets) - 1
         offsets = np.concatenate([[0], np.cumsum(lengths[lengths > 0])]).astype(np.int64)
         later = panel.transitions
         weight = None if panel.weight is None else panel.weight[later].astype(np.float32)
-        return cls(offsets, *_states(panel), encoding.apply(panel, later), states_held(panel, later), weight)
+        columns, held = encoding.apply(panel, later), states_held(panel, later)
+        return cls(offsets, *_states(panel), columns, held=held, weight=weight, encoded=encoded)
 
     def with_states(self, panel: Panel) -> Tokens:
         """The same transitions with the panel's states in place of their own.
 
-        Columns stay: how long and how often holds of a career whatever its states are called.
+        Columns stay: how long and how often holds of a career whatever its states are called. Encoders do not: of a
+        career with other states nothing is said.
         """
         origin, previous, target = _states(panel)
         held = states_held(panel, panel.transitions)
-        return replace(self, origin=origin, previous=previous, target=target, held=held)
+        encoded = self.encoded
+        if encoded is not None:
+            other = (origin != self.origin) | (target != self.target)
+            changed = np.add.reduceat(other, self.offsets[:-1]) > 0 if len(other) else other
+            encoded = np.where(np.repeat(changed, self.lengths)[:, None], np.float32(0), encoded)
+        return replace(self, origin=origin, previous=previous, target=target, held=held, encoded=encoded)
 
     @property
     def lengths(self) -> IntArray:
@@ -93,6 +102,7 @@ class Tokens:
             held_state=tensor(held.state),
             held=tensor(_of_held(held, self.previous[rows])),
             weight=None if self.weight is None else tensor(self.weight[rows]),
+            encoded=None if self.encoded is None else tensor(self.encoded[rows]),
         )
 
     def _held(self, rows: IntArray) -> Held:
@@ -120,7 +130,7 @@ class Batch:
     """n tokens of c careers as tensors. shape: careers and most tokens of one. cell: int64 [n], where each stands in
     the padded table of that shape, row by row. position: int64 [n], within the career. held_row, held_state: int64 [q],
     token and state of everything held before; held: float32 [q, HELD] what is known of it. weight: float32 [n], what
-    each token counts for in training; one where None."""
+    each token counts for in training; one where None. encoded: float32 [n, e], where an encoder reads too."""
 
     shape: tuple[int, int]
     cell: torch.Tensor
@@ -133,6 +143,7 @@ class Batch:
     held_state: torch.Tensor
     held: torch.Tensor
     weight: torch.Tensor | None = None
+    encoded: torch.Tensor | None = None
 
 
 def _of_held(held: Held, previous: IntArray) -> FloatArray:

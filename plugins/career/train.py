@@ -44,7 +44,8 @@ class CareerTrainee:
         """Digest of weights, careers, columns, schedule and seed."""
         valid = self.valid
         watched = (valid.origin, valid.target, valid.columns, *(() if valid.weight is None else (valid.weight,)))
-        learned = (self.panel.fingerprint(), self.plain.columns)
+        said = (self.plain.encoded, valid.encoded)
+        learned = (self.panel.fingerprint(), self.plain.columns, *(x for x in said if x is not None))
         how = replace(schedule, checkpoint_seconds=0.0)
         return training_key(self.model, *learned, how, self.exchange.seed, *watched)
 

@@ -22,31 +22,27 @@ from harness.types import FloatArray, IntArray
 
 # What makes the dear ones small. A model of a plugin that is installed here by chance is audited as it comes.
 BRIEF = {"epochs": 3, "fewest_steps": 20}
+SMALL_BASE = {
+    "pool": "market",
+    "base_layers": 1,
+    "base_width": 64,
+    "base_heads": 2,
+    "base_tokens": 30_000,
+    "base_symbols": 0,
+}
 SMALL: dict[str, dict[str, Any]] = {
     **{name: {"rounds": 10, "threads": 1} for name in ("gbm", "gbm-switch", "gbm-lf-exit")},
     "mnl": {"iterations": 15, "penalties": (10.0,)},
     "softmax": {"iterations": 15, "penalties": (16.0,)},
     **dict.fromkeys(("career", "career-titles", "nemo", "bag-of-jobs", "markov-regression"), BRIEF),
     "llm-lora": {
-        "pool": "market",
-        "base_layers": 1,
-        "base_width": 64,
-        "base_heads": 2,
-        "base_tokens": 30_000,
-        "base_symbols": 0,
+        **SMALL_BASE,
         "epochs": 2,
         "rank": 8,
     },
-    "llm-titles": {
-        "pool": "market",
-        "base_layers": 1,
-        "base_width": 64,
-        "base_heads": 2,
-        "base_tokens": 30_000,
-        "base_symbols": 0,
-        "epochs": 2,
-        "rank": 8,
-    },
+    "llm-titles": {**SMALL_BASE, "epochs": 2, "rank": 8},
+    "llm-embed": {**SMALL_BASE, "penalties": (300.0,), "iterations": 20},
+    "career-llm": {**BRIEF, "encoder_options": tuple(f"{name}={value}" for name, value in SMALL_BASE.items())},
 }
 ENOUGH = {"llm-lora": {"base_tokens": 120_000, "epochs": 4}}  # for rows that hold more than a hundredth
 REGISTRY = load_registry()

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.hookspecs import hookimpl
-from harness.model import Ablation, ModelSpec
-from harness.plugins.llm.embedding.params import EmbedParams
+from harness.model import Ablation, EncoderSpec, ModelSpec
+from harness.plugins.llm.embedding.params import EmbedParams, EncoderParams
 
 if TYPE_CHECKING:
-    from harness.model import Model
+    from harness.model import CareerEncoder, Model
+    from harness.plugins.llm.params import ReadingParams
 
 ABLATIONS = (
     Ablation("no-origin", "the hidden state alone", {"with_origin": "false"}),
@@ -30,11 +31,38 @@ def build(params: EmbedParams) -> Model:
     return EmbedModel(params)
 
 
-def contents(params: EmbedParams) -> Mapping[str, str]:
+def build_encoder(params: EncoderParams) -> CareerEncoder:
+    """The encoder; torch loads when it is opened or loaded."""
+    from harness.plugins.llm.embedding.encoder import LanguageModelEncoder
+
+    return LanguageModelEncoder(params)
+
+
+def contents(params: ReadingParams) -> Mapping[str, str]:
     """Of the base, or of the pool that the builtin one is trained on."""
     from harness.plugins.llm.base.content import base_content
 
     return base_content(params)
+
+
+NEEDS = ("torch", "transformers", "peft", "safetensors", "tokenizers")
+
+
+@hookimpl
+def harness_career_encoders() -> list[EncoderSpec]:
+    return [
+        EncoderSpec(
+            name="llm",
+            summary="hidden state of a frozen language model that reads the resume",
+            build=build_encoder,
+            params=EncoderParams,
+            contents=contents,
+            module=__name__,
+            needs=NEEDS,
+            install="pip install 'labor-harness[llm]'",
+            cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM",
+        )
+    ]
 
 
 @hookimpl
@@ -46,7 +74,7 @@ def harness_models() -> list[ModelSpec]:
             build=build,
             params=EmbedParams,
             contents=contents,
-            needs=("torch", "transformers", "peft", "safetensors", "tokenizers", "scipy"),
+            needs=(*NEEDS, "scipy"),
             install="pip install 'labor-harness[llm,softmax]'",
             cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM: embeddings as features of a multinomial "
             "logit; Hoerl and Kennard (1970)",

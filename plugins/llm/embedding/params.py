@@ -12,6 +12,12 @@ from harness.plugins.llm.params import ReadingParams
 Layer = Annotated[float, Field(gt=0, le=1)]
 
 
+class EncoderParams(ReadingParams):
+    """The base that reads, and the layer that is read, for models of other plugins."""
+
+    layer: Layer = Field(0.75, description="depth of the hidden state, as a share of the base's layers; 1: the last")
+
+
 class EmbedParams(ReadingParams):
     """The base that reads, the layer that is read, and the logit of what it says."""
 
