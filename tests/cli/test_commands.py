@@ -193,7 +193,7 @@ def test_audit_of_a_built_in_model(harness: Command) -> None:
 
 
 def test_interrupted_runs_keep_what_is_finished(tmp_path: Path) -> None:
-    command = [HARNESS, "run", "--task", "next_occ", "--model", "marginal", "--model", "oracle", "--task", "switch"]
+    command = [HARNESS, "run", "--task", "next_occ", "--model", "marginal", "--model", "gbm", "--task", "switch"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     running = subprocess.Popen(
         [*command, "--set", "data.persons=3000"],

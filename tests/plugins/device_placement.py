@@ -51,6 +51,7 @@ ARMS: dict[str, dict[str, Any]] = {
         **{name: LLM[name] for name in LLM if name != "packing"},
         "checkpoint_seconds": 0,
     },
+    "career-llm": {**CAREER, "encoder_options": tuple(f"{name}={value}" for name, value in TOY_BASE.items())},
     "llm-embed": {
         **{name: LLM[name] for name in LLM if name.startswith("base_")},
         "penalties": (30_000.0,),
