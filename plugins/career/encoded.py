@@ -18,7 +18,6 @@ ENCODER = "llm"  # the name that a plugin brings it under
 ABLATIONS = (
     Ablation("at-input", "read with state and covariates", {"encoded_at": "input"}),
     Ablation("half", "half of the layers of the language model", {"layer": "0.5"}),
-    Ablation("last-layer", "its last layer", {"layer": "1"}),
 )
 
 

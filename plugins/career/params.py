@@ -186,7 +186,7 @@ class EncodedParams(CareerParams):
         "builtin", description="language model that reads the careers, as of llm-lora: 'builtin', a name, or a folder"
     )
     layer: float = Field(
-        0.75, gt=0, le=1, description="depth of its hidden state, as a share of its layers; 1: the last"
+        1.0, gt=0, le=1, description="depth of its hidden state, as a share of its layers; 1: the last"
     )
     encoder_options: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         (), description="further parameters of the encoder, as of llm-embed, separated by commas: birth_year=false"

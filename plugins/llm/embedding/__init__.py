@@ -17,7 +17,7 @@ ABLATIONS = (
     Ablation("no-origin", "the hidden state alone", {"with_origin": "false"}),
     Ablation("plain-staying", "staying is an alternative like any other", {"staying": "plain"}),
     Ablation("half", "half of the layers", {"layers": "0.5"}),
-    Ablation("last-layer", "the last layer", {"layers": "1"}),
+    Ablation("three-quarters", "three quarters of them", {"layers": "0.75"}),
     Ablation(
         "no-demographics", "without demographics and birth year", {"demographics": "false", "birth_year": "false"}
     ),

@@ -140,7 +140,7 @@ class StateLogit:
 
     def read(self, stored: Mapping[str, FloatArray]) -> None:
         """Become what ``arrays`` told of."""
-        self.columns = StateColumns.of_arrays(dict(stored))
+        self.columns = StateColumns.of_arrays(stored)
         for part in get_args(Part):
             if f"{part}_pair" in stored:
                 self.parts[part] = Coefficients(*(stored[f"{part}_{f.name}"] for f in fields(Coefficients)))

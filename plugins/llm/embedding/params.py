@@ -15,14 +15,14 @@ Layer = Annotated[float, Field(gt=0, le=1)]
 class EncoderParams(ReadingParams):
     """The base that reads, and the layer that is read, for models of other plugins."""
 
-    layer: Layer = Field(0.75, description="depth of the hidden state, as a share of the base's layers; 1: the last")
+    layer: Layer = Field(1.0, description="depth of the hidden state, as a share of the base's layers; 1: the last")
 
 
 class EmbedParams(ReadingParams):
     """The base that reads, the layer that is read, and the logit of what it says."""
 
     layers: Annotated[tuple[Layer, ...], BeforeValidator(listed)] = Field(
-        (0.75,),
+        (1.0,),
         min_length=1,
         description="depths of the hidden state, as shares of the base's layers, tried on the validation split: 0.5,1; "
         "1 is what the output head reads",
