@@ -116,7 +116,7 @@ def collect(
         owner = manager.get_name(error.plugin)
         raise HarnessError(f"plugin '{owner}' implements a hook that does not exist: {error}") from error
     known = owners or {}
-    encoders = _gather(
+    encoders: dict[str, Entry[EncoderSpec]] = _gather(
         manager, "harness_career_encoders", kind="encoder of careers", owners=known, name_of=lambda e: e.name
     )
     return Registry(
