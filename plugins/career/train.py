@@ -41,13 +41,13 @@ class CareerTrainee:
         self.watched = len(valid) > 0
 
     def key(self, schedule: Schedule) -> str:
-        """Digest of weights, careers, columns, schedule and seed."""
+        """Digest of weights, plan, careers, columns, schedule and seed."""
         valid = self.valid
         watched = (valid.origin, valid.target, valid.columns, *(() if valid.weight is None else (valid.weight,)))
         said = (self.plain.encoded, valid.encoded)
         learned = (self.panel.fingerprint(), self.plain.columns, *(x for x in said if x is not None))
         how = replace(schedule, checkpoint_seconds=0.0)
-        return training_key(self.model, *learned, how, self.exchange.seed, *watched)
+        return training_key(self.model, self.model.plan, *learned, how, self.exchange.seed, *watched)
 
     @contextmanager
     def steps(self) -> Iterator[EpochSteps]:

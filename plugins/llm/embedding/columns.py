@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,5 +55,5 @@ class StateColumns:
         return {"rotation": self.rotation, **{name: getattr(self.scaling, name) for name in SCALING}}
 
     @classmethod
-    def of_arrays(cls, stored: dict[str, Any]) -> StateColumns:
+    def of_arrays(cls, stored: Mapping[str, Any]) -> StateColumns:
         return cls(Scaling(*(stored[name] for name in SCALING)), stored["rotation"])

@@ -31,8 +31,8 @@ class LanguageModelEncoder(CareerEncoder):
     def vectors(self, panel: Panel, context: Context | None = None) -> FloatArray:
         if context is None:
             return self._reader.remembered(panel, panel.transitions)
-        vectors: FloatArray = self._reader.kept_states(panel, context)[0]
-        return vectors
+        states: FloatArray = self._reader.kept_states(panel, context)[0]
+        return states
 
     def save(self, folder: Path) -> None:
         (folder / BASE).mkdir()

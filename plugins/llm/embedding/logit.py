@@ -130,17 +130,17 @@ class StateLogit:
         own, group = (np.repeat(of_column[:, None], of.shape[1], axis=1) for of in (zeros.alternative, zeros.group))
         return Coefficients(own, group, zeros.pair)
 
-    def arrays(self) -> dict[str, FloatArray]:
+    def arrays(self) -> dict[str, FloatArray | IntArray]:
         """All that was estimated; ``read`` takes it back."""
-        found: dict[str, Any] = {"group": self.group}
+        found: dict[str, FloatArray | IntArray] = {"group": self.group}
         found |= {} if self.columns is None else self.columns.arrays()
         for part, coefficients in self.parts.items():
             found |= {f"{part}_{f.name}": getattr(coefficients, f.name) for f in fields(Coefficients)}
         return found
 
-    def read(self, stored: Mapping[str, FloatArray]) -> None:
+    def read(self, stored: Mapping[str, Any]) -> None:
         """Become what ``arrays`` told of."""
-        self.columns = StateColumns.of_arrays(dict(stored))
+        self.columns = StateColumns.of_arrays(stored)
         for part in get_args(Part):
             if f"{part}_pair" in stored:
                 self.parts[part] = Coefficients(*(stored[f"{part}_{f.name}"] for f in fields(Coefficients)))

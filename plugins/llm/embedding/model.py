@@ -86,7 +86,7 @@ class EmbedModel(Model):
         return None if self._logit is None else self._reader.resumes(panel).dropped(transitions)
 
     def save(self, folder: Path) -> None:
-        arrays: dict[str, FloatArray] = {"entry": self._entry}
+        arrays: dict[str, FloatArray | IntArray] = {"entry": self._entry}
         stored: dict[str, Any] = {"codes": list(self._codes), "facts": self._facts}
         if self._logit is not None:
             arrays |= self._logit.arrays()

@@ -41,7 +41,7 @@ class EmbedParams(ReadingParams):
         "validation split in falling order: 1000,300; half of each times the squared coefficients is taken from the "
         "log-likelihood",
     )
-    origin_penalty: float = Field(4.0, gt=0, description="ridge penalty of the indicators of the origin")
+    origin_penalty: float = Field(16.0, gt=0, description="ridge penalty of the indicators of the origin")
     tolerance: float = Field(
         1e-6, gt=0, lt=1, description="gain of a step, relative to the mean log-likelihood, that ends a fit"
     )

@@ -107,14 +107,14 @@ def spec_with(knows: bool) -> ModelSpec:
 
 
 @pytest.mark.parametrize("at", ["input", "head"])
-def test_the_network_hears_the_encoder(at: str, market_60: Panel, tmp_path: Path) -> None:
+def test_the_network_hears_the_encoder(at: Any, market_60: Panel, tmp_path: Path) -> None:
     """With an encoder that knows who moves it learns more than with one that only counts."""
     losses = []
     for knows in (True, False):
         spec = spec_with(knows)
         folder = tmp_path / str(knows)
         folder.mkdir()
-        model = fit_on(spec.build(spec.params(**(BRIEF | {"encoded_at": at}))), market_60, folder)
+        model = fit_on(spec.build(EncodedParams(**BRIEF, encoded_at=at)), market_60, folder)
         losses.append(min(model.facts()["validation_loss"]))
         assert model.facts()["base"] == "whisper"
     assert losses[0] < losses[1] - 0.1
@@ -122,7 +122,7 @@ def test_the_network_hears_the_encoder(at: str, market_60: Panel, tmp_path: Path
 
 def test_it_survives_saving(market_40: Panel, tmp_path: Path) -> None:
     spec = spec_with(True)
-    params = spec.params(**{"epochs": 1, "fewest_steps": 5})
+    params = EncodedParams(epochs=1, fewest_steps=5)
     (tmp_path / "scratch").mkdir()
     model = fit_on(spec.build(params), market_40, tmp_path / "scratch")
     (tmp_path / "kept").mkdir()
@@ -153,7 +153,7 @@ def test_without_an_encoder_there_is_no_such_model() -> None:
 
 def test_ids_know_the_encoder_and_its_code() -> None:
     spec, without = spec_with(True), registry_with(Brings(True), encoded).models["career-llm"]
-    assert spec.contents(spec.params(**{"base": "/somewhere"})) == {"base": "/somewhere"}
+    assert spec.contents(EncodedParams(base="/somewhere")) == {"base": "/somewhere"}
     assert code_version(without) != code_version(replace(without, item=replace(without.item, code=())))
 
 

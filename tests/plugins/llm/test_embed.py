@@ -34,9 +34,10 @@ def test_states_are_those_of_the_text_before_the_title(toy_llama: Path, market_4
     panel = market_40.select(np.arange(3))
     reader = reader_of(toy_llama, 0.5, 1.0)
     found = reader.states(panel, panel.transitions)
-    model: Any = AutoModelForCausalLM.from_pretrained(toy_llama)
-    model.eval()
-    tokenizer = AutoTokenizer.from_pretrained(toy_llama)
+    model, tokenizer = (
+        AutoModelForCausalLM.from_pretrained(toy_llama).train(False),
+        AutoTokenizer.from_pretrained(toy_llama),
+    )
     for person in range(3):
         last = int(panel.offsets[person + 1]) - 1
         text = written_resume(panel, person)
