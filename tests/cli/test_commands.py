@@ -193,10 +193,10 @@ def test_audit_of_a_built_in_model(harness: Command) -> None:
 
 
 def test_interrupted_runs_keep_what_is_finished(tmp_path: Path) -> None:
-    command = [HARNESS, "run", "--task", "next_occ", "--model", "marginal", "--model", "gbm", "--task", "switch"]
+    command = [HARNESS, "run", "--task", "next_occ", "--model", "marginal", "--model", "oracle", "--task", "switch"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     running = subprocess.Popen(
-        [*command, "--set", "data.persons=3000"],
+        [*command, "--set", "data.persons=8000"],
         cwd=tmp_path,
         env=environment,
         stderr=subprocess.PIPE,
@@ -209,7 +209,10 @@ def test_interrupted_runs_keep_what_is_finished(tmp_path: Path) -> None:
     while "marginal on switch" not in seen and time.monotonic() < deadline:
         seen += running.stderr.readline()
     running.send_signal(signal.SIGINT)
-    _, rest = running.communicate(timeout=60)
+    try:
+        _, rest = running.communicate(timeout=120)
+    finally:
+        running.kill()
     assert running.returncode == 130, seen + rest
     assert "stopped; 2 finished records are kept" in rest
     assert "Traceback" not in seen + rest
