@@ -193,16 +193,19 @@ def test_audit_of_a_built_in_model(harness: Command) -> None:
 
 
 def test_interrupted_runs_keep_what_is_finished(tmp_path: Path) -> None:
-    command = [HARNESS, "run", "--task", "next_occ", "--model", "marginal", "--model", "oracle", "--task", "switch"]
+    command = [HARNESS, "run", "--task", "next_occ", "--model", "marginal", "--model", "gbm", "--task", "switch"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    # A shell that put the tests into the background has the signal ignored, and what is ignored a child inherits.
+    answer = signal.signal(signal.SIGINT, signal.default_int_handler)
     running = subprocess.Popen(
-        [*command, "--set", "data.persons=8000"],
+        [*command, "--set", "data.persons=3000"],
         cwd=tmp_path,
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
         stdout=subprocess.PIPE,
     )
+    signal.signal(signal.SIGINT, answer)
     assert running.stderr is not None
     seen = ""
     deadline = time.monotonic() + 120
