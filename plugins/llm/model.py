@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from peft import PeftModel
-from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase
 
 from harness.errors import RequestError
@@ -17,7 +16,8 @@ from harness.model import BoundedRows, Context, Model, UnnormalizedModel
 from harness.panel import Panel, same_titles
 from harness.plugins.llm.base.audit import BaseAudit
 from harness.plugins.llm.base.content import base_content
-from harness.plugins.llm.base.open import OpenedBase, open_base
+from harness.plugins.llm.base.kept import is_kept, keep_base, kept_base
+from harness.plugins.llm.base.open import OpenedBase
 from harness.plugins.llm.base.opening import open_named
 from harness.plugins.llm.params import LlmParams, exchange_of, options_of
 from harness.plugins.llm.scoring.branches import Scorer
@@ -28,8 +28,6 @@ from harness.plugins.llm.scoring.ways import ReadingWays
 from harness.plugins.llm.text.loader import (
     context_length,
     extend_vocabulary,
-    load_causal_lm,
-    load_tokenizer,
     weights_of,
 )
 from harness.plugins.llm.text.pieces import NOTHING, PieceEncoder
@@ -38,13 +36,19 @@ from harness.plugins.llm.text.resume import resume_text
 from harness.plugins.llm.text.tokenizer_audit import audit
 from harness.plugins.llm.text.tokens import Resumes, new_tokens
 from harness.plugins.llm.tuning.memory import makes_again, pass_of_ids
-from harness.plugins.llm.tuning.precision import product_type
-from harness.plugins.llm.tuning.tune import Adapters, TuningOptions, add_adapters, require_gain, tune, validation_loss
+from harness.plugins.llm.tuning.tune import (
+    Adapters,
+    TuningOptions,
+    add_adapters,
+    require_gain,
+    schedule_of,
+    tune,
+    validation_loss,
+)
 from harness.system.machine import cache_folder
 from harness.training.libraries import silence_libraries
 from harness.training.loop import TrainingResult
 from harness.training.process_group import process_group
-from harness.training.schedule import Schedule, StableThenDecay
 from harness.types import FloatArray, IntArray
 
 BASE, ADAPTER, FACTS = "base", "adapter", "llm.json"
@@ -115,13 +119,7 @@ class LoraModel(Model):
         if p.tuning == "none":
             loss = validation_loss(self._model, watched, self._pad(), process_group(context))
             return TrainingResult(validation=(loss,))
-        again = makes_again(
-            self._model,
-            wanted=p.gradient_checkpointing,
-            one_pass=pass_of_ids,
-            batch_tokens=p.batch_tokens,
-            products=product_type(p.precision, context.device),
-        )
+        again = makes_again(self._model, p, pass_of_ids, context.device)
         options = tuning_options(p, ways, again=again)
         result = tune(self._model, resumes, watched, pad=self._pad(), options=options, context=context)
         require_gain(result, p.min_gain)
@@ -185,11 +183,8 @@ class LoraModel(Model):
         """The adapter as peft saves it; facts; and model and tokenizer where no name brings them back."""
         adapted = self.params.tuning == "lora"
         if self._own_base is not None:
-            (folder / BASE).mkdir()
-            (self._model.get_base_model() if adapted else self._model).config.save_pretrained(folder / BASE)
-            weights = {name: value.contiguous() for name, value in self._own_base.items()}
-            save_file(weights, folder / BASE / "model.safetensors", metadata={"format": "pt"})
-            self._encoder().tokenizer.save_pretrained(folder / BASE)
+            config = (self._model.get_base_model() if adapted else self._model).config
+            keep_base(folder / BASE, config, self._own_base, self._encoder().tokenizer)
         if adapted:
             with silence_libraries():
                 self._model.save_pretrained(folder / ADAPTER, safe_serialization=True, save_embedding_layers=False)
@@ -199,23 +194,14 @@ class LoraModel(Model):
         (folder / FACTS).write_text(text + "\n", encoding="utf-8")
 
     def load(self, folder: Path) -> None:
-        own, p = folder / BASE, self.params
+        adapted = self.params.tuning == "lora"
         self._facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         self._prompt = np.array(self._facts.pop(PROMPT, []), dtype=np.int64)
         self._content = self._facts.pop(CONTENT, {})
-        if own.is_dir():
-            tokenizer, base = load_tokenizer(own), load_causal_lm(own)
-        else:
-            if base_content(p) != self._content:
-                raise RequestError(
-                    f"base={p.base} is another model than the one that this fit's adapters were trained on: put that "
-                    "one back, or run again"
-                )
-            opened = open_base(p.base, p.subfolder, cache_folder())
-            tokenizer, base = opened.tokenizer, opened.model
-        self._begin(tokenizer)
-        adapted = p.tuning == "lora"
-        if own.is_dir():  # a copy, where adapters will be added into the weights
+        opened = kept_base(folder / BASE, self.params, self._content)
+        self._begin(opened.tokenizer)
+        base = opened.model
+        if is_kept(folder / BASE):  # a copy, where adapters will be added into the weights
             self._own_base = {k: v.clone() if adapted else v for k, v in weights_of(base).items()}
         with silence_libraries():
             model: Any = PeftModel.from_pretrained(base, str(folder / ADAPTER)) if adapted else base
@@ -275,18 +261,9 @@ def tuning_options(p: LlmParams, ways: ReadingWays | None = None, again: bool = 
     ways: of its base; None where they are still to try. again: activations are made again.
     """
     within, across = exchange_of(p)
-    schedule = Schedule(
-        pace=StableThenDecay(epochs=p.epochs, min_gain=p.min_gain, patience=p.patience, decay=p.decay),
-        learning_rate=p.learning_rate or (2e-3 if p.tuning == "lora" else 5e-4),
-        batch_tokens=p.batch_tokens,
-        weight_decay=p.weight_decay,
-        average=p.average,
-        checkpoint_seconds=p.checkpoint_seconds,
-        exchange=within,
-        exchange_across=across,
-    )
+    rate = p.learning_rate or (2e-3 if p.tuning == "lora" else 5e-4)
     return TuningOptions(
-        schedule=schedule,
+        schedule=schedule_of(p, rate, within, across),
         loss=p.loss,
         embedding_factor=p.embedding_factor,
         hidden_dropout=p.hidden_dropout,

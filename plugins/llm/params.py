@@ -81,7 +81,40 @@ class ReadingParams(BaseParams):
         return resolved(value)
 
 
-class LlmParams(ReadingParams):
+class TuningParams(Params):
+    """The length and pace of a tuning, and what a step of it may take."""
+
+    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay of tuning")
+    average: float = Field(
+        0.99, ge=0, lt=1, description="what a step leaves of the running average of weights that is kept in the end"
+    )
+    batch_tokens: int = Field(
+        2048, ge=1, description="tokens in a batch, padding included; a longer career is one alone"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="what matrix products are computed in while tuning, trained weights being float32 throughout; "
+        "auto: bfloat16 where the GPU or the processor has units for it, float32 elsewhere; scoring is always float32",
+    )
+    gradient_checkpointing: bool | None = Field(
+        None,
+        description="keep only each layer's input in tuning and make the rest again: less memory, slower; unset: where "
+        "the rest would not fit into the memory that is free",
+    )
+    epochs: int = Field(40, ge=1, description="most epochs of tuning, those of the decay included")
+    min_gain: float = Field(
+        0.02, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"
+    )
+    patience: int = Field(1, ge=1, description="epochs to wait for such a fall before the learning rate decays")
+    decay: float = Field(
+        2.0, gt=0, description="epochs of falling learning rate for each epoch before it; at least one in all"
+    )
+    checkpoint_seconds: float = Field(
+        60.0, ge=0, description="seconds of tuning between checkpoints, from which a killed run goes on; 0: every step"
+    )
+
+
+class LlmParams(TuningParams, ReadingParams):
     """And the weights to train, and the length of training."""
 
     tuning: Literal["lora", "full", "none"] = Field(
@@ -135,38 +168,10 @@ class LlmParams(ReadingParams):
     embedding_factor: float = Field(
         1.5, gt=0, description="learning rate of the embeddings and the output head, where trained, in multiples of it"
     )
-    average: float = Field(
-        0.99, ge=0, lt=1, description="what a step leaves of the running average of weights that is kept in the end"
-    )
-    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay of tuning")
-    batch_tokens: int = Field(
-        2048, ge=1, description="tokens in a batch, padding included; a longer career is one alone"
-    )
     packing: bool | None = Field(
         None,
         description="put the careers of a batch in one row without padding, each attending to itself alone; unset: on "
         "a GPU only; models that cannot be read this way have padded batches of careers of similar length",
-    )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto",
-        description="what matrix products are computed in while tuning, the weights being float32 throughout; auto: "
-        "bfloat16 on a GPU that has it, float32 elsewhere; scoring is always float32",
-    )
-    gradient_checkpointing: bool | None = Field(
-        None,
-        description="keep only each layer's input in tuning and make the rest again: less memory, slower; unset: where "
-        "the rest would not fit into the memory that is free",
-    )
-    epochs: int = Field(40, ge=1, description="most epochs of tuning, those of the decay included")
-    min_gain: float = Field(
-        0.02, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"
-    )
-    patience: int = Field(1, ge=1, description="epochs to wait for such a fall before the learning rate decays")
-    decay: float = Field(
-        2.0, gt=0, description="epochs of falling learning rate for each epoch before it; at least one in all"
-    )
-    checkpoint_seconds: float = Field(
-        60.0, ge=0, description="seconds of tuning between checkpoints, from which a killed run goes on; 0: every step"
     )
     renormalise: Literal["none", "certified", "exact"] = Field(
         "none",

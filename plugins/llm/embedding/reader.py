@@ -16,23 +16,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.errors import RequestError
 from harness.model import Context
 from harness.panel import Panel
 from harness.plugins.llm.base.content import base_content
-from harness.plugins.llm.base.open import open_base
+from harness.plugins.llm.base.kept import keep_base, kept_base
 from harness.plugins.llm.base.opening import open_named
 from harness.plugins.llm.params import ReadingParams, options_of
-from harness.plugins.llm.text.loader import context_length, load_causal_lm, load_tokenizer, weights_of
+from harness.plugins.llm.text.loader import context_length, weights_of
 from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.plugins.llm.text.resume import resume_text
 from harness.plugins.llm.text.tokenizer_audit import audit
 from harness.plugins.llm.text.tokens import Resumes
 from harness.system.files import replacing
-from harness.system.machine import cache_folder
 from harness.system.progress import Progress, Silent
 from harness.training.cached_base import base_key
-from harness.training.libraries import silence_libraries
 from harness.training.workers import workers
 from harness.types import FloatArray, IntArray
 
@@ -98,25 +95,14 @@ class CareerReader:
         """Keep what no name brings back, in an empty folder: the builtin base, whole."""
         if self.params.base != "builtin":
             return
-        with silence_libraries():
-            self._model.save_pretrained(folder, safe_serialization=True)
-            self._encoder().tokenizer.save_pretrained(folder)
+        keep_base(folder, self._model.config, weights_of(self._model), self._encoder().tokenizer)
 
     def load(self, folder: Path, content: Mapping[str, str], label: str) -> None:
         """Open the base again: what ``save`` kept, or by its name.
 
         content: of the base, as ids had it (``content``). RequestError where its name stands for another one now.
         """
-        p = self.params
-        if p.base == "builtin":
-            self._begin(load_causal_lm(folder), load_tokenizer(folder), label)
-            return
-        if self.content() != content:
-            raise RequestError(
-                f"base={p.base} is another model than the one whose hidden states this fit was made of: put that one "
-                "back, or run again"
-            )
-        base = open_base(p.base, p.subfolder, cache_folder())
+        base = kept_base(folder, self.params, content)
         self._begin(base.model, base.tokenizer, label)
 
     def content(self) -> dict[str, str]:

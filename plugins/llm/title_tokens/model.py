@@ -13,15 +13,15 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from harness.errors import RequestError
 from harness.features.history import History
 from harness.model import Context, Model, take_states
 from harness.panel import Panel
 from harness.plugins.llm.base.content import base_content
-from harness.plugins.llm.base.open import OpenedBase, open_base
+from harness.plugins.llm.base.kept import is_kept, keep_base, kept_base
+from harness.plugins.llm.base.open import OpenedBase
 from harness.plugins.llm.base.opening import open_named
 from harness.plugins.llm.params import options_of
-from harness.plugins.llm.text.loader import context_length, load_causal_lm, load_tokenizer, weights_of
+from harness.plugins.llm.text.loader import context_length, weights_of
 from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.plugins.llm.text.resume import titles
 from harness.plugins.llm.title_tokens.layout import PieceCareers
@@ -34,11 +34,9 @@ from harness.plugins.llm.title_tokens.network import (
     random_like,
 )
 from harness.plugins.llm.title_tokens.params import TitleTokenParams
-from harness.plugins.llm.title_tokens.trainee import HeldOut, TitleTokenTrainee, log_rows, schedule_of
+from harness.plugins.llm.title_tokens.trainee import HeldOut, TitleTokenTrainee, log_rows
 from harness.plugins.llm.tuning.memory import makes_again, pass_of_vectors
-from harness.plugins.llm.tuning.precision import product_type
-from harness.plugins.llm.tuning.tune import Adapters, add_adapters, require_gain
-from harness.system.machine import cache_folder
+from harness.plugins.llm.tuning.tune import Adapters, add_adapters, require_gain, schedule_of
 from harness.training.dropout import SeededDropout
 from harness.training.libraries import silence_libraries
 from harness.training.loop import train
@@ -81,7 +79,8 @@ class TitleTokenModel(Model):
         base = self._begin(context)
         parameters = sum(x.numel() for x in base.model.parameters())
         trainee = self.trainee(base, (train_panel, valid), context)
-        result = train(trainee, schedule_of(p), context, "tuning")
+        schedule = schedule_of(p, p.learning_rate, p.exchange, p.exchange_across)
+        result = train(trainee, schedule, context, "tuning")
         require_gain(result, p.min_gain)
         ends = train_panel.offsets[1:].astype(np.int64) - 1
         self._facts = {
@@ -103,13 +102,7 @@ class TitleTokenModel(Model):
         careers, held_out = (self._laid_out(panel, base.model) for panel in panels)
         self._strings = careers.strings
         network = self._start(base.model, careers, context.device)
-        again = makes_again(
-            network.model,
-            wanted=p.gradient_checkpointing,
-            one_pass=pass_of_vectors,
-            batch_tokens=p.batch_tokens,
-            products=product_type(p.precision, context.device),
-        )
+        again = makes_again(network.model, p, pass_of_vectors, context.device)
         return TitleTokenTrainee(
             network,
             careers=careers,
@@ -137,11 +130,8 @@ class TitleTokenModel(Model):
         """The adapter as peft saves it, the tokens' vectors and the output layer, facts, and a base without a name."""
         network = self._fitted()
         if self._own_base is not None:
-            (folder / BASE).mkdir()
-            network.model.get_base_model().config.save_pretrained(folder / BASE)
-            weights = {name: value.contiguous() for name, value in self._own_base.items()}
-            save_file(weights, folder / BASE / "model.safetensors", metadata={"format": "pt"})
-            self._pieces().tokenizer.save_pretrained(folder / BASE)
+            config = network.model.get_base_model().config
+            keep_base(folder / BASE, config, self._own_base, self._pieces().tokenizer)
         with silence_libraries():
             network.model.save_pretrained(folder / ADAPTER, safe_serialization=True, save_embedding_layers=False)
         save_file(_tables(network), folder / TABLES)
@@ -152,7 +142,10 @@ class TitleTokenModel(Model):
         kept = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         self._strings, self._seed = tuple(kept.pop(STRINGS)), int(kept.pop(SEED))
         self._content, self._facts, self._careers = kept.pop(CONTENT), kept, None
-        base = self._saved_base(folder / BASE)
+        opened = kept_base(folder / BASE, self.params, self._content)
+        self._encoder, base = PieceEncoder(opened.tokenizer), opened.model
+        if is_kept(folder / BASE):
+            self._own_base = {name: value.clone() for name, value in weights_of(base).items()}
         base = _drawn(base) if self.params.weights == "random" else base
         with silence_libraries():
             adapted: Any = PeftModel.from_pretrained(base, str(folder / ADAPTER))
@@ -188,22 +181,6 @@ class TitleTokenModel(Model):
             label = f"{base.label}, random weights"
             return OpenedBase(model=_drawn(base.model), tokenizer=base.tokenizer, label=label)
         return base
-
-    def _saved_base(self, own: Path) -> Any:
-        p = self.params
-        if own.is_dir():
-            self._encoder = PieceEncoder(load_tokenizer(own))
-            base = load_causal_lm(own)
-            self._own_base = {name: value.clone() for name, value in weights_of(base).items()}
-            return base
-        if base_content(p) != self._content:
-            raise RequestError(
-                f"base={p.base} is another model than the one that this fit's adapters were trained on: put that one "
-                "back, or run again"
-            )
-        opened = open_base(p.base, p.subfolder, cache_folder())
-        self._encoder = PieceEncoder(opened.tokenizer)
-        return opened.model
 
     def _start(self, model: Any, careers: PieceCareers, device: str) -> TitleTokenNetwork:
         """The network before training: drawn on the processor, so that a seed is the same on every device."""

@@ -19,27 +19,13 @@ from harness.training.checkpoint import training_key
 from harness.training.exchange import Exchange
 from harness.training.loop import EpochData, EpochSteps
 from harness.training.process_group import process_group
-from harness.training.schedule import Schedule, StableThenDecay
+from harness.training.schedule import Schedule
 from harness.training.step import LossOf, Stepping, adamw
 from harness.training.workers import MOST_WORKERS, workers
 from harness.types import FloatArray, IntArray
 
 POSITIONS_READ = 8192  # in a batch of scoring
 CONSTANTS_FACTOR = 5.0  # learning rate of constants, which have far to go in few steps, in multiples of the adapters'
-
-
-def schedule_of(p: TitleTokenParams) -> Schedule:
-    """The schedule of these parameters."""
-    return Schedule(
-        pace=StableThenDecay(epochs=p.epochs, min_gain=p.min_gain, patience=p.patience, decay=p.decay),
-        learning_rate=p.learning_rate,
-        batch_tokens=p.batch_tokens,
-        weight_decay=p.weight_decay,
-        average=p.average,
-        checkpoint_seconds=p.checkpoint_seconds,
-        exchange=p.exchange,
-        exchange_across=p.exchange_across,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from transformers.pytorch_utils import Conv1D
 
 from harness.errors import RequestError, RunError
 from harness.model import Context
+from harness.plugins.llm.params import TuningParams
 from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.head import reading
 from harness.plugins.llm.text.loader import embedding_modules
@@ -29,7 +30,7 @@ from harness.training.exchange import Exchange
 from harness.training.libraries import silence_libraries
 from harness.training.loop import EpochData, EpochSteps, TrainingResult, train
 from harness.training.process_group import SINGLE, ProcessGroup, process_group
-from harness.training.schedule import Schedule
+from harness.training.schedule import Schedule, StableThenDecay
 from harness.training.step import Stepping, adamw
 from harness.training.workers import MOST_WORKERS, workers
 
@@ -66,6 +67,20 @@ class TuningOptions:
     packing: bool | None = None
     precision: Precision = "auto"
     gradient_checkpointing: bool = False
+
+
+def schedule_of(p: TuningParams, learning_rate: float, exchange: float, exchange_across: float) -> Schedule:
+    """The schedule of these parameters. exchange, exchange_across: shares of careers."""
+    return Schedule(
+        pace=StableThenDecay(epochs=p.epochs, min_gain=p.min_gain, patience=p.patience, decay=p.decay),
+        learning_rate=learning_rate,
+        batch_tokens=p.batch_tokens,
+        weight_decay=p.weight_decay,
+        average=p.average,
+        checkpoint_seconds=p.checkpoint_seconds,
+        exchange=exchange,
+        exchange_across=exchange_across,
+    )
 
 
 def add_adapters(model: Any, adapters: Adapters, seed: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.fits import fit_on, observed, whole_rows
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from harness.errors import RequestError
@@ -96,14 +98,16 @@ def test_it_learns_adds_up_and_survives_saving(
     np.testing.assert_allclose(whole_rows(again, test), rows, atol=1e-5)
 
 
-def test_another_base_under_the_same_name_is_refused(
-    toy_llama: Path, market_40: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    params = EmbedParams(base=str(toy_llama), penalties=(300.0,), iterations=5)
+def test_another_base_under_the_same_name_is_refused(toy_llama: Path, market_40: Panel, tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(toy_llama, base)
+    params = EmbedParams(base=str(base), penalties=(300.0,), iterations=5)
     (tmp_path / "scratch").mkdir()
     model = fit_on(build(params), market_40, tmp_path / "scratch")
     (tmp_path / "kept").mkdir()
     model.save(tmp_path / "kept")
-    monkeypatch.setattr("harness.plugins.llm.embedding.reader.base_content", lambda p: {"base": "another"})
-    with pytest.raises(RequestError, match="is another model than the one whose hidden states"):
+    build(params).load(tmp_path / "kept")
+    weights = load_file(base / "model.safetensors")
+    save_file({name: value + 0.1 for name, value in weights.items()}, base / "model.safetensors", {"format": "pt"})
+    with pytest.raises(RequestError, match="is another model than the one that this fit was made with"):
         build(params).load(tmp_path / "kept")
