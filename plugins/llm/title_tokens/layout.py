@@ -9,6 +9,7 @@ position as the next record's year. What stands at a record's year predicts its 
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,8 +68,8 @@ class PieceCareers:
         for texts, index in fields:
             header = np.column_stack([header, len(strings) + index])
             strings += texts
-        self.start, self.header, self.strings = int(header[0, 0]) if len(header) else 0, header, tuple(strings)
-        self.tenure = np.log1p(_tenure(panel)).astype(np.float32)
+        self.header, self.strings = header, tuple(strings)
+        self._tenure = _tenure(panel)
         self.room = (context - header.shape[1]) // positions
         if self.room < 2:
             raise RequestError(
@@ -78,9 +79,8 @@ class PieceCareers:
 
     def with_states(self, state: IntArray) -> PieceCareers:
         """The same persons with other states, int [N]."""
-        other = object.__new__(PieceCareers)
-        other.__dict__.update(self.__dict__, panel=replace(self.panel, state=state))
-        other.tenure = self.tenure  # exchanged one for one, states last as long as before
+        other = copy(self)  # exchanged one for one, states last as long as before
+        other.panel = replace(self.panel, state=state)
         return other
 
     def first_records(self, targets: IntArray) -> IntArray:
@@ -90,6 +90,12 @@ class PieceCareers:
         half = self.room // 2
         part = np.maximum((targets - entry) // half - 1, 0)
         return np.where(length <= self.room, entry, entry + half * part)
+
+    def tenure(self, targets: IntArray) -> IntArray:
+        """int64 [n]: years that each target's origin has lasted, the first counted, as far as the target sees."""
+        first = self.first_records(targets)
+        seen = self.panel.year[np.maximum(targets - 1, first)] - self.panel.year[first] + 1
+        return np.asarray(np.minimum(self._tenure[targets], seen), dtype=np.int64)
 
     def dropped(self, targets: IntArray) -> IntArray:
         """int64 [n]: how many records of each target's history it does not see."""
@@ -110,7 +116,7 @@ class PieceCareers:
         person = self.panel.person[begins]
         pieces[(offsets[:-1, None] + np.arange(width)).reshape(-1), 0] = self.header[person].reshape(-1)
         records = ranges(begins, lines)
-        head = ranges(offsets[:-1] + width, lines * 0 + 1)  # of the first line of each sequence
+        head = offsets[:-1] + width  # of the first line of each sequence
         line = np.repeat(head - each * (np.cumsum(lines) - lines), lines) + each * np.arange(len(records))
         self._write(pieces, records, line, np.isin(records, begins))
         at = width + each * (targets - first)

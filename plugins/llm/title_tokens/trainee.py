@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -66,7 +66,8 @@ class TitleTokenTrainee:
 
     def key(self, schedule: Schedule) -> str:
         """Digest of weights, sequences, parameters, seed and the panel held out."""
-        how = replace(schedule, checkpoint_seconds=0.0)
+        # Activations that are made again are the same ones: whether they are hangs on the memory of the day.
+        how = self.params.model_copy(update={"checkpoint_seconds": 0.0, "gradient_checkpointing": None})
         learned = (self.plain.pieces, self.plain.offsets, self.careers.panel.state)
         return training_key(self.model, *learned, how, self.exchange.seed, self.held_out.careers.panel.fingerprint())
 
@@ -143,7 +144,7 @@ def batch_of(careers: PieceCareers, of: Sequences, places: IntArray, part: IntAr
         pieces=torch.from_numpy(pieces),
         where=torch.from_numpy(where),
         origin=torch.from_numpy(origin.astype(np.int64)),
-        tenure=torch.from_numpy(careers.tenure[target]),
+        tenure=torch.from_numpy(np.log1p(careers.tenure(target)).astype(np.float32)),
         held=torch.from_numpy(np.log1p(np.concatenate(held))),
     )
     return batch, target
