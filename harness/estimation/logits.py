@@ -6,9 +6,9 @@ runs to infinity, in statsmodels even while it reports convergence. A ridge on s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -54,6 +54,15 @@ class Scaling:
             low=np.maximum(low, -MOST_DEVIATIONS),
             high=np.minimum(high, MOST_DEVIATIONS),
         )
+
+    def arrays(self) -> dict[str, FloatArray | IntArray]:
+        """Its parts by name, as ``of_arrays`` takes them."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
+
+    @classmethod
+    def of_arrays(cls, stored: Mapping[str, Any]) -> Scaling:
+        """Of ``arrays``, among whatever else is stored with them."""
+        return cls(**{part.name: stored[part.name] for part in fields(cls)})
 
     def take(self, columns: IntArray) -> Scaling:
         """Of some of the columns that are kept, which are then all there are."""

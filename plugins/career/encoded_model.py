@@ -18,7 +18,6 @@ from harness.plugins.career.tokens import Tokens
 from harness.types import FloatArray
 
 ENCODER, SCALING = "encoder", "encoder.npz"
-PARTS = ("kept", "center", "scale", "low", "high")
 ROWS_AT_ONCE = 8192
 
 
@@ -53,7 +52,7 @@ class EncodedCareerModel(CareerModel):
     def save(self, folder: Path) -> None:
         super().save(folder)
         if self._network is not None:
-            np.savez(folder / SCALING, **{name: getattr(self._scaling, name) for name in PARTS})
+            np.savez(folder / SCALING, **self._scaling.arrays())  # type: ignore[arg-type]
             (folder / ENCODER).mkdir()
             self._encoder.save(folder / ENCODER)
 
@@ -61,7 +60,7 @@ class EncodedCareerModel(CareerModel):
         super().load(folder)
         if self._network is not None:
             with np.load(folder / SCALING, allow_pickle=False) as kept:
-                self._scaling = Scaling(*(kept[name] for name in PARTS))
+                self._scaling = Scaling.of_arrays(kept)
             self._encoder.load(folder / ENCODER)
 
     def facts(self) -> Mapping[str, Any]:

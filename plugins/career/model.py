@@ -74,7 +74,7 @@ class CareerModel(Model):
         self._facts = {**_facts(network, fit), **told}
 
     def _open_encoder(self, train: Panel, context: Context) -> None:
-        """What a subclass reads careers with, beside the network."""
+        """For a subclass: open the encoder that reads careers beside the network."""
 
     def _encoder_plan(self) -> dict[str, Any]:
         """Of the network's plan, what an encoder decides."""

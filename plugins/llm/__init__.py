@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from harness.model import Model
 
 
+NEEDS = ("torch", "transformers", "peft", "safetensors", "tokenizers", "jinja2", "psutil")
+
 # The paper's: what words, demographics, history, tuning and pooling are worth; and what the text says of a career.
 ABLATIONS = (
     Ablation("words", "words as tokens", {"titles": "words", "extend_vocabulary": "words"}),
@@ -82,7 +84,7 @@ def harness_models() -> list[ModelSpec]:
             build=build,
             params=LlmParams,
             contents=contents,
-            needs=("torch", "transformers", "peft", "safetensors", "tokenizers", "jinja2"),
+            needs=NEEDS,
             install="pip install 'labor-harness[llm]'",
             cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM; Hu et al. (2022), LoRA",
             sums_to_one=False,
@@ -98,7 +100,7 @@ def harness_models() -> list[ModelSpec]:
             build=build_titles,
             params=TitleTokenParams,
             contents=contents,
-            needs=("torch", "transformers", "peft", "safetensors", "tokenizers", "jinja2"),
+            needs=NEEDS,
             install="pip install 'labor-harness[llm]'",
             cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM; Hu et al. (2022), LoRA",
             scoring_params=("checkpoint_seconds",),

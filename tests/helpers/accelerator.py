@@ -77,7 +77,7 @@ class PlacedGenerator(torch.Generator):
 
 
 class AcceleratorModule:
-    """What torch asks of a device's module. The accelerator draws from the CPU's generator."""
+    """The module of a device, as torch asks for one. The accelerator draws from the CPU's generator."""
 
     def is_available(self) -> bool:
         return True

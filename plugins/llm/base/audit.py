@@ -24,6 +24,7 @@ from harness.plugins.llm.scoring.choice_sets import follows_tree
 from harness.plugins.llm.scoring.head import read_everywhere, reading
 from harness.plugins.llm.scoring.reader import Reader
 from harness.plugins.llm.scoring.ways import ReadingWays, made_up
+from harness.plugins.llm.text.loader import causal_of
 from harness.plugins.llm.tuning.packing import packs
 from harness.system.files import write_atomically
 from harness.system.sources import digest
@@ -33,7 +34,7 @@ MOVED = 1e-4  # of the largest logit: more than rounding
 
 
 class BaseAudit:
-    """What is known of one base at the greatest length asked about so far.
+    """Findings about one base at the greatest length asked about so far.
 
     content: digests of the base, as ids have them; empty where it is known to nobody else. cache: the folder that
     keeps what was found.
@@ -129,4 +130,4 @@ def require_tokens(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 def _kind(model: Any) -> str:
-    return type(model.get_base_model() if hasattr(model, "get_base_model") else model).__name__
+    return type(causal_of(model)).__name__

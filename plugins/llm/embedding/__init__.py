@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.hookspecs import hookimpl
 from harness.model import Ablation, EncoderSpec, ModelSpec
+from harness.plugins.llm import NEEDS, contents
 from harness.plugins.llm.embedding.params import EmbedParams, EncoderParams
 
 if TYPE_CHECKING:
     from harness.model import CareerEncoder, Model
-    from harness.plugins.llm.params import ReadingParams
 
 ABLATIONS = (
     Ablation("no-origin", "the hidden state alone", {"with_origin": "false"}),
@@ -36,16 +35,6 @@ def build_encoder(params: EncoderParams) -> CareerEncoder:
     from harness.plugins.llm.embedding.encoder import LanguageModelEncoder
 
     return LanguageModelEncoder(params)
-
-
-def contents(params: ReadingParams) -> Mapping[str, str]:
-    """Of the base, or of the pool that the builtin one is trained on."""
-    from harness.plugins.llm.base.content import base_content
-
-    return base_content(params)
-
-
-NEEDS = ("torch", "transformers", "peft", "safetensors", "tokenizers")
 
 
 @hookimpl

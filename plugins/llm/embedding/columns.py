@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from harness.estimation.logits import Scaling
-from harness.types import FloatArray
+from harness.types import FloatArray, IntArray
 
 ROWS_AT_ONCE = 8192
-SCALING = ("kept", "center", "scale", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,10 @@ class StateColumns:
             out[rows, 1:] = self.scaling.apply(states[rows])[:, 1:].astype(np.float32) @ self.rotation
         return out
 
-    def arrays(self) -> dict[str, FloatArray]:
-        """What ``of_arrays`` reads."""
-        return {"rotation": self.rotation, **{name: getattr(self.scaling, name) for name in SCALING}}
+    def arrays(self) -> dict[str, FloatArray | IntArray]:
+        """The parts by name, as ``of_arrays`` takes them."""
+        return {"rotation": self.rotation, **self.scaling.arrays()}
 
     @classmethod
     def of_arrays(cls, stored: Mapping[str, Any]) -> StateColumns:
-        return cls(Scaling(*(stored[name] for name in SCALING)), stored["rotation"])
+        return cls(Scaling.of_arrays(stored), stored["rotation"])

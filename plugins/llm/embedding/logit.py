@@ -98,7 +98,7 @@ class StateLogit:
         return rows
 
     def _choices(self, part: Part, X: FloatArray, of: Transitions) -> ObservedChoices:
-        """What was chosen: to stay (0) or to leave (1); or the state, by those who left or by all."""
+        """Choices of one part: to stay (0) or to leave (1); or the state, by those who left or by all."""
         origin, target, weight = of.origin, of.target, of.weight
         if part == "staying":
             return ObservedChoices(self._design(part, X, origin), (origin != target).astype(np.int64), weight)

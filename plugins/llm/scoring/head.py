@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
+from harness.plugins.llm.text.loader import causal_of
 from harness.types import FloatArray, IntArray
 
 # float32 logits that may be in memory at a time: 64 MiB.
@@ -47,7 +48,7 @@ def read_everywhere(model: Any, ids: torch.Tensor, counts: torch.Tensor, **extra
 
 
 def _read_there(model: Any, ids: torch.Tensor, counts: torch.Tensor, **extra: Any) -> torch.Tensor:
-    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    causal = causal_of(model)
     hidden = causal.base_model(input_ids=ids, use_cache=False, **extra).last_hidden_state[counts]
     logits: torch.Tensor = causal.get_output_embeddings()(hidden)
     return logits

@@ -75,6 +75,11 @@ def _explained(source: str | Path, part: str, subfolder: str) -> Iterator[None]:
         ) from error
 
 
+def causal_of(model: Any) -> Any:
+    """The causal language model itself, adapters inside, of one that peft may have wrapped."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
 def context_length(model: Any) -> int:
     """The most tokens that the model can attend to in one sequence.
 

@@ -130,7 +130,7 @@ def _changes(panel: Panel, level: IntArray) -> BoolArray:
 
 @dataclass(frozen=True)
 class _Known:
-    """What each record's [N] line head may say besides the year; changes: bool [N], whether the level is new."""
+    """Words of each record's [N] line head besides the year; changes: bool [N], whether the level is new."""
 
     levels: Texts
     changes: BoolArray

@@ -91,12 +91,12 @@ class ResumeTemplate:
         return cls(TEMPLATES[value], value) if value in TEMPLATES else cls(value)
 
     def header(self, person: Mapping[str, str], start: Mapping[str, str]) -> str:
-        """What a resume of this person begins with. RequestError where the template asks for what a panel lacks."""
+        """The beginning of a resume of this person. RequestError where the template asks for what a panel lacks."""
         key = ("header", tuple(person.items()), tuple(start.items()))
         return self._rendered(key, {"person": dict(person), "start": dict(start)})
 
     def head(self, values: Mapping[str, Any]) -> str:
-        """What stands before a title. RequestError where it is empty: a title needs a token before it.
+        """The text before a title. RequestError where it is empty: a title needs a token before it.
 
         values: year, int; education and facts, words; education_changes, bool.
         """
@@ -107,7 +107,7 @@ class ResumeTemplate:
 
     @cached_property
     def delimiter(self) -> str:
-        """What ends a title. RequestError where it is empty: nothing would say where a title ends."""
+        """The text that ends a title. RequestError where it is empty: nothing would say where a title ends."""
         delimiter = self._rendered(("delimiter",), {})
         if not delimiter:
             raise RequestError(
@@ -118,12 +118,12 @@ class ResumeTemplate:
 
     @cached_property
     def end(self) -> str:
-        """What stands behind a whole career."""
+        """The text behind a whole career."""
         return self._rendered(("end",), {})
 
     @cached_property
     def reads_start(self) -> bool:
-        """Whether the header says something of the career's first record."""
+        """True where the header says something of the career's first record."""
         from jinja2 import nodes
 
         blocks = _environment().parse(self.source).find_all(nodes.Block)
@@ -198,7 +198,7 @@ def _read(path: Path) -> ResumeTemplate:
 
 
 def _environment() -> Environment:
-    """What templates run in: no file, no chance, and nothing that outlives a block."""
+    """The surroundings of templates: no file, no chance, and nothing that outlives a block."""
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.plugins.llm.text.loader import causal_of
 from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.training.dropout import DropoutLayer, SeededDropout
 
@@ -131,8 +132,7 @@ class TitleTokenNetwork(nn.Module):
 
 def decoder_of(model: Any) -> Any:
     """The layers of a causal language model, adapters and all, without its output layer."""
-    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return causal.base_model
+    return causal_of(model).base_model
 
 
 def mean_vectors(embed: nn.Module, strings: Sequence[str], pieces: PieceEncoder) -> Tensor:

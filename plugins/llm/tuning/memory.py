@@ -9,6 +9,7 @@ import torch
 
 from harness.errors import RequestError
 from harness.plugins.llm.params import TuningParams
+from harness.plugins.llm.text.loader import causal_of
 from harness.plugins.llm.tuning.precision import product_type, products_in
 from harness.system.machine import free_memory
 
@@ -22,19 +23,19 @@ Pass = Callable[[Any, int], torch.Tensor]
 
 def pass_of_ids(model: Any, tokens: int) -> torch.Tensor:
     """The last hidden states of so many tokens, added up; the output layer runs where titles are, and is small."""
-    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
-    device = model.get_input_embeddings().weight.device
-    ids = torch.arange(tokens, device=device)[None] % model.get_input_embeddings().weight.shape[0]
-    total: torch.Tensor = causal.base_model(input_ids=ids, use_cache=False).last_hidden_state.sum()
-    return total
+    weight = model.get_input_embeddings().weight
+    return _summed(model, input_ids=torch.arange(tokens, device=weight.device)[None] % weight.shape[0])
 
 
 def pass_of_vectors(model: Any, tokens: int) -> torch.Tensor:
     """The same of vectors that are themselves trained."""
-    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
     weight = model.get_input_embeddings().weight
     given = torch.zeros(1, tokens, weight.shape[1], device=weight.device, requires_grad=True)
-    total: torch.Tensor = causal.base_model(inputs_embeds=given, use_cache=False).last_hidden_state.sum()
+    return _summed(model, inputs_embeds=given)
+
+
+def _summed(model: Any, **given: torch.Tensor) -> torch.Tensor:
+    total: torch.Tensor = causal_of(model).base_model(**given, use_cache=False).last_hidden_state.sum()
     return total
 
 

@@ -16,6 +16,7 @@ import torch
 from transformers import AttentionInterface
 
 from harness.plugins.llm.scoring.ways import SHORT
+from harness.plugins.llm.text.loader import causal_of
 from harness.training.libraries import silence_libraries
 from harness.types import IntArray
 
@@ -44,7 +45,7 @@ def packed_inputs(lengths: IntArray, device: torch.device) -> dict[str, Any]:
 @contextmanager
 def packed_attention(model: Any) -> Iterator[None]:
     """The model attends within the sequences of ``packed_inputs`` meanwhile, and is called on nothing else."""
-    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    causal = causal_of(model)
     own = causal.config._attn_implementation
     AttentionInterface.register(NAME, _attend)
     with silence_libraries():

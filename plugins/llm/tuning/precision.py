@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 
 from harness.errors import RequestError
+from harness.plugins.llm.text.loader import causal_of
 from harness.training.dropout import SeededDropout
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -65,7 +66,7 @@ def checkpointing(model: Any, seeded: SeededDropout) -> Iterator[None]:
 
     What is made again drops what it had dropped before. RequestError where the architecture cannot.
     """
-    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    causal = causal_of(model)
     if not causal.supports_gradient_checkpointing:
         raise RequestError(
             f"{type(causal).__name__} cannot make activations again: tune this base with gradient_checkpointing=false"

@@ -23,7 +23,7 @@ from harness.plugins.llm.tuning.dropout import draws_from_torch, dropout_by
 from harness.plugins.llm.tuning.exchanged import ExchangedResumes
 from harness.plugins.llm.tuning.loss import Loss, TokenLoss
 from harness.plugins.llm.tuning.packing import packed_attention, packs
-from harness.plugins.llm.tuning.precision import Precision, checkpointing, product_type
+from harness.plugins.llm.tuning.precision import Precision, checkpointing, frozen_in, product_type
 from harness.training.checkpoint import training_key
 from harness.training.dropout import SeededDropout
 from harness.training.exchange import Exchange
@@ -174,7 +174,8 @@ class TuningTrainee:
             # Threads would take turns at one random generator in an order that no seed fixes.
             most = 1 if draws_from_torch(self.model, seeded) else MOST_WORKERS
             attention = packed_attention(self.model) if packed else nullcontext()
-            with workers(self.device, most) as (pool, count), attention:
+            frozen = frozen_in(products, self.model)
+            with workers(self.device, most) as (pool, count), attention, frozen:
                 yield Stepping(pool=pool, workers=count, dropout=seeded, group=self.group, stream=(self.group.rank,))
 
         with dropout_by(seeded, self.model, options.hidden_dropout), again:
