@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
@@ -36,6 +38,7 @@ from harness.plugins.llm.text.resume import resume_text
 from harness.plugins.llm.text.tokenizer_audit import audit
 from harness.plugins.llm.text.tokens import Resumes, new_tokens
 from harness.plugins.llm.tuning.memory import makes_again, pass_of_ids
+from harness.plugins.llm.tuning.precision import product_type, tuned_label
 from harness.plugins.llm.tuning.tune import (
     Adapters,
     TuningOptions,
@@ -98,7 +101,7 @@ class LoraModel(Model):
         if p.tuning == "full":
             self._own_base = weights_of(self._model)
         self._facts = {
-            "base": base.label,
+            "base": base.label if p.tuning == "none" else tuned_label(base.label, self._products(context.device)),
             "parameters": parameters,
             "parameters_trained": sum(x.numel() for x in self._model.parameters() if x.requires_grad),
             "tokens_added": added,
@@ -119,8 +122,9 @@ class LoraModel(Model):
         if p.tuning == "none":
             loss = validation_loss(self._model, watched, self._pad(), process_group(context))
             return TrainingResult(validation=(loss,))
-        again = makes_again(self._model, p, pass_of_ids, context.device)
-        options = tuning_options(p, ways, again=again)
+        products = self._products(context.device)
+        again = makes_again(self._model, p, pass_of_ids, products)
+        options = replace(tuning_options(p, ways), products=products, gradient_checkpointing=again)
         result = tune(self._model, resumes, watched, pad=self._pad(), options=options, context=context)
         require_gain(result, p.min_gain)
         return result
@@ -160,6 +164,10 @@ class LoraModel(Model):
             return model.requires_grad_(p.tuning == "full")
         embeddings = p.base == "builtin" if p.train_embeddings is None else p.train_embeddings
         return add_adapters(model, Adapters(p.rank, p.alpha, p.dropout, embeddings), context.seed)
+
+    def _products(self, device: str) -> torch.dtype | None:
+        """The type of matrix products of the tuning; None: float32."""
+        return product_type(self.params.precision, device, self.params.base)
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
         resumes = self._resumes(panel)
@@ -255,11 +263,8 @@ class RenormalisedLoraModel(LoraModel, UnnormalizedModel):
         )
 
 
-def tuning_options(p: LlmParams, ways: ReadingWays | None = None, again: bool = False) -> TuningOptions:
-    """The options that a model of these parameters is tuned by.
-
-    ways: of its base; None where they are still to try. again: activations are made again.
-    """
+def tuning_options(p: LlmParams, ways: ReadingWays | None = None) -> TuningOptions:
+    """The options of these parameters, whatever the machine. ways: of the base; None where they are still to try."""
     within, across = exchange_of(p)
     rate = p.learning_rate or (2e-3 if p.tuning == "lora" else 5e-4)
     return TuningOptions(
@@ -268,8 +273,6 @@ def tuning_options(p: LlmParams, ways: ReadingWays | None = None, again: bool = 
         embedding_factor=p.embedding_factor,
         hidden_dropout=p.hidden_dropout,
         packing=p.packing if ways is None or ways.packed else False,
-        precision=p.precision,
-        gradient_checkpointing=again,
     )
 
 

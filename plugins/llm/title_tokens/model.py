@@ -34,8 +34,9 @@ from harness.plugins.llm.title_tokens.network import (
     random_like,
 )
 from harness.plugins.llm.title_tokens.params import TitleTokenParams
-from harness.plugins.llm.title_tokens.trainee import HeldOut, TitleTokenTrainee, log_rows
+from harness.plugins.llm.title_tokens.trainee import HeldOut, StepOptions, TitleTokenTrainee, log_rows
 from harness.plugins.llm.tuning.memory import makes_again, pass_of_vectors
+from harness.plugins.llm.tuning.precision import product_type, tuned_label
 from harness.plugins.llm.tuning.tune import Adapters, add_adapters, require_gain, schedule_of
 from harness.training.dropout import SeededDropout
 from harness.training.libraries import silence_libraries
@@ -84,12 +85,11 @@ class TitleTokenModel(Model):
         require_gain(result, p.min_gain)
         ends = train_panel.offsets[1:].astype(np.int64) - 1
         self._facts = {
-            "base": base.label,
+            "base": tuned_label(base.label, trainee.how.products),
             "parameters": parameters,
             "parameters_trained": sum(x.numel() for x in trainee.trained.values()),
             "tokens_a_record": p.tokens,
             "tokens_an_epoch": trainee.tokens,
-            "products": str(trainee.products or torch.float32).removeprefix("torch."),
             "records_dropped": int(trainee.careers.dropped(ends).sum()),
             "epochs": result.epochs,
             "best_epoch": result.best,
@@ -102,13 +102,14 @@ class TitleTokenModel(Model):
         careers, held_out = (self._laid_out(panel, base.model) for panel in panels)
         self._strings = careers.strings
         network = self._start(base.model, careers, context.device)
-        again = makes_again(network.model, p, pass_of_vectors, context.device)
+        products = product_type(p.precision, context.device, p.base)
+        again = makes_again(network.model, p, pass_of_vectors, products)
         return TitleTokenTrainee(
             network,
             careers=careers,
             held_out=HeldOut(careers=held_out, pieces=self._vectors(held_out)),
             params=p,
-            again=again,
+            how=StepOptions(products=products, again=again),
             context=context,
         )
 

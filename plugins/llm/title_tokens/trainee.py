@@ -14,7 +14,7 @@ from harness.plugins.llm.title_tokens.layout import WIDTH, PieceCareers, Sequenc
 from harness.plugins.llm.title_tokens.network import CareerBatch, PieceVectors, TitleTokenNetwork
 from harness.plugins.llm.title_tokens.params import TitleTokenParams
 from harness.plugins.llm.tuning.dropout import draws_from_torch, dropout_by
-from harness.plugins.llm.tuning.precision import checkpointing, frozen_in, product_type, products_in
+from harness.plugins.llm.tuning.precision import checkpointing, frozen_in, products_in
 from harness.training.checkpoint import training_key
 from harness.training.exchange import Exchange
 from harness.training.loop import EpochData, EpochSteps
@@ -36,11 +36,16 @@ class HeldOut:
     pieces: PieceVectors
 
 
-class TitleTokenTrainee:
-    """A network, the careers it learns from and those that are held out.
+@dataclass(frozen=True, kw_only=True)
+class StepOptions:
+    """The type of matrix products, None for float32; again: activations are made again rather than kept."""
 
-    again: activations are made again rather than kept. products: the type of matrix products; None: float32.
-    """
+    products: torch.dtype | None
+    again: bool
+
+
+class TitleTokenTrainee:
+    """A network, the careers it learns from and those that are held out."""
 
     watched = True
 
@@ -51,10 +56,10 @@ class TitleTokenTrainee:
         careers: PieceCareers,
         held_out: HeldOut,
         params: TitleTokenParams,
-        again: bool,
+        how: StepOptions,
         context: Context,
     ) -> None:
-        self.model, self.careers, self.params, self.again = network, careers, params, again
+        self.model, self.careers, self.params, self.how = network, careers, params, how
         self.held_out = held_out
         self.device, self.group, self.seeded = context.device, process_group(context), network.drop.seeded
         self.trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
@@ -62,7 +67,6 @@ class TitleTokenTrainee:
         self.exchange = Exchange(params.exchange, params.exchange_across, context.seed)
         self.plain = careers.sequences(np.arange(careers.panel.n_records, dtype=np.int64))
         self.tokens = int(self.plain.offsets[-1])
-        self.products = product_type(params.precision, context.device)
 
     def key(self, schedule: Schedule) -> str:
         """Digest of weights, sequences, parameters, seed and the panel held out."""
@@ -79,11 +83,11 @@ class TitleTokenTrainee:
 
         @contextmanager
         def epoch() -> Iterator[Stepping]:
-            with workers(self.device, most) as (pool, count), frozen_in(self.products, language_model):
+            with workers(self.device, most) as (pool, count), frozen_in(self.how.products, language_model):
                 stream = (self.group.rank,)
                 yield Stepping(pool=pool, workers=count, dropout=self.seeded, group=self.group, stream=stream)
 
-        again = checkpointing(language_model, self.seeded) if self.again else nullcontext()
+        again = checkpointing(language_model, self.seeded) if self.how.again else nullcontext()
         with dropout_by(self.seeded, language_model), again:
             yield epoch
 
@@ -101,7 +105,7 @@ class TitleTokenTrainee:
         def loss(part: IntArray) -> tuple[torch.Tensor, int]:
             batch, target = batch_of(careers, of, places, part)
             wanted = torch.from_numpy(careers.panel.state[target].astype(np.int64)).to(device)
-            with products_in(self.products, device):
+            with products_in(self.how.products, device):
                 scores = self.model(batch.to(device), self.model.table(self.model.pieces))
             return torch.nn.functional.cross_entropy(scores, wanted, reduction="sum"), len(target)
 

@@ -10,7 +10,7 @@ import torch
 from harness.errors import RequestError
 from harness.plugins.llm.params import TuningParams
 from harness.plugins.llm.text.loader import causal_of
-from harness.plugins.llm.tuning.precision import product_type, products_in
+from harness.plugins.llm.tuning.precision import products_in
 from harness.system.machine import free_memory
 
 TRIED = (32, 96)  # tokens of the passes whose difference is the memory of a token
@@ -70,15 +70,15 @@ def _bytes_kept(model: Any, one_pass: Pass, products: torch.dtype | None, tokens
     return sum(kept.values())
 
 
-def makes_again(model: Any, p: TuningParams, one_pass: Pass, device: str) -> bool:
+def makes_again(model: Any, p: TuningParams, one_pass: Pass, products: torch.dtype | None) -> bool:
     """True where activations are to be made again rather than kept.
 
     That is the user's choice; without one, where keeping them would not fit into the memory that is free. RequestError,
     with the batch that would fit, where not even the inputs of the layers do.
     """
     wanted, batch_tokens = p.gradient_checkpointing, p.batch_tokens
-    room = SHARE * free_memory(device)
-    a_token = bytes_a_token(model, one_pass, product_type(p.precision, device))
+    room = SHARE * free_memory(str(model.get_input_embeddings().weight.device))
+    a_token = bytes_a_token(model, one_pass, products)
     if wanted is not True and a_token * batch_tokens <= room:
         return False
     layers = max(1, int(model.config.get_text_config().num_hidden_layers))

@@ -15,11 +15,21 @@ from harness.training.dropout import SeededDropout
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
-def product_type(precision: Precision, device: str) -> torch.dtype | None:
-    """The type of matrix products, where it is not the weights' own float32. auto: bfloat16 where it is fast."""
+def product_type(precision: Precision, device: str, base: str) -> torch.dtype | None:
+    """The type of matrix products, where it is not the weights' own float32.
+
+    auto: bfloat16 where it is fast. On a processor the builtin base is left in float32: its matrices are too small to
+    gain, and its figures are then the same on every processor.
+    """
     if precision == "auto":
-        return torch.bfloat16 if has_bfloat16_units(device) else None
+        small = base == "builtin" and torch.device(device).type == "cpu"
+        return torch.bfloat16 if has_bfloat16_units(device) and not small else None
     return torch.bfloat16 if precision == "bfloat16" else None
+
+
+def tuned_label(base: str, products: torch.dtype | None) -> str:
+    """A base's name on boards, and the type of products that it was tuned in, where that is not float32."""
+    return base if products is None else f"{base}, tuned in {str(products).removeprefix('torch.')}"
 
 
 def has_bfloat16_units(device: str) -> bool:

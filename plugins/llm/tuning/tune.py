@@ -23,7 +23,7 @@ from harness.plugins.llm.tuning.dropout import draws_from_torch, dropout_by
 from harness.plugins.llm.tuning.exchanged import ExchangedResumes
 from harness.plugins.llm.tuning.loss import Loss, TokenLoss
 from harness.plugins.llm.tuning.packing import packed_attention, packs
-from harness.plugins.llm.tuning.precision import Precision, checkpointing, frozen_in, product_type
+from harness.plugins.llm.tuning.precision import checkpointing, frozen_in
 from harness.training.checkpoint import training_key
 from harness.training.dropout import SeededDropout
 from harness.training.exchange import Exchange
@@ -56,8 +56,8 @@ class TuningOptions:
     loss: the tokens that count. embedding_factor: learning rate of the embeddings and the output head, where they are
     trained beside adapters, as a multiple of the adapters'. hidden_dropout: the share of what the input embeddings give
     that is dropped in training. packing: sequences stand in one row without padding, where the model reads them there
-    as alone; None: on a GPU. precision: of matrix products. gradient_checkpointing: activations are made again rather
-    than kept.
+    as alone; None: on a GPU. products: type of matrix products; None: float32. gradient_checkpointing: activations are
+    made again rather than kept.
     """
 
     schedule: Schedule
@@ -65,7 +65,7 @@ class TuningOptions:
     embedding_factor: float = 1.0
     hidden_dropout: float = 0.0
     packing: bool | None = None
-    precision: Precision = "auto"
+    products: torch.dtype | None = None
     gradient_checkpointing: bool = False
 
 
@@ -165,7 +165,7 @@ class TuningTrainee:
         read = reading(self.model)
         wanted = self.device != "cpu" if options.packing is None else options.packing
         packed = wanted and packs(self.model, read)
-        products = product_type(options.precision, self.device)
+        products = options.products
         self._loss = TokenLoss(model=self.model, pad=self.pad, read=read, packed=packed, products=products)
         again = checkpointing(self.model, seeded) if options.gradient_checkpointing else nullcontext()
 

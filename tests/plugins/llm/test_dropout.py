@@ -136,7 +136,7 @@ def test_tuning_with_dropout_repeats_and_leaves_plain_adapters(
 
 
 @pytest.mark.parametrize(
-    "how", [{"packing": None}, {"packing": True}, {"gradient_checkpointing": True}, {"precision": "bfloat16"}]
+    "how", [{"packing": None}, {"packing": True}, {"gradient_checkpointing": True}, {"products": torch.bfloat16}]
 )
 def test_how_a_step_is_computed_changes_no_result(
     how: dict[str, Any], four_persons: Panel, tokenizer: Any, tmp_path: Path
@@ -154,10 +154,10 @@ def test_how_a_step_is_computed_changes_no_result(
         options = replace(OPTIONS, **given)
         fits.append(tune(model, [resumes], resumes, pad=0, options=options, context=context))
         seen.append(passes)
-    np.testing.assert_allclose(fits[1].validation, fits[0].validation, rtol=0.03 if "precision" in how else 1e-4)
+    np.testing.assert_allclose(fits[1].validation, fits[0].validation, rtol=0.03 if "products" in how else 1e-4)
     steps = [passes[-1] for passes in seen]
     assert steps[1][0] == (1 if how.get("packing") else steps[0][0])
-    assert steps[1][1] == (torch.bfloat16 if "precision" in how else torch.float32)
+    assert steps[1][1] == (torch.bfloat16 if "products" in how else torch.float32)
     assert (len(seen[1]) > 1.2 * len(seen[0])) is ("gradient_checkpointing" in how)
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from harness.errors import RequestError
 from harness.plugins.llm.params import TuningParams
 from harness.plugins.llm.tuning.memory import bytes_a_token, makes_again, pass_of_vectors
+from harness.plugins.llm.tuning.precision import product_type
 
 WIDTH, INNER, LAYERS = 8, 24, 4
 
@@ -55,13 +56,23 @@ def test_activations_are_made_again_where_they_would_not_fit(
 ) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
     p = TuningParams(batch_tokens=100, gradient_checkpointing=wanted)  # 51,200 bytes kept, 25,600 made again
-    assert makes_again(Layers(), p, pass_of_vectors, "cpu") is again
+    assert makes_again(Layers(), p, pass_of_vectors, None) is again
 
 
 def test_the_batch_that_would_fit_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=60_000))
     for wanted, fits in ((None, 187), (True, 187), (False, 93)):
         with pytest.raises(RequestError, match=rf"batch_tokens=500 would take .*: set batch_tokens={fits} or fewer"):
-            makes_again(Layers(), TuningParams(batch_tokens=500, gradient_checkpointing=wanted), pass_of_vectors, "cpu")
+            makes_again(Layers(), TuningParams(batch_tokens=500, gradient_checkpointing=wanted), pass_of_vectors, None)
     p = TuningParams(batch_tokens=187)
-    assert makes_again(Layers(), p, pass_of_vectors, "cpu")
+    assert makes_again(Layers(), p, pass_of_vectors, None)
+
+
+def test_bfloat16_is_for_processors_with_units_for_it_and_matrices_that_gain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there in (True, False):
+        for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+            monkeypatch.setattr(torch.cpu, name, lambda there=there: there, raising=False)
+        assert product_type("auto", "cpu", "smollm2") == (torch.bfloat16 if there else None)
+        assert product_type("auto", "cpu", "builtin") is None  # the same figures on every processor
+        assert product_type("float32", "cpu", "smollm2") is None
+        assert product_type("bfloat16", "cpu", "builtin") == torch.bfloat16

@@ -181,5 +181,5 @@ def test_frozen_weights_are_as_they_were_after_tuning_in_bfloat16(
     layer = "model.layers.0.mlp.up_proj"
     assert ours[f"{layer}.base_layer.weight"].dtype == torch.float32
     assert torch.equal(ours[f"{layer}.base_layer.weight"], dict(base.named_parameters())[f"{layer}.weight"])
-    assert model.facts()["products"] == "bfloat16"
+    assert model.facts()["base"] == f"{toy_llama}, tuned in bfloat16"
     assert np.isfinite(whole(model, market_40.part("test"))).all()
