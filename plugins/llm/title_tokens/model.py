@@ -103,7 +103,7 @@ class TitleTokenModel(Model):
         self._strings = careers.strings
         network = self._start(base.model, careers, context.device)
         products = product_type(p.precision, context.device, p.base)
-        again = makes_again(network.model, p, pass_of_vectors, products)
+        again = makes_again(network.model, p, pass_of_vectors, scores=careers.n_states, products=products)
         return TitleTokenTrainee(
             network,
             careers=careers,

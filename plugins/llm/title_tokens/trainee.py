@@ -15,6 +15,7 @@ from harness.plugins.llm.title_tokens.network import CareerBatch, PieceVectors, 
 from harness.plugins.llm.title_tokens.params import TitleTokenParams
 from harness.plugins.llm.tuning.dropout import draws_from_torch, dropout_by
 from harness.plugins.llm.tuning.precision import checkpointing, frozen_in, products_in
+from harness.system.machine import free_large_blocks_at_once
 from harness.training.checkpoint import training_key
 from harness.training.exchange import Exchange
 from harness.training.loop import EpochData, EpochSteps
@@ -78,6 +79,7 @@ class TitleTokenTrainee:
     @contextmanager
     def steps(self) -> Iterator[EpochSteps]:
         """Seeded dropout for all of the training; threads, and frozen weights in the type of products, for an epoch."""
+        free_large_blocks_at_once()
         language_model = self.model.model
         most = 1 if draws_from_torch(language_model, self.seeded) else MOST_WORKERS
 

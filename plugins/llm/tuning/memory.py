@@ -70,20 +70,25 @@ def _bytes_kept(model: Any, one_pass: Pass, products: torch.dtype | None, tokens
     return sum(kept.values())
 
 
-def makes_again(model: Any, p: TuningParams, one_pass: Pass, products: torch.dtype | None) -> bool:
+def makes_again(
+    model: Any, p: TuningParams, one_pass: Pass, *, scores: int, products: torch.dtype | None = None
+) -> bool:
     """True where activations are to be made again rather than kept.
 
+    scores: numbers that the output layer gives for each token; they, their logarithms and their gradients are there at
+    once, however the layers' activations are kept.
     That is the user's choice; without one, where keeping them would not fit into the memory that is free. RequestError,
     with the batch that would fit, where not even the inputs of the layers do.
     """
     wanted, batch_tokens = p.gradient_checkpointing, p.batch_tokens
     room = SHARE * free_memory(str(model.get_input_embeddings().weight.device))
-    a_token = bytes_a_token(model, one_pass, products)
+    of_output = 3 * 4.0 * scores
+    a_token = bytes_a_token(model, one_pass, products) + of_output
     if wanted is not True and a_token * batch_tokens <= room:
         return False
     layers = max(1, int(model.config.get_text_config().num_hidden_layers))
     width = int(model.get_input_embeddings().weight.shape[1])
-    again = a_token / layers + 4.0 * width * layers  # one layer's, and the input of each
+    again = (a_token - of_output) / layers + 4.0 * width * layers + of_output  # one layer's, and the input of each
     needed = again if wanted is not False else a_token
     if needed * batch_tokens > room:
         option = "" if wanted is not False else ", or gradient_checkpointing=true"

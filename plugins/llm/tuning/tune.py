@@ -24,6 +24,7 @@ from harness.plugins.llm.tuning.exchanged import ExchangedResumes
 from harness.plugins.llm.tuning.loss import Loss, TokenLoss
 from harness.plugins.llm.tuning.packing import packed_attention, packs
 from harness.plugins.llm.tuning.precision import checkpointing, frozen_in
+from harness.system.machine import free_large_blocks_at_once
 from harness.training.checkpoint import training_key
 from harness.training.dropout import SeededDropout
 from harness.training.exchange import Exchange
@@ -161,6 +162,7 @@ class TuningTrainee:
     @contextmanager
     def steps(self) -> Iterator[EpochSteps]:
         """Seeded dropout for all of the training; threads, and an attention of its own where packed, for an epoch."""
+        free_large_blocks_at_once()
         options, seeded = self.options, SeededDropout()
         read = reading(self.model)
         wanted = self.device != "cpu" if options.packing is None else options.packing

@@ -56,16 +56,20 @@ def test_activations_are_made_again_where_they_would_not_fit(
 ) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
     p = TuningParams(batch_tokens=100, gradient_checkpointing=wanted)  # 51,200 bytes kept, 25,600 made again
-    assert makes_again(Layers(), p, pass_of_vectors, None) is again
+    assert makes_again(Layers(), p, pass_of_vectors, scores=0) is again
 
 
 def test_the_batch_that_would_fit_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=60_000))
     for wanted, fits in ((None, 187), (True, 187), (False, 93)):
         with pytest.raises(RequestError, match=rf"batch_tokens=500 would take .*: set batch_tokens={fits} or fewer"):
-            makes_again(Layers(), TuningParams(batch_tokens=500, gradient_checkpointing=wanted), pass_of_vectors, None)
+            makes_again(
+                Layers(), TuningParams(batch_tokens=500, gradient_checkpointing=wanted), pass_of_vectors, scores=0
+            )
+    with pytest.raises(RequestError, match="set batch_tokens=30 or fewer"):  # 256 bytes a token, and 12 for each score
+        makes_again(Layers(), TuningParams(batch_tokens=187), pass_of_vectors, scores=110)
     p = TuningParams(batch_tokens=187)
-    assert makes_again(Layers(), p, pass_of_vectors, None)
+    assert makes_again(Layers(), p, pass_of_vectors, scores=0)
 
 
 def test_bfloat16_is_for_processors_with_units_for_it_and_matrices_that_gain(monkeypatch: pytest.MonkeyPatch) -> None:
