@@ -64,12 +64,11 @@ def _ask(spec: ModelSpec, model: Estimator, task: Task, chunk: Panel, transition
                 log_event = model.log_event(chunk, transitions)
             _Asked(spec, chunk, transitions).require_log_probabilities(log_event[:, None])
             log_event = log_event.astype(np.float64)
-        else:
-            states = partition.ask(chunk, transitions)
-            log_event = partition.event(
-                checked_log_prob(spec, model, panel=chunk, transitions=transitions, states=states)
-            )
-        return scores(log_prob=partition.observed(log_event, happened), log_event=log_event, happened=happened)
+            return scores(log_prob=partition.observed(log_event, happened), log_event=log_event, happened=happened)
+        states = partition.ask(chunk, transitions)
+        members = checked_log_prob(spec, model, panel=chunk, transitions=transitions, states=states)
+        log_prob = partition.outcome(chunk, transitions, members)
+        return scores(log_prob=log_prob, log_event=partition.event(members), happened=happened)
     states = partition.ask(chunk, transitions)
     if not (spec.whole_rows and isinstance(partition, EachState)):
         log_prob = checked_log_prob(spec, model, panel=chunk, transitions=transitions, states=states)

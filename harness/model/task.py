@@ -121,11 +121,13 @@ class Event(Partition):
         return log_rest(inside) if self.complement else inside
 
     def outcome(self, panel: Panel, transitions: IntArray, log_prob: FloatArray) -> FloatArray:
-        return self.observed(self.event(log_prob), self.happened(panel, transitions))
+        inside = log_sum(log_prob)
+        # The block that was asked about is priced as the model priced it, however small; the rest alone has a floor.
+        return np.where(self.happened(panel, transitions) != self.complement, inside, log_rest(inside))
 
     @staticmethod
     def observed(log_event: FloatArray, happened: BoolArray) -> FloatArray:
-        """float64 [n]: ln P(what happened), from ln P(event) [n] and whether it did."""
+        """float64 [n]: ln P(what happened), from ln P(event) [n] and whether it did, of models that know no block."""
         return np.where(happened, log_event, log_rest(log_event))
 
 

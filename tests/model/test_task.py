@@ -135,6 +135,21 @@ def test_log_rest_is_the_other_side(log_prob: float) -> None:
     assert both == pytest.approx(1, abs=2**-24)
 
 
+def test_a_stay_is_priced_as_the_model_priced_it_however_small(tasks: dict[str, Task]) -> None:
+    """P(stay) = e^-40 is asked for and known; P(leave) is what is left of one, and has the floor of a float32."""
+    panel = _panel()
+    at = panel.transitions
+    for log_stay in (-40.0, -1e-12):
+        asked = np.full((len(at), 1), log_stay)
+        found = tasks["switch"].partition.outcome(panel, at, asked)
+        stays = panel.state[at] == panel.origin(at)
+        assert stays.any()
+        assert not stays.all()
+        np.testing.assert_allclose(found[stays], log_stay, rtol=1e-12)
+        left = -exp(log_stay) if log_stay == -40.0 else -24 * log(2)
+        np.testing.assert_allclose(found[~stays], left, rtol=1e-6)
+
+
 def test_a_certain_model_that_errs_is_priced_finitely() -> None:
     assert log_rest(np.array([0.0], dtype=np.float32))[0] == pytest.approx(-24 * log(2))
 
