@@ -39,6 +39,7 @@ ROOMS = (
     "features",
     "estimation",
     "training",
+    "network",
     "data",
     "records",
     "registry",
@@ -65,6 +66,7 @@ PROMISED = (
     "harness.features",
     "harness.estimation",
     "harness.training",
+    "harness.network",
 )
 # The oracle's truth is the generator of the simulated market.
 FURTHER = {"harness.plugins.oracle": ("harness.data.market",)}

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from harness.estimation.logits import Scaling
+from harness.features.encoding import Encoding
 from harness.model import CareerEncoder, Context
+from harness.network.transitions import TransitionTable
 from harness.panel import Panel
-from harness.plugins.career.encoding import Encoding
 from harness.plugins.career.model import CareerModel
 from harness.plugins.career.params import EncodedParams
-from harness.plugins.career.tokens import Tokens
 from harness.types import FloatArray
 
 ENCODER, SCALING = "encoder", "encoder.npz"
@@ -38,8 +38,8 @@ class EncodedCareerModel(CareerModel):
     def _encoder_plan(self) -> dict[str, Any]:
         return {"encoded": len(self._scaling.kept), "encoded_at": self._at}
 
-    def _tokens(self, panel: Panel, encoding: Encoding, context: Context | None = None) -> Tokens:
-        return Tokens.of(panel, encoding, self._scaled(self._encoder.vectors(panel, context)))
+    def _tokens(self, panel: Panel, encoding: Encoding, context: Context | None = None) -> TransitionTable:
+        return TransitionTable.of(panel, encoding, self._scaled(self._encoder.vectors(panel, context)))
 
     def _scaled(self, vectors: FloatArray) -> FloatArray:
         """float32 [T, e']: of length one or so, as a column of a covariate is."""

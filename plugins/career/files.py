@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from harness.plugins.career.encoding import Encoding
-from harness.plugins.career.head import HeadShape, Start
+from harness.features.encoding import Encoding
+from harness.network.head import HeadShape, Start
 from harness.plugins.career.layers import Shape
 from harness.plugins.career.network import Network, NetworkPlan
 

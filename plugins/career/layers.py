@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - what everyone calls it
 
-from harness.plugins.career.tokens import Batch
+from harness.network.transitions import CareerBatch
 from harness.training.dropout import DropoutLayer, SeededDropout
 
 Reader = Literal["transformer", "lstm", "bag", "regression"]
@@ -40,7 +40,7 @@ class TransformerLayer(nn.Module):
         self.up, self.down = nn.Linear(width, shape.inner), nn.Linear(shape.inner, width)
         self.drop = DropoutLayer(shape.dropout, dropout)
 
-    def forward(self, x: Tensor, batch: Batch) -> Tensor:
+    def forward(self, x: Tensor, batch: CareerBatch) -> Tensor:
         """x: float [n, width]. Only attention sees the careers as a padded table; padding stands after each."""
         careers, most = batch.shape
         width = x.shape[1]
@@ -66,7 +66,7 @@ class Transformer(nn.Module):
                 deep = name.endswith(("out.weight", "down.weight"))
                 nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * shape.layers) if deep else 0.02)
 
-    def forward(self, x: Tensor, batch: Batch) -> Tensor:
+    def forward(self, x: Tensor, batch: CareerBatch) -> Tensor:
         for block in self.blocks:
             x = block(x, batch)
         normed: Tensor = self.norm(x)
@@ -81,7 +81,7 @@ class Recurrent(nn.Module):
         self.layers = nn.ModuleList(nn.LSTM(shape.width, shape.width, batch_first=True) for _ in range(shape.layers))
         self.drop = DropoutLayer(shape.dropout, dropout)
 
-    def forward(self, x: Tensor, batch: Batch) -> Tensor:
+    def forward(self, x: Tensor, batch: CareerBatch) -> Tensor:
         careers, most = batch.shape
         table = x.new_zeros(careers * most, x.shape[1]).index_copy(0, batch.cell, x)
         seen = table.view(careers, most, -1)
@@ -91,7 +91,7 @@ class Recurrent(nn.Module):
         return out
 
 
-def mean_before(x: Tensor, batch: Batch) -> Tensor:
+def mean_before(x: Tensor, batch: CareerBatch) -> Tensor:
     """float [n, d]: of each token, the mean of x over the tokens of its career before it; zero where there is none."""
     careers, most = batch.shape
     table = x.new_zeros(careers * most, x.shape[1]).index_copy(0, batch.cell, x).view(careers, most, -1)
@@ -105,14 +105,3 @@ def sinusoids(position: Tensor, width: int) -> Tensor:
     half = torch.arange(width // 2, device=position.device, dtype=torch.float32)
     angle = position.unsqueeze(1) / 10_000 ** (half / (width // 2))
     return F.pad(torch.cat([angle.sin(), angle.cos()], dim=1), (0, width % 2))
-
-
-class ColumnVectors(nn.Module):
-    """A linear map that gives every column a vector: as small as any embedding, however many columns there are."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(outputs, inputs).normal_(std=0.02))
-
-    def forward(self, columns: Tensor) -> Tensor:
-        return columns @ self.weight.T

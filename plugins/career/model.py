@@ -12,20 +12,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.features.encoding import Encoding, require_levels
 from harness.features.frequencies import entry_shares
+from harness.features.selection import names_of
 from harness.model import Context, Model, take_states
+from harness.network.start import start_of
+from harness.network.transitions import AT_ONCE, TransitionTable
 from harness.panel import Panel
-from harness.plugins.career.encoding import Encoding, require_levels
-from harness.plugins.career.features import names_of
 from harness.plugins.career.files import ABOUT, read_network, write_network
 from harness.plugins.career.layers import Reader
 from harness.plugins.career.network import Network
 from harness.plugins.career.params import FamilyParams, TitlesParams
 from harness.plugins.career.plans import given_of, plan_of, recipe_of, schedule_of
 from harness.plugins.career.pretrain import PretrainedNetwork, begin_from, matched, pretrained
-from harness.plugins.career.start import start_of
 from harness.plugins.career.titles import title_vectors
-from harness.plugins.career.tokens import AT_ONCE, Tokens
 from harness.plugins.career.train import CareerTrainee
 from harness.training.loop import TrainingResult
 from harness.training.loop import train as train_network
@@ -80,9 +80,9 @@ class CareerModel(Model):
         """Of the network's plan, what an encoder decides."""
         return {}
 
-    def _tokens(self, panel: Panel, encoding: Encoding, context: Context | None = None) -> Tokens:
+    def _tokens(self, panel: Panel, encoding: Encoding, context: Context | None = None) -> TransitionTable:
         """Of every transition. context: of a fit."""
-        return Tokens.of(panel, encoding)
+        return TransitionTable.of(panel, encoding)
 
     def _base(self, context: Context) -> PretrainedNetwork | None:
         """A network that has learned from resumes, if any are asked for."""

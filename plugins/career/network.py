@@ -8,16 +8,16 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from harness.plugins.career.head import Head, HeadShape, Start, StateVectors
+from harness.network.columns import ColumnVectors
+from harness.network.head import Head, HeadShape, Start, StateVectors
+from harness.network.transitions import CareerBatch
 from harness.plugins.career.layers import (
-    ColumnVectors,
     Recurrent,
     Shape,
     Transformer,
     mean_before,
     sinusoids,
 )
-from harness.plugins.career.tokens import Batch
 from harness.training.dropout import DropoutLayer, SeededDropout
 
 Place = Literal["input", "head"]
@@ -72,17 +72,17 @@ class Network(nn.Module):
         out = None if direct else self.states if plan.tied else StateVectors(n, width, groups, titles)
         self.head = Head(plan.head, width, start, out)
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: CareerBatch) -> Tensor:
         """float [n]: ln P(target)."""
         found: Tensor = self.head.log_likelihood(self.hidden(batch), batch)
         return found
 
-    def rows(self, batch: Batch, tokens: Tensor) -> Tensor:
+    def rows(self, batch: CareerBatch, tokens: Tensor) -> Tensor:
         """float [m, K]: ln P of every state after ``tokens`` (int64 [m]), one pass for all of a career's."""
         found: Tensor = self.head.rows(self.hidden(batch), batch, tokens)
         return found
 
-    def hidden(self, batch: Batch) -> Tensor:
+    def hidden(self, batch: CareerBatch) -> Tensor:
         """float [n, width]: what each career says up to the origin, and of the target's year and covariates."""
         x: Tensor = self._seen(self.states()[batch.origin]) + self.columns(batch.columns)
         encoded = None if self.encoded is None else self.encoded(batch.encoded)

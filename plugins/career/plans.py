@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.plugins.career.features import Given
-from harness.plugins.career.head import HeadShape
+from harness.features.selection import Given
+from harness.network.head import HeadShape
 from harness.plugins.career.layers import Reader, Shape
 from harness.plugins.career.network import NetworkPlan
 from harness.plugins.career.params import BagParams, CareerParams, FamilyParams, SequenceParams

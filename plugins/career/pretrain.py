@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from harness.errors import RequestError
+from harness.features.encoding import Encoding
+from harness.features.selection import Given, names_of
 from harness.model import Context
+from harness.network.start import start_of
+from harness.network.transitions import TransitionTable
 from harness.panel import Occupations, Panel
 from harness.panel.pooling import same_titles
-from harness.plugins.career.encoding import Encoding
-from harness.plugins.career.features import Given, names_of
 from harness.plugins.career.files import read_network, write_network
 from harness.plugins.career.network import Network, NetworkPlan
-from harness.plugins.career.start import start_of
-from harness.plugins.career.tokens import Tokens
 from harness.plugins.career.train import CareerTrainee
 from harness.training.cached_base import CachedBase, base_key
 from harness.training.loop import TrainingResult, train
@@ -91,7 +91,7 @@ def _learn(
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         network = Network(plan, start_of(careers), titles)
-    tokens, held_out = (Tokens.of(panel, encoding) for panel in (careers, watched))
+    tokens, held_out = (TransitionTable.of(panel, encoding) for panel in (careers, watched))
     context = replace(context, seed=recipe.seed)
     trainee = CareerTrainee(
         network=network, panel=careers, tokens=tokens, valid=held_out, schedule=recipe.schedule, context=context

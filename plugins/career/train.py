@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from harness.model import Context
+from harness.network.transitions import AT_ONCE, TransitionTable
 from harness.panel import Panel
 from harness.plugins.career.network import Network
-from harness.plugins.career.tokens import AT_ONCE, Tokens
 from harness.training.checkpoint import training_key
 from harness.training.exchange import Exchange
 from harness.training.loop import EpochData, EpochSteps
@@ -29,7 +29,13 @@ class CareerTrainee:
     group = SINGLE
 
     def __init__(
-        self, network: Network, panel: Panel, tokens: Tokens, valid: Tokens, schedule: Schedule, context: Context
+        self,
+        network: Network,
+        panel: Panel,
+        tokens: TransitionTable,
+        valid: TransitionTable,
+        schedule: Schedule,
+        context: Context,
     ) -> None:
         self.model = network.to(context.device)
         self.panel, self.plain, self.valid = panel, tokens, valid
@@ -74,7 +80,7 @@ class CareerTrainee:
         return mean_loss(self.model, self.valid)
 
 
-def log_likelihood(network: Network, tokens: Tokens) -> FloatArray:
+def log_likelihood(network: Network, tokens: TransitionTable) -> FloatArray:
     """float32 [T]: ln P(target) of every token, in evaluation mode."""
     device = str(next(network.parameters()).device)
     network.eval()
@@ -83,7 +89,7 @@ def log_likelihood(network: Network, tokens: Tokens) -> FloatArray:
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
 
-def mean_loss(network: Network, tokens: Tokens) -> float:
+def mean_loss(network: Network, tokens: TransitionTable) -> float:
     """Minus the mean ln P(target), nats a transition, each counting for its weight; zero where there is none."""
     if not len(tokens):
         return 0.0

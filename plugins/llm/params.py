@@ -81,8 +81,8 @@ class ReadingParams(BaseParams):
         return resolved(value)
 
 
-class TuningParams(Params):
-    """The length and pace of a tuning, and what a step of it may take."""
+class StepParams(Params):
+    """What a step of a tuning may take."""
 
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay of tuning")
     average: float = Field(
@@ -101,6 +101,14 @@ class TuningParams(Params):
         description="keep only each layer's input in tuning and make the rest again: less memory, slower; unset: where "
         "the rest would not fit into the memory that is free",
     )
+    checkpoint_seconds: float = Field(
+        60.0, ge=0, description="seconds of tuning between checkpoints, from which a killed run goes on; 0: every step"
+    )
+
+
+class TuningParams(StepParams):
+    """And its length, which the validation split decides."""
+
     epochs: int = Field(40, ge=1, description="most epochs of tuning, those of the decay included")
     min_gain: float = Field(
         0.02, ge=0, description="fall of the validation loss, in nats a transition, that an epoch must bring to go on"
@@ -108,9 +116,6 @@ class TuningParams(Params):
     patience: int = Field(1, ge=1, description="epochs to wait for such a fall before the learning rate decays")
     decay: float = Field(
         2.0, gt=0, description="epochs of falling learning rate for each epoch before it; at least one in all"
-    )
-    checkpoint_seconds: float = Field(
-        60.0, ge=0, description="seconds of tuning between checkpoints, from which a killed run goes on; 0: every step"
     )
 
 

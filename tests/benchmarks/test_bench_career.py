@@ -23,16 +23,16 @@ from helpers.timing import Benchmark
 from torch import nn
 
 from harness import open_panel
+from harness.features.encoding import Encoding
+from harness.features.selection import names_of
+from harness.network.head import HeadShape
+from harness.network.start import start_of
+from harness.network.transitions import TransitionTable
 from harness.panel.careers import Panel
-from harness.plugins.career.encoding import Encoding
-from harness.plugins.career.features import names_of
-from harness.plugins.career.head import HeadShape
 from harness.plugins.career.layers import Shape, sinusoids
 from harness.plugins.career.model import CareerModel
 from harness.plugins.career.network import Network, NetworkPlan
 from harness.plugins.career.params import CareerParams
-from harness.plugins.career.start import start_of
-from harness.plugins.career.tokens import Tokens
 from harness.training.batch_order import batches
 from harness.training.step import Stepping, adamw, take_step
 from harness.training.workers import workers
@@ -102,7 +102,7 @@ def network_of(size: str, panel: Panel, encoding: Encoding, dropout: float) -> N
     return network.train()
 
 
-def padded(tokens: Tokens, careers: np.ndarray) -> tuple[torch.Tensor, ...]:
+def padded(tokens: TransitionTable, careers: np.ndarray) -> tuple[torch.Tensor, ...]:
     lengths = tokens.lengths[careers]
     real = np.arange(lengths.max()) < lengths[:, None]
     rows = np.concatenate([np.arange(tokens.offsets[c], tokens.offsets[c + 1]) for c in careers])
@@ -114,7 +114,7 @@ def padded(tokens: Tokens, careers: np.ndarray) -> tuple[torch.Tensor, ...]:
     return (*found, torch.from_numpy(real))
 
 
-def epoch_of_ours(network: Network, tokens: Tokens, order: list[np.ndarray]) -> list[float]:
+def epoch_of_ours(network: Network, tokens: TransitionTable, order: list[np.ndarray]) -> list[float]:
     def loss_of(part: np.ndarray) -> tuple[torch.Tensor, int]:
         batch = tokens.batch(part)
         return -network(batch).sum(), len(batch.origin)
@@ -125,7 +125,7 @@ def epoch_of_ours(network: Network, tokens: Tokens, order: list[np.ndarray]) -> 
         return [take_step(optimizer, loss_of, batch, RATE, how, (0, i)) for i, batch in enumerate(order)]
 
 
-def epoch_of_peer(plain: Plain, tokens: Tokens, order: list[np.ndarray]) -> list[float]:
+def epoch_of_peer(plain: Plain, tokens: TransitionTable, order: list[np.ndarray]) -> list[float]:
     optimizer = adamw(list(plain.parameters()), 0.01, 0.98)
     for group in optimizer.param_groups:
         group["lr"] = RATE
@@ -149,7 +149,7 @@ def test_training_is_quicker_than_with_padded_batches(
     torch.set_num_threads(THREADS)
     encoding = Encoding.fit(train, names_of(train, "covariates"))
     some = train if size == "survey" else train.select(np.arange(128))
-    tokens = Tokens.of(some, encoding)
+    tokens = TransitionTable.of(some, encoding)
     order = batches(tokens.lengths, TOKENS, np.random.default_rng(0), packed=True)
 
     def ours(dropout: float = 0.1) -> list[float]:
@@ -180,7 +180,7 @@ def test_training_is_quicker_than_with_padded_batches(
 
 
 def test_a_whole_split_is_scored_in_one_pass(train: Panel, benchmark: Benchmark, tmp_path: Path) -> None:
-    """Transitions per second, whole rows; the peer asks for every transition with a pass of its own."""
+    """TransitionTable per second, whole rows; the peer asks for every transition with a pass of its own."""
     from harness.model.contract import Context
 
     model = CareerModel(CareerParams(epochs=1, fewest_steps=1), "transformer")

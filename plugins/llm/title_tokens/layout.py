@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.errors import RequestError
-from harness.features.history import History
 from harness.panel import Covariate, Panel
 from harness.plugins.llm.text.pieces import ranges
 from harness.plugins.llm.text.resume import TextOptions, titles, written
@@ -69,7 +68,6 @@ class PieceCareers:
             header = np.column_stack([header, len(strings) + index])
             strings += texts
         self.header, self.strings = header, tuple(strings)
-        self._tenure = _tenure(panel)
         self.room = (context - header.shape[1]) // positions
         if self.room < 2:
             raise RequestError(
@@ -79,7 +77,7 @@ class PieceCareers:
 
     def with_states(self, state: IntArray) -> PieceCareers:
         """The same persons with other states, int [N]."""
-        other = copy(self)  # exchanged one for one, states last as long as before
+        other = copy(self)
         other.panel = replace(self.panel, state=state)
         return other
 
@@ -90,12 +88,6 @@ class PieceCareers:
         half = self.room // 2
         part = np.maximum((targets - entry) // half - 1, 0)
         return np.where(length <= self.room, entry, entry + half * part)
-
-    def tenure(self, targets: IntArray) -> IntArray:
-        """int64 [n]: years that each target's origin has lasted, the first counted, as far as the target sees."""
-        first = self.first_records(targets)
-        seen = self.panel.year[np.maximum(targets - 1, first)] - self.panel.year[first] + 1
-        return np.asarray(np.minimum(self._tenure[targets], seen), dtype=np.int64)
 
     def dropped(self, targets: IntArray) -> IntArray:
         """int64 [n]: how many records of each target's history it does not see."""
@@ -157,13 +149,6 @@ def _education(panel: Panel) -> tuple[list[str], IntArray]:
     own = (index > 0) | np.isin(np.arange(panel.n_records), panel.entries)
     last = np.maximum.accumulate(np.where(own, np.arange(panel.n_records), 0))
     return [f" {word}" for word in words[1:]], index[last] - 1
-
-
-def _tenure(panel: Panel) -> IntArray:
-    """int64 [N]: years that the state before each record has lasted, the first counted; 0 of a first record."""
-    years = np.concatenate([[0], History(panel).tenure[:-1]])
-    years[panel.entries] = 0
-    return years
 
 
 def _words(covariate: Covariate) -> tuple[list[str], IntArray]:

@@ -1,40 +1,37 @@
-"""A language model's layers between tokens that are whole pieces of a career and an output layer of states alone."""
+"""A language model's layers between tokens that are whole pieces of a career and a head of states alone."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from harness.network.columns import ColumnVectors
+from harness.network.head import Head, HeadShape, Start, StateVectors
+from harness.network.transitions import TransitionBatch
 from harness.plugins.llm.text.loader import causal_of
 from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.training.dropout import DropoutLayer, SeededDropout
 
-START_SCALE = 0.3  # of the base's own scores: they say which title is fluent before they say which is likely
+GROUPS = "head.states.groups"  # the major group of each state, among the tensors of a network
 
 
 @dataclass(frozen=True, kw_only=True)
-class CareerBatch:
-    """Sequences as the network reads them; B sequences of L positions, c targets, K states.
+class PieceBatch:
+    """Sequences as the network reads them, B of them of L positions, and the n transitions that they predict.
 
-    pieces: int64 [B, L, w], numbers of pieces, 0 where there is none. where: bool [B, L], the positions that predict.
-    origin: int64 [c], the state before each target; K where there is none. tenure: float32 [c], ln of one more than the
-    years that the origin has lasted. held: float32 [c, K], ln of one more than the records of each state so far.
+    pieces: int64 [B, L, w], numbers of pieces, 0 where there is none. where: bool [B, L], the n positions that predict,
+    in the order of the transitions.
     """
 
     pieces: Tensor
     where: Tensor
-    origin: Tensor
-    tenure: Tensor
-    held: Tensor
-
-    def to(self, device: torch.device) -> CareerBatch:
-        """The same on a device."""
-        return CareerBatch(**{name: getattr(self, name).to(device) for name in self.__dataclass_fields__})
+    transitions: TransitionBatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,80 +51,99 @@ class PieceVectors:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartingConstants:
-    """Where the constants begin, from what is counted in training, all against entering any other state.
+class HeadPlan:
+    """The head of a network. width: dimensions of the vectors that it reads. columns: of what is known of a transition.
 
-    entering: float32 [K], ln of the shares of the states that people enter. staying: float32 [K], log-odds of staying
-    in each state. returning: log-odds of entering one state that was held before.
+    recall: whether states held before are scored as such. dropout: of tokens' vectors and of what the head reads.
+    state_dropout: share of a history's titles that training does not see.
     """
 
-    entering: Tensor
-    staying: Tensor
-    returning: float
+    width: int
+    columns: int
+    recall: bool
+    dropout: float
+    state_dropout: float
 
 
 class TitleTokenNetwork(nn.Module):
     """ln P(state) at positions of a sequence of pieces; P pieces, K states, D dimensions.
 
     A piece's vector is the mean of its words' embeddings, as the base has them, and a vector of its own, which is
-    trained from zero and decays to it; a piece that was not trained on has the mean alone. The output layer begins in
-    the same way, from the rows of the base's own: a state's score is at first that of its title's words.
-    The origin and the states held before have a pointer each, whose strength the last hidden state decides (after See,
-    Liu and Manning 2017): a survey is too small to teach a network that people mostly stay, whatever they do.
-    pieces: of the careers of training. rows: float32 [K, D], the output layer's. start: where its constants begin.
-    dropout: of the pieces' vectors and of the last hidden
-    states; seeded: where they draw from.
+    trained from zero and decays to it; a piece that was not trained on has the mean alone. What the last hidden state
+    says, the origin and the columns of a transition are added up in a space of few dimensions, and CAREER's head reads
+    the sum (Vafa et al. 2022, eq. 3-4): a survey is too small to teach a large network that people mostly stay,
+    whatever they do, and that they return to what they have done.
+    pieces: of the careers of training. seeded: where dropout draws from.
     """
 
-    rows: Tensor
-
     def __init__(
-        self,
-        model: Any,
-        pieces: PieceVectors,
-        *,
-        rows: Tensor,
-        start: StartingConstants,
-        dropout: float,
-        seeded: SeededDropout,
+        self, model: Any, pieces: PieceVectors, *, plan: HeadPlan, start: Start, seeded: SeededDropout
     ) -> None:
         super().__init__()
         self.model = model
         self.pieces = pieces
-        self.register_buffer("rows", rows)
-        width = rows.shape[1]
         self.own = nn.Parameter(torch.zeros_like(pieces.words))
-        self.own_rows = nn.Parameter(torch.zeros_like(rows))
-        self.entering = nn.Parameter(start.entering.clone())
-        self.staying = nn.Parameter(start.staying.clone())
-        self.returning = nn.Parameter(torch.tensor([start.returning, 0.0, 0.0]))
-        self.scale = nn.Parameter(torch.full((), START_SCALE))
-        self.pointers = nn.Parameter(torch.zeros(2, width))
-        self.drop = DropoutLayer(dropout, seeded)
+        self.project = ColumnVectors(pieces.words.shape[1], plan.width)
+        self.columns = ColumnVectors(plan.columns, plan.width)
+        states = StateVectors(len(start.groups), plan.width, start.groups, None)
+        self.head = Head(HeadShape(own_stay=True, recall=plan.recall), plan.width, start, states)
+        self.drop = DropoutLayer(plan.dropout, seeded)
+        self.hidden_titles = plan.state_dropout
 
-    def forward(self, batch: CareerBatch, table: Tensor) -> Tensor:
-        """float32 [c, K]: scores of every state at the targets. table: float32 [P, D], the vectors of the pieces."""
-        given = self.drop(nn.functional.embedding(batch.pieces, table).sum(dim=2))
+    def forward(self, batch: PieceBatch, table: Tensor) -> Tensor:
+        """float32 [n]: ln P(target). table: float32 [P, D], the vectors of the pieces."""
+        hidden = self._hidden(batch, table)
+        with in_float32(hidden.device):
+            found: Tensor = self.head.log_likelihood(self._read(hidden, batch), batch.transitions)
+        return found
+
+    def rows(self, batch: PieceBatch, table: Tensor) -> Tensor:
+        """float32 [n, K]: ln P of every state."""
+        hidden = self._hidden(batch, table)
+        everyone = torch.arange(len(hidden), device=hidden.device)
+        with in_float32(hidden.device):
+            found: Tensor = self.head.rows(self._read(hidden, batch), batch.transitions, everyone)
+        return found
+
+    def _hidden(self, batch: PieceBatch, table: Tensor) -> Tensor:
+        """float32 [n, D]: the last hidden states of the positions that predict."""
+        given = self.drop(nn.functional.embedding(self._seen(batch.pieces), table).sum(dim=2))
         # No mask: attention is causal, and padding stands on the right, where nothing that counts can see it.
-        hidden = decoder_of(self.model)(inputs_embeds=given, use_cache=False).last_hidden_state[batch.where]
-        hidden = self.drop(hidden)
-        rows = self.scale * (self.rows + self.own_rows)
-        return nn.functional.linear(hidden, rows).float() + self._constants_of(hidden, batch)
+        found: Tensor = decoder_of(self.model)(inputs_embeds=given, use_cache=False).last_hidden_state[batch.where]
+        return found.float()
 
-    def _constants_of(self, hidden: Tensor, batch: CareerBatch) -> Tensor:
-        """float32 [c, K]: the constant of entering a state, of staying in the origin, or of returning to one."""
-        stay, back = nn.functional.linear(hidden, self.pointers).float().unbind(dim=1)
-        returns, with_times, with_tenure = self.returning
-        returning = (returns + back)[:, None] + with_times * batch.held
-        staying = self.staying + (stay + with_tenure * batch.tenure)[:, None]
-        is_origin = nn.functional.one_hot(batch.origin, batch.held.shape[1] + 1)[:, :-1].bool()
-        entering = torch.where(batch.held > 0, returning, self.entering)
-        return torch.where(is_origin, staying, entering)
+    def _seen(self, pieces: Tensor) -> Tensor:
+        """Training does not see some titles: what follows must not hang on one of them alone."""
+        if not (self.training and self.hidden_titles):
+            return pieces
+        generator = self.drop.seeded.generator
+        hidden = torch.rand(pieces.shape, device=pieces.device, generator=generator) < self.hidden_titles
+        states = len(cast(Tensor, self.head.start))
+        return pieces.masked_fill(hidden & (pieces >= 1) & (pieces <= states), 0)
+
+    def _read(self, hidden: Tensor, batch: PieceBatch) -> Tensor:
+        """float32 [n, width]"""
+        assert self.head.states is not None
+        of = batch.transitions
+        said = self.project(nn.functional.normalize(hidden, dim=1))
+        total: Tensor = self.drop(said + self.columns(of.columns) + self.head.states()[of.origin])
+        return total
 
     def table(self, of: PieceVectors) -> Tensor:
         """float32 [P, D]: the vectors of these pieces; the first, of the absent one, is zero."""
         vectors = of.words + self.own[of.known]
         return torch.cat([torch.zeros_like(vectors[:1]), vectors[1:]])
+
+    def own_tensors(self) -> dict[str, Tensor]:
+        """All that is not the language model's, each once, by name: parameters, and the start of the head."""
+        own = {name: tensor for name, tensor in self.named_parameters() if not name.startswith("model.")}
+        buffers = {name: tensor for name, tensor in self.named_buffers() if name.startswith("head.")}
+        return own | {name: buffers[name] for name in ("head.start", "head.stay_start", GROUPS)}
+
+
+def in_float32(device: torch.device) -> AbstractContextManager[None]:
+    """Whatever the type of the language model's products is."""
+    return torch.autocast(device.type, enabled=False)
 
 
 def decoder_of(model: Any) -> Any:
@@ -146,14 +162,6 @@ def mean_vectors(embed: nn.Module, strings: Sequence[str], pieces: PieceEncoder)
     with torch.no_grad():
         device = next(embed.parameters()).device
         return torch.stack([embed(torch.tensor(row).to(device)).float().mean(dim=0) for row in rows])
-
-
-def output_rows(model: Any, strings: Sequence[str], pieces: PieceEncoder) -> Tensor:
-    """float32 [K, D]: the mean of the output layer's rows of each string's tokens."""
-    weight = model.get_output_embeddings().weight
-    with torch.no_grad():
-        rows = pieces.encode(strings)
-        return torch.stack([weight[torch.tensor(row).to(weight.device)].float().mean(dim=0) for row in rows])
 
 
 def random_like(vectors: Tensor, strings: Sequence[str], seed: int) -> Tensor:

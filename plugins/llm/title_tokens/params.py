@@ -6,20 +6,30 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.plugins.llm.params import BaseParams, TuningParams
+from harness.plugins.llm.params import BaseParams, StepParams
 from harness.training.exchange import require_shares
+from harness.training.schedule import LinearDecay, Schedule
 
 
-class TitleTokenParams(TuningParams, BaseParams):
+class TitleTokenParams(StepParams, BaseParams):
     """The base, the tokens of a career, the weights to train, and the length of training."""
 
     tokens: int = Field(
-        2,
+        1,
         ge=1,
         le=3,
         description="tokens a record: 3, year, title and line break; 2, year and title; or 1, the year of a record "
         "added to the title of the record before",
     )
+    history: Literal["given", "learned"] = Field(
+        "given",
+        description="tenure, spells and years since: given to the head as numbers, counted over the whole career; or "
+        "to be learned from the tokens",
+    )
+    recall: Literal["given", "learned"] = Field(
+        "given", description="states held before: scored as such, or to be learned from the tokens"
+    )
+    width: int = Field(64, ge=1, description="dimensions in which hidden state, origin and covariates are added up")
     start: Literal["words", "random"] = Field(
         "words", description="values that the tokens start from: the mean of their words' embeddings, or random ones"
     )
@@ -28,37 +38,54 @@ class TitleTokenParams(TuningParams, BaseParams):
     )
     rank: int = Field(16, ge=1, le=1024, description="rank of the adapters")
     alpha: int = Field(32, ge=1, description="scale of the adapters: their product is multiplied by alpha / rank")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of inputs that each adapter drops in training")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of inputs that each adapter drops in training")
     hidden_dropout: float = Field(
         0.1,
         ge=0,
         lt=1,
-        description="share of the tokens' embeddings, and of what the output layer reads, that is dropped",
+        description="share of the tokens' embeddings, and of what the head reads, that is dropped in training",
     )
+    state_dropout: float = Field(0.1, ge=0, lt=1, description="share of a history's titles hidden in training")
     exchange: float = Field(
-        0.0,
+        0.5,
         ge=0,
         le=1,
         description="share of training careers that an epoch reads with their occupations exchanged for "
         "others of the same major group, all along a career; falls with the learning rate",
     )
-    exchange_across: float = Field(0.0, ge=0, le=1, description="share whose occupations are exchanged for any other")
+    exchange_across: float = Field(0.1, ge=0, le=1, description="share whose occupations are exchanged for any other")
     learning_rate: float = Field(5e-4, gt=0, description="peak learning rate of the adapters (AdamW)")
-    token_factor: float = Field(
-        0.3, gt=0, description="learning rate of the tokens' embeddings and of the output layer, in multiples of it"
+    head_factor: float = Field(
+        4.0, gt=0, description="learning rate of the tokens' embeddings and of the head, in multiples of it"
     )
+    head_decay: float = Field(0.5, ge=0, description="decoupled weight decay of their matrices")
     average: float = Field(
         0.98, ge=0, lt=1, description="what a step leaves of the running average of weights that is kept in the end"
     )
     batch_tokens: int = Field(
-        512, ge=1, description="tokens in a batch, padding included; a longer career is one alone"
+        1024, ge=1, description="tokens in a batch, padding included; a longer career is one alone"
     )
-    epochs: int = Field(6, ge=1, description="most epochs of tuning, those of the decay included")
-    decay: float = Field(
-        1.0, gt=0, description="epochs of falling learning rate for each epoch before it; at least one in all"
+    epochs: int = Field(8, ge=1, description="epochs, in which the learning rate falls to zero in a straight line")
+    warmup: int = Field(50, ge=0, description="steps in which it rises to its peak")
+    fewest_steps: int = Field(
+        200, ge=1, description="steps that tuning has at least, in more epochs where careers are few"
     )
 
     @model_validator(mode="after")
     def _shares_are_of_one_whole(self) -> Self:
         require_shares(self.exchange, self.exchange_across)
         return self
+
+
+def schedule_of(p: TitleTokenParams) -> Schedule:
+    """The schedule of these parameters."""
+    return Schedule(
+        pace=LinearDecay(epochs=p.epochs, warmup=p.warmup, fewest_steps=p.fewest_steps),
+        learning_rate=p.learning_rate,
+        batch_tokens=p.batch_tokens,
+        weight_decay=p.weight_decay,
+        average=p.average,
+        checkpoint_seconds=p.checkpoint_seconds,
+        exchange=p.exchange,
+        exchange_across=p.exchange_across,
+    )

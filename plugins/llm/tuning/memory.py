@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from harness.errors import RequestError
-from harness.plugins.llm.params import TuningParams
+from harness.plugins.llm.params import StepParams
 from harness.plugins.llm.text.loader import causal_of
 from harness.plugins.llm.tuning.precision import products_in
 from harness.system.machine import free_memory
@@ -70,9 +70,7 @@ def _bytes_kept(model: Any, one_pass: Pass, products: torch.dtype | None, tokens
     return sum(kept.values())
 
 
-def makes_again(
-    model: Any, p: TuningParams, one_pass: Pass, *, scores: int, products: torch.dtype | None = None
-) -> bool:
+def makes_again(model: Any, p: StepParams, one_pass: Pass, *, scores: int, products: torch.dtype | None = None) -> bool:
     """True where activations are to be made again rather than kept.
 
     scores: numbers that the output layer gives for each token; they, their logarithms and their gradients are there at

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
 
 import torch
+from peft.helpers import disable_input_dtype_casting
 
 from harness.errors import RequestError
 from harness.plugins.llm.text.loader import causal_of
@@ -45,7 +46,7 @@ def has_bfloat16_units(device: str) -> bool:
 
 @contextmanager
 def frozen_in(dtype: torch.dtype | None, model: Any) -> Iterator[None]:
-    """Matrices that are not trained are held in that type meanwhile: no step casts them again.
+    """Matrices that are not trained are held in that type meanwhile: no step casts them again, nor what adapters read.
 
     Embeddings stay as they are: what they give is added up along all layers.
     """
@@ -58,7 +59,9 @@ def frozen_in(dtype: torch.dtype | None, model: Any) -> Iterator[None]:
     for p in frozen:
         p.data = p.data.to(dtype)
     try:
-        yield
+        # Autocast sees to the inputs of adapters: peft would take them to float32 first.
+        with disable_input_dtype_casting(model):
+            yield
     finally:
         for p, value in zip(frozen, own, strict=True):
             p.data = value

@@ -14,15 +14,15 @@ from helpers.fits import fit_on, whole_rows
 
 from harness import hookspecs
 from harness.errors import RequestError
+from harness.features.encoding import Encoding
 from harness.hookspecs import hookimpl
 from harness.model import CareerEncoder, Context, EncoderSpec, ModelSpec
 from harness.model.contract import Params
+from harness.network.transitions import TransitionTable
 from harness.panel.careers import Panel
 from harness.plugins.career import encoded
 from harness.plugins.career.encoded import encoder_params
-from harness.plugins.career.encoding import Encoding
 from harness.plugins.career.params import EncodedParams
-from harness.plugins.career.tokens import Tokens
 from harness.registry import Registry, collect
 from harness.runs.identity import code_version
 from harness.types import FloatArray
@@ -137,7 +137,7 @@ def test_it_survives_saving(market_40: Panel, tmp_path: Path) -> None:
 def test_of_exchanged_careers_nothing_is_said(market_40: Panel) -> None:
     panel = market_40.select(np.arange(3))
     said = np.ones((len(panel.transitions), 4), dtype=np.float32)
-    tokens = Tokens.of(panel, Encoding([]), said)
+    tokens = TransitionTable.of(panel, Encoding([]), said)
     state = panel.state.copy()
     first, stop = panel.offsets[1], panel.offsets[2]
     state[first:stop] = (state[first:stop] + 1) % panel.n_states

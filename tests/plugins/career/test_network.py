@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.features.catalogue import Feature, FeatureTable
+from harness.features.encoding import EncodedColumn, Encoding
+from harness.features.selection import names_of
+from harness.network.head import HeadShape, Start
+from harness.network.start import start_of
+from harness.network.transitions import TransitionTable
 from harness.panel.careers import Panel
-from harness.plugins.career.encoding import EncodedColumn, Encoding
-from harness.plugins.career.features import names_of
-from harness.plugins.career.head import HeadShape, Start
 from harness.plugins.career.layers import Reader, Shape
 from harness.plugins.career.network import Network, NetworkPlan
-from harness.plugins.career.start import start_of
-from harness.plugins.career.tokens import Tokens
 
 READERS = get_args(Reader)
 ROWS = {0: [0.5, 1.5, -1.0, 0.2], 1: [-0.3, 0.8, 2.0, 0.0], 3: [0.1, 0.4, 0.0, -2.0]}  # scores z after each origin
@@ -42,7 +42,7 @@ def lively(network: Network) -> Network:
     return network.eval()
 
 
-def scored_by_hand(two_stage: bool, four_persons: Panel) -> tuple[Network, Tokens]:
+def scored_by_hand(two_stage: bool, four_persons: Panel) -> tuple[Network, TransitionTable]:
     """A regression whose scores are ``ROWS`` after each origin and nothing else."""
     encoding = Encoding([])
     start = Start(torch.zeros(4), torch.zeros(4), torch.arange(4))
@@ -52,7 +52,7 @@ def scored_by_hand(two_stage: bool, four_persons: Panel) -> tuple[Network, Token
             parameter.zero_()
         for origin, row in ROWS.items():
             network.states.own[origin, :4] = torch.tensor(row)
-    return network.eval(), Tokens.of(four_persons.select(np.array([3])), encoding)
+    return network.eval(), TransitionTable.of(four_persons.select(np.array([3])), encoding)
 
 
 def test_two_stages_by_hand(four_persons: Panel) -> None:
@@ -87,7 +87,7 @@ def test_rows_sum_to_one_and_hold_what_training_is_told(reader: Reader, two_stag
     encoding = Encoding.fit(panel, names_of(panel, "history"))
     head = HeadShape(two_stage, own_stay=True, recall=True)
     network = lively(Network(small(reader, encoding.width, head=head), start_of(market)))
-    tokens = Tokens.of(panel, encoding)
+    tokens = TransitionTable.of(panel, encoding)
     batch = tokens.batch(np.arange(len(tokens.lengths)))
     rows = network.rows(batch, torch.arange(len(tokens))).detach()
     np.testing.assert_allclose(rows.double().exp().sum(1).numpy(), 1.0, atol=1e-5)
@@ -101,7 +101,7 @@ def test_nothing_later_and_nobody_else_is_seen(reader: Reader, market: Panel) ->
     panel = market.select(np.arange(12))
     encoding = Encoding.fit(panel, names_of(panel, "history"))
     network = lively(Network(small(reader, encoding.width), start_of(market)))
-    tokens = Tokens.of(panel, encoding)
+    tokens = TransitionTable.of(panel, encoding)
     together = network(tokens.batch(np.arange(12))).detach().numpy()
     for career in range(12):
         first, stop = tokens.offsets[career : career + 2]
@@ -126,7 +126,7 @@ def test_the_whole_past_is_seen(reader: Reader, market: Panel) -> None:
     encoding = Encoding.fit(panel, names_of(panel, "covariates"))
     plan = small(reader, encoding.width, head=HeadShape())
     network = lively(Network(plan, start_of(market)))
-    tokens = Tokens.of(panel, encoding)
+    tokens = TransitionTable.of(panel, encoding)
     other = replace(tokens, origin=np.append((tokens.origin[0] + 7) % panel.n_states, tokens.origin[1:]))
     last = [float(network(t.batch([0])).detach()[-1]) for t in (tokens, other)]
     assert abs(last[0] - last[1]) > 1e-5
@@ -134,7 +134,7 @@ def test_the_whole_past_is_seen(reader: Reader, market: Panel) -> None:
 
 def test_recall_raises_what_was_held_and_its_group_alone(four_persons: Panel) -> None:
     """Records of d before the last target: 0 twice, 3 twice; groups are the states' own."""
-    tokens = Tokens.of(four_persons.select(np.array([3])), Encoding([]))
+    tokens = TransitionTable.of(four_persons.select(np.array([3])), Encoding([]))
     start = Start(torch.zeros(4), torch.zeros(4), torch.tensor([0, 0, 2, 3]))  # nurse and clerk share a group
     plan = NetworkPlan(Shape("transformer", 1, 8, 1, 8), HeadShape(own_stay=True, recall=True))
     rows = []

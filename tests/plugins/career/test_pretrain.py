@@ -13,12 +13,12 @@ from helpers.fits import model_of
 
 from harness.data.market import MarketParams, load_market
 from harness.errors import RequestError
+from harness.features.encoding import Encoding
 from harness.model.contract import Context, Model
 from harness.model.params import validate
 from harness.panel.careers import Panel
 from harness.panel.occupations import Occupations
 from harness.panel.pooling import require_apart
-from harness.plugins.career.encoding import Encoding
 from harness.plugins.career.pretrain import matched
 from harness.registry import Registry
 from harness.runs.run import Run
@@ -112,10 +112,10 @@ def test_resumes_are_read_once(
 
 def test_what_is_the_same_starts_the_same(registry: Registry, survey: Panel, resumes: Panel, cache: Path) -> None:
     """Before tuning, states, covariates and levels that resumes have are theirs; the others are the survey's own."""
-    from harness.plugins.career.features import names_of
+    from harness.features.selection import names_of
+    from harness.network.start import start_of
     from harness.plugins.career.network import Network
     from harness.plugins.career.pretrain import PretrainedNetwork, begin_from
-    from harness.plugins.career.start import start_of
 
     model = fitted(registry, "career", survey, cache, resumes)
     base: PretrainedNetwork = model._base(Context(seed=0, scratch=cache, cache=cache, resumes=resumes))

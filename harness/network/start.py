@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from harness.features.frequencies import Stays, count_states, shares, switch_records, switches
+from harness.network.head import Start
 from harness.panel import Panel
-from harness.plugins.career.head import Start
 
 STRENGTH = 16.0  # transitions that the overall rate of staying is worth against a state's own
 

@@ -1,22 +1,22 @@
-"""Careers as flat tokens: one for every transition, with all that is known of it before its outcome."""
+"""Careers as flat transitions, each with all that is known of it before its outcome."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 
 from harness.features.catalogue import states_held
+from harness.features.encoding import Encoding
 from harness.features.history import Held, History
 from harness.panel import Panel
-from harness.plugins.career.encoding import Encoding
 from harness.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TransitionTable:
     """T transitions of C careers, career after career. A career of one record has none.
 
     offsets: int64 [C + 1]. origin, previous, target: int64 [T]; previous is the state before the present spell, -1
@@ -35,7 +35,7 @@ class Tokens:
     encoded: FloatArray | None = None
 
     @classmethod
-    def of(cls, panel: Panel, encoding: Encoding, encoded: FloatArray | None = None) -> Tokens:
+    def of(cls, panel: Panel, encoding: Encoding, encoded: FloatArray | None = None) -> TransitionTable:
         """Every transition of a panel."""
         lengths = np.diff(panel.offsets) - 1
         offsets = np.concatenate([[0], np.cumsum(lengths[lengths > 0])]).astype(np.int64)
@@ -44,7 +44,7 @@ class Tokens:
         columns, held = encoding.apply(panel, later), states_held(panel, later)
         return cls(offsets, *_states(panel), columns, held=held, weight=weight, encoded=encoded)
 
-    def with_states(self, panel: Panel) -> Tokens:
+    def with_states(self, panel: Panel) -> TransitionTable:
         """The same transitions with the panel's states in place of their own.
 
         Columns stay: how long and how often holds of a career whatever its states are called. Encoders do not: of a
@@ -76,24 +76,30 @@ class Tokens:
             yield np.arange(start, stop)
             start = stop
 
-    def batch(self, careers: IntArray | Sequence[int], device: str = "cpu") -> Batch:
-        """The tokens of some careers, those without padding one after another."""
+    def batch(self, careers: IntArray | Sequence[int], device: str = "cpu") -> CareerBatch:
+        """The transitions of some careers, those without padding one after another."""
         careers = np.asarray(careers, dtype=np.int64)
         lengths = self.lengths[careers]
         ends = np.cumsum(lengths)
         position = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
-        rows = np.repeat(self.offsets[careers], lengths) + position
         most = int(lengths.max())
         cell = np.repeat(np.arange(len(careers)) * most, lengths) + position
+        taken = self.take(np.repeat(self.offsets[careers], lengths) + position, device)
+        return CareerBatch(
+            **{one.name: getattr(taken, one.name) for one in fields(taken)},
+            shape=(len(careers), most),
+            cell=torch.from_numpy(cell).to(device),
+            position=torch.from_numpy(position).to(device),
+        )
+
+    def take(self, rows: IntArray, device: str = "cpu") -> TransitionBatch:
+        """Some transitions, in this order. rows: int64 [n]."""
         held = self._held(rows)
 
         def tensor(values: IntArray | FloatArray) -> torch.Tensor:
             return torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
-        return Batch(
-            shape=(len(careers), most),
-            cell=tensor(cell),
-            position=tensor(position),
+        return TransitionBatch(
             origin=tensor(self.origin[rows]),
             previous=tensor(self.previous[rows]),
             target=tensor(self.target[rows]),
@@ -125,16 +131,15 @@ AT_ONCE = 8192  # tokens in a pass that is not trained on
 HELD = 5  # numbers about each state that was held before
 
 
-@dataclass(frozen=True)
-class Batch:
-    """n tokens of c careers as tensors. shape: careers and most tokens of one. cell: int64 [n], where each stands in
-    the padded table of that shape, row by row. position: int64 [n], within the career. held_row, held_state: int64 [q],
-    token and state of everything held before; held: float32 [q, HELD] what is known of it. weight: float32 [n], what
-    each token counts for in training; one where None. encoded: float32 [n, e], where an encoder reads too."""
+@dataclass(frozen=True, kw_only=True)
+class TransitionBatch:
+    """n transitions as tensors.
 
-    shape: tuple[int, int]
-    cell: torch.Tensor
-    position: torch.Tensor
+    held_row, held_state: int64 [q], transition and state of everything held before; held: float32 [q, HELD] what is
+    known of it. weight: float32 [n], what each counts for in training; one where None. encoded: float32 [n, e], where
+    an encoder reads too. The rest is as in ``TransitionTable``.
+    """
+
     origin: torch.Tensor
     previous: torch.Tensor
     target: torch.Tensor
@@ -144,6 +149,19 @@ class Batch:
     held: torch.Tensor
     weight: torch.Tensor | None = None
     encoded: torch.Tensor | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CareerBatch(TransitionBatch):
+    """All n transitions of c careers.
+
+    shape: careers and most transitions of one. cell: int64 [n], where each stands in the padded table of that shape,
+    row by row. position: int64 [n], within the career.
+    """
+
+    shape: tuple[int, int]
+    cell: torch.Tensor
+    position: torch.Tensor
 
 
 def _of_held(held: Held, previous: IntArray) -> FloatArray:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from harness.plugins.career.layers import ColumnVectors
-from harness.plugins.career.tokens import HELD, Batch
+from harness.network.columns import ColumnVectors
+from harness.network.transitions import HELD, TransitionBatch
 
 RECALLED = 8  # numbers that stand for what is known of a state held before
 
@@ -73,7 +73,7 @@ class RecallScores(nn.Module):
         self.weigh = nn.Linear(width, RECALLED + 2)
         nn.init.normal_(self.weigh.weight, std=0.02)
 
-    def forward(self, scores: Tensor, hidden: Tensor, batch: Batch, rows: Tensor) -> Tensor:
+    def forward(self, scores: Tensor, hidden: Tensor, batch: TransitionBatch, rows: Tensor) -> Tensor:
         """float [m, K]: scores, the same, of the tokens ``rows`` (int64 [m]), plus what is added. hidden: their own."""
         groups = cast(Tensor, self.groups)
         place = torch.full((len(batch.origin),), -1, dtype=torch.int64, device=rows.device)
@@ -110,7 +110,7 @@ class Head(nn.Module):
             self.stay_bias = nn.Parameter(torch.zeros(len(start.stay)))
         self.recall = RecallScores(width, start.groups) if shape.recall else None
 
-    def log_likelihood(self, hidden: Tensor, batch: Batch) -> Tensor:
+    def log_likelihood(self, hidden: Tensor, batch: TransitionBatch) -> Tensor:
         """float [n]: ln P(target). Destinations are scored for those who moved alone: nothing else needs them."""
         everyone = torch.arange(len(batch.origin), device=hidden.device)
         if not self.shape.two_stage:
@@ -124,7 +124,7 @@ class Head(nn.Module):
         where = elsewhere.log_softmax(1).gather(1, batch.target[movers][:, None])[:, 0]
         return found.index_add(0, movers, where)
 
-    def rows(self, hidden: Tensor, batch: Batch, rows: Tensor) -> Tensor:
+    def rows(self, hidden: Tensor, batch: TransitionBatch, rows: Tensor) -> Tensor:
         """float [m, K]: ln P of every state after the tokens ``rows`` (int64 [m]); hidden: float [n, width], of all."""
         scores = self._scores(hidden[rows], batch, rows)
         if not self.shape.two_stage:
@@ -134,13 +134,13 @@ class Head(nn.Module):
         found = _without(scores, origin).log_softmax(1) + F.logsigmoid(-stay)[:, None]
         return found.scatter(1, origin[:, None], F.logsigmoid(stay)[:, None])
 
-    def _scores(self, hidden: Tensor, batch: Batch, rows: Tensor) -> Tensor:
+    def _scores(self, hidden: Tensor, batch: TransitionBatch, rows: Tensor) -> Tensor:
         """float [m, K]: z of the tokens ``rows``, whose vectors are ``hidden``."""
         z = hidden[:, :-1] if self.states is None else hidden @ self.states().T
         z = z + (cast(Tensor, self.start) + self.bias)
         return z if self.recall is None else self.recall(z, hidden, batch, rows)
 
-    def _stay(self, hidden: Tensor, batch: Batch) -> Tensor:
+    def _stay(self, hidden: Tensor, batch: TransitionBatch) -> Tensor:
         """float [n]: the log-odds of staying."""
         origin = batch.origin
         if self.shape.own_stay:
