@@ -176,18 +176,23 @@ def survey() -> Panel:
     return open_panel(SURVEY)
 
 
-@pytest.fixture(scope="module")
-def study(survey: Panel, meter: Meter) -> Iterator[Study]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    tokenizer = byte_level_bpe(survey)
+def study_of(survey: Panel, model: Any, tokenizer: Any) -> Study:
+    """The same careers and transitions for any model."""
     test = survey.part("test")
     long = np.flatnonzero(np.diff(test.offsets) >= 20)
     panel = test.select(long[:: len(long) // CAREERS][:CAREERS])
     bounds = zip(panel.offsets[:-1], panel.offsets[1:], strict=True)
     spread = [np.linspace((first + 3 * stop) // 4, stop - 1, TRANSITIONS).astype(int) for first, stop in bounds]
-    study = Study(meter.llama(len(tokenizer)), tokenizer, panel, np.concatenate(spread), np.zeros(0, int))
+    study = Study(model, tokenizer, panel, np.concatenate(spread), np.zeros(0, int))
     order = np.argsort(study.resumes().windows(study.targets).at)
     study.few = order[[len(order) // 2]]
-    yield study
+    return study
+
+
+@pytest.fixture(scope="module")
+def study(survey: Panel, meter: Meter) -> Iterator[Study]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    tokenizer = byte_level_bpe(survey)
+    yield study_of(survey, meter.llama(len(tokenizer)), tokenizer)
     torch.set_num_threads(threads)

@@ -84,8 +84,8 @@ def ours(model: Any, of: Examples, packed: bool = False, head_everywhere: bool =
         return since(start)
 
 
-def trainers(model: Any, of: Examples, folder: Path) -> Seconds:
-    """Of an epoch of the peer."""
+def trainers(model: Any, of: Examples, folder: Path, bfloat16: bool = False) -> Seconds:
+    """Of an epoch of the peer. bfloat16: in its mixed precision."""
     from transformers import Trainer, TrainingArguments
 
     rows = []
@@ -114,6 +114,7 @@ def trainers(model: Any, of: Examples, folder: Path) -> Seconds:
         logging_strategy="no",
         disable_tqdm=True,
         use_cpu=True,
+        bf16=bfloat16,
         remove_unused_columns=False,
     )
     trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=padded)
