@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from harness.network.columns import ColumnVectors
+from harness.network.likeness import LikenessScores
 from harness.network.transitions import HELD, TransitionBatch
 
 RECALLED = 8  # numbers that stand for what is known of a state held before
@@ -96,9 +97,12 @@ class Head(nn.Module):
     In two stages (Vafa et al. 2022, CAREER, eq. 3-4): P(stay) = sigmoid(z of the origin, or a score of its own), and
     P(k) = (1 - P(stay)) softmax of z over the states that are not the origin. Else a softmax over all states.
     states: what hidden vectors are multiplied with; where None, they are scores themselves, the last one of staying.
+    likeness: float32 [K, K], how alike titles are, where that is scored as such.
     """
 
-    def __init__(self, shape: HeadShape, width: int, start: Start, states: StateVectors | None) -> None:
+    def __init__(
+        self, shape: HeadShape, width: int, start: Start, states: StateVectors | None, likeness: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.shape = shape
         self.states = states
@@ -109,6 +113,7 @@ class Head(nn.Module):
             self.stay = None if states is None else ColumnVectors(width, 1)
             self.stay_bias = nn.Parameter(torch.zeros(len(start.stay)))
         self.recall = RecallScores(width, start.groups) if shape.recall else None
+        self.alike = None if likeness is None else LikenessScores(width, likeness)
 
     def log_likelihood(self, hidden: Tensor, batch: TransitionBatch) -> Tensor:
         """float [n]: ln P(target). Destinations are scored for those who moved alone: nothing else needs them."""
@@ -138,7 +143,9 @@ class Head(nn.Module):
         """float [m, K]: z of the tokens ``rows``, whose vectors are ``hidden``."""
         z = hidden[:, :-1] if self.states is None else hidden @ self.states().T
         z = z + (cast(Tensor, self.start) + self.bias)
-        return z if self.recall is None else self.recall(z, hidden, batch, rows)
+        for further in (self.recall, self.alike):
+            z = z if further is None else further(z, hidden, batch, rows)
+        return z
 
     def _stay(self, hidden: Tensor, batch: TransitionBatch) -> Tensor:
         """float [n]: the log-odds of staying."""

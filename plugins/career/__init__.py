@@ -51,7 +51,7 @@ def build(params: FamilyParams, reader: Reader) -> Model:
 
 def contents(params: TitlesParams) -> Mapping[str, str]:
     """Of the sentence encoder, where it is not the one from a package."""
-    from harness.plugins.career.titles import encoder_content
+    from harness.network.titles import encoder_content
 
     found = encoder_content(params.encoder)
     return {} if found is None else {"encoder": found}

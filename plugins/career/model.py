@@ -17,6 +17,7 @@ from harness.features.frequencies import entry_shares
 from harness.features.selection import names_of
 from harness.model import Context, Model, take_states
 from harness.network.start import start_of
+from harness.network.titles import title_vectors
 from harness.network.transitions import AT_ONCE, TransitionTable
 from harness.panel import Panel
 from harness.plugins.career.files import ABOUT, read_network, write_network
@@ -25,7 +26,6 @@ from harness.plugins.career.network import Network
 from harness.plugins.career.params import FamilyParams, TitlesParams
 from harness.plugins.career.plans import given_of, plan_of, recipe_of, schedule_of
 from harness.plugins.career.pretrain import PretrainedNetwork, begin_from, matched, pretrained
-from harness.plugins.career.titles import title_vectors
 from harness.plugins.career.train import CareerTrainee
 from harness.training.loop import TrainingResult
 from harness.training.loop import train as train_network

@@ -57,14 +57,26 @@ def contents(params: BaseParams) -> Mapping[str, str]:
     return base_content(params)
 
 
+def contents_of_titles(params: TitleTokenParams) -> Mapping[str, str]:
+    """And of the sentence encoder, where there is one."""
+    if not params.likeness:
+        return contents(params)
+    from harness.network.titles import encoder_content
+
+    encoder = encoder_content(params.likeness)
+    return {**contents(params), **({} if encoder is None else {"likeness": encoder})}
+
+
 # What real words, and what is known of them, are worth to a model whose titles are tokens.
 TITLE_ABLATIONS = (
     Ablation("codes", "tokens that start from codes", {"titles": "codes"}),
     Ablation("random-tokens", "tokens that start at random", {"start": "random"}),
     Ablation("random-weights", "the same architecture with random weights", {"weights": "random", "start": "random"}),
-    Ablation("one-token", "one token a record", {"tokens": "1"}),
+    Ablation("two-tokens", "two tokens a record", {"tokens": "2"}),
     Ablation("three-tokens", "three tokens a record", {"tokens": "3"}),
-    Ablation("exchange", "occupations exchanged", {"exchange": "0.6", "exchange_across": "0.2"}),
+    Ablation("no-exchange", "no occupations exchanged", {"exchange": "0", "exchange_across": "0"}),
+    Ablation("learned", "tenure and recall learned from tokens", {"history": "learned", "recall": "learned"}),
+    Ablation("likeness", "likeness of titles by a sentence encoder", {"likeness": "builtin"}),
 )
 
 
@@ -99,7 +111,7 @@ def harness_models() -> list[ModelSpec]:
             summary="language model of careers whose titles and years are tokens; softmax over the choice set",
             build=build_titles,
             params=TitleTokenParams,
-            contents=contents,
+            contents=contents_of_titles,
             needs=NEEDS,
             install="pip install 'labor-harness[llm]'",
             cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM; Hu et al. (2022), LoRA",

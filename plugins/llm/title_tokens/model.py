@@ -18,7 +18,9 @@ from harness.features.frequencies import entry_shares
 from harness.features.selection import Given, names_of
 from harness.model import Context, Model, take_states
 from harness.network.head import Start
+from harness.network.likeness import likeness_of
 from harness.network.start import start_of
+from harness.network.titles import title_vectors
 from harness.network.transitions import TransitionTable
 from harness.panel import Panel
 from harness.plugins.llm.base.content import base_content
@@ -28,9 +30,11 @@ from harness.plugins.llm.base.opening import open_named
 from harness.plugins.llm.params import options_of
 from harness.plugins.llm.text.loader import context_length, weights_of
 from harness.plugins.llm.text.pieces import PieceEncoder
+from harness.plugins.llm.text.resume import titles
 from harness.plugins.llm.title_tokens.layout import PieceCareers
 from harness.plugins.llm.title_tokens.network import (
     GROUPS,
+    LIKENESS,
     HeadPlan,
     PieceVectors,
     TitleTokenNetwork,
@@ -43,7 +47,6 @@ from harness.plugins.llm.title_tokens.trainee import StepOptions, TitleTokenTrai
 from harness.plugins.llm.tuning.memory import makes_again, pass_of_vectors
 from harness.plugins.llm.tuning.precision import product_type, tuned_label
 from harness.plugins.llm.tuning.tune import Adapters, add_adapters, require_gain
-from harness.training.dropout import SeededDropout
 from harness.training.libraries import silence_libraries
 from harness.training.loop import train
 from harness.types import FloatArray, IntArray
@@ -167,7 +170,7 @@ class TitleTokenModel(Model):
             adapted: Any = PeftModel.from_pretrained(base, str(folder / ADAPTER))
         own = load_file(folder / OWN)
         start = Start(own["head.start"], own["head.stay_start"], own[GROUPS])
-        self._network = network = self._built(adapted.eval(), start)
+        self._network = network = self._built(adapted.eval(), start, own.get(LIKENESS))
         with torch.no_grad():
             for name, tensor in network.own_tensors().items():
                 tensor.copy_(own[name])
@@ -197,11 +200,15 @@ class TitleTokenModel(Model):
         """The network before training: drawn on the processor, so that a seed is the same on every device."""
         p = self.params
         adapted = add_adapters(model, Adapters(p.rank, p.alpha, p.dropout, embeddings=False), self._seed)
-        network = self._built(adapted, start_of(pieces.panel)).to(device)
+        said = titles(pieces.panel.occupations, self._options)
+        likeness = None
+        if p.likeness:
+            likeness = torch.from_numpy(likeness_of(title_vectors(said, p.likeness, device)))
+        network = self._built(adapted, start_of(pieces.panel), likeness).to(device)
         network.pieces = network.pieces.to(device)
         return network
 
-    def _built(self, adapted: Any, start: Start) -> TitleTokenNetwork:
+    def _built(self, adapted: Any, start: Start, likeness: torch.Tensor | None) -> TitleTokenNetwork:
         """The network of this encoding and these pieces, its own tensors drawn from the seed."""
         p = self.params
         plan = HeadPlan(
@@ -214,7 +221,7 @@ class TitleTokenModel(Model):
         pieces = self._known(self._words(adapted, self._strings), self._strings)
         with torch.random.fork_rng():
             torch.manual_seed(self._seed % 2**63)
-            return TitleTokenNetwork(adapted, pieces, plan=plan, start=start, seeded=SeededDropout())
+            return TitleTokenNetwork(adapted, pieces, plan=plan, start=start, likeness=likeness)
 
     def _words(self, model: Any, strings: tuple[str, ...]) -> torch.Tensor:
         words = mean_vectors(model.get_input_embeddings(), strings, self._pieces())

@@ -18,7 +18,8 @@ from harness.plugins.llm.text.loader import causal_of
 from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.training.dropout import DropoutLayer, SeededDropout
 
-GROUPS = "head.states.groups"  # the major group of each state, among the tensors of a network
+# Among the tensors of a network: what the head starts from, the major group of each state, how alike titles are.
+START, GROUPS, LIKENESS = ("head.start", "head.stay_start"), "head.states.groups", "head.alike.likeness"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +74,11 @@ class TitleTokenNetwork(nn.Module):
     says, the origin and the columns of a transition are added up in a space of few dimensions, and CAREER's head reads
     the sum (Vafa et al. 2022, eq. 3-4): a survey is too small to teach a large network that people mostly stay,
     whatever they do, and that they return to what they have done.
-    pieces: of the careers of training. seeded: where dropout draws from.
+    pieces: of the careers of training. likeness: float32 [K, K], how alike titles are, or None.
     """
 
     def __init__(
-        self, model: Any, pieces: PieceVectors, *, plan: HeadPlan, start: Start, seeded: SeededDropout
+        self, model: Any, pieces: PieceVectors, *, plan: HeadPlan, start: Start, likeness: Tensor | None
     ) -> None:
         super().__init__()
         self.model = model
@@ -86,8 +87,8 @@ class TitleTokenNetwork(nn.Module):
         self.project = ColumnVectors(pieces.words.shape[1], plan.width)
         self.columns = ColumnVectors(plan.columns, plan.width)
         states = StateVectors(len(start.groups), plan.width, start.groups, None)
-        self.head = Head(HeadShape(own_stay=True, recall=plan.recall), plan.width, start, states)
-        self.drop = DropoutLayer(plan.dropout, seeded)
+        self.head = Head(HeadShape(own_stay=True, recall=plan.recall), plan.width, start, states, likeness=likeness)
+        self.drop = DropoutLayer(plan.dropout, SeededDropout())
         self.hidden_titles = plan.state_dropout
 
     def forward(self, batch: PieceBatch, table: Tensor) -> Tensor:
@@ -138,7 +139,7 @@ class TitleTokenNetwork(nn.Module):
         """All that is not the language model's, each once, by name: parameters, and the start of the head."""
         own = {name: tensor for name, tensor in self.named_parameters() if not name.startswith("model.")}
         buffers = {name: tensor for name, tensor in self.named_buffers() if name.startswith("head.")}
-        return own | {name: buffers[name] for name in ("head.start", "head.stay_start", GROUPS)}
+        return own | {name: buffers[name] for name in (*START, GROUPS, LIKENESS) if name in buffers}
 
 
 def in_float32(device: torch.device) -> AbstractContextManager[None]:

@@ -29,6 +29,11 @@ class TitleTokenParams(StepParams, BaseParams):
     recall: Literal["given", "learned"] = Field(
         "given", description="states held before: scored as such, or to be learned from the tokens"
     )
+    likeness: str = Field(
+        "",
+        description="sentence encoder by which titles that are like those held so far are scored as such: 'builtin' "
+        "(all-MiniLM-L6-v2, from a package), a folder, or a hub name; unset: none",
+    )
     width: int = Field(64, ge=1, description="dimensions in which hidden state, origin and covariates are added up")
     start: Literal["words", "random"] = Field(
         "words", description="values that the tokens start from: the mean of their words' embeddings, or random ones"

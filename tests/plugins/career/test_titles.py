@@ -12,8 +12,8 @@ import pytest
 from harness.errors import RequestError
 from harness.model.contract import Context
 from harness.model.params import validate
+from harness.network.titles import title_vectors
 from harness.panel.careers import Panel
-from harness.plugins.career.titles import title_vectors
 from harness.registry import Registry
 
 TITLES = ["Registered nurses", "Licensed practical nurses", "Truck drivers", "Bus drivers", "in school"]

@@ -13,6 +13,7 @@ from helpers.panels import open_once
 
 from harness.errors import RequestError
 from harness.model import Context
+from harness.network.titles import title_vectors
 from harness.panel import Panel
 from harness.plugins.llm import build_titles
 from harness.plugins.llm.text.loader import load_causal_lm, load_tokenizer
@@ -188,3 +189,32 @@ def test_frozen_weights_are_as_they_were_after_tuning_in_bfloat16(
     assert torch.equal(ours[f"{layer}.base_layer.weight"], dict(base.named_parameters())[f"{layer}.weight"])
     assert model.facts()["base"] == f"{toy_llama}, tuned in bfloat16"
     assert np.isfinite(whole(model, market_40.part("test"))).all()
+
+
+def test_titles_alike_are_likelier_where_likeness_is_scored(market_40: Panel, toy_llama: Path, tmp_path: Path) -> None:
+    """Before a step: a title one standard deviation more like the origin's is exp(.3) times as likely."""
+    asked = {"epochs": 1, "fewest_steps": 1, "learning_rate": 1e-12}
+    plain = fit(market_40, tmp_path / "plain", params(toy_llama, **asked))
+    alike = fit(market_40, tmp_path / "alike", params(toy_llama, **asked, likeness="builtin"))
+    test = market_40.part("test")
+    [target] = test.transitions[:1].tolist()
+    origin = int(test.state[target - 1])
+    gain = (whole(alike, test, np.array([target])) - whole(plain, test, np.array([target])))[0]
+    vectors = title_vectors([f" {title}" for title in market_40.occupations.titles], "builtin", "cpu")
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    others = np.delete(np.arange(test.n_states), origin)
+    cosine = (vectors @ vectors[origin])[others]
+    wanted = 0.3 * (cosine - cosine.mean()) / cosine.std()
+    np.testing.assert_allclose(gain[others] - gain[others].mean(), wanted - wanted.mean(), atol=1e-4)
+    assert abs(gain[origin]) < 1e-5  # P(stay) has weights of its own
+
+
+def test_what_is_saved_knows_how_alike_titles_are(market_40: Panel, toy_llama: Path, tmp_path: Path) -> None:
+    asked = params(toy_llama, epochs=1, fewest_steps=4, likeness="builtin")
+    model = fit(market_40, tmp_path / "fit", asked)
+    (tmp_path / "saved").mkdir()
+    model.save(tmp_path / "saved")
+    loaded: Any = build_titles(asked)
+    loaded.load(tmp_path / "saved")
+    test = market_40.part("test")
+    np.testing.assert_allclose(whole(loaded, test), whole(model, test), atol=1e-5)

