@@ -108,13 +108,14 @@ def harness_models() -> list[ModelSpec]:
         ),
         ModelSpec(
             name="llm-titles",
-            summary="language model of careers whose titles and years are tokens; softmax over the choice set",
+            summary="language model of careers whose titles and years are tokens, read by the head of CAREER",
             build=build_titles,
             params=TitleTokenParams,
             contents=contents_of_titles,
             needs=NEEDS,
             install="pip install 'labor-harness[llm]'",
-            cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM; Hu et al. (2022), LoRA",
+            cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM; Hu et al. (2022), LoRA; Vafa et al. (2022), "
+            "CAREER",
             scoring_params=("checkpoint_seconds",),
             ablations=TITLE_ABLATIONS,
         ),

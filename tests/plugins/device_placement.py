@@ -47,8 +47,9 @@ ARMS: dict[str, dict[str, Any]] = {
     "llm-lora, exact": {**LLM, "tuning": "none", "renormalise": "exact"},
     "llm-lora, certified": {**LLM, "tuning": "none", "renormalise": "certified", "tolerance": 0.1},
     "llm-titles": {
-        "hidden_dropout": 0.0,
+        **SHALLOW,
         **{name: LLM[name] for name in LLM if name != "packing"},
+        "likeness": "builtin",
         "checkpoint_seconds": 0,
     },
     "career-llm": {**CAREER, "encoder_options": tuple(f"{name}={value}" for name, value in TOY_BASE.items())},
