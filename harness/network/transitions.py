@@ -67,11 +67,11 @@ class TransitionTable:
     def __len__(self) -> int:
         return len(self.origin)
 
-    def pieces(self, tokens: int) -> Iterator[IntArray]:
-        """All careers in turn, int64 [c], about so many tokens at a time."""
+    def parts(self, transitions: int) -> Iterator[IntArray]:
+        """All careers in turn, int64 [c], about so many transitions at a time."""
         start = 0
         while start < len(self.lengths):
-            stop = int(np.searchsorted(self.offsets, self.offsets[start] + tokens, side="right")) - 1
+            stop = int(np.searchsorted(self.offsets, self.offsets[start] + transitions, side="right")) - 1
             stop = max(start + 1, stop)
             yield np.arange(start, stop)
             start = stop
@@ -127,7 +127,7 @@ class TransitionTable:
         )
 
 
-AT_ONCE = 8192  # tokens in a pass that is not trained on
+AT_ONCE = 8192  # transitions in a pass that is not trained on
 HELD = 5  # numbers about each state that was held before
 
 

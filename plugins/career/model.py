@@ -133,7 +133,7 @@ class CareerModel(Model):
         found = np.empty((len(own), panel.n_states), dtype=np.float32)
         order = np.argsort(wanted, kind="stable")
         with torch.no_grad():
-            for careers in tokens.pieces(AT_ONCE):
+            for careers in tokens.parts(AT_ONCE):
                 first, stop = tokens.offsets[careers[0]], tokens.offsets[careers[-1] + 1]
                 here = order[slice(*np.searchsorted(wanted[order], [first, stop]))]
                 if len(here):

@@ -85,7 +85,7 @@ def log_likelihood(network: Network, tokens: TransitionTable) -> FloatArray:
     device = str(next(network.parameters()).device)
     network.eval()
     with torch.no_grad():
-        parts = [network(tokens.batch(some, device)).cpu().numpy() for some in tokens.pieces(AT_ONCE)]
+        parts = [network(tokens.batch(some, device)).cpu().numpy() for some in tokens.parts(AT_ONCE)]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
 

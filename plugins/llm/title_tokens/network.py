@@ -89,7 +89,7 @@ class TitleTokenNetwork(nn.Module):
         states = StateVectors(len(start.groups), plan.width, start.groups, None)
         self.head = Head(HeadShape(own_stay=True, recall=plan.recall), plan.width, start, states, likeness=likeness)
         self.drop = DropoutLayer(plan.dropout, SeededDropout())
-        self.hidden_titles = plan.state_dropout
+        self.state_dropout = plan.state_dropout
 
     def forward(self, batch: PieceBatch, table: Tensor) -> Tensor:
         """float32 [n]: ln P(target). table: float32 [P, D], the vectors of the pieces."""
@@ -115,10 +115,10 @@ class TitleTokenNetwork(nn.Module):
 
     def _seen(self, pieces: Tensor) -> Tensor:
         """Training does not see some titles: what follows must not hang on one of them alone."""
-        if not (self.training and self.hidden_titles):
+        if not (self.training and self.state_dropout):
             return pieces
         generator = self.drop.seeded.generator
-        hidden = torch.rand(pieces.shape, device=pieces.device, generator=generator) < self.hidden_titles
+        hidden = torch.rand(pieces.shape, device=pieces.device, generator=generator) < self.state_dropout
         states = len(cast(Tensor, self.head.start))
         return pieces.masked_fill(hidden & (pieces >= 1) & (pieces <= states), 0)
 
