@@ -75,7 +75,7 @@ class RecallScores(nn.Module):
         nn.init.normal_(self.weigh.weight, std=0.02)
 
     def forward(self, scores: Tensor, hidden: Tensor, batch: TransitionBatch, rows: Tensor) -> Tensor:
-        """float [m, K]: scores, the same, of the transitions ``rows`` (int64 [m]), plus what is added. hidden: their own."""
+        """float [m, K]: scores of the transitions ``rows`` (int64 [m]), hidden their own, plus what is added."""
         groups = cast(Tensor, self.groups)
         place = torch.full((len(batch.origin),), -1, dtype=torch.int64, device=rows.device)
         place[rows] = torch.arange(len(rows), device=rows.device)
@@ -130,7 +130,7 @@ class Head(nn.Module):
         return found.index_add(0, movers, where)
 
     def rows(self, hidden: Tensor, batch: TransitionBatch, rows: Tensor) -> Tensor:
-        """float [m, K]: ln P of every state after the transitions ``rows`` (int64 [m]); hidden: float [n, width], of all."""
+        """float [m, K]: ln P of every state after the transitions ``rows`` (int64 [m]). hidden: float [n, width]."""
         scores = self._scores(hidden[rows], batch, rows)
         if not self.shape.two_stage:
             return scores.log_softmax(1)
