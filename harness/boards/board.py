@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.boards.rows import Row, Standing, row_of
 from harness.boards.views import Views, views_of
+from harness.errors import RequestError
 from harness.records.current import Folder, by_panel, current, over_seeds
 from harness.records.kinds import is_ranked, survey_design_of
 from harness.records.paired import Paired, require_same_transitions
@@ -84,6 +85,19 @@ class PlannedBoard:
     def made(self) -> Board:
         """The board. RequestError where a file is no record, or records disagree on who is at risk."""
         return _board([self.store.read(path) for path in self.paths], self.folder, self.superseded)
+
+    def made_of_sound(self) -> tuple[Board | None, dict[Path, RequestError]]:
+        """The board of the files that are records, None where none is; and the errors of the others.
+
+        RequestError where records disagree on who is at risk.
+        """
+        sound, errors = [], {}
+        for path in self.paths:
+            try:
+                sound.append(self.store.read(path))
+            except RequestError as error:
+                errors[path] = error
+        return (_board(sound, self.folder, self.superseded) if sound else None), errors
 
 
 def planned(folder: Folder, paths: Sequence[Path] | None = None) -> list[PlannedBoard]:

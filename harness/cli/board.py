@@ -42,14 +42,17 @@ def leaderboard(
     from harness.render import claims
 
     registry: Registry = context.obj
-    kept = Folder(records_folder(records))
-    made, tables = boards_and_tables(kept, folder, registry)
-    if not made:
+    kept = Folder(records_folder(records), tolerant=True)
+    rebuilt = boards_and_tables(kept, folder, registry)
+    tables = rebuilt.tables
+    if not rebuilt.boards:
+        _require_records(rebuilt.refused)
         raise RequestError(f"{records}: no record files; 'harness run' makes them")
-    chosen = of_task_and_panel(made, task, data)
+    chosen = of_task_and_panel(rebuilt.boards, task, data)
     for entry in registry.papers.values():
         tables |= claims.files(in_folder(kept, entry.item), folder)
     if check:
+        _require_records(rebuilt.refused)
         every = kept.store.all()
         _require_sound(every, registry.all_metrics)
         if stale := render.stale(tables):
@@ -63,6 +66,14 @@ def leaderboard(
     for text in texts:
         console.result(text)
     console.say(f"{len(written)} of {len(tables)} tables changed in {folder}")
+    _require_records(rebuilt.refused)
+
+
+def _require_records(refused: Mapping[Path, RequestError]) -> None:
+    """RequestError naming every file that is no record. The boards of all others are made all the same."""
+    if refused:
+        told = "\n".join(str(error) for error in refused.values())
+        raise RequestError(f"{len(refused)} of the record files left out of the boards:\n{told}")
 
 
 def _texts(chosen: list[Board], format: str, registry: Registry) -> list[str]:

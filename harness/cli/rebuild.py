@@ -6,10 +6,12 @@ import multiprocessing
 import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from harness.boards.board import Board, PlannedBoard, planned
+from harness.errors import RequestError
 from harness.records.current import Folder
 from harness.registry import Registry, load_registry
 from harness.render import INDEX, MOST_BOARDS, of_board, of_boards, of_panel, overview
@@ -19,11 +21,20 @@ MANY_RECORDS = 2000  # record files from which starting further processes is wor
 Tables = dict[Path, str]  # path -> text
 
 
-def boards_and_tables(records: Folder, folder: Path, registry: Registry) -> tuple[list[Board], Tables]:
+@dataclass(frozen=True, kw_only=True)
+class Rebuilt:
+    """Every board of a folder of records, all that is written of them, and the errors of files that are no records."""
+
+    boards: list[Board]
+    tables: Tables
+    refused: dict[Path, RequestError]
+
+
+def boards_and_tables(records: Folder, folder: Path, registry: Registry) -> Rebuilt:
     """Every board that a folder of records makes, and all that is written of them into ``folder``.
 
-    Further processes render with the plugins that are installed. RequestError where a file is no record, or records of
-    a board disagree on who is at risk.
+    Further processes render with the plugins that are installed. RequestError where records of a board disagree on who
+    is at risk.
     """
     plans = planned(records)
     paged = len(plans) > MOST_BOARDS  # each panel has a page of its own
@@ -33,14 +44,16 @@ def boards_and_tables(records: Folder, folder: Path, registry: Registry) -> tupl
         made = _by_processes(processes, panels, folder, paged)
     else:
         made = [_of_panel(panel, folder, paged, registry) for panel in panels]
-    boards = [board for own, _ in made for board in own]
-    tables = {path: text for _, own in made for path, text in own.items()}
-    return boards, tables | ({folder / INDEX: overview(boards)} if paged else of_boards(boards, folder))
+    boards = [board for own in made for board in own.boards]
+    tables = {path: text for own in made for path, text in own.tables.items()}
+    if boards:
+        tables |= {folder / INDEX: overview(boards)} if paged else of_boards(boards, folder)
+    for own in made:
+        records.refuse(own.refused)
+    return Rebuilt(boards=boards, tables=tables, refused=records.refused)
 
 
-def _by_processes(
-    processes: int, panels: list[list[PlannedBoard]], folder: Path, paged: bool
-) -> list[tuple[list[Board], Tables]]:
+def _by_processes(processes: int, panels: list[list[PlannedBoard]], folder: Path, paged: bool) -> list[Rebuilt]:
     """The boards and tables of each panel. An error, as Ctrl-C, ends the further processes at once."""
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is this process's alone to answer
@@ -54,13 +67,14 @@ def _by_processes(
             raise
 
 
-def _of_panel(
-    panel: list[PlannedBoard], folder: Path, paged: bool, registry: Registry | None = None
-) -> tuple[list[Board], Tables]:
+def _of_panel(panel: list[PlannedBoard], folder: Path, paged: bool, registry: Registry | None = None) -> Rebuilt:
     """The boards of one panel and their tables. registry: loaded where None, as in a process of its own."""
     registry = registry or load_registry()
-    boards = [plan.made() for plan in panel]
-    tables = of_panel(boards, folder) if paged else {}
+    found = [plan.made_of_sound() for plan in panel]
+    boards = [board for board, _ in found if board is not None]
+    tables = of_panel(boards, folder) if paged and boards else {}
     for board in boards:
         tables |= of_board(board, folder, registry)
-    return boards, tables
+    return Rebuilt(
+        boards=boards, tables=tables, refused={path: error for _, errors in found for path, error in errors.items()}
+    )

@@ -6,15 +6,16 @@ Boards and claims both ask here, so that they never differ in which record they 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Generic
 
+from harness.errors import RequestError
 from harness.records.kinds import MIX, is_mix_of_board, is_submitted
 from harness.records.record import PanelFacts, Record, RecordHead
-from harness.records.store import AnyHead, Store, panel_folder
+from harness.records.store import AnyHead, Store, panel_folder, slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,19 @@ class PanelRecords(Generic[AnyHead]):
 
 
 def by_panel(records: Iterable[AnyHead]) -> list[PanelRecords[AnyHead]]:
-    """The records of each panel, by its name and contents, in the order of the names."""
+    """The records of each panel, by its name and contents, in the order of the names.
+
+    Two panels whose names make one folder have folders that end in their fingerprints, as have two of one name.
+    """
     groups: dict[tuple[str, str], list[AnyHead]] = defaultdict(list)
     for record in records:
         panel = record.configuration.panel
         groups[panel.name, panel.fingerprint].append(record)
-    names = [name for name, _ in groups]
+    names = [slug(name) for name, _ in groups]
     return [
-        PanelRecords(panel := group[0].configuration.panel, panel_folder(panel, names.count(name) == 1), tuple(group))
+        PanelRecords(
+            panel := group[0].configuration.panel, panel_folder(panel, names.count(slug(name)) == 1), tuple(group)
+        )
         for (name, _), group in sorted(groups.items())
     ]
 
@@ -91,21 +97,45 @@ def age(record: RecordHead) -> tuple[datetime, str]:
 
 
 class Folder:
-    """A folder of records whose heads are read once, however many boards and claims ask for them."""
+    """A folder of records whose heads are read once, however many boards and claims ask for them.
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    tolerant: a file that is no record is left out and told in ``refused``, in place of an error.
+    """
+
+    def __init__(self, store: Store, tolerant: bool = False) -> None:
+        self.store, self.tolerant = store, tolerant
+        self.refused: dict[Path, RequestError] = {}
         self._heads: dict[Path, RecordHead] = {}
         self._paths: dict[int, Path] = {}  # by the identity of a head, which is kept above
+        self._ids: dict[str, Path] = {}
 
     def heads(self, paths: Sequence[Path] | None = None) -> list[RecordHead]:
-        """The heads of these files; of all in the folder where None. RequestError where one is no record."""
+        """The heads of these files; of all in the folder where None.
+
+        RequestError where one is no record, or two are the same one, unless the folder is tolerant.
+        """
         chosen = self.store.paths() if paths is None else paths
         for path in chosen:
-            if path not in self._heads:
-                head = self._heads[path] = self.store.head(path)
-                self._paths[id(head)] = path
-        return [self._heads[path] for path in chosen]
+            if path not in self._heads and path not in self.refused:
+                try:
+                    self._keep(path)
+                except RequestError as error:
+                    if not self.tolerant:
+                        raise
+                    self.refused[path] = error
+        return [self._heads[path] for path in chosen if path in self._heads]
+
+    def _keep(self, path: Path) -> None:
+        head = self.store.head(path)
+        if head.id in self._ids:
+            raise RequestError(f"{path}: record {head.id} stands in {self._ids[head.id]} as well: remove one of them")
+        self._heads[path], self._paths[id(head)], self._ids[head.id] = head, path, path
+
+    def refuse(self, errors: Mapping[Path, RequestError]) -> None:
+        """Leave these files out from now on: their heads were sound, and what follows was not."""
+        self.refused |= errors
+        for path in errors:
+            self._heads.pop(path, None)
 
     def path(self, head: RecordHead) -> Path:
         """The file that one of ``heads`` was read from."""

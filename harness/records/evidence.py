@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from harness.stats.figures import DECIMALS, Evidence
+from harness.stats.figures import DECIMALS, GRID, Evidence
 from harness.types import FloatArray, IntArray
 
+SLACK = 1e-5  # of sums that are kept to six decimals
+MOST_NATS = 1e6  # a transition: minus ln of the least probability that is ever told apart from a mistake
+MOST_MEAN_NATS = 700.0  # a transition, of all: beyond it the perplexity is no number
+MOST = 1e15  # of what transitions count for: whole numbers up to here are exact in float64
+TABLES = (("cells", "event_counts", "other_counts"), ("likeliest_cells", "likeliest_right", "likeliest_wrong"))
+PERSON_COLUMNS = (
+    "transitions",
+    "log_likelihood",
+    "top_1",
+    "top_5",
+    "brier",
+    "log_likelihood_open",
+    "weight",
+    "units",
+    "strata",
+)  # with a value for each person
 OPTIONAL_COLUMNS = ("weight", "likeliest_cells", "likeliest_right", "likeliest_wrong", "units", "strata")
 
 
 class Closed(BaseModel):
     """Base of everything in a record file: nothing unknown, nothing changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class EvidenceColumns(Closed):
@@ -41,6 +58,44 @@ class EvidenceColumns(Closed):
     likeliest_wrong: list[int] | list[float] | None = None
     units: list[int] | None = None
     strata: list[int] | None = None
+
+    @model_validator(mode="after")
+    def _could_have_been_measured(self) -> Self:
+        """ValueError, by column, for evidence that no run of any model could have left."""
+        if len(set(self.ids)) != len(self.ids):
+            raise ValueError("ids: a person stands there twice")
+        require_lengths(self, PERSON_COLUMNS, len(self.ids), "persons")
+        for first, *others in TABLES:
+            require_lengths(self, others, len(getattr(self, first) or ()), "cells")
+        for name, (lowest, highest) in self._bounds().items():
+            require_between(name, getattr(self, name), lowest, highest)
+        total, counted = sum(self.log_likelihood), float(self.counted.sum())
+        if -total > MOST_MEAN_NATS * counted + SLACK:
+            raise ValueError(f"log_likelihood: {total:g} nats in all, of {counted:g} transitions: no perplexity")
+        return self
+
+    def _bounds(self) -> dict[str, tuple[float | FloatArray, float | FloatArray]]:
+        """The least and the most that a value of each column can be."""
+        counted = self.counted.astype(np.float64)
+        nats = (-MOST_NATS * np.maximum(counted, 1.0), 0.0)
+        hits, counts, cells, numbers = (0.0, counted), (0.0, MOST), (0.0, float(GRID)), (0.0, float(len(self.ids)))
+        return {
+            "transitions": counts,
+            "weight": counts,
+            "log_likelihood": nats,
+            "log_likelihood_open": nats,
+            "top_1": hits,
+            "top_5": hits,
+            "brier": (0.0, 2.0 * counted),
+            "event_counts": counts,
+            "other_counts": counts,
+            "likeliest_right": counts,
+            "likeliest_wrong": counts,
+            "cells": cells,
+            "likeliest_cells": cells,
+            "units": numbers,
+            "strata": numbers,
+        }
 
     @model_serializer(mode="wrap")
     def _drop_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -75,13 +130,52 @@ class Part(Closed):
     for, and the sum of their log-likelihoods in nats.
     """
 
-    persons: int
-    transitions: int
+    persons: int = Field(ge=0)
+    transitions: int = Field(ge=0)
     counted: list[int] | list[float]
     log_likelihood: list[float]
 
+    @model_validator(mode="after")
+    def _could_have_been_measured(self) -> Self:
+        require_lengths(self, ("log_likelihood",), len(self.counted), "groups")
+        require_between("counted", self.counted, 0.0, MOST)
+        most = MOST_NATS * max(float(sum(self.counted)), 1.0)
+        require_between("log_likelihood", self.log_likelihood, -most, 0.001)  # kept to a thousandth
+        return self
+
 
 Slices = dict[str, dict[str, Part]]  # dimension -> level -> part
+
+
+def require_lengths(of: BaseModel, names: Iterable[str], length: int, what: str) -> None:
+    """ValueError where one of these columns has another number of values. None of a column that is not there."""
+    for name in names:
+        column = getattr(of, name)
+        if column is not None and len(column) != length:
+            raise ValueError(f"{name}: {len(column)} values for {length} {what}")
+
+
+def require_between(
+    name: str, column: Sequence[float] | None, lowest: float | FloatArray, highest: float | FloatArray
+) -> None:
+    """ValueError, with the first of them, where values lie outside. Nothing of a column that is not there."""
+    if column is None:
+        return
+    try:
+        values = np.array(column, dtype=np.float64)
+    except OverflowError:
+        raise ValueError(f"{name}: a number too large to be one") from None
+    off = np.flatnonzero((values < lowest - SLACK) | (values > highest + SLACK))
+    if len(off):
+        low, high = (np.broadcast_to(bound, values.shape)[off[0]] for bound in (lowest, highest))
+        raise ValueError(f"{name}: {values[off[0]]:g}, which must lie between {low:g} and {high:g}")
+
+
+def require_groups(slices: Slices) -> None:
+    """ValueError where parts are not of the same groups of persons."""
+    lengths = {len(part.counted) for levels in slices.values() for part in levels.values()}
+    if len(lengths) > 1:
+        raise ValueError(f"slices: parts of {min(lengths)} and of {max(lengths)} groups of persons")
 
 
 def add_up(slices: Slices, evidence: EvidenceColumns) -> bool:

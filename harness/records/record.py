@@ -7,29 +7,52 @@ import json
 import os
 import platform
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Literal
+from datetime import UTC, datetime, timedelta
+from math import isfinite
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from harness.records.evidence import Closed, EvidenceColumns, Slices
+from harness.records.evidence import SLACK, Closed, EvidenceColumns, Slices, require_groups
 from harness.stats.figures import METRICS, Evidence, Metric
 from harness.system.machine import versions
 
 SCHEMA_VERSION: Literal[1] = 1
+FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"  # of a task: files are called after it
 OPTIONAL_REQUESTS = ("train_also", "pretrain", "train_persons", "contents")  # of a configuration
+
+
+def _finite(value: Any) -> Any:
+    """ValueError where a number anywhere in it is none that JSON has."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in inside:
+        _finite(part)
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"{value} is no number of a record")
+    return value
+
+
+Content = Annotated[dict[str, Any], AfterValidator(_finite)]  # whatever a model, a panel or a plugin says
 
 
 class PanelFacts(Closed):
     """The panel of a run: the name that boards use, SHA-256 of the contents, sizes, and how it came to be."""
 
-    name: str
-    fingerprint: str
-    persons: int
-    records: int
-    states: int
-    source: dict[str, Any]
+    name: str = Field(min_length=1)
+    fingerprint: str = Field(pattern=r"^[0-9a-f]{12,64}$")
+    persons: int = Field(ge=1)
+    records: int = Field(ge=1)
+    states: int = Field(ge=1)
+    source: Content
 
 
 class Configuration(Closed):
@@ -42,11 +65,11 @@ class Configuration(Closed):
     parameter. What was not asked for, neither the id nor the file knows of.
     """
 
-    task: str
-    task_version: int
-    model: str
-    parameters: dict[str, Any]
-    changed: dict[str, Any]
+    task: str = Field(pattern=FILE_NAME)
+    task_version: int = Field(ge=1)
+    model: str = Field(min_length=1)
+    parameters: Content
+    changed: Content
     panel: PanelFacts
     seed: int
     code: str
@@ -99,26 +122,34 @@ class Mass(Closed):
     figures are as the model said them.
     """
 
-    mean: float
-    standard_error: float
-    transitions: int
-    log_mean: float | None = None
-    log_error: float | None = None
-    tolerance: float | None = None
+    mean: float = Field(ge=0, le=1 + SLACK)
+    standard_error: float = Field(ge=0)
+    transitions: int = Field(ge=1)
+    log_mean: float | None = Field(None, le=SLACK)
+    log_error: float | None = Field(None, ge=0)
+    tolerance: float | None = Field(None, ge=0)
 
 
 class Measured(Closed):
     """The cost and the machine of one run; the only part of a record that differs between two identical runs."""
 
-    fit_seconds: float
-    score_seconds: float
-    peak_memory_mb: float
+    fit_seconds: float = Field(ge=0)
+    score_seconds: float = Field(ge=0)
+    peak_memory_mb: float = Field(ge=0)
     device: str
-    cpu_count: int
+    cpu_count: int = Field(ge=1)
     platform: str
     versions: dict[str, str]
-    started: datetime
-    finished: datetime
+    started: AwareDatetime
+    finished: AwareDatetime
+
+    @field_validator("finished")
+    @classmethod
+    def _is_past(cls, value: datetime) -> datetime:
+        """Machines' clocks may differ by a day: a later one makes a record the newest for good."""
+        if value > now() + timedelta(days=1):
+            raise ValueError(f"{value} is still to come")
+        return value
 
     @classmethod
     def of(
@@ -157,7 +188,7 @@ class RecordHead(Closed):
     outcomes: str
     sums_to_one: bool
     knows_truth: bool
-    facts: dict[str, Any]
+    facts: Content
     figures: dict[str, float | None]
     mass: Mass | None = None
     measured: Measured
@@ -172,6 +203,17 @@ class Record(RecordHead):
 
     evidence: EvidenceColumns
     slices: Slices | None = None
+
+    @model_validator(mode="after")
+    def _is_of_its_panel(self) -> Self:
+        """ValueError for evidence of more persons or transitions than the panel has."""
+        panel, here = self.configuration.panel, self.evidence
+        if len(here.ids) > panel.persons:
+            raise ValueError(f"evidence.ids: {len(here.ids)} persons of a panel of {panel.persons}")
+        if sum(here.transitions) > panel.records:
+            raise ValueError(f"evidence.transitions: {sum(here.transitions)} of a panel of {panel.records} records")
+        require_groups(self.slices or {})
+        return self
 
     @model_serializer(mode="wrap")
     def _drop_missing_slices(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:

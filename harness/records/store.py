@@ -92,11 +92,14 @@ def _what_is_wrong(content: bytes, error: ValidationError) -> str:
         plain = json.loads(content)
     except ValueError as broken:
         return f"not a record file ({broken})"
+    except RecursionError:
+        return "not a record file (nested too deeply)"
     version = plain.get("schema_version") if isinstance(plain, dict) else None
     if version != SCHEMA_VERSION:
         return f"record schema {version!r}; this version of harness reads {SCHEMA_VERSION}"
-    first = error.errors()[0]
-    return f"not a valid record: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"not a valid record: {place}{': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
 
 
 def find_record(records: Iterable[Record], prefix: str) -> Record:

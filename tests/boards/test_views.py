@@ -305,4 +305,4 @@ def test_many_records_are_read_by_several_processes_to_the_same_bytes(
     monkeypatch.setattr("harness.cli.rebuild.MANY_RECORDS", 1)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     assert boards_and_tables(Folder(store), tmp_path, registry) == alone
-    assert alone[1] == files(boards_in(store), tmp_path, registry)
+    assert alone.tables == files(boards_in(store), tmp_path, registry)
