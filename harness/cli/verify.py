@@ -239,6 +239,9 @@ def _tell(record: Record, found: Verification, as_json: bool) -> None:
             f"  on the same persons {d.value:+.6f} nats per transition [{d.low:+.6f}, {d.high:+.6f}]; up to "
             f"{found.negligible:.6f} counts as none"
         )
+    if found.said:
+        told = "; ".join(f"{name} {was}, and the run {now}" for name, (was, now) in found.said.items())
+        lines.append(f"  the record says: {told}")
     if found.figures:
         told = "; ".join(f"{key} {_number(was)} -> {_number(now)}" for key, (was, now) in found.figures.items())
         lines.append(f"  figures: {told}")
@@ -256,7 +259,7 @@ def _title(record: Record) -> str:
 
 def _json(found: Verification) -> dict[str, Any]:
     content = asdict(found)
-    for part in ("figures", "changed"):
+    for part in ("figures", "changed", "said"):
         content[part] = {name: {"record": was, "again": now} for name, (was, now) in content[part].items()}
     return content
 

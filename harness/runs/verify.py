@@ -9,7 +9,7 @@ are asked, and a difference that is real but tiny beside the interval counts as 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +31,7 @@ from harness.system.entry import Entry
 
 # Of half the record's interval: an interval whose centre is off by so much still covers in 94.5 of 100 surveys, not 95.
 NEGLIGIBLE = 0.1
+LONGEST = 60  # characters of a value that a verification tells
 
 OF_RUNS = ("fits", "probabilities", "unfinished")  # folders of a cache
 
@@ -48,10 +49,12 @@ class Verification:
         ``NEGLIGIBLE`` of half the record's interval (of ln perplexity).
         'within its interval': the first of the two alone. The level stands; a rank that rests on less than the
         difference does not.
-        'does not reproduce': neither, or the two do not count the same transitions.
+        'does not reproduce': neither, or the two do not count the same transitions, or the record says something else
+        of the run than the run does (``said``).
     perplexity: the record's. again: the new one. difference: log-likelihood per transition of the new run less the
     record's, in nats, paired on persons; above zero, the new run is better. None where they count other transitions.
     figures: those that differ, key -> (record's, new). changed: what else is other than it was, as ``circumstances``.
+    said: what no noise explains, field -> (record's, new), as ``said_otherwise``.
     """
 
     verdict: Verdict
@@ -61,6 +64,7 @@ class Verification:
     negligible: float
     figures: Mapping[str, tuple[float | None, float | None]]
     changed: Mapping[str, tuple[str, str]]
+    said: Mapping[str, tuple[str, str]]
 
     @property
     def holds(self) -> bool:
@@ -156,39 +160,61 @@ def require_same(panel: Panel, facts: PanelFacts, option: str) -> None:
 
 def verify(record: Record, again: Record) -> Verification:
     """Compare the two. again: the record of the same request, made now."""
-    differing = _differing(record, again)
-    changed = circumstances(record, again)
     same = record.evidence.same_transitions(again.evidence)
     drawn = Paired.of([record, again] if same else [record]).drawn
     perplexity = drawn.perplexities()[0]
-    value = scoring.perplexity(again.arrays())
-    negligible = NEGLIGIBLE * (log(perplexity.high) - log(perplexity.low)) / 2
-    if not same:
-        return Verification(
-            verdict="does not reproduce",
-            perplexity=perplexity,
-            again=value,
-            difference=None,
-            negligible=negligible,
-            figures=differing,
-            changed=changed,
-        )
-    difference = drawn.differences(0)[1]
-    verdict: Verdict = "does not reproduce"
-    if not differing and _same_evidence(record, again):
-        verdict = "identical"
-    elif perplexity.low <= value <= perplexity.high:
-        told_apart = difference.low > 0 or difference.high < 0
-        verdict = "within its interval" if told_apart and abs(difference.value) > negligible else "reproduces"
-    return Verification(
-        verdict=verdict,
+    found = Verification(
+        verdict="does not reproduce",
         perplexity=perplexity,
-        again=value,
-        difference=difference,
-        negligible=negligible,
-        figures=differing,
-        changed=changed,
+        again=scoring.perplexity(again.arrays()),
+        difference=drawn.differences(0)[1] if same else None,
+        negligible=NEGLIGIBLE * (log(perplexity.high) - log(perplexity.low)) / 2,
+        figures=_differing(record, again),
+        changed=circumstances(record, again),
+        said=said_otherwise(record, again),
     )
+    return replace(found, verdict=_verdict(found, record, again))
+
+
+def _verdict(found: Verification, record: Record, again: Record) -> Verdict:
+    difference, perplexity = found.difference, found.perplexity
+    if difference is None or found.said:
+        return "does not reproduce"
+    if not found.figures and _same_evidence(record, again):
+        return "identical"
+    if perplexity.low <= found.again <= perplexity.high:
+        told_apart = difference.low > 0 or difference.high < 0
+        return "within its interval" if told_apart and abs(difference.value) > found.negligible else "reproduces"
+    return "does not reproduce"
+
+
+def said_otherwise(record: Record, again: Record) -> dict[str, tuple[str, str]]:
+    """What the record says of the run, field by field, and the run does not: (record's, new).
+
+    Noise from machine to machine moves probabilities, and with them all else. Where every person's log-likelihood is
+    the same to the last digit nothing else has a reason to differ. What an older record does not hold it does not say.
+    """
+    pairs: dict[str, tuple[Any, Any]] = {
+        name: (getattr(record, name), getattr(again, name)) for name in ("outcomes", "sums_to_one", "knows_truth")
+    }
+    mine, other = record.configuration.panel, again.configuration.panel
+    pairs |= {f"panel.{name}": (getattr(mine, name), getattr(other, name)) for name in ("persons", "records", "states")}
+    if record.evidence.log_likelihood == again.evidence.log_likelihood:
+        held, new = record.evidence.model_dump(), again.evidence.model_dump()
+        pairs |= {f"evidence.{name}": (held[name], new[name]) for name in held if new.get(name) is not None}
+        if record.slices is not None and again.slices is not None:
+            pairs |= {f"slices.{name}": (own, again.slices.get(name)) for name, own in record.slices.items()}
+        pairs["mass"] = record.mass, again.mass
+        facts = {name for name in {*record.facts, *again.facts} if not name.endswith("seconds")}
+        pairs |= {f"facts.{name}": (record.facts.get(name), again.facts.get(name)) for name in facts}
+    return {
+        name: (_short(was), _short(now)) for name, (was, now) in sorted(pairs.items()) if was is not None and was != now
+    }
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def borrow(cache: Path, scratch: Path) -> None:

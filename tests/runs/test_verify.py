@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import exp, log
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from helpers.toys import Frequencies, Parameters, entry_of, run_all, run_on
 from harness import open_panel
 from harness.errors import RequestError
 from harness.panel.careers import Panel
-from harness.records.record import Record, figures
+from harness.records.record import Mass, Record, figures
 from harness.records.store import Store
 from harness.registry import Registry
 from harness.runs.execute import Workshop, execute
@@ -106,7 +107,32 @@ def test_an_older_record_that_holds_less_can_be_identical(record: Record) -> Non
     assert verify(older, record).verdict == "identical"
     assert verify(record, older).verdict == "reproduces"
     slices: dict[str, dict[str, object]] = {"gender": {}}
-    assert verify(record.model_copy(update={"slices": slices}), record).verdict == "reproduces"
+    assert verify(record.model_copy(update={"slices": slices}), record).verdict == "does not reproduce"
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("knows_truth", {"knows_truth": True}),
+        ("sums_to_one", {"sums_to_one": False}),
+        ("outcomes", {"outcomes": "other"}),
+        ("facts.base", {"facts": {"base": "a better one"}}),
+        ("mass", {"mass": Mass(mean=0.5, standard_error=0.1, transitions=9)}),
+    ],
+)
+def test_what_the_record_says_of_the_run_is_compared(record: Record, field: str, change: dict[str, Any]) -> None:
+    found = verify(record.model_copy(update=change), record)
+    assert (found.verdict, set(found.said)) == ("does not reproduce", {field})
+
+
+def test_hits_that_were_edited_alone(record: Record) -> None:
+    """The probabilities are the same to the last digit: no noise made one more hit."""
+    evidence = record.evidence.model_copy(update={"top_1": record.evidence.transitions})
+    forged = record.model_copy(update={"evidence": evidence})
+    found = verify(forged.model_copy(update={"figures": figures(forged)}), record)
+    assert (found.verdict, set(found.said)) == ("does not reproduce", {"evidence.top_1"})
+    moved = shifted(forged, 1e-5)  # where these differ too, the perplexity's interval decides
+    assert verify(moved, record).verdict == "reproduces"
 
 
 def test_what_is_other_than_it_was_is_named(record: Record) -> None:
