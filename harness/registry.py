@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import pluggy
 
 from harness import hookspecs
-from harness.errors import HarnessError, RequestError, did_you_mean, require_installed
+from harness.errors import RequestError, did_you_mean, require_installed
 from harness.model.contract import ModelSpec
 from harness.model.dataset import DatasetSpec
 from harness.model.encoder import EncoderSpec
 from harness.model.paper import Paper
 from harness.model.task import Task
 from harness.panel import Panel
-from harness.stats.figures import Metric
+from harness.stats.figures import METRICS, Metric
 from harness.system.entry import Entry
 
-GROUP = "harness"
+GROUP, DISTRIBUTION = "harness", "labor-harness"
 NO_MODEL = "'mix' is no model but an ensemble of finished runs: 'harness mix --help' says how their records make one"
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Registry:
         """The model of this name, its libraries installed; RequestError with the install line otherwise."""
         if name == "mix" and name not in self.models:
             raise RequestError(NO_MODEL)
-        entry = _get(self.models, name, "model")
+        entry = self._get(self.models, name, "model")
         require_installed(f"model '{name}'", entry.item.missing(), entry.item.install)
         return entry
 
@@ -65,43 +65,64 @@ class Registry:
         return open_panel(source, settings, columns, occupations, datasets=self.datasets)
 
     def task(self, name: str) -> Task:
-        return _get(self.tasks, name, "task").item
+        return self._get(self.tasks, name, "task").item
 
     def paper(self, name: str) -> Paper:
-        return _get(self.papers, name, "paper").item
+        return self._get(self.papers, name, "paper").item
 
     def dataset(self, name: str) -> DatasetSpec:
-        return _get(self.datasets, name, "data set").item
+        return self._get(self.datasets, name, "data set").item
 
+    def tell(self, hook: str, **told: Any) -> list[Any]:
+        """The answers of a hook that are not None; an implementation that fails is told in ``broken``, and passed over.
 
-def _get(entries: dict[str, Entry[T]], name: str, kind: str) -> Entry[T]:
-    if name not in entries:
-        raise RequestError(f"no {kind} is called '{name}'; {did_you_mean(name, entries)}")
-    return entries[name]
+        told: the hook's arguments.
+        """
+        answers = []
+        for implementation in implementations(self.manager, hook):
+            try:
+                answer = implementation.function(*(told[name] for name in implementation.argnames))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's function may raise anything
+                self.broken[implementation.plugin_name] = f"{hook}: {reason(error)}"
+                continue
+            if answer is not None:
+                answers.append(answer)
+        return answers
+
+    def _get(self, entries: dict[str, Entry[T]], name: str, kind: str) -> Entry[T]:
+        if name not in entries:
+            lost = "".join(f"; plugin '{plugin}' could not be loaded: {why}" for plugin, why in self.broken.items())
+            raise RequestError(f"no {kind} is called '{name}'; {did_you_mean(name, entries)}{lost}")
+        return entries[name]
 
 
 def load_registry() -> Registry:
-    """Load every plugin of the entry-point group ``harness``.
+    """Load every plugin of the entry-point group ``harness``, those that come with it first.
 
-    A plugin that fails to import is kept in ``broken`` and leaves the others usable. HarnessError where a plugin
-    implements a hook that does not exist, or two plugins claim one name.
+    A plugin that fails, in whatever way, is kept in ``broken`` with the reason, and leaves the others unharmed.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     broken: dict[str, str] = {}
     owners: dict[str, tuple[str, str]] = {}
-    for distribution in importlib.metadata.distributions():
+    found = sorted(importlib.metadata.distributions(), key=lambda one: (one.name != DISTRIBUTION, one.name or ""))
+    for distribution in found:
         for point in distribution.entry_points.select(group=GROUP):
             name = f"{distribution.name}:{point.name}"
             if name in owners or name in broken:
                 continue  # the same distribution seen twice on sys.path
             try:
                 manager.register(point.load(), name=name)
-            except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything
-                broken[name] = f"{type(error).__name__}: {error}"
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's module may raise anything
+                broken[name] = reason(error)
             else:
                 owners[name] = (distribution.name, distribution.version)
     return collect(manager, owners, broken)
+
+
+def reason(error: BaseException) -> str:
+    """An exception in a line."""
+    return f"{type(error).__name__}: {error}"
 
 
 def collect(
@@ -109,54 +130,97 @@ def collect(
     owners: dict[str, tuple[str, str]] | None = None,
     broken: dict[str, str] | None = None,
 ) -> Registry:
-    """The registry of the plugins in ``manager``; owners: plugin name -> (distribution, version)."""
+    """The registry of the plugins in ``manager``; owners: plugin name -> (distribution, version).
+
+    A plugin that breaks a rule of the hooks is taken out of the manager and told in ``broken``. Of two that claim one
+    name the one that was registered first has it: names of what comes with the harness cannot be taken.
+    """
+    found = dict(broken or {})
+    while True:
+        try:
+            return _collected(manager, owners or {}, found)
+        except _PluginError as error:
+            found[error.plugin] = str(error)
+            manager.unregister(name=error.plugin)
+
+
+class _PluginError(Exception):
+    def __init__(self, plugin: str, why: str) -> None:
+        super().__init__(why)
+        self.plugin = plugin
+
+
+def _collected(manager: pluggy.PluginManager, owners: dict[str, tuple[str, str]], broken: dict[str, str]) -> Registry:
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        owner = manager.get_name(error.plugin)
-        raise HarnessError(f"plugin '{owner}' implements a hook that does not exist: {error}") from error
-    known = owners or {}
-    encoders: dict[str, Entry[EncoderSpec]] = _gather(
-        manager, "harness_career_encoders", kind="encoder of careers", owners=known, name_of=lambda e: e.name
-    )
+        owner = manager.get_name(error.plugin) or "?"
+        raise _PluginError(owner, f"implements a hook that does not exist: {error}") from error
+
+    def gathered(hook: str, kind: HookItems[T], **told: Any) -> dict[str, Entry[T]]:
+        return _gather(manager, hook, kind=kind, owners=owners, told=told)
+
+    encoders = gathered("harness_career_encoders", HookItems("encoder of careers", EncoderSpec))
+    by_name = {name: entry.item for name, entry in encoders.items()}
     return Registry(
         manager=manager,
         encoders=encoders,
-        models=_gather(
-            manager,
-            "harness_models",
-            kind="model",
-            owners=known,
-            name_of=lambda m: m.name,
-            encoders={name: entry.item for name, entry in encoders.items()},
-        ),
-        tasks=_gather(manager, "harness_tasks", kind="task", owners=known, name_of=lambda t: t.name),
-        datasets=_gather(manager, "harness_datasets", kind="data set", owners=known, name_of=lambda d: d.name),
-        metrics=_gather(manager, "harness_metrics", kind="metric", owners=known, name_of=lambda m: m.key),
-        papers=_gather(manager, "harness_papers", kind="paper", owners=known, name_of=lambda p: p.name),
-        broken=broken or {},
+        models=gathered("harness_models", HookItems("model", ModelSpec, taken=("mix",)), encoders=by_name),
+        tasks=gathered("harness_tasks", HookItems("task", Task)),
+        datasets=gathered("harness_datasets", HookItems("data set", DatasetSpec)),
+        metrics=gathered("harness_metrics", HookItems("metric", Metric, taken=tuple(m.key for m in METRICS))),
+        papers=gathered("harness_papers", HookItems("paper", Paper)),
+        broken=broken,
     )
+
+
+@dataclass(frozen=True)
+class HookItems(Generic[T]):
+    """What a hook brings: its name for users, its type, and names that no plugin may take."""
+
+    name: str
+    type: type[T]
+    taken: tuple[str, ...] = ()
+
+    def name_of(self, item: T) -> str:
+        found: str = getattr(item, "key" if isinstance(item, Metric) else "name")
+        return found
 
 
 def _gather(
     manager: pluggy.PluginManager,
     hook: str,
-    kind: str,
+    kind: HookItems[T],
     owners: dict[str, tuple[str, str]],
-    name_of: Callable[[T], str],
-    **told: Any,
+    told: Mapping[str, Any],
 ) -> dict[str, Entry[T]]:
     """All that implementations of a hook bring. told: arguments of the hook; each implementation takes those it has."""
     found: dict[str, Entry[T]] = {}
-    for implementation in getattr(manager.hook, hook).get_hookimpls():
-        owner, version = owners.get(implementation.plugin_name, (implementation.plugin_name, ""))
-        items: Iterable[T] = implementation.function(*(told[name] for name in implementation.argnames))
+    for implementation in implementations(manager, hook):
+        plugin = implementation.plugin_name
+        owner, version = owners.get(plugin, (plugin, ""))
+        try:
+            brought: Any = implementation.function(*(told[name] for name in implementation.argnames))
+            items = list(brought)
+        except (Exception, SystemExit) as error:
+            raise _PluginError(plugin, f"{hook}: {reason(error)}") from error
         for item in items:
-            name = name_of(item)
+            if not isinstance(item, kind.type):
+                raise _PluginError(plugin, f"{hook}: brings {item!r}, which is no {kind.type.__name__}")
+            name = kind.name_of(item)
+            if name in kind.taken:
+                raise _PluginError(plugin, f"the {kind.name} '{name}' comes with the harness: call it otherwise")
             if name in found:
-                raise HarnessError(
-                    f"two plugins claim the {kind} '{name}': {found[name].owner} ({found[name].module}) "
-                    f"and {owner} ({implementation.function.__module__}); uninstall one of them"
+                first = found[name]
+                raise _PluginError(
+                    plugin,
+                    f"the {kind.name} '{name}' is that of {first.owner} ({first.module}): uninstall one of the two",
                 )
             found[name] = Entry(item, owner, version, implementation.function.__module__)
     return dict(sorted(found.items()))
+
+
+def implementations(manager: pluggy.PluginManager, hook: str) -> list[pluggy.HookImpl]:
+    """Of a hook, those of plugins that were registered first before the others."""
+    found: list[pluggy.HookImpl] = getattr(manager.hook, hook).get_hookimpls()
+    return found

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pluggy
 import pytest
+import typer
 from helpers.toys import Frequencies
 
 from harness import hookspecs
-from harness.errors import HarnessError, RequestError
+from harness.cli import build_app
+from harness.errors import RequestError
 from harness.hookspecs import hookimpl
 from harness.model.contract import ModelSpec
 from harness.registry import Registry, collect
+from harness.stats.figures import METRICS
 
 BUILT_IN = {"uniform", "marginal", "markov", "mnl", "gbm", "llm-lora", "oracle"}
 
@@ -51,19 +57,68 @@ def test_every_built_in_model_says_what_it_is(registry: Registry) -> None:
         assert not spec.needs or spec.install
 
 
-def test_two_plugins_that_claim_one_name_are_both_named() -> None:
-    with pytest.raises(HarnessError, match=r"two plugins claim the model 'x': first .* and second"):
-        collect(manager_of(("first", bringing("x", "y")), ("second", bringing("x"))))
+def hooked(**hooks: Callable[..., Any]) -> object:
+    """A plugin with these functions as its hooks."""
+    return type("Plugin", (), {name: staticmethod(hookimpl(function)) for name, function in hooks.items()})()
 
 
-def test_a_misspelled_hook_is_an_error() -> None:
-    class Plugin:
-        @hookimpl
-        def harness_modles(self) -> list[ModelSpec]:
-            return []
+def leave() -> list[ModelSpec]:
+    raise SystemExit(0)
 
-    with pytest.raises(HarnessError, match="plugin 'typo' implements a hook that does not exist"):
-        collect(manager_of(("typo", Plugin())))
+
+def fail() -> list[ModelSpec]:
+    raise ValueError("no such luck")
+
+
+@pytest.mark.parametrize(
+    ("plugin", "told"),
+    [
+        (bringing("x"), r"the model 'x' is that of good \(.*\): uninstall one of the two"),
+        (bringing("mix"), "the model 'mix' comes with the harness: call it otherwise"),
+        (hooked(harness_models=fail), "harness_models: ValueError: no such luck"),
+        (hooked(harness_models=leave), "harness_models: SystemExit: 0"),
+        (hooked(harness_models=lambda: None), "harness_models: TypeError: "),
+        (hooked(harness_models=lambda: ["x"]), "harness_models: brings 'x', which is no ModelSpec"),
+        (hooked(harness_metrics=lambda: [METRICS[0]]), "the metric '.*' comes with the harness"),
+        (hooked(harness_modles=lambda: []), "implements a hook that does not exist"),
+    ],
+)
+def test_a_plugin_that_fails_is_named_and_harms_no_other(plugin: object, told: str) -> None:
+    registry = collect(manager_of(("good", bringing("x", "y")), ("bad", plugin), ("late", bringing("z"))))
+    assert sorted(registry.models) == ["x", "y", "z"]
+    assert list(registry.broken) == ["bad"]
+    assert re.search(told, registry.broken["bad"])
+    with pytest.raises(RequestError, match=r"no model is called 'q'.*; plugin 'bad' could not be loaded: "):
+        registry.model("q")
+
+
+def test_a_plugin_that_fails_while_a_command_runs_is_passed_over() -> None:
+    def failing(board: object, format: str) -> str:
+        raise ValueError(format)
+
+    def rendering(board: object, format: str) -> str:
+        return f"in {format}"
+
+    plugins = ("bad", hooked(harness_render=failing)), ("good", hooked(harness_render=rendering))
+    registry = collect(manager_of(*plugins))
+    assert registry.tell("harness_render", board=None, format="org") == ["in org"]
+    assert registry.broken == {"bad": "harness_render: ValueError: org"}
+
+
+def test_commands_of_a_plugin_that_fails_are_left_out() -> None:
+    def take(app: typer.Typer) -> None:
+        app.command("good-try")(lambda: None)
+        app.command("run")(lambda: None)
+
+    def add(app: typer.Typer) -> None:
+        app.command("further")(lambda: None)
+
+    registry = collect(manager_of(("bad", hooked(harness_cli=take)), ("good", hooked(harness_cli=add))))
+    names = [command.name for command in build_app(registry).registered_commands]
+    assert names.count("run") == 1
+    assert "further" in names
+    assert "good-try" not in names
+    assert registry.broken == {"bad": "harness_cli: the command 'run' is there already"}
 
 
 def test_a_missing_library_is_said_with_the_line_that_installs_it() -> None:

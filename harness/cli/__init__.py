@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import sys
 import time
+from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,7 +29,7 @@ from harness.cli import (
     verify,
 )
 from harness.errors import HarnessError
-from harness.registry import Registry, load_registry
+from harness.registry import Registry, implementations, load_registry, reason
 from harness.system import processes
 from harness.system.progress import PROGRESS
 from harness.system.version import __version__
@@ -76,8 +77,28 @@ def build_app(registry: Registry) -> typer.Typer:
     app.command("audit")(plugin.audit)
     app.command("new-plugin")(plugin.new_plugin)
     app.add_typer(data.app, name="data")
-    registry.manager.hook.harness_cli(app=app)
+    _add_commands(app, registry)
     return app
+
+
+def _add_commands(app: typer.Typer, registry: Registry) -> None:
+    """Commands of plugins; a plugin that fails, or takes a name that is there, adds none and is told in ``broken``."""
+    for implementation in implementations(registry.manager, "harness_cli"):
+        commands, groups = list(app.registered_commands), list(app.registered_groups)
+        try:
+            implementation.function(app)
+            twice = [name for name, count in Counter(_names(app)).items() if count > 1]
+            problem = f"the command '{twice[0]}' is there already" if twice else ""
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's function may raise anything
+            problem = reason(error)
+        if problem:
+            registry.broken[implementation.plugin_name] = f"harness_cli: {problem}"
+            app.registered_commands, app.registered_groups = commands, groups
+
+
+def _names(app: typer.Typer) -> list[str]:
+    named: list[Any] = [*app.registered_commands, *app.registered_groups]
+    return [str(one.name or getattr(one.callback, "__name__", "")).replace("_", "-") for one in named]
 
 
 def main() -> None:
@@ -104,7 +125,14 @@ def main() -> None:
 
 def _main(arguments: list[str]) -> None:
     try:
-        build_app(load_registry())(args=arguments, prog_name="harness")
+        registry = load_registry()
+        app = build_app(registry)
+        known = set(registry.broken)
+        try:
+            app(args=arguments, prog_name="harness")
+        finally:  # plugins that failed while the command ran: it went on without them
+            for plugin in registry.broken.keys() - known:
+                console.say(f"plugin '{plugin}' failed and was passed over: {registry.broken[plugin]}")
     except SystemExit as end:
         if not end.code:
             processes.close_group()

@@ -233,7 +233,10 @@ def unseen(spec: ModelSpec, model: Estimator, task: Task, test: Panel) -> dict[s
 
 
 class blaming:  # noqa: N801 - a context manager, called like a function
-    """Blame a model and a step of it: an exception of a model that is not written for the user becomes a RunError."""
+    """Blame a model and a step of it: an exception of a model that is not written for the user becomes a RunError.
+
+    So does an exit: a model that leaves would end the command with its own status, and without a word.
+    """
 
     def __init__(self, name: str, step: str) -> None:
         self.name, self.step = name, step
@@ -242,6 +245,6 @@ class blaming:  # noqa: N801 - a context manager, called like a function
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception) and not isinstance(error, HarnessError):
+        if isinstance(error, Exception | SystemExit) and not isinstance(error, HarnessError):
             what = f"{type(error).__name__}: {error}"
             raise RunError(f"model '{self.name}' failed in {self.step}: {what}") from error

@@ -40,8 +40,9 @@ def render(board: Board, format: str, registry: Registry) -> str:
 
 
 def _by_plugin(board: Board, format: str, registry: Registry) -> str | None:
-    text: str | None = registry.manager.hook.harness_render(board=board, format=format)
-    return text
+    """Of the plugin that was registered last, as pluggy has it."""
+    answers = registry.tell("harness_render", board=board, format=format)
+    return answers[-1] if answers else None
 
 
 def page(boards: list[Board]) -> str:

@@ -55,12 +55,12 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
     model that can be fitted so; the main one alone does the rest, and yields. RequestError where nobody is at risk in
     the test split; RunError where the model breaks its contract.
     """
-    spec, hook = run.model.item, workshop.registry.manager.hook
+    spec, registry = run.model.item, workshop.registry
     _require_panels(run, workshop.registry)
     for task in run.tasks:
         _require_fit_for(spec, task, run.panel)
     if processes.is_main():
-        hook.harness_run_started(run=run)
+        registry.tell("harness_run_started", run=run)
     fitted: Fitted | None = None
     if spec.distributed and processes.count() > 1 and processes.broadcast(_needs_fit(run, workshop)):
         if not processes.is_main():
@@ -78,7 +78,7 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
             # Probabilities before the record, so that a record of this machine has them.
             predictions.save(workshop.cache, record, {"test": outcome.predictions})
             workshop.store.write(record)
-            hook.harness_run_finished(run=run, record=record)
+            registry.tell("harness_run_finished", run=run, record=record)
         yield record
 
 

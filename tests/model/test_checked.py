@@ -113,6 +113,18 @@ def test_a_model_that_raises_is_named(registry: Registry, workshop: Workshop, fo
         run_all(run_on(registry, four_persons, entry=entry_of(Raises)), workshop)
 
 
+def test_a_model_that_leaves_is_named(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    """With the status of a success it would end the command without a word."""
+
+    class Leaves(Frequencies):
+        def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+            raise SystemExit(0)
+
+    with pytest.raises(RunError, match=r"model 'frequencies' failed in log_prob.*: SystemExit: 0"):
+        run_all(run_on(registry, four_persons, entry=entry_of(Leaves)), workshop)
+    assert workshop.store.paths() == []
+
+
 def test_a_wrong_shape_is_refused(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
     class Short(Frequencies):
         def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
