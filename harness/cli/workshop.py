@@ -8,12 +8,16 @@ import typer
 
 from harness.records.store import Store
 from harness.runs.execute import Reuse, Workshop
-from harness.system.machine import cache_folder
+from harness.system.machine import cache_folder, require_cache
 from harness.system.progress import PROGRESS
 
 
 def workshop_of(context: typer.Context, records: Path, reuse: Reuse = "own") -> Workshop:
-    """Runs of this command leave their records in a folder, and their fits in the user's cache."""
+    """Runs of this command leave their records in a folder, and their fits in the user's cache.
+
+    RequestError where the cache cannot be written to.
+    """
+    require_cache()
     return Workshop(
         registry=context.obj,
         store=Store(records),

@@ -39,8 +39,9 @@ def read_schema(path: Path, findings: Findings) -> dict[str, ColumnSchema]:
     except json.JSONDecodeError as error:
         findings.error(path.name, f"is not JSON: {error.msg}", line=error.lineno)
         return {}
-    except UnicodeDecodeError:
-        findings.error(path.name, "is not UTF-8 text: save it as UTF-8")
+    except (UnicodeDecodeError, RecursionError) as error:
+        deep = isinstance(error, RecursionError)
+        findings.error(path.name, "is nested too deeply" if deep else "is not UTF-8 text: save it as UTF-8")
         return {}
     schema: dict[str, ColumnSchema] = {}
     for name, entry in content.items() if isinstance(content, dict) else []:
@@ -49,6 +50,10 @@ def read_schema(path: Path, findings: Findings) -> dict[str, ColumnSchema]:
         if kind not in ("categorical", "numeric"):
             hint = did_you_mean(str(kind), ["categorical", "numeric"])
             findings.error(path.name, f"'kind' must be categorical or numeric; {hint}", column=name, value=str(kind))
+        elif not isinstance(levels, list) or not all(isinstance(level, str | int | float) for level in levels):
+            findings.error(
+                path.name, "'levels' must be a list of words or numbers", column=name, value=str(levels)[:40]
+            )
         else:
             schema[name] = ColumnSchema(kind, tuple(str(level) for level in levels))
     if not isinstance(content, dict):

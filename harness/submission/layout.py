@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -176,11 +177,17 @@ def names_of(path: Path, kind: Kind) -> list[str]:
 
 @contextmanager
 def as_text(path: Path, kind: Kind) -> Iterator[IO[str]]:
-    """A csv file opened, unpacked; bytes that are not UTF-8 as 'surrogateescape' leaves them."""
+    """A csv file opened, unpacked; bytes that are not UTF-8 as 'surrogateescape' leaves them.
+
+    RequestError where it cannot be unpacked.
+    """
     import gzip
 
     with gzip.open(path, "rb") if kind == "csv.gz" else path.open("rb") as packed:
-        yield io.TextIOWrapper(packed, "utf-8-sig", "surrogateescape", newline="")
+        try:
+            yield io.TextIOWrapper(packed, "utf-8-sig", "surrogateescape", newline="")
+        except (zlib.error, gzip.BadGzipFile, EOFError) as error:
+            raise RequestError(f"{path.name}: the gzip is damaged ({error}): write it again") from error
 
 
 def _line(layout: FileLayout, row: int) -> int:

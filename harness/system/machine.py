@@ -156,3 +156,17 @@ def cache_folder() -> Path:
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "labor-harness"
+
+
+def require_cache() -> None:
+    """RequestError where the folder of ``cache_folder`` cannot be made, or not be written to."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError as error:
+        raise RequestError(
+            f"the cache {folder} cannot be made ({error.strerror}): set HARNESS_CACHE to a folder that can"
+        ) from error
+    if not writable:
+        raise RequestError(f"the cache {folder} cannot be written to: set HARNESS_CACHE to a folder that can")

@@ -79,6 +79,14 @@ def test_a_record_made_elsewhere_is_run_again(harness: Command, tmp_path: Path) 
         assert ("read from the record" in done.stderr) is expected
 
 
+def test_a_cache_that_cannot_be_made_is_named(harness: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    cache = tmp_path / "file" / "cache"
+    done = typed(harness.folder, "run", "--task", "next_occ", "--model", "marginal", *SMALL, HARNESS_CACHE=str(cache))
+    assert done.returncode == 2
+    assert f"error: the cache {cache} cannot be made (Not a directory): set HARNESS_CACHE" in done.stderr
+
+
 def test_leaderboard_regenerates_and_checks(harness: Command, ran: object) -> None:
     assert harness("leaderboard").returncode == 0
     tables = {path: path.read_bytes() for path in (harness.folder / "leaderboards").glob("market-persons-200-seed-1/*")}

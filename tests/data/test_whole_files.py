@@ -164,6 +164,16 @@ def test_the_schema_beside_the_careers_is_checked(tmp_path: Path) -> None:
         "columns.json, column 'gender', value 'number': 'kind' must be categorical or numeric; did you mean 'numeric'?",
         "columns.json, column 'gendre': careers.csv has no such column; did you mean 'gender'?",
     ]
+    schema.write_text('{"gender": {"kind": "categorical", "levels": 3}}')
+    assert errors(place)[0] == ("columns.json, column 'gender', value '3': 'levels' must be a list of words or numbers")
+    schema.write_text("[" * 100_000)
+    assert errors(place)[0].startswith("columns.json: is nested too deeply")
+
+
+def test_a_file_of_nothing_but_a_byte_order_mark(tmp_path: Path) -> None:
+    place = folder(tmp_path)
+    (place / "careers.csv").write_bytes(b"\xef\xbb\xbf")
+    assert "careers.csv: is empty: it has no line of column names" in errors(place)
 
 
 @settings(max_examples=150)

@@ -125,6 +125,21 @@ def test_files_that_are_no_tables(score: Scorer, tmp_path: Path) -> None:
     assert "cannot be read" in score.refusal(tmp_path / "missing.csv")
 
 
+def test_a_damaged_gzip_is_told_whatever_byte_is_wrong(score: Scorer, tmp_path: Path) -> None:
+    """Header, blocks, distances, checksum: each is another exception of the library."""
+    whole = gzip.compress(long_file(tmp_path).read_bytes(), mtime=0)
+    for place in range(2, len(whole), 5):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x55
+        (tmp_path / "p.csv.gz").write_bytes(damaged)
+        try:
+            said = score.refusal(tmp_path / "p.csv.gz")
+        except pytest.fail.Exception:  # bytes that say nothing of the content, such as the time
+            assert place < 10, place
+        else:
+            assert said.startswith("p.csv.gz"), said
+
+
 def test_columns_that_are_mapped_wrongly(score: Scorer, tmp_path: Path) -> None:
     file = long_file(tmp_path)
     assert "--file-column to=: no such part" in score.refusal(file, to="state")

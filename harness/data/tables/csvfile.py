@@ -126,6 +126,9 @@ def _read_slowly(file: str, data: bytes, findings: Findings) -> TextTable | None
 
     text = data.decode("utf-8-sig", "surrogateescape")
     rows, lines, blank = _rows(file, text, findings)
+    if not rows:
+        findings.error(file, "is empty: it has no line of column names")
+        return None
     header, rows, lines = rows[0], rows[1:], lines[1:]
     if STRAY.search(text):
         _tell_stray_bytes(file, [header, *rows], [1, *lines], findings)
