@@ -189,6 +189,24 @@ def test_what_is_not_here_or_damaged_is_refused(workshop: Workshop, record: Reco
             load(workshop.cache, record)
 
 
+def test_whatever_byte_is_damaged(workshop: Workshop, record: Record) -> None:
+    """Sizes, methods, names, checksums: refused in a line, or a byte that says nothing of the content."""
+    path = path_of(workshop.cache, record.id)
+    whole, sound = path.read_bytes(), load(workshop.cache, record)["test"].log_prob
+    refused = 0
+    for place in range(0, len(whole), 17):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x41
+        path.write_bytes(damaged)
+        try:
+            found = load(workshop.cache, record)["test"].log_prob
+        except RequestError:
+            refused += 1
+        else:
+            np.testing.assert_array_equal(found, sound)
+    assert refused > len(whole) / 17 / 2
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
