@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,15 +10,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from harness.errors import RunError
 from harness.model import Context, Estimator, ModelSpec
 from harness.model.checked import blaming
 from harness.panel import Panel
 from harness.panel.pooling import pool, require_apart
 from harness.records.record import Configuration, now
 from harness.runs.run import Run, fit_name
-from harness.system.files import publishing, unfinished
+from harness.system.files import unfinished
+from harness.system.folders import damage, publishing
 from harness.system.machine import measured
 from harness.system.progress import Progress, Silent
+
+
+class DamagedFitError(RunError):
+    """A fit of the cache that lost a file, or has another one than it was kept with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,10 @@ class Fits:
         """
         name, folder = run.model.item.name, self.folder(run)
         if folder.exists() and not self.anew:
-            return load(run.model.item, run.params, folder)
+            try:
+                return load(run.model.item, run.params, folder)
+            except DamagedFitError as error:
+                self.progress.note(f"{error}: it is made again")
         model = run.model.item.build(run.params)
         started = now()
         with unfinished(self.cache, run.fit_name, anew=self.anew) as scratch:
@@ -105,8 +113,7 @@ class Fits:
 def _keep(name: str, fitted: Fitted, folder: Path) -> None:
     """Save a fit beside its place and move it there, so that a half-written one is never loaded."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    with publishing(folder) as draft:
+    with publishing(folder, anew=True) as draft:
         (draft / "model").mkdir()
         with blaming(name, "save"):
             fitted.model.save(draft / "model")
@@ -115,7 +122,12 @@ def _keep(name: str, fitted: Fitted, folder: Path) -> None:
 
 
 def load(spec: ModelSpec, params: Any, folder: Path) -> Fitted:
-    """The fit that a folder of the cache holds. RunError where the model cannot read it."""
+    """The fit that a folder of the cache holds.
+
+    DamagedFitError where it is not as it was kept; RunError where the model cannot read it.
+    """
+    if (problem := damage(folder)) is not None:
+        raise DamagedFitError(f"{folder}: the fit kept there is damaged ({problem})")
     kept = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
     model = spec.build(params)
     with blaming(spec.name, "load"):

@@ -155,21 +155,3 @@ def write_atomically(path: Path, text: str) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
-
-
-@contextmanager
-def publishing(folder: Path) -> Iterator[Path]:
-    """An empty folder beside ``folder`` to be filled; it comes to stand there when the block ends, never half full.
-
-    What another process has put there meanwhile stays, since it is the same.
-    """
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        yield draft
-        try:
-            os.rename(draft, folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

@@ -10,7 +10,8 @@ from time import perf_counter
 from typing import TypeVar
 
 from harness.model.contract import Context
-from harness.system.files import publishing, unfinished
+from harness.system.files import unfinished
+from harness.system.folders import damage, publishing
 from harness.system.sources import digest
 
 T = TypeVar("T")
@@ -37,13 +38,16 @@ class CachedBase:
         learned into an empty folder, with the seconds that it took, those of killed attempts included.
         """
         folder = self.folder(context.cache)
-        if not folder.is_dir():
+        problem = damage(folder) if folder.is_dir() else "not there"
+        if problem is not None:
+            if folder.is_dir():
+                context.progress.note(f"{folder}: the base kept there is damaged ({problem}) and is learned again")
             folder.parent.mkdir(parents=True, exist_ok=True)
             with unfinished(context.cache, f"{self.kind}-{self.key}") as scratch:
                 start = perf_counter()
                 base = learn(replace(context, scratch=scratch.folder))
                 seconds = round(scratch.seconds + perf_counter() - start, 2)
-                with publishing(folder) as draft:
+                with publishing(folder, anew=True) as draft:
                     write(base, draft, seconds)
         return folder
 

@@ -69,6 +69,21 @@ def test_a_further_task_loads_the_fit(registry: Registry, workshop: Workshop, fo
     assert record.figures["log_likelihood"] == pytest.approx(EXPECTED["switch"], abs=1e-5)
 
 
+@pytest.mark.parametrize("damage", ["edited", "half removed"])
+def test_a_damaged_fit_is_made_again(registry: Registry, workshop: Workshop, four_persons: Panel, damage: str) -> None:
+    """It would be loaded without a word, and other numbers recorded."""
+    run_all(run_on(registry, four_persons, "next_occ"), workshop)
+    [kept] = workshop.cache.glob("fits/*/model/margin.json")
+    if damage == "edited":
+        kept.write_text("[0.97, 0.01, 0.01, 0.01]")
+    else:
+        kept.unlink()
+    before = Frequencies.fits
+    [record] = run_all(run_on(registry, four_persons, "switch"), workshop)
+    assert Frequencies.fits == before + 1
+    assert record.figures["log_likelihood"] == pytest.approx(EXPECTED["switch"], abs=1e-5)
+
+
 def test_the_id_sees_what_was_asked(registry: Registry, four_persons: Panel) -> None:
     run = run_on(registry, four_persons)
     task, switch = registry.task("next_occ"), registry.task("switch")

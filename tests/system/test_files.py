@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.system.files import publishing, replacing, unfinished
+from harness.system.files import replacing, unfinished
+from harness.system.folders import publishing
 
 # Writes a file into the scratch folder, says so, and works until it is killed.
 WORKER = """

@@ -17,7 +17,7 @@ import torch
 
 from harness.errors import RequestError
 from harness.system.content import file_content
-from harness.system.files import publishing
+from harness.system.folders import damage, publishing
 from harness.system.progress import Progress
 from harness.system.sources import digest
 from harness.training.libraries import silence_libraries
@@ -48,9 +48,9 @@ def converted(file: Path, cache: Path, progress: Progress, start: str | None = N
     # All that decides what the folder holds: the file, its beginning, and the code that reads it.
     parts = (file_content(file, cache), start, digest(__name__), version("transformers"))
     folder = cache / "llm-bases" / hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-    if not folder.is_dir():
+    if not folder.is_dir() or damage(folder) is not None:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with publishing(folder) as draft, progress.bar(f"converting {file.name}", None):
+        with publishing(folder, anew=True) as draft, progress.bar(f"converting {file.name}", None):
             _convert(file, draft, start)
     return folder, GgufFacts(**json.loads((folder / ABOUT).read_text(encoding="utf-8")))
 
