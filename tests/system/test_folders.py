@@ -51,7 +51,7 @@ def test_a_kill_while_the_old_one_goes_leaves_no_half(tmp_path: Path, monkeypatc
     def killed(path: Path, ignore_errors: bool = False) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(folders.shutil, "rmtree", killed)
+    monkeypatch.setattr("harness.system.folders.shutil.rmtree", killed)
     with pytest.raises(KeyboardInterrupt):
         published(folder, weights="new")
     monkeypatch.undo()
