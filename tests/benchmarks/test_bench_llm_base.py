@@ -23,7 +23,7 @@ from harness.plugins.llm.scoring.choice_sets import whole_rows
 from harness.plugins.llm.scoring.reader import Reader
 
 pytestmark = [pytest.mark.slow, pytest.mark.survey]
-CLOSE = 1e-4  # nats, of float32
+CLOSE = 5e-4  # nats, of float32: sums of eight tokens of a base of 30 layers, down to -60 nats
 BATCH = 32  # of the peer
 
 
