@@ -59,7 +59,7 @@ def _encoder(name: str, device: str) -> SentenceTransformer:
         folder = Path(name).expanduser()
         if not (folder / "config.json").exists():
             raise RequestError(
-                f"encoder={name}: no config.json there; give a folder that a sentence encoder was saved to"
+                f"sentence encoder {name}: no config.json there; give a folder that a sentence encoder was saved to"
             )
         source = str(folder)
     else:
@@ -69,6 +69,6 @@ def _encoder(name: str, device: str) -> SentenceTransformer:
     except (OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise RequestError(
-            f"encoder={name}: no sentence encoder of safetensors could be loaded ({reason}); give 'builtin', a folder, "
+            f"sentence encoder {name}: none of safetensors could be loaded ({reason}); give 'builtin', a folder, "
             "or a hub name that this machine can reach"
         ) from error
