@@ -176,7 +176,7 @@ def _collected(manager: pluggy.PluginManager, owners: dict[str, tuple[str, str]]
 
 @dataclass(frozen=True)
 class HookItems(Generic[T]):
-    """What a hook brings: its name for users, its type, and names that no plugin may take."""
+    """The things that a hook brings: their name for users, their type, and names that no plugin may take."""
 
     name: str
     type: type[T]

@@ -189,7 +189,7 @@ def _verdict(found: Verification, record: Record, again: Record) -> Verdict:
 
 
 def said_otherwise(record: Record, again: Record) -> dict[str, tuple[str, str]]:
-    """What the record says of the run, field by field, and the run does not: (record's, new).
+    """Statements of the record on its run that the run contradicts, by field: (record's, new).
 
     Noise from machine to machine moves probabilities, and with them all else. Where every person's log-likelihood is
     the same to the last digit nothing else has a reason to differ. What an older record does not hold it does not say.

@@ -82,7 +82,7 @@ class ReadingParams(BaseParams):
 
 
 class StepParams(Params):
-    """What a step of a tuning may take."""
+    """The cost of a step of tuning, and the weights that are kept of many."""
 
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay of tuning")
     average: float = Field(

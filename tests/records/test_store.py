@@ -77,7 +77,7 @@ def test_what_cannot_be_is_refused_by_file_and_field(
 
 def test_evidence_of_more_than_the_panel_has_is_refused(record: Record, tmp_path: Path) -> None:
     path = forged(record, tmp_path, "configuration.panel.records", 1)
-    with pytest.raises(RequestError, match=r"evidence.transitions: \d+ of a panel of 1 records|not that of its"):
+    with pytest.raises(RequestError, match=r"evidence.transitions: \d+ of a panel of 1 records"):
         Store(tmp_path).read(path)
 
 

@@ -36,6 +36,15 @@ def fit(panel: Panel, folder: Path, asked: TitleTokenParams) -> Any:
     return model
 
 
+def reloaded(model: Any, asked: TitleTokenParams, folder: Path) -> Any:
+    """Saved, and loaded into a new one."""
+    folder.mkdir()
+    model.save(folder)
+    loaded: Any = build_titles(asked)
+    loaded.load(folder)
+    return loaded
+
+
 def whole(model: Any, panel: Panel, targets: np.ndarray | None = None) -> np.ndarray:
     targets = np.arange(panel.n_records) if targets is None else targets
     rows: np.ndarray = model.log_prob(panel, targets, np.tile(np.arange(panel.n_states), (len(targets), 1)))
@@ -108,9 +117,7 @@ def test_the_target_and_what_follows_are_not_seen(fitted: Any, market_40: Panel)
 
 
 def test_what_is_saved_gives_the_same_answers(fitted: Any, market_40: Panel, toy_llama: Path, tmp_path: Path) -> None:
-    fitted.save(tmp_path)
-    loaded: Any = build_titles(params(toy_llama))
-    loaded.load(tmp_path)
+    loaded = reloaded(fitted, params(toy_llama), tmp_path / "saved")
     test = market_40.part("test")
     np.testing.assert_allclose(whole(loaded, test), whole(fitted, test), atol=1e-5)
     assert loaded.facts() == fitted.facts()
@@ -144,13 +151,11 @@ def test_long_careers_are_read_in_overlapping_parts(market_40: Panel, toy_llama:
 
 
 def test_random_weights_are_drawn_again_when_loaded(market_40: Panel, toy_llama: Path, tmp_path: Path) -> None:
-    asked = params(toy_llama, weights="random", start="random", epochs=1, fewest_steps=4)
+    given = {"weights": "random", "start": "random", "precision": "float32", "epochs": 1, "fewest_steps": 4}
+    asked = params(toy_llama, **given)
     model = fit(market_40, tmp_path / "fit", asked)
-    assert "random weights" in model.facts()["base"]
-    (tmp_path / "saved").mkdir()
-    model.save(tmp_path / "saved")
-    loaded: Any = build_titles(asked)
-    loaded.load(tmp_path / "saved")
+    assert model.facts()["base"] == f"{toy_llama}, random weights"
+    loaded = reloaded(model, asked, tmp_path / "saved")
     test = market_40.part("test")
     np.testing.assert_allclose(whole(loaded, test), whole(model, test), atol=1e-5)
 
@@ -212,9 +217,6 @@ def test_titles_alike_are_likelier_where_likeness_is_scored(market_40: Panel, to
 def test_what_is_saved_knows_how_alike_titles_are(market_40: Panel, toy_llama: Path, tmp_path: Path) -> None:
     asked = params(toy_llama, epochs=1, fewest_steps=4, likeness="builtin")
     model = fit(market_40, tmp_path / "fit", asked)
-    (tmp_path / "saved").mkdir()
-    model.save(tmp_path / "saved")
-    loaded: Any = build_titles(asked)
-    loaded.load(tmp_path / "saved")
+    loaded = reloaded(model, asked, tmp_path / "saved")
     test = market_40.part("test")
     np.testing.assert_allclose(whole(loaded, test), whole(model, test), atol=1e-5)
