@@ -77,10 +77,8 @@ class RecallScores(nn.Module):
     def forward(self, scores: Tensor, hidden: Tensor, batch: TransitionBatch, rows: Tensor) -> Tensor:
         """float [m, K]: scores of the transitions ``rows`` (int64 [m]), hidden their own, plus what is added."""
         groups = cast(Tensor, self.groups)
-        place = torch.full((len(batch.origin),), -1, dtype=torch.int64, device=rows.device)
-        place[rows] = torch.arange(len(rows), device=rows.device)
-        kept = place[batch.held_row] >= 0
-        row, state, known = place[batch.held_row[kept]], batch.held_state[kept], batch.held[kept]
+        kept, row = batch.held_by(rows)
+        state, known = batch.held_state[kept], batch.held[kept]
         weights = self.weigh(hidden)
         bonus = (self.features(known) * weights[row, :RECALLED]).sum(1)
         scores = scores.index_put((row, state), bonus, accumulate=True)

@@ -45,12 +45,9 @@ class LikenessScores(nn.Module):
     def forward(self, scores: Tensor, hidden: Tensor, batch: TransitionBatch, rows: Tensor) -> Tensor:
         """float [m, K]: scores, the same, of the transitions ``rows`` (int64 [m]), plus what is added."""
         likeness = cast(Tensor, self.likeness)
-        place = torch.full((len(batch.origin),), -1, dtype=torch.int64, device=rows.device)
-        place[rows] = torch.arange(len(rows), device=rows.device)
-        of = place[batch.held_row]
-        kept = of >= 0
+        kept, row = batch.held_by(rows)
         held = scores.new_zeros(len(rows), len(likeness))
-        held = held.index_put((of[kept], batch.held_state[kept]), held.new_ones(()))
+        held = held.index_put((row, batch.held_state[kept]), held.new_ones(()))
         held = held / held.sum(dim=1, keepdim=True).clamp(min=1.0)
         weights = self.start + self.weigh(hidden)
         total: Tensor = scores + weights[:, :1] * likeness[batch.origin[rows]] + weights[:, 1:] * (held @ likeness)

@@ -150,6 +150,15 @@ class TransitionBatch:
     weight: torch.Tensor | None = None
     encoded: torch.Tensor | None = None
 
+    def held_by(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of everything held before, bool [q], what the transitions ``rows`` (int64 [m]) hold; and for each of it,
+        int64, the place of its transition among them."""
+        place = torch.full((len(self.origin),), -1, dtype=torch.int64, device=rows.device)
+        place[rows] = torch.arange(len(rows), device=rows.device)
+        of = place[self.held_row]
+        kept = of >= 0
+        return kept, of[kept]
+
 
 @dataclass(frozen=True, kw_only=True)
 class CareerBatch(TransitionBatch):
