@@ -245,7 +245,7 @@ def _tell(record: Record, found: Verification, as_json: bool) -> None:
     if found.figures:
         told = "; ".join(f"{key} {_number(was)} -> {_number(now)}" for key, (was, now) in found.figures.items())
         lines.append(f"  figures: {told}")
-    elif found.verdict != "identical" and d is not None:
+    elif found.verdict != "identical" and d is not None and not found.said:
         lines.append("  figures: the same; the sums by person or the slices behind them are not")
     changed = "; ".join(f"{name} {was} -> {now}" for name, (was, now) in found.changed.items())
     lines.append(f"  changed: {changed or 'neither code, libraries nor machine'}")

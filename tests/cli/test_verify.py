@@ -109,6 +109,17 @@ def test_evidence_that_was_edited_with_its_figures(verify: InProcess, ran: Path,
     assert "does not reproduce" in out
 
 
+def test_a_statement_of_the_run_that_was_edited(verify: InProcess, ran: Path, tmp_path: Path) -> None:
+    record = of_model(ran / "r")["marginal"]
+    path = str(Store(tmp_path).write(record.model_copy(update={"knows_truth": True})))
+    status, out, _ = verify(path)
+    assert status == 1
+    assert "  the record says: knows_truth True, and the run False\n" in out
+    assert "figures: the same" not in out
+    status, out, _ = verify(path, "--json")
+    assert json.loads(out)["said"] == {"knows_truth": {"record": "True", "again": "False"}}
+
+
 def test_slices_that_were_edited_alone(verify: InProcess, ran: Path, tmp_path: Path) -> None:
     record = of_model(ran / "r")["marginal"]
     status, out, _ = verify(str(Store(tmp_path).write(record.model_copy(update={"slices": {}}))))
