@@ -53,6 +53,7 @@ def audit(
         device=resolve_device(device, spec.needs),
         progress=context.meta[PROGRESS],
         open_panel=registry.open_panel,
+        tasks=tuple(entry.item for entry in registry.tasks.values()),
     )
     for finding in checks(spec, params, few, setup):
         problems += finding.problem is not None

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.errors import RequestError
 from harness.forecast.plan import Plan
-from harness.model.checked import checked_log_prob, whole_rows
+from harness.model.answers import Inquiry, checked_log_prob, whole_rows
 from harness.model.contract import Estimator, ModelSpec
 from harness.panel.careers import Covariate, Panel
 from harness.runs.execute import Workshop, fitted
@@ -186,9 +186,7 @@ class Sampler:
         for start in range(0, len(asked), self._at_once):
             panel = branches.panel(asked[start : start + self._at_once], step)
             targets = panel.offsets[1:].astype(np.int64) - 1
-            log_prob = checked_log_prob(
-                self.spec, self.model, panel=panel, transitions=targets, states=whole_rows(panel, targets)
-            )
+            log_prob = checked_log_prob(self.spec, self.model, Inquiry.of(panel, targets), whole_rows(panel, targets))
             rows = np.exp(log_prob.astype(np.float64))
             parts.append(rows / rows.sum(axis=1, keepdims=True))
         return np.concatenate(parts)

@@ -13,8 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.model.checked import CONTRACT_TOLERANCE, checked_log_prob, whole_rows
+from harness.model import spot_check
+from harness.model.answers import CONTRACT_TOLERANCE, Inquiry, checked_log_event, checked_log_prob, whole_rows
 from harness.model.contract import Context, Estimator, ModelSpec, OutcomeModel, Params
+from harness.model.scoring import score
+from harness.model.task import Task
 from harness.panel.careers import Covariate, Panel
 from harness.system.machine import cache_folder
 from harness.system.progress import Progress, Silent
@@ -34,12 +37,13 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditSetup:
-    """Settings of the audited model's fits, as ``Context`` has them."""
+    """Settings of the audited model's fits, as ``Context`` has them. tasks: those whose spot check it must pass."""
 
     seed: int = 0
     device: str = "cpu"
     progress: Progress = field(default_factory=Silent)
     open_panel: Callable[[str], Panel] | None = None
+    tasks: tuple[Task, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,9 @@ class Subject:
         """float64 [n, m], or [n, 1] of a model that predicts one task's event."""
         asked = model or self.model
         if isinstance(asked, OutcomeModel):
-            return asked.log_event(panel, transitions)[:, None].astype(np.float64)
-        return checked_log_prob(self.spec, asked, panel=panel, transitions=transitions, states=self.states).astype(
-            np.float64
-        )
+            return checked_log_event(self.spec, asked, Inquiry.of(panel, transitions))[:, None]
+        question = Inquiry.of(panel, transitions)
+        return checked_log_prob(self.spec, asked, question, self.states).astype(np.float64)
 
     def fit(self) -> Estimator:
         model = self.spec.build(self.params)
@@ -110,6 +113,17 @@ def audit(spec: ModelSpec, params: Params, panel: Panel, setup: AuditSetup | Non
             yield Finding(name, check(subject))
         except HarnessError as error:
             yield Finding(name, str(error))
+
+
+def passes_the_spot_check(subject: Subject) -> str | None:
+    """What every run asks of a model (``harness.model.spot_check``), on each task that it predicts."""
+    spec, test = subject.spec, subject.test
+    asked = [
+        task for task in subject.setup.tasks if spec.only_task in (None, task.name) and len(task.transitions(test))
+    ]
+    for check in [spot_check.ask(spec, subject.model, task, test) for task in asked]:
+        check.require_same(score(spec, subject.model, task=check.task, test=test))
+    return None
 
 
 def ignores_the_future(subject: Subject) -> str | None:
@@ -198,6 +212,7 @@ def every_state_is_possible(subject: Subject) -> str | None:
 
 
 CHECKS: dict[str, Callable[[Subject], str | None]] = {
+    "passes a run's spot check": passes_the_spot_check,  # first: the model has met nothing of the test split
     "ignores the future": ignores_the_future,
     "ignores other persons": ignores_other_persons,
     "repeats with a seed": repeats_with_a_seed,
@@ -211,9 +226,8 @@ def _rows(subject: Subject) -> FloatArray:
     """float64 [r, K]: whole rows; of eight transitions only where they are dear."""
     chosen = subject.transitions if subject.spec.whole_rows else subject.transitions[:8]
     states = whole_rows(subject.test, chosen)
-    return checked_log_prob(subject.spec, subject.model, panel=subject.test, transitions=chosen, states=states).astype(
-        np.float64
-    )
+    question = Inquiry.of(subject.test, chosen)
+    return checked_log_prob(subject.spec, subject.model, question, states).astype(np.float64)
 
 
 def _largest_move(before: FloatArray, after: FloatArray) -> float:

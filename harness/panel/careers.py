@@ -134,8 +134,12 @@ class Panel:
 
     def select(self, persons: IntArray) -> Panel:
         """The panel of these persons (int [p], positions), in the order given."""
-        records = self.records_of(persons)
-        offsets = np.concatenate([[0], np.cumsum(np.diff(self.offsets)[persons])]).astype(np.int64)
+        return self._of(persons, np.diff(self.offsets)[persons])
+
+    def _of(self, persons: IntArray, lengths: IntArray) -> Panel:
+        """The first records, as many as ``lengths`` (int [p]) says, of each of these persons (int [p])."""
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        records = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][persons] - offsets[:-1], lengths)
         return replace(
             self,
             persons=self.persons[persons],
@@ -160,6 +164,15 @@ class Panel:
         """The panel of the persons that these target records (int64 [n]) are of, and the records' positions in it."""
         persons = np.unique(self.person[transitions])
         return self.select(persons), np.searchsorted(self.records_of(persons), transitions)
+
+    def histories(self, transitions: IntArray) -> tuple[Panel, IntArray]:
+        """One career for each of these target records (int64 [n]), ending with it, in the order given.
+
+        And the targets' positions there, int64 [n]. A person with several targets has a career for each.
+        """
+        persons = self.person[transitions]
+        careers = self._of(persons, transitions - self.offsets[persons] + 1)
+        return careers, careers.offsets[1:] - 1
 
     def name_of(self, record: int) -> str:
         """A record in words, for messages: "person P, year Y"."""

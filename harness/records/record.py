@@ -130,6 +130,24 @@ class Mass(Closed):
     tolerance: float | None = Field(None, ge=0)
 
 
+class Checked(Closed):
+    """The spot check that a model passed in its run (``harness.model.spot_check``).
+
+    transitions: how many were asked about masked; whole_rows: of these, in whole rows; alone: each by itself.
+    isolated: it was fitted and asked in a process of its own, which never held the outcomes.
+    """
+
+    transitions: int = Field(ge=1)
+    whole_rows: int = Field(ge=0)
+    alone: int = Field(ge=0)
+    isolated: bool = False
+
+    @property
+    def asked(self) -> tuple[int, int, int]:
+        """The numbers of what was asked, which two runs of one request share."""
+        return self.transitions, self.whole_rows, self.alone
+
+
 class Measured(Closed):
     """The cost and the machine of one run; the only part of a record that differs between two identical runs."""
 
@@ -191,6 +209,7 @@ class RecordHead(Closed):
     facts: Content
     figures: dict[str, float | None]
     mass: Mass | None = None
+    checked: Checked | None = None
     measured: Measured
 
 
@@ -216,10 +235,11 @@ class Record(RecordHead):
         return self
 
     @model_serializer(mode="wrap")
-    def _drop_missing_slices(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _drop_missing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = write(self)
-        if self.slices is None:
-            written.pop("slices", None)
+        for name in ("slices", "checked"):
+            if getattr(self, name) is None:
+                written.pop(name, None)
         return written
 
     def arrays(self, *only: str) -> Evidence:

@@ -11,7 +11,7 @@ import numpy as np
 from harness.model.task import Task
 from harness.panel.careers import Panel
 from harness.records.evidence import freeze
-from harness.records.record import Configuration, Mass, Measured, Record, figures
+from harness.records.record import Checked, Configuration, Mass, Measured, Record, figures
 from harness.records.slices import Slicing
 from harness.stats.figures import Evidence, Metric, Scores, gather
 from harness.stats.labels import numbered_in_order
@@ -24,7 +24,7 @@ class Scored:
 
     panel: the whole panel whose test split was scored. scores: of its transitions at risk, in the panel's order.
     sums_to_one, knows_truth: as ``ModelSpec`` has them (``simulated_only``). facts: JSON-able. slicing: of these
-    transitions, where it is there already; made where None.
+    transitions, where it is there already; made where None. checked: the spot check that the model passed.
     """
 
     configuration: Configuration
@@ -37,6 +37,7 @@ class Scored:
     knows_truth: bool = False
     mass: Mass | None = None
     slicing: Slicing | None = None
+    checked: Checked | None = None
 
 
 def record_of(scored: Scored, further: Iterable[Metric] = ()) -> Record:
@@ -53,6 +54,7 @@ def record_of(scored: Scored, further: Iterable[Metric] = ()) -> Record:
         facts=dict(scored.facts),
         figures={},
         mass=scored.mass,
+        checked=scored.checked,
         measured=scored.measured,
         evidence=freeze(evidence),
         slices=slicing.parts(scored.scores),

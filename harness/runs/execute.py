@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import RequestError
-from harness.model import ModelSpec, Task
+from harness.model import ModelSpec, Task, spot_check
+from harness.model.spot_check import SpotCheck
 from harness.panel import Panel
 from harness.records import predictions
 from harness.records.record import Record
@@ -67,19 +68,32 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
             workshop.fits.help(run)
         else:
             fitted = workshop.fits.fit(run, shared=True)
-    for task in run.tasks if processes.is_main() else ():
-        record = reusable_record(run, task, workshop)
-        if record is None:
-            fitted = fitted or workshop.fits.fit(run)
-            outcome = score_task(
-                run, task, fitted=fitted, progress=workshop.progress, metrics=workshop.registry.all_metrics
-            )
-            record = outcome.record
-            # Probabilities before the record, so that a record of this machine has them.
-            predictions.save(workshop.cache, record, {"test": outcome.predictions})
-            workshop.store.write(record)
-            registry.tell("harness_run_finished", run=run, record=record)
+    if not processes.is_main():
+        return
+    known = {task.key: reusable_record(run, task, workshop) for task in run.tasks}
+    asked = [task for task in run.tasks if known[task.key] is None]
+    fitted = fitted or (workshop.fits.fit(run) if asked else None)
+    checks: dict[str, SpotCheck] = {}
+    if fitted is not None:  # all are asked before any is scored: who has met the test split could know the answers
+        test = run.panel.part("test")
+        checks = {task.key: spot_check.ask(spec, fitted.model, task, test) for task in asked}
+    for task in run.tasks:
+        record = known[task.key]
+        if fitted is not None and task.key in checks:
+            record = _scored(run, checks[task.key], fitted, workshop)
+        assert record is not None
         yield record
+
+
+def _scored(run: Run, check: SpotCheck, fitted: Fitted, workshop: Workshop) -> Record:
+    """The record of a task whose spot check was asked, when it is on disk."""
+    metrics = workshop.registry.all_metrics
+    outcome = score_task(run, check, fitted=fitted, progress=workshop.progress, metrics=metrics)
+    # Probabilities before the record, so that a record of this machine has them.
+    predictions.save(workshop.cache, outcome.record, {"test": outcome.predictions})
+    workshop.store.write(outcome.record)
+    workshop.registry.tell("harness_run_finished", run=run, record=outcome.record)
+    return outcome.record
 
 
 def draws_nothing(one: Sequence[Record], other: Sequence[Record]) -> bool:

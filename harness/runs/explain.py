@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import RequestError, did_you_mean
-from harness.model.checked import blaming
+from harness.model.answers import blaming
 from harness.model.contract import Estimator, ModelSpec, Table
 from harness.records.kinds import is_submitted
 from harness.records.record import Record

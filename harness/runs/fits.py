@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.errors import RunError
 from harness.model import Context, Estimator, ModelSpec
-from harness.model.checked import blaming
+from harness.model.answers import blaming
+from harness.model.probe import Probe
 from harness.panel import Panel
 from harness.panel.pooling import pool, require_apart
 from harness.records.record import Configuration, now
@@ -21,6 +25,7 @@ from harness.system.files import unfinished
 from harness.system.folders import damage, publishing
 from harness.system.machine import measured
 from harness.system.progress import Progress, Silent
+from harness.types import FloatArray
 
 
 class DamagedFitError(RunError):
@@ -59,9 +64,10 @@ class Fits:
         return self.folder(run).exists()
 
     def fit(self, run: Run, shared: bool = False) -> Fitted:
-        """Load the run's fit from the cache, or make it and keep it there.
+        """Load the run's fit from the cache, or make it, keep it there and read it back.
 
-        shared: all processes of a launch make it together. RunError where the model breaks its contract.
+        So the model that is scored is always the one that is kept. shared: all processes of a launch make it together.
+        RunError where the model breaks its contract, or answers otherwise once it is read back.
         """
         name, folder = run.model.item.name, self.folder(run)
         if folder.exists() and not self.anew:
@@ -69,8 +75,19 @@ class Fits:
                 return load(run.model.item, run.params, folder)
             except DamagedFitError as error:
                 self.progress.note(f"{error}: it is made again")
+        probe = Probe(run.model.item, run.learned("valid"))
+        before = self._make(run, folder, probe, shared)
+        gc.collect()  # one model at a time is in memory
+        fitted = load(run.model.item, run.params, folder)
+        if (moved := probe.difference(before, fitted.model)) is not None:
+            shutil.rmtree(folder)
+            raise RunError(f"model '{name}' {moved}")
+        return fitted
+
+    def _make(self, run: Run, folder: Path, probe: Probe, shared: bool) -> FloatArray | None:
+        """Make a fit and keep it; its answers to the probe."""
+        name, started = run.model.item.name, now()
         model = run.model.item.build(run.params)
-        started = now()
         with unfinished(self.cache, run.fit_name, anew=self.anew) as scratch:
             with measured() as cost, blaming(name, "fit"):
                 self._train(model, run, scratch.folder, shared)
@@ -84,7 +101,7 @@ class Fits:
                 started=started,
             )
             _keep(name, fitted, folder)
-        return fitted
+        return probe.answers(model)
 
     def help(self, run: Run) -> None:
         """Do this process's part of a fit that the main one keeps."""
@@ -105,9 +122,15 @@ class Fits:
             also=also,
             shared=shared,
             resumes=run.resumes,
-            open_panel=self.open_panel,
+            open_panel=partial(self._open_apart, run.panel),
         )
         model.fit(run.learned("train"), run.learned("valid"), context)
+
+    def _open_apart(self, main: Panel, place: str) -> Panel:
+        """Another panel for a model to learn from; RequestError where it holds careers that ``main`` holds out."""
+        opened = self.open_panel(place)
+        require_apart(main, opened, "the model's own panel")
+        return opened
 
 
 def _keep(name: str, fitted: Fitted, folder: Path) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.model import EachState, Estimator, ModelSpec, Task
-from harness.model.checked import row_sums, score, unseen
+from harness.model.scoring import row_sums, score, unseen
+from harness.model.spot_check import SpotCheck
 from harness.panel import Panel
 from harness.records.predictions import Predictions
-from harness.records.record import Mass, Measured, Record
+from harness.records.record import Checked, Mass, Measured, Record
 from harness.records.recording import Scored, mass_of, record_of
 from harness.records.slices import Slicing
 from harness.runs.fits import Fitted
@@ -31,11 +32,17 @@ class Outcome:
     predictions: Predictions
 
 
-def score_task(run: Run, task: Task, fitted: Fitted, progress: Progress, metrics: Sequence[Metric] = ()) -> Outcome:
-    """Score the test split. metrics: those of plugins. RunError where the model breaks its contract."""
-    spec, test = run.model.item, run.panel.part("test")
+def score_task(
+    run: Run, check: SpotCheck, fitted: Fitted, progress: Progress, metrics: Sequence[Metric] = ()
+) -> Outcome:
+    """Score the test split on the task of the spot check, which the model was asked before.
+
+    metrics: those of plugins. RunError where the model breaks its contract or fails the check.
+    """
+    spec, task, test = run.model.item, check.task, check.test
     with measured() as cost:
         scores = score(spec, fitted.model, task=task, test=test, progress=progress)
+    check.require_same(scores)
     slicing = Slicing.of(run.panel, test, task.transitions(test))
     facts = fitted.facts | unseen(spec, fitted.model, task, test) | _fitted_without_weights(spec, test)
     scored = Scored(
@@ -56,6 +63,7 @@ def score_task(run: Run, task: Task, fitted: Fitted, progress: Progress, metrics
         knows_truth=spec.simulated_only,
         mass=_mass(spec, fitted.model, task=task, test=test, scores=scores),
         slicing=slicing,
+        checked=Checked(transitions=check.sizes.transitions, whole_rows=check.sizes.rows, alone=check.sizes.alone),
     )
     return Outcome(record_of(scored, metrics), Predictions.of(task, test, scores, slicing))
 

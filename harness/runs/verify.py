@@ -197,6 +197,8 @@ def said_otherwise(record: Record, again: Record) -> dict[str, tuple[str, str]]:
     pairs: dict[str, tuple[Any, Any]] = {
         name: (getattr(record, name), getattr(again, name)) for name in ("outcomes", "sums_to_one", "knows_truth")
     }
+    if record.checked is not None and again.checked is not None:
+        pairs["checked"] = record.checked.asked, again.checked.asked
     mine, other = record.configuration.panel, again.configuration.panel
     pairs |= {f"panel.{name}": (getattr(mine, name), getattr(other, name)) for name in ("persons", "records", "states")}
     if record.evidence.log_likelihood == again.evidence.log_likelihood:

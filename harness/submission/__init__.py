@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from harness.errors import RequestError, RunError
-from harness.model.checked import score
 from harness.model.contract import Context, Estimator, Model, ModelSpec, OutcomeModel, take_states
+from harness.model.scoring import score
 from harness.model.task import Event, Task
 from harness.panel.careers import SPLITS, Panel
 from harness.records.kinds import MIX

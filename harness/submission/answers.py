@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import RequestError
-from harness.model.checked import CONTRACT_TOLERANCE
+from harness.model.answers import CONTRACT_TOLERANCE
 from harness.panel.careers import Panel
 from harness.submission.layout import FileLayout
 from harness.submission.places import Places, Wanted, where

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from harness.data.market.simulate import draw_panel
-from harness.model.checked import score
 from harness.model.contract import Context
+from harness.model.scoring import score
 from harness.model.task import Task
 from harness.panel.careers import Panel
 from harness.registry import load_registry

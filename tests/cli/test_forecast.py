@@ -18,9 +18,9 @@ from harness.data.write import write_panel
 from harness.forecast import sample as forecast_careers
 from harness.forecast.plan import plan
 from harness.forecast.sample import forecast
-from harness.model.checked import score
 from harness.model.contract import NoParams
 from harness.model.params import validate
+from harness.model.scoring import score
 from harness.panel.careers import Panel
 from harness.runs.execute import Workshop, fitted
 from harness.runs.run import Run

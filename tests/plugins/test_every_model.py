@@ -12,9 +12,10 @@ from helpers.panels import open_once
 
 from harness import open_panel
 from harness.errors import RequestError
+from harness.model.answers import Inquiry, checked_log_prob
 from harness.model.audit import CHECKS, AuditSetup, Finding, audit
-from harness.model.checked import checked_log_prob, score
 from harness.model.contract import Context, Model, ModelSpec
+from harness.model.scoring import score
 from harness.model.task import Event
 from harness.panel.careers import Panel
 from harness.registry import Registry, load_registry
@@ -92,14 +93,14 @@ def test_one_set_of_state_probabilities_answers_every_task(
     test = market_40.part("test").select(np.arange(2))
     transitions = test.transitions[:6]
     states = np.broadcast_to(np.arange(test.n_states), (len(transitions), test.n_states))
-    rows = np.exp(checked_log_prob(spec, model, test, transitions, states).astype(np.float64))
+    rows = np.exp(checked_log_prob(spec, model, Inquiry.of(test, transitions), states).astype(np.float64))
     sums = rows.sum(axis=1)
     assert (np.abs(sums - 1) < 1e-4).all() if spec.sums_to_one else ((sums > 0.01) & (sums < 1 + 1e-4)).all()
     for task in ("switch", "lf_exit"):
         partition = registry.task(task).partition
         assert isinstance(partition, Event)
         asked = partition.ask(test, transitions)
-        event = np.exp(partition.event(checked_log_prob(spec, model, test, transitions, asked)))
+        event = np.exp(partition.event(checked_log_prob(spec, model, Inquiry.of(test, transitions), asked)))
         summed = np.take_along_axis(rows, asked, axis=1).sum(axis=1)
         np.testing.assert_allclose(event, 1 - summed if partition.complement else summed, atol=1e-4)
     if spec.first_records:

@@ -11,8 +11,8 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.model.checked import score
 from harness.model.contract import NoParams
+from harness.model.scoring import score
 from harness.model.task import Event
 from harness.panel.careers import Panel
 from harness.records.evidence import freeze

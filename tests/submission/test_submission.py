@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from harness import open_panel
 from harness.errors import HarnessError
-from harness.model.checked import checked_log_prob, whole_rows
+from harness.model.answers import Inquiry, checked_log_prob, whole_rows
 from harness.panel.careers import Panel
 from harness.records.predictions import covers_valid, load
 from harness.records.record import figures
@@ -241,7 +241,7 @@ def test_a_models_probabilities_come_back_as_its_own_figures(registry: Registry,
     own = {r.configuration.task: r for r in run_all(run, workshop)}
     test = panel.part("test")
     spec, model = run.model.item, fitted(run, workshop).model
-    log_prob = checked_log_prob(spec, model, test, test.transitions, whole_rows(test, test.transitions))
+    log_prob = checked_log_prob(spec, model, Inquiry.of(test, test.transitions), whole_rows(test, test.transitions))
     ids, years = test.persons[test.person[test.transitions]], test.year[test.transitions]
     rows: Rows = [[i, y, *p] for i, y, p in zip(ids, years, np.exp(log_prob.astype(float)).tolist(), strict=True)]
     file = written(tmp_path / "w.csv", ["person", "year", *panel.occupations.codes], rows)
@@ -265,7 +265,10 @@ def test_fifteen_million_rows(registry: Registry, nlsy97: Path, tmp_path: Path) 
     test, k = panel.part("test"), panel.n_states
     transitions = test.transitions
     rows = checked_log_prob(
-        run.model.item, fitted(run, workshop).model, test, transitions, whole_rows(test, transitions)
+        run.model.item,
+        fitted(run, workshop).model,
+        Inquiry.of(test, transitions),
+        whole_rows(test, transitions),
     )
     table = pa.table(
         {

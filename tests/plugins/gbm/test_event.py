@@ -10,11 +10,11 @@ import pytest
 from helpers.toys import InProcess
 
 from harness.errors import RequestError
-from harness.model.checked import score
 from harness.model.contract import Context, OutcomeModel
 from harness.model.ensemble import OutcomeEnsemble
 from harness.model.events import LEAVING_LABOR_FORCE, LEAVING_STATE
 from harness.model.params import validate
+from harness.model.scoring import score
 from harness.panel.careers import Panel
 from harness.panel.occupations import Status
 from harness.plugins.gbm.event import GbmEvent

@@ -11,8 +11,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from harness.model.checked import score, unseen
 from harness.model.contract import Context
+from harness.model.scoring import score, unseen
 from harness.panel.careers import Panel
 from harness.plugins.llm import build, harness_models
 from harness.plugins.llm.params import LlmParams
