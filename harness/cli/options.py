@@ -51,6 +51,15 @@ SeedsOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+TimeLimitOption = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit",
+        help="Seconds that a model may take for its fit, and again for each task; one that takes longer fails.",
+        min=0.001,
+        metavar="SECONDS",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Run again what the records already hold: --reuse never.")]
 ReuseOption = Annotated[
     str,

@@ -16,6 +16,7 @@ from harness.registry import Registry
 from harness.runs.request import PanelRequest
 from harness.system.machine import resolve_device
 from harness.system.progress import PROGRESS
+from harness.system.time_limit import time_limit
 
 
 @reads_careers
@@ -28,6 +29,10 @@ def audit(
     persons: Annotated[int, typer.Option("--persons", help="Audit on so many persons of the data.", min=20)] = 300,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
+    limit: Annotated[
+        float | None,
+        typer.Option("--time-limit", help="Seconds that the audit may take.", min=0.001, metavar="SECONDS"),
+    ] = None,
 ) -> None:
     """Fit a model and check the rules that every model must satisfy; exit status 1 if one is broken.
 
@@ -55,10 +60,11 @@ def audit(
         open_panel=registry.open_panel,
         tasks=tuple(entry.item for entry in registry.tasks.values()),
     )
-    for finding in checks(spec, params, few, setup):
-        problems += finding.problem is not None
-        told = f"pass  {finding.check}" if finding.problem is None else f"FAIL  {finding.check}: {finding.problem}"
-        console.result(told)
+    with time_limit(limit, f"the audit of model '{model}'"):
+        for finding in checks(spec, params, few, setup):
+            problems += finding.problem is not None
+            told = f"pass  {finding.check}" if finding.problem is None else f"FAIL  {finding.check}: {finding.problem}"
+            console.result(told)
     if problems:
         raise RunError(f"model '{model}' fails {problems} of its checks")
 

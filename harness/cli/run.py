@@ -22,6 +22,7 @@ from harness.cli.options import (
     SeedOption,
     SeedsOption,
     SetOption,
+    TimeLimitOption,
     reuse_of,
 )
 from harness.cli.panels import reads_careers
@@ -91,6 +92,7 @@ def run(
     write_config: WriteConfigOption = None,
     reuse: ReuseOption = "own",
     force: ForceOption = False,
+    time_limit: TimeLimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fit each model once, score it on each task of the test split, and show where it stands.
@@ -121,7 +123,7 @@ def run(
         write_atomically(write_config, to_yaml(request))
         console.say(f"-> {write_config}")
         return
-    workshop = workshop_of(context, records, request.reuse)
+    workshop = replace(workshop_of(context, records, request.reuse), time_limit=time_limit)
     panels = request.panel.open_all(registry, workshop.progress)
     batch = _Runs(request, at_risk(tasks, panels.scored, everything="all" in request.tasks), panels, workshop)
     done, failed = batch.run_all()

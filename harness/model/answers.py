@@ -12,6 +12,7 @@ from harness.errors import HarnessError, RunError
 from harness.model.contract import BoundedRows, Estimator, Model, ModelSpec, OutcomeModel, UnnormalizedModel
 from harness.panel.careers import Panel
 from harness.panel.model_view import locked, model_view
+from harness.system.supervisor import note_step
 from harness.types import BoolArray, FloatArray, IntArray
 
 CONTRACT_TOLERANCE = (
@@ -138,16 +139,18 @@ class _Asked:
 class blaming:  # noqa: N801 - a context manager, called like a function
     """Blame a model and a step of it: an exception of a model that is not written for the user becomes a RunError.
 
-    So does an exit: a model that leaves would end the command with its own status, and without a word.
+    So does an exit: a model that leaves would end the command with its own status, and without a word. The supervisor
+    is told of the step, for ends that no exception announces.
     """
 
     def __init__(self, name: str, step: str) -> None:
         self.name, self.step = name, step
 
     def __enter__(self) -> None:
-        return None
+        note_step(f"{self.step} of model '{self.name}'")
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        note_step("")
         if isinstance(error, Exception | SystemExit) and not isinstance(error, HarnessError):
             what = f"{type(error).__name__}: {error}"
             raise RunError(f"model '{self.name}' failed in {self.step}: {what}") from error

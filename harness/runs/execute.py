@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ from harness.runs.run import Run
 from harness.runs.scoring import score_task
 from harness.system import processes
 from harness.system.progress import Progress, Silent
+from harness.system.time_limit import time_limit
 
 Reuse = Literal["own", "any", "never"]
 
@@ -29,7 +31,8 @@ class Workshop:
     """The surroundings of runs: plugins, records, cache, and the progress that is told.
 
     reuse: which records of identical requests are taken for a run of now. own: those that this machine made, whose fit
-    its cache holds; any: also those that came with a checkout; never: none, and every fit is made anew.
+    its cache holds; any: also those that came with a checkout; never: none, and every fit is made anew. time_limit:
+    seconds that a model may take for its fit, and again for each task.
     """
 
     registry: Registry
@@ -37,6 +40,7 @@ class Workshop:
     cache: Path
     progress: Progress = field(default_factory=Silent)
     reuse: Reuse = "own"
+    time_limit: float | None = None
 
     @property
     def fits(self) -> Fits:
@@ -47,6 +51,10 @@ class Workshop:
             progress=self.progress,
             anew=self.reuse == "never",
         )
+
+    def limited(self, run: Run) -> AbstractContextManager[None]:
+        """RunError in a step of the run's model that takes longer than ``time_limit``."""
+        return time_limit(self.time_limit, f"model '{run.model.item.name}'")
 
 
 def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
@@ -67,16 +75,20 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
         if not processes.is_main():
             workshop.fits.help(run)
         else:
-            fitted = workshop.fits.fit(run, shared=True)
+            with workshop.limited(run):
+                fitted = workshop.fits.fit(run, shared=True)
     if not processes.is_main():
         return
     known = {task.key: reusable_record(run, task, workshop) for task in run.tasks}
     asked = [task for task in run.tasks if known[task.key] is None]
-    fitted = fitted or (workshop.fits.fit(run) if asked else None)
+    if asked and fitted is None:
+        with workshop.limited(run):
+            fitted = workshop.fits.fit(run)
     checks: dict[str, SpotCheck] = {}
     if fitted is not None:  # all are asked before any is scored: who has met the test split could know the answers
         test = run.panel.part("test")
-        checks = {task.key: spot_check.ask(spec, fitted.model, task, test) for task in asked}
+        with workshop.limited(run):
+            checks = {task.key: spot_check.ask(spec, fitted.model, task, test) for task in asked}
     for task in run.tasks:
         record = known[task.key]
         if fitted is not None and task.key in checks:
@@ -88,7 +100,8 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
 def _scored(run: Run, check: SpotCheck, fitted: Fitted, workshop: Workshop) -> Record:
     """The record of a task whose spot check was asked, when it is on disk."""
     metrics = workshop.registry.all_metrics
-    outcome = score_task(run, check, fitted=fitted, progress=workshop.progress, metrics=metrics)
+    with workshop.limited(run):
+        outcome = score_task(run, check, fitted=fitted, progress=workshop.progress, metrics=metrics)
     # Probabilities before the record, so that a record of this machine has them.
     predictions.save(workshop.cache, outcome.record, {"test": outcome.predictions})
     workshop.store.write(outcome.record)

@@ -1,0 +1,138 @@
+"""A watch over the process that does a command's work, so that none ends without a word.
+
+The command starts as two processes: one works, the other waits for it. A model that leaves by ``os._exit``, a native
+library that crashes, the system that kills for want of memory: each ends the worker as if it had finished, or with a
+number. The one that waits then says in which step of which model that was, and exits with a status that is not zero.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import signal
+import struct
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from types import FrameType
+from typing import NoReturn
+
+from harness.system import processes
+
+HEAD = struct.Struct("dq")  # the deadline, in seconds of ``time.monotonic``; the status plus one, once it has ended
+LONGEST_NOTE = 400  # bytes
+PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
+SENT_BY_TERMINAL = 0x80  # si_code SI_KERNEL: the terminal sends its signals to both processes
+APART = 0.5  # seconds: two interrupts that are nearer are one, which reached the worker twice
+GRACE = 10.0  # seconds that a model past its deadline has to come to an end by itself
+
+_notes: ContextVar[mmap.mmap | None] = ContextVar("_notes", default=None)
+
+
+def note_step(step: str) -> None:
+    """Tell the supervisor what is being done, '' for nothing in particular. Without a supervisor nothing happens."""
+    if (notes := _notes.get()) is not None:
+        text = step.encode()[:LONGEST_NOTE]
+        notes[HEAD.size : HEAD.size + LONGEST_NOTE] = text.ljust(LONGEST_NOTE, b"\0")
+
+
+def note_deadline(seconds: float | None) -> None:
+    """Have the supervisor end the worker, some time after so many seconds from now; None: no longer."""
+    if (notes := _notes.get()) is not None:
+        notes[: struct.calcsize("d")] = struct.pack("d", time.monotonic() + seconds + GRACE if seconds else 0.0)
+
+
+def supervise(work: Callable[[], None]) -> None:
+    """Do the work in a child process and exit with its status; in this one where the system cannot tell signals apart.
+
+    Of several processes of a launch each is watched by the launcher, and does its work itself.
+    """
+    if not hasattr(signal, "sigtimedwait") or processes.count() > 1:
+        work()
+        return
+    notes = mmap.mmap(-1, HEAD.size + LONGEST_NOTE)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*PASSED_ON, signal.SIGCHLD})
+    parent, worker = os.getpid(), os.fork()
+    if worker:
+        _exit_as(notes, _wait(worker, notes))
+    _notes.set(notes)
+    _live_and_die_with(parent)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    status = 1
+    try:
+        work()
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        raise
+    finally:
+        HEAD.pack_into(notes, 0, 0.0, status + 1)
+
+
+def _live_and_die_with(parent: int) -> None:
+    """End with the parent, however that ends, and take an interrupt that comes twice for one."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        last = -APART
+
+        def interrupted(number: int, frame: FrameType | None) -> None:
+            nonlocal last
+            if time.monotonic() - last > APART:
+                last = time.monotonic()
+                signal.default_int_handler(number, frame)
+
+        signal.signal(signal.SIGINT, interrupted)
+
+
+def _wait(worker: int, notes: mmap.mmap) -> int:
+    """Wait for the worker's end, pass on what is sent to this process alone; the status as ``os.waitpid`` has it."""
+    while True:
+        ended, status = os.waitpid(worker, os.WNOHANG)
+        if ended:
+            return status
+        deadline = HEAD.unpack_from(notes)[0]
+        if deadline and time.monotonic() > deadline:
+            os.kill(worker, signal.SIGKILL)
+            return os.waitpid(worker, 0)[1]
+        sent = signal.sigtimedwait({*PASSED_ON, signal.SIGCHLD}, 1.0)
+        if sent is not None and sent.si_signo != signal.SIGCHLD and sent.si_code != SENT_BY_TERMINAL:
+            os.kill(worker, sent.si_signo)
+
+
+def _exit_as(notes: mmap.mmap, status: int) -> NoReturn:
+    """Exit as the worker did, with a word where it did not come to its end."""
+    deadline, ended = HEAD.unpack_from(notes)
+    doing = notes[HEAD.size :].rstrip(b"\0").decode(errors="replace")
+    where = f" in {doing}" if doing else ""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        if number in PASSED_ON:  # end by the same signal, as shells expect
+            signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+            os.kill(os.getpid(), number)
+        if number != signal.SIGKILL:
+            _say(f"the process crashed{where} ({signal.Signals(number).name})")
+        elif deadline and time.monotonic() > deadline:
+            _say(f"stopped{where}: its --time-limit is over, and it did not end by itself")
+        else:
+            _say(
+                f"killed{where}, most likely because memory ran out: lower what a step holds (batch_tokens, batch or "
+                "the like, with --set), or run it where there is more"
+            )
+        os._exit(128 + number)
+    code = os.WEXITSTATUS(status)
+    if not ended:
+        _say(f"the process was ended{where}, by os._exit or the like, with status {code}: a model must return")
+    os._exit(code or (ended - 1 if ended else 1))
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"error: {what}; finished records are kept\n")
+    sys.stderr.flush()
