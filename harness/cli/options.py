@@ -60,6 +60,13 @@ TimeLimitOption = Annotated[
         metavar="SECONDS",
     ),
 ]
+IsolatedOption = Annotated[
+    bool,
+    typer.Option(
+        "--isolated",
+        help="Fit and ask each model in a process of its own, which cannot read the data's files, nor any outcome.",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Run again what the records already hold: --reuse never.")]
 ReuseOption = Annotated[
     str,

@@ -16,6 +16,7 @@ from harness.cli.options import (
     AlsoOption,
     DeviceOption,
     ForceOption,
+    IsolatedOption,
     JsonOption,
     PretrainOption,
     ReuseOption,
@@ -27,7 +28,7 @@ from harness.cli.options import (
 )
 from harness.cli.panels import reads_careers
 from harness.cli.task_option import at_risk, tasks_of
-from harness.cli.workshop import workshop_of
+from harness.cli.workshop import isolation_of, workshop_of
 from harness.errors import HarnessError, RequestError
 from harness.model import ModelSpec, Task
 from harness.model.params import parse
@@ -93,6 +94,7 @@ def run(
     reuse: ReuseOption = "own",
     force: ForceOption = False,
     time_limit: TimeLimitOption = None,
+    isolated: IsolatedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fit each model once, score it on each task of the test split, and show where it stands.
@@ -123,7 +125,8 @@ def run(
         write_atomically(write_config, to_yaml(request))
         console.say(f"-> {write_config}")
         return
-    workshop = replace(workshop_of(context, records, request.reuse), time_limit=time_limit)
+    isolation = isolation_of(registry, _data_of(request.panel)) if isolated else None
+    workshop = replace(workshop_of(context, records, request.reuse), time_limit=time_limit, isolation=isolation)
     panels = request.panel.open_all(registry, workshop.progress)
     batch = _Runs(request, at_risk(tasks, panels.scored, everything="all" in request.tasks), panels, workshop)
     done, failed = batch.run_all()
@@ -134,6 +137,11 @@ def run(
         console.say(f"error: {message}")
     if failed:
         raise typer.Exit(1)
+
+
+def _data_of(panel: PanelRequest) -> list[str]:
+    """All that a request reads careers from."""
+    return [panel.data, *panel.train_also, *([panel.pretrain] if panel.pretrain else [])]
 
 
 def _given(context: typer.Context) -> set[str]:

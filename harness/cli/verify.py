@@ -27,9 +27,10 @@ from harness.records.store import Store, find_record
 from harness.registry import Registry
 from harness.runs.execute import Workshop, execute
 from harness.runs.request import PanelRequest
-from harness.runs.verify import Verification, borrow, contradictions, require_same, run_of, task_of
+from harness.runs.verify import Verification, contradictions, require_same, run_of, task_of
 from harness.runs.verify import verify as compare
 from harness.submission import Submission, file_digest, submitted
+from harness.system.cache import borrow
 from harness.system.machine import cache_folder, resolve_device
 from harness.system.progress import PROGRESS, Progress
 

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import typer
 
+from harness.errors import RequestError
 from harness.records.store import Store
+from harness.registry import Registry
 from harness.runs.execute import Reuse, Workshop
+from harness.runs.isolation import sandbox
+from harness.runs.isolation.process import Isolation
 from harness.system.machine import cache_folder, require_cache
 from harness.system.progress import PROGRESS
+
+
+def isolation_of(registry: Registry, data: Iterable[str]) -> Isolation:
+    """Isolation from the data; data: names of data sets, or paths. RequestError where this system has no such means."""
+    if not sandbox.is_known():
+        raise RequestError("--isolated needs Landlock (Linux 5.13 or later), which this system does not have")
+    modules = {entry.module for entry in registry.models.values()}
+    modules |= {entry.module for entry in registry.encoders.values()}
+    hidden = [Path(place).expanduser() for place in data if place not in registry.datasets]
+    return Isolation(cache=cache_folder(), hidden=tuple(hidden), modules=tuple(sorted(modules)))
 
 
 def workshop_of(context: typer.Context, records: Path, reuse: Reuse = "own") -> Workshop:

@@ -35,7 +35,9 @@ def model_view(panel: Panel) -> Panel:
 
 
 def locked(array: Array) -> Array:
-    """A copy over memory that numpy cannot be told to write to."""
+    """A copy over memory that numpy cannot be told to write to; of one row that stands for many, that row alone."""
+    if array.ndim > 1 and len(array) > 1 and array.strides[0] == 0:
+        return np.broadcast_to(locked(array[0]), array.shape)  # type: ignore[return-value]
     if array.dtype.hasobject or not array.size:
         copy = array.copy()
         copy.flags.writeable = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,10 +13,12 @@ from harness.model import ModelSpec, Task, spot_check
 from harness.model.spot_check import SpotCheck
 from harness.panel import Panel
 from harness.records import predictions
-from harness.records.record import Record
+from harness.records.record import Configuration, Record
 from harness.records.store import Store
 from harness.registry import Registry
-from harness.runs.fits import Fits, Fitted
+from harness.runs.fits import Fits, Fitted, load
+from harness.runs.isolation.model import isolated
+from harness.runs.isolation.process import Isolation
 from harness.runs.run import Run
 from harness.runs.scoring import score_task
 from harness.system import processes
@@ -32,7 +34,8 @@ class Workshop:
 
     reuse: which records of identical requests are taken for a run of now. own: those that this machine made, whose fit
     its cache holds; any: also those that came with a checkout; never: none, and every fit is made anew. time_limit:
-    seconds that a model may take for its fit, and again for each task.
+    seconds that a model may take for its fit, and again for each task. isolation: models live in processes of their
+    own, and no record of a run in this one is taken.
     """
 
     registry: Registry
@@ -41,6 +44,7 @@ class Workshop:
     progress: Progress = field(default_factory=Silent)
     reuse: Reuse = "own"
     time_limit: float | None = None
+    isolation: Isolation | None = None
 
     @property
     def fits(self) -> Fits:
@@ -50,6 +54,7 @@ class Workshop:
             open_panel=self.registry.open_panel,
             progress=self.progress,
             anew=self.reuse == "never",
+            isolated=self.isolation is not None,
         )
 
     def limited(self, run: Run) -> AbstractContextManager[None]:
@@ -64,14 +69,17 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
     model that can be fitted so; the main one alone does the rest, and yields. RequestError where nobody is at risk in
     the test split; RunError where the model breaks its contract.
     """
-    spec, registry = run.model.item, workshop.registry
-    _require_panels(run, workshop.registry)
+    registry = workshop.registry
+    _require_panels(run, registry)
     for task in run.tasks:
-        _require_fit_for(spec, task, run.panel)
+        _require_fit_for(run.model.item, task, run.panel)
     if processes.is_main():
         registry.tell("harness_run_started", run=run)
+    if workshop.isolation is not None:
+        run = replace(run, model=isolated(run.model, workshop.isolation))
     fitted: Fitted | None = None
-    if spec.distributed and processes.count() > 1 and processes.broadcast(_needs_fit(run, workshop)):
+    distributed = run.model.item.distributed and processes.count() > 1
+    if distributed and processes.broadcast(_needs_fit(run, workshop)):
         if not processes.is_main():
             workshop.fits.help(run)
         else:
@@ -84,11 +92,8 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
     if asked and fitted is None:
         with workshop.limited(run):
             fitted = workshop.fits.fit(run)
-    checks: dict[str, SpotCheck] = {}
-    if fitted is not None:  # all are asked before any is scored: who has met the test split could know the answers
-        test = run.panel.part("test")
-        with workshop.limited(run):
-            checks = {task.key: spot_check.ask(spec, fitted.model, task, test) for task in asked}
+    # All are asked before any is scored: a model that has met the test split could know the answers.
+    checks = {task.key: _spot_check(run, task, fitted, workshop) for task in asked if fitted is not None}
     for task in run.tasks:
         record = known[task.key]
         if fitted is not None and task.key in checks:
@@ -97,16 +102,31 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
         yield record
 
 
+def _spot_check(run: Run, task: Task, fitted: Fitted, workshop: Workshop) -> SpotCheck:
+    with workshop.limited(run):
+        model = _unbiased(run, fitted, workshop).model
+        return spot_check.ask(run.model.item, model, task, run.panel.part("test"))
+
+
 def _scored(run: Run, check: SpotCheck, fitted: Fitted, workshop: Workshop) -> Record:
     """The record of a task whose spot check was asked, when it is on disk."""
     metrics = workshop.registry.all_metrics
     with workshop.limited(run):
-        outcome = score_task(run, check, fitted=fitted, progress=workshop.progress, metrics=metrics)
+        own = _unbiased(run, fitted, workshop)
+        outcome = score_task(run, check, fitted=own, progress=workshop.progress, metrics=metrics)
     # Probabilities before the record, so that a record of this machine has them.
     predictions.save(workshop.cache, outcome.record, {"test": outcome.predictions})
     workshop.store.write(outcome.record)
     workshop.registry.tell("harness_run_finished", run=run, record=outcome.record)
     return outcome.record
+
+
+def _unbiased(run: Run, fitted: Fitted, workshop: Workshop) -> Fitted:
+    """The fit, isolated in a new process, which was asked nothing yet; in this process as it is."""
+    if workshop.isolation is None:
+        return replace(fitted, isolated=False)
+    again = load(run.model.item, run.params, workshop.fits.folder(run))
+    return replace(fitted, model=again.model, isolated=True)
 
 
 def draws_nothing(one: Sequence[Record], other: Sequence[Record]) -> bool:
@@ -139,9 +159,16 @@ def is_answered(run: Run, task: Task, workshop: Workshop) -> bool:
     asked = run.configuration(task)
     if workshop.reuse == "never" or not workshop.store.path(asked).exists():
         return False
+    if workshop.isolation is not None and not _was_isolated(workshop.store, asked):
+        return False
     if not workshop.fits.holds(run):
         return workshop.reuse == "any"
     return predictions.path_of(workshop.cache, asked.id()).exists()
+
+
+def _was_isolated(store: Store, asked: Configuration) -> bool:
+    known = store.find(asked)
+    return known is not None and known.checked is not None and known.checked.isolated
 
 
 def _needs_fit(run: Run, workshop: Workshop) -> bool:

@@ -41,6 +41,7 @@ class Fitted:
     peak_memory_mb: float
     facts: dict[str, Any]
     started: datetime
+    isolated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +49,14 @@ class Fits:
     """The fits of one cache folder.
 
     open_panel: opens the panel of a name or a path, for models that need a further one. anew: make a fit that is there
-    once more.
+    once more. isolated: models live in processes of their own, and a fit must have been made in one.
     """
 
     cache: Path
     open_panel: Callable[[str], Panel]
     progress: Progress = field(default_factory=Silent)
     anew: bool = False
+    isolated: bool = False
 
     def folder(self, run: Run) -> Path:
         return self.cache / "fits" / run.fit_name
@@ -72,7 +74,10 @@ class Fits:
         name, folder = run.model.item.name, self.folder(run)
         if folder.exists() and not self.anew:
             try:
-                return load(run.model.item, run.params, folder)
+                kept = load(run.model.item, run.params, folder)
+                if kept.isolated or not self.isolated:
+                    return kept
+                self.progress.note(f"{folder}: the fit kept there was not made isolated: it is made again")
             except DamagedFitError as error:
                 self.progress.note(f"{error}: it is made again")
         probe = Probe(run.model.item, run.learned("valid"))
@@ -99,6 +104,7 @@ class Fits:
                 peak_memory_mb=cost.peak_memory_mb,
                 facts=facts,
                 started=started,
+                isolated=self.isolated,
             )
             _keep(name, fitted, folder)
         return probe.answers(model)
@@ -141,6 +147,7 @@ def _keep(name: str, fitted: Fitted, folder: Path) -> None:
         with blaming(name, "save"):
             fitted.model.save(draft / "model")
         kept = {"seconds": fitted.seconds, "peak_memory_mb": fitted.peak_memory_mb, "facts": fitted.facts}
+        kept |= {"isolated": True} if fitted.isolated else {}
         (draft / "fit.json").write_text(json.dumps(kept | {"started": fitted.started.isoformat()}), encoding="utf-8")
 
 
@@ -162,6 +169,7 @@ def load(spec: ModelSpec, params: Any, folder: Path) -> Fitted:
         peak_memory_mb=kept["peak_memory_mb"],
         facts=kept["facts"],
         started=started,
+        isolated=kept.get("isolated", False),
     )
 
 

@@ -63,7 +63,12 @@ def score_task(
         knows_truth=spec.simulated_only,
         mass=_mass(spec, fitted.model, task=task, test=test, scores=scores),
         slicing=slicing,
-        checked=Checked(transitions=check.sizes.transitions, whole_rows=check.sizes.rows, alone=check.sizes.alone),
+        checked=Checked(
+            transitions=check.sizes.transitions,
+            whole_rows=check.sizes.rows,
+            alone=check.sizes.alone,
+            isolated=fitted.isolated,
+        ),
     )
     return Outcome(record_of(scored, metrics), Predictions.of(task, test, scores, slicing))
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from math import log
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -32,8 +31,6 @@ from harness.system.entry import Entry
 # Of half the record's interval: an interval whose centre is off by so much still covers in 94.5 of 100 surveys, not 95.
 NEGLIGIBLE = 0.1
 LONGEST = 60  # characters of a value that a verification tells
-
-OF_RUNS = ("fits", "probabilities", "unfinished")  # folders of a cache
 
 Verdict = Literal["identical", "reproduces", "within its interval", "does not reproduce"]
 
@@ -217,23 +214,6 @@ def said_otherwise(record: Record, again: Record) -> dict[str, tuple[str, str]]:
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-
-
-def borrow(cache: Path, scratch: Path) -> None:
-    """A cache that has nothing of the other's runs, and all that is the same for everyone, such as pre-trained bases.
-
-    These are linked, one by one, and whatever else is made comes to lie in the new cache alone.
-    """
-    scratch.mkdir(parents=True)
-    for kept in sorted(cache.glob("*")) if cache.is_dir() else ():
-        if kept.name in OF_RUNS or kept.name.startswith("."):
-            continue
-        if not kept.is_dir():
-            (scratch / kept.name).symlink_to(kept.resolve())
-            continue
-        (scratch / kept.name).mkdir()
-        for one in kept.glob("[!.]*"):
-            (scratch / kept.name / one.name).symlink_to(one.resolve(), target_is_directory=one.is_dir())
 
 
 def _differing(record: Record, again: Record) -> dict[str, tuple[float | None, float | None]]:

@@ -60,7 +60,8 @@ def supervise(work: Callable[[], None]) -> None:
     if worker:
         _exit_as(notes, _wait(worker, notes))
     _notes.set(notes)
-    _live_and_die_with(parent)
+    die_with(parent)
+    _interrupt_once()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     status = 1
     try:
@@ -73,12 +74,16 @@ def supervise(work: Callable[[], None]) -> None:
         HEAD.pack_into(notes, 0, 0.0, status + 1)
 
 
-def _live_and_die_with(parent: int) -> None:
-    """End with the parent, however that ends, and take an interrupt that comes twice for one."""
+def die_with(parent: int) -> None:
+    """Have this process end when its parent does, however that ends, where the system can."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def _interrupt_once() -> None:
+    """Take an interrupt that comes twice, from the terminal and from the parent, for one."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         last = -APART
 

@@ -18,7 +18,8 @@ from harness.records.record import Mass, Record, figures
 from harness.records.store import Store
 from harness.registry import Registry
 from harness.runs.execute import Workshop, execute
-from harness.runs.verify import borrow, contradictions, require_same, run_of, task_of, verify
+from harness.runs.verify import contradictions, require_same, run_of, task_of, verify
+from harness.system.cache import borrow
 
 
 @pytest.fixture(scope="module")
