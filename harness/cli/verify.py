@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from harness.cli.board import records_folder
 from harness.cli.options import RECORDS, JsonOption, RecordsOption
 from harness.cli.panels import ColumnOption, OccupationsOption
 from harness.cli.reproduce import command, opened_by, reopen
+from harness.cli.workshop import isolation_of
 from harness.errors import RequestError
 from harness.model.params import pairs
 from harness.panel.careers import Panel
@@ -26,6 +27,7 @@ from harness.records.record import Record
 from harness.records.store import Store, find_record
 from harness.registry import Registry
 from harness.runs.execute import Workshop, execute
+from harness.runs.isolation import sandbox
 from harness.runs.request import PanelRequest
 from harness.runs.verify import Verification, contradictions, require_same, run_of, task_of
 from harness.runs.verify import verify as compare
@@ -56,8 +58,10 @@ class _Scratch:
     records: Path
     scratch: Path
     progress: Progress
+    isolated: bool
 
-    def workshop(self) -> Workshop:
+    def workshop(self, data: Iterable[str] = ()) -> Workshop:
+        """The place of the new run. data: what its careers are read from, for a model that is isolated from it."""
         borrow(cache_folder(), self.scratch / "cache")
         store = Store(self.scratch / "records")
         return Workshop(
@@ -66,6 +70,7 @@ class _Scratch:
             cache=self.scratch / "cache",
             progress=self.progress,
             reuse="never",
+            isolation=isolation_of(self.registry, data) if self.isolated and sandbox.is_known() else None,
         )
 
 
@@ -89,13 +94,20 @@ def verify(
         typer.Option("--pretrain", help="Resumes that were learned first: a name or a path.", metavar="PANEL"),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    isolated: Annotated[
+        bool,
+        typer.Option(
+            "--isolated/--in-process",
+            help="Fit and ask the model in a process of its own, as run --isolated does, where the system can.",
+        ),
+    ] = True,
     records: RecordsOption = RECORDS,
     as_json: JsonOption = False,
 ) -> None:
     """Run a record's configuration again, from the start, and say whether it reproduces.
 
     Its figures must first be those of its own evidence. Then the model is fitted anew, in a scratch folder, on the very
-    panel of the record, and the new run is set beside it. The verdict is one of four. identical: the same figures and
+    panel of the record, in a process that can read no outcome, and the new run is set beside it. The verdict is one of four. identical: the same figures and
     evidence, to the last digit kept. reproduces: the new perplexity lies in the record's 95% interval, and on the same
     persons the two cannot be told apart, which is when the 95% interval of their paired difference holds zero, or the
     difference is at most a tenth of half the record's interval. within its interval: the first alone holds, so the
@@ -116,7 +128,7 @@ def verify(
         panel = PanelRequest(data=kept, columns=pairs(column or []), occupations=occupations)
     sources = _Sources(panel, train_also or [], pretrain, file)
     with tempfile.TemporaryDirectory(prefix="harness-verify-") as scratch:
-        bench = _Scratch(registry, records, Path(scratch), context.meta[PROGRESS])
+        bench = _Scratch(registry, records, scratch=Path(scratch), progress=context.meta[PROGRESS], isolated=isolated)
         found = compare(known, _again(known, sources, device, bench))
     _tell(known, found, as_json)
     if not found.holds:
@@ -140,8 +152,14 @@ def _again(record: Record, sources: _Sources, device: str, bench: _Scratch) -> R
     learned = _learned(record, panel, sources, bench)
     needs = bench.registry.model(record.configuration.model).item.needs
     run = run_of(record, bench.registry, panel=panel, device=resolve_device(device, needs), learned=learned)
-    [again] = execute(run, bench.workshop())
+    [again] = execute(run, bench.workshop(_places(record, sources, bench)))
     return again
+
+
+def _places(record: Record, sources: _Sources, bench: _Scratch) -> list[str]:
+    """All that a verification reads careers from."""
+    main = opened_by(record.configuration.panel, bench.registry).source if sources.panel is None else sources.panel.data
+    return [main, *sources.also, *([sources.pretrain] if sources.pretrain else [])]
 
 
 def _learned(record: Record, panel: Panel, sources: _Sources, bench: _Scratch) -> tuple[Panel, ...]:

@@ -131,12 +131,14 @@ SMALLEST: dict[str, Any] = {
 class InProcess:
     """A command of ``harness`` in this process, through the entry point that the shell calls."""
 
-    def __init__(self, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.command, self.monkeypatch, self.capsys = command, monkeypatch, capsys
+    def __init__(
+        self, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *always: str
+    ) -> None:
+        self.command, self.monkeypatch, self.capsys, self.always = command, monkeypatch, capsys, always
 
     def __call__(self, *arguments: str) -> tuple[int, str, str]:
         """Exit status, stdout, stderr."""
-        self.monkeypatch.setattr(sys, "argv", ["harness", self.command, *arguments])
+        self.monkeypatch.setattr(sys, "argv", ["harness", self.command, *self.always, *arguments])
         with pytest.raises(SystemExit) as left:
             main()
         printed = self.capsys.readouterr()
