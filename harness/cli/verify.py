@@ -107,12 +107,13 @@ def verify(
     """Run a record's configuration again, from the start, and say whether it reproduces.
 
     Its figures must first be those of its own evidence. Then the model is fitted anew, in a scratch folder, on the very
-    panel of the record, in a process that can read no outcome, and the new run is set beside it. The verdict is one of four. identical: the same figures and
-    evidence, to the last digit kept. reproduces: the new perplexity lies in the record's 95% interval, and on the same
-    persons the two cannot be told apart, which is when the 95% interval of their paired difference holds zero, or the
-    difference is at most a tenth of half the record's interval. within its interval: the first alone holds, so the
-    level stands, but no rank that rests on less than the difference. does not reproduce: neither, or the two do not
-    count the same transitions. Exit status 1 for the last, 0 for the others, 2 where it cannot be asked.
+    panel of the record, in a process that can read no outcome, and the new run is set beside it. The verdict is one of
+    four. identical: the same figures and evidence, to the last digit kept. reproduces: the new perplexity lies in the
+    record's 95% interval, and on the same persons the two cannot be told apart, which is when the 95% interval of their
+    paired difference holds zero, or the difference is at most a tenth of half the record's interval. within its
+    interval: the first alone holds, so the level stands, but no rank that rests on less than the difference. does not
+    reproduce: neither, or the two do not count the same transitions. Exit status 1 for the last, 0 for the others, 2
+    where it cannot be asked.
 
     What was submitted is scored again from --file, which must be the file that it was; a mix is made again from what
     the cache keeps of its runs.
