@@ -28,7 +28,7 @@ from harness.types import FloatArray, IntArray
 MOVED_RANKS = 0.05  # of the sample: the share whose rank may move where two states all but tie
 
 
-CHEAP = SampleSizes(transitions=64, rows=64, alone=8)
+CHEAP = SampleSizes(transitions=256, rows=256, alone=8)
 DEAR = SampleSizes(transitions=16, rows=2, alone=2)  # where a whole row costs as much as hundreds of single states
 
 
