@@ -17,6 +17,7 @@ from typing import Any, cast
 import numpy as np
 
 from harness.stats.inference import Resampled
+from harness.stats.pairs import Joining, ModelPairs
 from harness.types import BoolArray, FloatArray, IntArray
 
 SIZE = 0.05  # one less the probability that the set holds the best model
@@ -44,10 +45,9 @@ def confidence_set(models: Resampled) -> ConfidenceSet:
     if models.units < 2:
         return ConfidenceSet(np.ones(len(models.mean)), np.ones(len(models.mean), dtype=bool))
     contest = _Contest.of(models)
-    p = np.full(len(contest.level), 1 / (1 + len(contest.error)))
+    p = np.full(len(contest.level), _p(0, len(models.means)))
     near = contest.near(np.arange(len(p)))
-    compare = _by_arch if len(near) <= ARCH_MODELS else _eliminate
-    p[near] = compare(contest.level[near], contest.error[:, near])
+    p[near] = contest.p(near)
     p = p[contest.place]
     return ConfidenceSet(p, p > SIZE)
 
@@ -61,7 +61,7 @@ def ranks(models: Resampled, best: ConfidenceSet) -> list[tuple[int, int]]:
     figure. So each holds the model's rank by its figure.
     """
     count = len(models.mean)
-    if models.units < 2:
+    if best.members.all():
         return [(1, count)] * count
     contest = _Contest.of(models)
     members = np.zeros(len(contest.level), dtype=bool)
@@ -76,7 +76,7 @@ def ranks(models: Resampled, best: ConfidenceSet) -> list[tuple[int, int]]:
         if not len(left):
             break
         near = contest.near(left)
-        kept = near[_eliminate(contest.level[near], contest.error[:, near]) > SIZE]
+        kept = near[_eliminate(contest.level[near], contest.pairs.only(near)) > SIZE]
         members = np.isin(left, kept)
     level = models.mean
     return [(int(first[level <= own].min()), int(last[level >= own].max())) for own in level]
@@ -86,12 +86,12 @@ def ranks(models: Resampled, best: ConfidenceSet) -> list[tuple[int, int]]:
 class _Contest:
     """The K different models among M, best first: equal ones would be told apart by the last bit of a sum.
 
-    level: float64 [K], log-likelihood per transition. error: float64 [R, K], how far replicates are from their mean.
+    level: float64 [K], log-likelihood per transition. pairs: of the K, by how far replicates are from their mean.
     place: int64 [M], which of the K each of the M models is.
     """
 
     level: FloatArray
-    error: FloatArray
+    pairs: ModelPairs
     place: IntArray
 
     @classmethod
@@ -105,7 +105,7 @@ class _Contest:
         error += JITTER * np.random.default_rng(0).standard_normal(error.shape)
         error -= error.mean(axis=0)
         level = models.mean[kept] - JITTER / 1000 * np.arange(len(kept))  # none equal: arch drops both of a tie
-        return cls(level, error, np.array([at[key] for key in said]))
+        return cls(level, ModelPairs.of(error), np.array([at[key] for key in said]))
 
     def near(self, among: IntArray) -> IntArray:
         """Those of ``among``, best first, that some replicate brings as near to the first as t asks for.
@@ -113,10 +113,15 @@ class _Contest:
         The largest t of any of them in any replicate is what each one's is held to: the first step of Romano and
         Wolf's procedure, at the smallest size that the replicates can tell. Only so can hundreds be compared pairwise.
         """
-        apart = self.error[:, among[:1]] - self.error[:, among[1:]]
-        error = np.sqrt((apart**2).mean(axis=0))
-        t = (self.level[among[0]] - self.level[among[1:]]) / error
-        return np.append(among[:1], among[1:][t <= (apart / error).max(initial=0.0)])
+        first, others = int(among[0]), among[1:]
+        t = (self.level[first] - self.level[others]) / self.pairs.spread[first, others]
+        return np.append(among[:1], others[t <= self.pairs.furthest(first, others)])
+
+    def p(self, among: IntArray) -> FloatArray:
+        """float64 [k]: the p of each of ``among``, compared with one another alone."""
+        if len(among) <= ARCH_MODELS:
+            return _by_arch(self.level[among], self.pairs.error[among].T)
+        return _eliminate(self.level[among], self.pairs.only(among))
 
 
 def _by_arch(level: FloatArray, error: FloatArray) -> FloatArray:
@@ -146,39 +151,43 @@ class _EachOnce:
             yield (np.array([row]),), {}
 
 
-def _eliminate(level: FloatArray, error: FloatArray) -> FloatArray:
+def _eliminate(level: FloatArray, pairs: ModelPairs) -> FloatArray:
     """As ``_by_arch``, hundreds of times as fast.
 
     Who is dropped when depends on the t of the data alone. So the largest t of a replicate is computed from the last
     model on, with one row of pairs for each that joins, and not anew for each set.
     """
-    spread = np.ones((len(level), len(level)))
-    for i in range(1, len(level)):
-        spread[i, :i] = spread[:i, i] = np.sqrt(((error[:, [i]] - error[:, :i]) ** 2).mean(axis=0))
-    t = (level - level[:, None]) / spread  # [i, j]: how much worse i is than j
-    dropped, statistic = _order(t)
-    largest = np.zeros(len(error))
+    dropped, statistic = _order((level - level[:, None]) / pairs.spread)  # [i, j]: how much worse i is than j
+    there = Joining(pairs)
+    there.join(int(dropped[-1]), beyond=0.0)
     p = np.ones(len(level))
     for n in range(len(level) - 2, -1, -1):
-        model, better = dropped[n], dropped[n + 1 :]
-        apart = np.abs(error[:, [model]] - error[:, better]) / spread[model, better]
-        largest = np.maximum(largest, apart.max(axis=1))
-        p[model] = _p(float((statistic[n] < largest).sum()), len(error))
+        there.join(int(dropped[n]), beyond=statistic[n])
+        p[dropped[n]] = _p(float((statistic[n] < there.largest).sum()), len(there.largest))
     p[dropped] = np.maximum.accumulate(p[dropped])
     return p
 
 
 def _order(t: FloatArray) -> tuple[IntArray, FloatArray]:
-    """int64 [k]: the models in the order in which they are dropped, the last one staying; float64 [k]: each one's t."""
-    left = np.arange(len(t))
-    dropped, statistic = [], []
-    while len(left) > 1:
-        worst = t[np.ix_(left, left)].max(axis=1)
-        i = int(worst.argmax())
-        dropped.append(left[i])
-        statistic.append(worst[i])
-        left = np.delete(left, i)
-    return np.array([*dropped, left[0]]), np.array([*statistic, 0.0])
+    """int64 [k]: the models in the order in which they are dropped, the last one staying; float64 [k]: each one's t.
+
+    A row is looked through again only where the one that its largest t is against has been dropped.
+    """
+    models = len(t)
+    left = np.ones(models, dtype=bool)
+    against = t.argmax(axis=1)
+    worst = t[np.arange(models), against]
+    dropped, statistic = np.empty(models, dtype=np.int64), np.zeros(models)
+    for n in range(models - 1):
+        dropped[n] = i = int(worst.argmax())
+        statistic[n] = worst[i]
+        left[i], worst[i] = False, -np.inf
+        for row in np.flatnonzero(left & (against == i)):
+            among = np.where(left, t[row], -np.inf)
+            against[row] = among.argmax()
+            worst[row] = among[against[row]]
+    dropped[-1] = int(left.argmax())
+    return dropped, statistic
 
 
 def _p(count: float, replicates: int) -> float:

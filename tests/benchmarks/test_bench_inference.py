@@ -134,3 +134,21 @@ def test_the_same_p_as_arch_sooner(meter: Any, monkeypatch: pytest.MonkeyPatch) 
     ratio = costs["arch"].cpu / costs["harness"].cpu
     meter.say(f"\nconfidence set of 40 models, {costs['harness'].cpu * 1000:.0f} ms; by arch {ratio:.0f} times as long")
     assert ratio > 5
+
+
+def test_ranks_of_two_thousand_models(meter: Any) -> None:
+    """Of 1,400 persons: eight times as many models take not nearly the sixty-four times of all their pairs."""
+    generator = np.random.default_rng(0)
+    transitions = generator.integers(5, 30, 1400)
+    level = generator.normal(-2, 0.5, (1400, 1)) + generator.normal(0, 0.02, 2000)
+    many = Resampled((level + generator.normal(0, 0.3, (1400, 2000))) * transitions[:, None], transitions)
+    few = many.only(range(0, 2000, 8))
+
+    def of(drawn: Resampled) -> np.ndarray:
+        return np.array(ranks(drawn, confidence_set(drawn)))
+
+    costs = meter.in_turns({"2,000": (lambda: of(many), 1), "250": (lambda: of(few), 1)}, 3)
+    ratio = costs["2,000"].cpu / costs["250"].cpu
+    meter.say(f"\n2,000 models ranked in {costs['2,000'].cpu:.1f} s of processor, {ratio:.0f} times as long as 250")
+    assert ratio < 24
+    assert costs["2,000"].cpu < 6

@@ -61,6 +61,24 @@ def test_what_arch_does_not_compute_is_the_same(seed: int, monkeypatch: pytest.M
     assert len(set(by_arch.p)) > 2
 
 
+def families(count: int, kinds: int, apart: float) -> np.ndarray:
+    """float64 [200, count]: models of a few kinds, whose members are ``apart`` nats from one another."""
+    generator = np.random.default_rng(kinds)
+    kind = generator.normal(0, 0.3, (200, kinds)) + generator.normal(0, 0.02, kinds)
+    alike = generator.normal(-2, 0.5, (200, 1))
+    return np.asarray(alike + kind[:, np.arange(count) % kinds] + generator.normal(0, apart, (200, count)))
+
+
+@pytest.mark.parametrize(("kinds", "apart"), [(1, 0.1), (4, 0.05), (4, 1e-6), (60, 0.0)])
+def test_bounds_by_group_change_no_p(kinds: int, apart: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of sixty models, whose distances are alike, or by far smaller within a kind: every pair is looked at by arch."""
+    models = drawn(families(60, kinds, apart), replicates=300)
+    found = confidence_set(models)
+    monkeypatch.setattr(module, "ARCH_MODELS", 60)
+    assert found.p.tolist() == confidence_set(models).p.tolist()
+    assert len(set(found.p)) > 4
+
+
 def test_transitions_of_a_person_are_not_independent() -> None:
     """Twenty of the same: arch's own bootstrap would be sure of a difference that thirty persons cannot show."""
     mean = simulated(3, 30, [0.0, -0.03], spread=0.15)
