@@ -18,7 +18,8 @@ from harness.records.paired import Paired, require_same_transitions
 from harness.records.record import Record, RecordHead
 from harness.records.store import Store
 from harness.stats.confidence_set import confidence_set, ranks
-from harness.stats.inference import Resampled
+from harness.stats.inference import FEW_UNITS, Resampled
+from harness.stats.resampling import SurveyDesign
 from harness.types import FloatArray
 
 __all__ = ["Board", "Row", "boards", "boards_in", "boards_with"]
@@ -31,7 +32,8 @@ class Board:
     """One panel and one task, best model first.
 
     superseded: how many records answer a question that a newer record here answers, and are not shown. strata_alone:
-    how many strata of a survey's design have a single unit, and are drawn from together.
+    how many strata of a survey's design have a single unit, and are drawn from together. few_units: how many units are
+    drawn, persons or a survey's sampling units, where they are fewer than 30; None where there are enough.
     """
 
     panel: str
@@ -49,6 +51,7 @@ class Board:
     rows: tuple[Row, ...]
     superseded: int = 0
     strata_alone: int = 0
+    few_units: int | None = None
     views: Views = field(default_factory=Views)
 
     @property
@@ -161,8 +164,14 @@ def _board(group: list[Record], folder: str, superseded: int = 0) -> Board:
         rows=tuple(replace(row, on_frontier=at in views.frontier) for at, row in enumerate(rows)),
         superseded=superseded + len(group) - len(newest),
         strata_alone=0 if design is None else design.lonely,
+        few_units=_few(head, design),
         views=views,
     )
+
+
+def _few(record: Record, design: SurveyDesign | None) -> int | None:
+    units = len(record.evidence.ids) if design is None else len(np.unique(design.unit))
+    return units if units < FEW_UNITS else None
 
 
 def _standings(models: Sequence[Sequence[Record]]) -> dict[int, Standing]:

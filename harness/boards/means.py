@@ -53,7 +53,7 @@ def mean_mass(seeds: Sequence[Mass | None]) -> Mass | None:
     tolerances = [mass.tolerance for mass in known if mass.tolerance is not None]
     return Mass(
         mean=fmean(mass.mean for mass in known),
-        standard_error=fmean(mass.standard_error for mass in known),
+        standard_error=over([mass.standard_error for mass in known]),
         transitions=known[0].transitions,
         log_mean=over([mass.log_mean for mass in known]),
         log_error=over([mass.log_error for mass in known]),

@@ -196,6 +196,6 @@ def _of_size_alone(claim: Claim, found: Found) -> str:
     if _outcome(gap) == "better":
         return ""
     return (
-        f"; but size gains nothing here: both fine-tuned on the panel alone, the larger one is at {gap.value:+.4f} ± "
-        f"{gap.standard_error:.4f} nats from the smaller"
+        f"; but size gains nothing here: both fine-tuned on the panel alone, the larger one is at {gap.value:+.4f}"
+        f"{f' ± {gap.standard_error:.4f}' if gap.has_error else ''} nats from the smaller"
     )

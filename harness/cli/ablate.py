@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,9 +24,15 @@ from harness.cli.workshop import workshop_of
 from harness.model.params import parse
 from harness.records.record import Record
 from harness.registry import Registry
+from harness.render.boards.table import NONE, bracketed, error_text, with_error
 from harness.runs.execute import require_pretrainable
 from harness.runs.request import PanelRequest, RunRequest
 from harness.system import processes
+
+if TYPE_CHECKING:
+    from harness.runs.ablations import ArmResult
+
+HEADINGS = ("arm", "perplexity", "difference", "95% interval", "p", "record")
 
 
 @reads_careers
@@ -84,4 +90,13 @@ def ablate(
         console.emit_json([line.plain() for line in lines])
     else:
         title = f"{panels.scored.name}: {task}; log-likelihood per transition less that of the first line, in nats"
-        console.table(ablations.HEADINGS, [line.cells() for line in lines], [False, *[True] * 4, False], title)
+        console.table(HEADINGS, [_cells(line) for line in lines], [False, *[True] * 4, False], title)
+
+
+def _cells(line: ArmResult) -> list[str]:
+    """As ``HEADINGS``."""
+    gap, told = line.difference, [NONE] * 3
+    if gap is not None:
+        p = NONE if gap.p is None else f"{gap.p:.4f}"
+        told = [f"{gap.value:+.4f} ± {error_text(gap, 4)}", bracketed(gap, "{:+.4f}".format), p]
+    return [line.name, with_error(line.perplexity, 3), *told, line.record.id]

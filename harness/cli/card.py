@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +38,7 @@ def card(
     record = named(store, run)
     made = card_of(record, store, _installed(record, registry, records))
     if out is not None:
-        write_atomically(out, json.dumps(plain(made), indent=2, ensure_ascii=False) + "\n" if as_json else render(made))
+        write_atomically(out, console.json_text(plain(made)) if as_json else render(made))
         console.say(f"-> {out}")
     elif as_json:
         console.emit_json(plain(made))

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import isnan
 from typing import Any
 
 from harness.system.progress import Bar
@@ -27,8 +28,21 @@ def result(text: str) -> None:
 
 
 def emit_json(content: Any) -> None:
-    """A result for a program to read."""
-    result(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+    """A result for a program to read, as ``json_text``."""
+    result(json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """JSON of what is to be read by a program; null for a number that is none, such as an error not to be had."""
+    return json.dumps(_without_nan(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _without_nan(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {name: _without_nan(value) for name, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_without_nan(value) for value in content]
+    return None if isinstance(content, float) and isnan(content) else content
 
 
 def on_terminal() -> bool:

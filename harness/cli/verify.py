@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,11 +26,13 @@ from harness.records.kinds import MIX, is_submitted, label
 from harness.records.record import Record
 from harness.records.store import Store, find_record
 from harness.registry import Registry
+from harness.render.boards.table import bracketed
 from harness.runs.execute import Workshop, execute
 from harness.runs.isolation import sandbox
 from harness.runs.request import PanelRequest
 from harness.runs.verify import Verification, contradictions, require_same, run_of, task_of
 from harness.runs.verify import verify as compare
+from harness.stats.inference import Estimate
 from harness.submission import Submission, file_digest, submitted
 from harness.system.cache import borrow
 from harness.system.machine import cache_folder, resolve_device
@@ -249,15 +251,14 @@ def _tell(record: Record, found: Verification, as_json: bool) -> None:
     p, d = found.perplexity, found.difference
     lines = [
         f"{_title(record)}: {found.verdict}",
-        f"  perplexity of the record {_number(p.value)} [{_number(p.low)}, {_number(p.high)}], now "
-        f"{_number(found.again)}",
+        f"  perplexity of the record {_number(p.value)} {_interval(p, _number)}, now {_number(found.again)}",
     ]
     if d is None:
         lines.append("  the two do not count the same transitions at risk")
     else:
         lines.append(
-            f"  on the same persons {d.value:+.6f} nats per transition [{d.low:+.6f}, {d.high:+.6f}]; up to "
-            f"{found.negligible:.6f} counts as none"
+            f"  on the same persons {d.value:+.6f} nats per transition {_interval(d, '{:+.6f}'.format)}"
+            + (f"; up to {found.negligible:.6f} counts as none" if d.has_error else "")
         )
     if found.said:
         told = "; ".join(f"{name} {was}, and the run {now}" for name, (was, now) in found.said.items())
@@ -270,6 +271,10 @@ def _tell(record: Record, found: Verification, as_json: bool) -> None:
     changed = "; ".join(f"{name} {was} -> {now}" for name, (was, now) in found.changed.items())
     lines.append(f"  changed: {changed or 'neither code, libraries nor machine'}")
     console.result("\n".join(lines))
+
+
+def _interval(estimate: Estimate, text: Callable[[float], str]) -> str:
+    return bracketed(estimate, text) if estimate.has_error else "(one person alone: no interval)"
 
 
 def _title(record: Record) -> str:

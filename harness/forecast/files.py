@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def _estimate(estimate: Estimate | None) -> dict[str, float | None] | None:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, DIGITS)
+    return None if value is None or isnan(value) else round(value, DIGITS)
 
 
 def require_writable(path: Path) -> None:

@@ -156,6 +156,7 @@ class _Comparison:
         self.weight = plan.weight[self.members]  # [m]
         self.counted = self.records * self.weight  # [m]
         self.design = _design_of(plan, self.members)
+        self.units = len(self.members) if self.design is None else len(np.unique(self.design.unit))
         n_states = plan.panel.n_states
         last = np.eye(n_states)[plan.last[self.members]] * self.counted[:, None]
         self.last = self._with_replicates(last)
@@ -206,15 +207,21 @@ class _Comparison:
         found = {}
         for level, (names, member) in self.partitions.items():
             share = _merge(sums, member, len(names)) / self.total
-            made = Shares(names, tuple(inference.estimates(share[0], share[1:])))
+            made = Shares(names, tuple(self._estimates(share)))
             if compared and self.observed:
                 gap = share - _merge(self.happened, member, len(names)) / self.total
                 far = np.column_stack([np.abs(gap).sum(axis=1) / 2, np.sqrt((gap**2).mean(axis=1))])
-                distance, error = inference.estimates(far[0], far[1:])
-                gaps = tuple(inference.estimates(gap[0], gap[1:]))
+                distance, error = self._estimates(far)
+                gaps = tuple(self._estimates(gap))
                 made = replace(made, difference=gaps, distance=distance, error=error)
             found[level] = made
         return found
+
+    def _estimates(self, sums: FloatArray) -> list[Estimate]:
+        """Of float64 [1 + replicates, c]; without error where one unit alone was observed."""
+        if self.units < 2:
+            return [Estimate.without_error(float(value)) for value in sums[0]]
+        return inference.estimates(sums[0], sums[1:])
 
     def _redrawn(self, forecast: Forecast) -> FloatArray:
         """float64 [r, K]: records by state, or what they count for, where each career is one of the sampled ones."""

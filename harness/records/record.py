@@ -116,6 +116,7 @@ class Configuration(Closed):
 class Mass(Closed):
     """Mean probability inside the choice set of a model whose rows may sum to less than one, over some transitions.
 
+    standard_error: of that mean; None of a single transition, as log_error is.
     log_mean, log_error: mean ln of the same sums, in nats, and its standard error: minus what renormalising adds to the
     log-likelihood of a transition. tolerance: where every row was weighed, so that the record's figures are those of
     renormalised rows: the widest bounds on the ln of a row's sum, in nats. None where a sample was weighed and the
@@ -123,7 +124,7 @@ class Mass(Closed):
     """
 
     mean: float = Field(ge=0, le=1 + SLACK)
-    standard_error: float = Field(ge=0)
+    standard_error: float | None = Field(ge=0)
     transitions: int = Field(ge=1)
     log_mean: float | None = Field(None, le=SLACK)
     log_error: float | None = Field(None, ge=0)

@@ -83,10 +83,11 @@ def mass_of(totals: FloatArray, weight: FloatArray | None, tolerance: float | No
     share = np.ones(len(totals)) if weight is None or not weight.any() else weight
     share = share / share.sum()
 
-    def mean(values: FloatArray) -> tuple[float, float]:
+    def mean(values: FloatArray) -> tuple[float, float | None]:
         n, level = len(values), float((share * values).sum())
-        error = float(np.sqrt(n / (n - 1) * ((share * (values - level)) ** 2).sum())) if n > 1 else 0.0
-        return round(level, 6), round(error, 6)
+        if n < 2:
+            return round(level, 6), None
+        return round(level, 6), round(float(np.sqrt(n / (n - 1) * ((share * (values - level)) ** 2).sum())), 6)
 
     (level, error), (log_level, log_error) = mean(totals), mean(np.log(totals))
     return Mass(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 from harness.claims.found import Page
 from harness.claims.verdict import Comparison, Verdict
 from harness.render.boards.markdown import bullets, escape
-from harness.render.boards.table import NONE
+from harness.render.boards.table import NONE, bracketed, error_text
 from harness.render.latex import HEAD, Printed, escaped, figure_cell, printed
 
 CLAIM_HEADINGS = ("claim", "verdict", "against", "difference", "95% interval", "p", "adjusted p", "outcome")
@@ -35,8 +36,8 @@ def cells(comparison: Comparison) -> list[str]:
         return [named, NONE, NONE, NONE, NONE, comparison.outcome]
     return [
         named,
-        f"{gap.value:+.4f} ± {gap.standard_error:.4f}",
-        f"[{gap.low:+.4f}, {gap.high:+.4f}]",
+        f"{gap.value:+.4f} ± {error_text(gap, 4)}",
+        bracketed(gap, "{:+.4f}".format),
         NONE if gap.p is None else f"{gap.p:.4f}",
         NONE if gap.p_adjusted is None else f"{gap.p_adjusted:.4f}",
         comparison.outcome,
@@ -158,7 +159,9 @@ def _rounded(value: Any) -> Any:
         return {name: _rounded(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_rounded(item) for item in value]
-    return float(f"{value:.10g}") if isinstance(value, float) else value
+    if isinstance(value, float):
+        return None if isnan(value) else float(f"{value:.10g}")
+    return value
 
 
 def files(pages: Sequence[Page], folder: Path) -> dict[Path, str]:

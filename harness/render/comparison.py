@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.boards.compare import Compared, SliceDifference
 from harness.boards.transitions import DifferingTransitions, TransitionDifference, TransitionKind
 from harness.render.boards.sections import Section
-from harness.render.boards.table import NONE, with_error
+from harness.render.boards.table import NONE, bracketed, error_text, with_error
 from harness.render.estimates import cell
 from harness.stats.inference import Estimate
 
@@ -176,8 +176,8 @@ def _signed(estimate: Estimate | None, digits: int) -> tuple[str, str, str]:
     """The difference, its standard error, its interval."""
     if estimate is None:
         return NONE, NONE, NONE
-    e, d = estimate, digits
-    return f"{e.value:+.{d}f}", f"{e.standard_error:.{d}f}", f"[{e.low:+.{d}f}, {e.high:+.{d}f}]"
+    told = f"{{:+.{digits}f}}".format
+    return told(estimate.value), error_text(estimate, digits), bracketed(estimate, told)
 
 
 def _p(estimate: Estimate | None, adjusted: bool = False) -> str:

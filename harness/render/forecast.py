@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.forecast.report import ForecastLine, Period, Report, Shares
 from harness.records.kinds import in_a_line
-from harness.render.boards.table import NONE, with_error
+from harness.render.boards.table import NONE, bracketed, error_text, with_error
 from harness.stats.inference import Estimate
 
 TOP = 10  # states shown
@@ -91,7 +91,7 @@ def _points(share: float, sign: str = "") -> str:
 
 
 def _interval(estimate: Estimate) -> str:
-    return f"[{_points(estimate.low)}, {_points(estimate.high)}]"
+    return bracketed(estimate, _points)
 
 
 def _share(shares: Shares, k: int) -> str:
@@ -113,7 +113,7 @@ def _distance(shares: Shares) -> str:
 def _gap(line: ForecastLine) -> str:
     if line.difference is None:
         return NONE
-    return f"{line.difference.value:+.4f} ± {line.difference.standard_error:.4f}"
+    return f"{line.difference.value:+.4f} ± {error_text(line.difference, 4)}"
 
 
 def _perplexities(report: Report) -> ForecastTable:
@@ -134,7 +134,7 @@ def _together(period: Period) -> ForecastTable:
     rows = []
     for line in period.lines:
         errors = (line.shares[level].error for level in levels)
-        told = (NONE if e is None else f"{100 * e.value:.2f} ± {100 * e.standard_error:.2f}" for e in errors)
+        told = (NONE if e is None else with_error(e.times(100), 2) for e in errors)
         rows.append((line.name, with_error(line.perplexity, 2), with_error(line.status_perplexity, 3), *told))
     title = f"{period.label}, {period.records:,} records: perplexities, and root mean square errors of shares in points"
     return ForecastTable(title, ("forecast", "perplexity", "of status", *levels), tuple(rows), 1)

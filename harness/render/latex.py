@@ -30,7 +30,7 @@ SPECIAL = {
 }
 
 
-NUMBER = re.compile(r"(≈ |< )?[-+]?[\d,]+(\.\d+)?( ± \d+(\.\d+)?)?")
+NUMBER = re.compile(r"(≈ |< )?[-+]?[\d,]+(\.\d+)?( ± (\d+(\.\d+)?|–))?")
 LAST_KNOWN = 0x17F  # Latin letters with accents: what the fonts of any LaTeX have
 
 
@@ -107,6 +107,6 @@ def figure_cell(text: str) -> str:
     """A cell of a board: numbers, with their errors, as mathematics; all else escaped."""
     if not NUMBER.fullmatch(text):
         return escaped(text)
-    for plain, told in ((",", "{,}"), ("±", r"\pm"), ("≈", r"\approx")):
+    for plain, told in ((",", "{,}"), ("±", r"\pm"), ("≈", r"\approx"), ("–", r"\mbox{--}")):
         text = text.replace(plain, told)
     return f"${text}$"

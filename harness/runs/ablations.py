@@ -35,9 +35,6 @@ class AblationRequest:
     panels: Panels
 
 
-HEADINGS = ("arm", "perplexity", "difference", "95% interval", "p", "record")
-
-
 @dataclass(frozen=True)
 class ArmResult:
     """An arm's figures: perplexity with its standard error, and log-likelihood per transition less the first line's, in
@@ -47,18 +44,6 @@ class ArmResult:
     record: Record
     perplexity: Estimate
     difference: Estimate | None
-
-    def cells(self) -> list[str]:
-        """As ``HEADINGS``."""
-        level, gap = self.perplexity, self.difference
-        told = ["–", "–", "–"]
-        if gap is not None:
-            told = [
-                f"{gap.value:+.4f} ± {gap.standard_error:.4f}",
-                f"[{gap.low:+.4f}, {gap.high:+.4f}]",
-                f"{gap.p:.4f}",
-            ]
-        return [self.name, f"{level.value:.3f} ± {level.standard_error:.3f}", *told, self.record.id]
 
     def plain(self) -> dict[str, Any]:
         """For a program to read."""

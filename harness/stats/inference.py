@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from math import isnan, nan
 
 import numpy as np
 
@@ -36,16 +37,18 @@ __all__ = [
 
 Counts = IntArray | FloatArray
 
+FEW_UNITS = 30  # drawn units below which percentile intervals are too narrow to go without a remark
 LARGEST = 700.0  # nats whose exponential float64 holds: two seeds may say next to nothing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
     """A figure with its bootstrap standard error and 95% percentile interval.
 
     p: two-sided, of no difference from zero: the share of replicates that lie as far from the figure as the figure from
     zero, (1 + count) / (1 + replicates), so never 0. p_adjusted: adjusted for all comparisons made at once. Either may
-    be None.
+    be None. Where a single unit could be drawn there is no error to be had: it and the interval are NaN, and p is 1
+    (``has_error``).
     """
 
     value: float
@@ -54,6 +57,32 @@ class Estimate:
     high: float
     p: float | None = None
     p_adjusted: float | None = None
+
+    @classmethod
+    def without_error(cls, value: float) -> Estimate:
+        """A figure of which no replicate says how much it varies."""
+        return cls(value, nan, nan, nan)
+
+    @property
+    def has_error(self) -> bool:
+        """True where the error is known, zero included."""
+        return not isnan(self.standard_error)
+
+    def __eq__(self, other: object) -> bool:
+        """Alike in every part; two without error are alike in that."""
+        return isinstance(other, Estimate) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self._parts())
+
+    def _parts(self) -> tuple[float | None, ...]:
+        error = (self.standard_error, self.low, self.high) if self.has_error else (None,)
+        return (self.value, *error, self.p, self.p_adjusted)
+
+    def times(self, factor: float) -> Estimate:
+        """The figure in another unit; factor above zero."""
+        value, error, low, high = (factor * v for v in (self.value, self.standard_error, self.low, self.high))
+        return replace(self, value=value, standard_error=error, low=low, high=high)
 
     def __neg__(self) -> Estimate:
         """The figure with the other sign, its interval turned round; never -0.0."""
@@ -71,8 +100,8 @@ class Resampled:
 
     mean: float64 [M], log-likelihood per transition, the mean over seeds. means: float64 [R, M], the same in every
     replicate, of persons and, where there are several, of seeds, independent from model to model. units: how
-    many of the units that are drawn have a transition at risk; where one alone has, nothing varies, errors say nothing,
-    and every p is 1.
+    many of the units that are drawn have a transition at risk; where one alone has, nothing varies: estimates are
+    without error, and every p is 1.
     """
 
     def __init__(
@@ -118,6 +147,8 @@ class Resampled:
         evidence, and not of a processor's exponential.
         """
         value = np.exp(-self.mean)
+        if self.units < 2:
+            return [Estimate.without_error(float(v)) for v in value]
         of_persons = np.expm1(self.mean - self._drawn[:, :-1] / self._drawn[:, -1:]).std(axis=0, ddof=1)
         ratio = np.expm1(np.minimum(self.mean - self.means, LARGEST))
         made = estimates(value, ratio, np.hypot(of_persons, np.sqrt(self._of_seeds)))
@@ -132,6 +163,8 @@ class Resampled:
         but the reference itself, ``adjusted``. The reference's own is zero, with a p of one.
         """
         gap, drawn = self._gaps(reference)
+        if self.units < 2:
+            return [replace(Estimate.without_error(float(v)), p=1.0, p_adjusted=1.0) for v in gap]
         of_persons = self._of_persons(reference, np.arange(len(gap))).std(axis=0, ddof=1)
         of_seeds = self._of_seeds + self._of_seeds[reference]
         of_seeds[reference] = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isnan
 from typing import Any
 
 from harness.boards.board import Board
@@ -73,7 +74,8 @@ def _curves(board: Board) -> Iterator[Line]:
 def _estimate(of: Estimate | None) -> Line:
     if of is None:
         return (None,) * 4
-    return _number(of.value), _number(of.standard_error), _number(of.low), _number(of.high)
+    parts = of.value, of.standard_error, of.low, of.high
+    return tuple(None if isnan(part) else _number(part) for part in parts)
 
 
 def _number(value: float) -> float:

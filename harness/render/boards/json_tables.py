@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, is_dataclass
+from math import isnan
 from typing import Any
 
 from pydantic import BaseModel
@@ -23,6 +24,8 @@ def plain(board: Board) -> dict[str, Any]:
     What is none of an optional field is left out, and so are views of a board that has none.
     """
     made = {field.name: _plain(getattr(board, field.name), DIGITS) for field in fields(board) if field.name != "views"}
+    if made["few_units"] is None:
+        del made["few_units"]
     for row in made["rows"]:
         for name in OPTIONAL_FIELDS:
             if row[name] is None:
@@ -53,12 +56,12 @@ def _plain(value: Any, digits: int) -> Any:
     return {str(name): _plain(item, digits) for name, item in value.items()}
 
 
-def _estimate(of: Estimate, digits: int) -> dict[str, float]:
-    """Compared with nothing, p is not said."""
+def _estimate(of: Estimate, digits: int) -> dict[str, float | None]:
+    """Compared with nothing, p is not said; of an error that is not to be had, null."""
     parts = {"value": of.value, "standard_error": of.standard_error, "low": of.low, "high": of.high}
     parts |= {} if of.p is None else {"p": of.p}
     parts |= {} if of.p_adjusted is None else {"p_adjusted": of.p_adjusted}
-    return {name: float(f"{part:.{digits}g}") for name, part in parts.items()}
+    return {name: None if isnan(part) else float(f"{part:.{digits}g}") for name, part in parts.items()}
 
 
 def render(board: Board) -> str:

@@ -46,6 +46,7 @@ def notes(board: Board) -> list[str]:
     lines = [] if board.weights is None else [_of_weights(board)]
     per = "transitions" if board.weights is None else "sum of weights"
     lines.append(f"perplexity: exp(-log-likelihood / {per}), ± its standard error, {resampled(board)}.")
+    lines += of_few(board)
     if any(row.seeds is not None for row in rows):
         lines.append(OF_SEEDS)
     lines += _of_ranks(board)
@@ -87,6 +88,22 @@ def resampled(board: Board) -> str:
         if board.strata_alone:
             what += f", {board.strata_alone} strata of a single unit together"
     return what
+
+
+def of_few(board: Board) -> Iterator[str]:
+    """A sentence where there are few units to resample, or but one, of which nothing can be said."""
+    person, persons = (
+        ("person", "persons") if board.source.get("units") is None else ("sampling unit", "sampling units")
+    )
+    if board.few_units is None:
+        return
+    if board.few_units < 2:
+        yield (
+            f"No errors and no intervals: all transitions at risk are of one {person}, and nothing says what another "
+            "one would have shown."
+        )
+    else:
+        yield f"Few {persons}: {board.few_units} have a transition at risk; intervals from so few are too narrow."
 
 
 def _of_ranks(board: Board) -> Iterator[str]:

@@ -33,9 +33,18 @@ def number(value: float | None, digits: int) -> str:
 
 
 def with_error(estimate: Estimate | None, digits: int) -> str:
-    if estimate is None:
-        return NONE
-    return f"{estimate.value:.{digits}f} ± {estimate.standard_error:.{digits}f}"
+    """'8.18 ± 0.16'; '8.18 ± –' where there is no error to be had."""
+    return NONE if estimate is None else f"{estimate.value:.{digits}f} ± {error_text(estimate, digits)}"
+
+
+def error_text(estimate: Estimate, digits: int) -> str:
+    """The standard error, or a dash where there is none to be had."""
+    return f"{estimate.standard_error:.{digits}f}" if estimate.has_error else NONE
+
+
+def bracketed(estimate: Estimate, text: Callable[[float], str]) -> str:
+    """The interval, its ends as ``text`` writes them: '[7.86, 8.50]'; a dash where there is none to be had."""
+    return f"[{text(estimate.low)}, {text(estimate.high)}]" if estimate.has_error else NONE
 
 
 def rank_cell(row: Row) -> str:
@@ -84,16 +93,16 @@ def closed_cell(row: Row) -> str:
     mass, value = row.mass, row.perplexity.value
     if row.sums_to_one or mass is None or (mass.tolerance is None and mass.log_mean is None):
         return NONE
-    if mass.tolerance is None and mass.log_mean is not None and mass.log_error is not None:
+    if mass.tolerance is None and mass.log_mean is not None:
         value *= exp(mass.log_mean)
-        return f"≈ {value:.2f} ± {value * mass.log_error:.2f}"
+        return f"≈ {value:.2f} ± {number(None if mass.log_error is None else value * mass.log_error, 2)}"
     return number(value, 2 if value >= 3 else 4)
 
 
 def mass_cell(row: Row) -> str:
     if row.sums_to_one:
         return "1"
-    return NONE if row.mass is None else f"{row.mass.mean:.3f} ± {row.mass.standard_error:.3f}"
+    return NONE if row.mass is None else f"{row.mass.mean:.3f} ± {number(row.mass.standard_error, 3)}"
 
 
 def _figure(heading: str, key: str, digits: int, importance: float = 0) -> BoardColumn:

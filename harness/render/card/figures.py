@@ -11,6 +11,7 @@ from harness.render.boards.markdown import escape, pipes
 from harness.render.boards.table import (
     FIGURE_TITLES,
     NONE,
+    bracketed,
     closed_cell,
     mass_cell,
     number,
@@ -183,4 +184,4 @@ def interval(estimate: Estimate) -> str:
 
 
 def _bracket(estimate: Estimate | None) -> str:
-    return NONE if estimate is None else f"[{plain_number(estimate.low)}, {plain_number(estimate.high)}]"
+    return NONE if estimate is None else bracketed(estimate, plain_number)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.boards.card import Card
-from harness.boards.views import FEW
 from harness.records.kinds import MIX, is_submitted
+from harness.render.boards.table import number
+from harness.stats.inference import FEW_UNITS
 
 
 def limits(card: Card) -> list[str]:
@@ -27,7 +28,7 @@ def _of_intervals(card: Card) -> Iterator[str]:
     here = len(evidence.ids) if evidence.units is None else len(set(evidence.units))
     if not card.intervals:
         yield f"All transitions are of one {'person' if units is None else 'sampling unit'}: there are no intervals."
-    elif here < FEW:
+    elif here < FEW_UNITS:
         yield f"Only {here} {drawn} have a transition at risk: intervals from so few are too narrow."
     without = {"auc": "AUC", "calibration_slope": "calibration slope, intercept and error"}
     if told := [words for name, words in without.items() if card.figures.get(name) is not None]:
@@ -74,8 +75,9 @@ def _of_mass(card: Card) -> str:
     if mass is None:
         return "Its rows may sum to less than one: what it spends outside the choice set counts against it."
     told = (
-        f"It spends {1 - mass.mean:.4f} of its probability outside the choice set (± {mass.standard_error:.4f}, from "
-        f"{mass.transitions:,} transitions)"
+        f"It spends {1 - mass.mean:.4f} of its probability outside the choice set (± "
+        f"{number(mass.standard_error, 4)}, from {mass.transitions:,} "
+        f"{'transition' if mass.transitions == 1 else 'transitions'})"
     )
     if mass.tolerance is None:
         return f"{told}, which counts against it: figures are by the chain rule, not renormalised."

@@ -58,7 +58,7 @@ def finding(rows: Sequence[Row]) -> list[str]:
     if models:
         best = models[0]
         said += [element("strong", name(best.label)), " comes first" if len(models) > 1 else " stands alone"]
-        said += [" with perplexity ", _perplexity(best), f" (95% interval {_interval(best)}). "]
+        said += [" with perplexity ", _perplexity(best), f" ({_interval(best)}). "]
         said += _ties(best, [row for row in models[1:] if row.in_confidence_set], len(models) - 1)
     for row in rows:
         if row.knows_truth:
@@ -90,7 +90,9 @@ def _perplexity(row: Row) -> Markup:
 
 
 def _interval(row: Row) -> str:
-    return f"{perplexity_text(row.perplexity.low)} to {perplexity_text(row.perplexity.high)}"
+    if not row.perplexity.has_error:
+        return "no interval"
+    return f"95% interval {perplexity_text(row.perplexity.low)} to {perplexity_text(row.perplexity.high)}"
 
 
 def _facts(board: Board) -> Markup:

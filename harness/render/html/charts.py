@@ -9,7 +9,7 @@ from harness.boards.board import Board, Row
 from harness.boards.views import Curve
 from harness.render.boards.table import NONE
 from harness.render.html.figures import numbers
-from harness.render.html.forest import marks, near, perplexity_text, within
+from harness.render.html.forest import ends, marks, near, perplexity_text, within
 from harness.render.html.markup import Markup, element, join, name
 from harness.render.html.scales import Scale, around
 from harness.render.html.svg import Frame, apart, px, shortened
@@ -131,8 +131,8 @@ def learning(board: Board, id: str) -> Markup | None:
     points = [point for curve in drawn for point in curve.points]
     scale = around([float(point.train_persons) for point in points], log=True)
     frame = Frame(scale, _heights(drawn), WIDTH, HEIGHT, right=130)
-    ends = [frame.py(curve.points[-1].perplexity.value) + 4 for curve in drawn]
-    places = apart(ends, 13, 16, HEIGHT - 44)
+    heights = [frame.py(curve.points[-1].perplexity.value) + 4 for curve in drawn]
+    places = apart(heights, 13, 16, HEIGHT - 44)
     most = max(point.train_persons for point in points)
     picture = frame.picture(
         f"{id}/learning/plot",
@@ -151,7 +151,7 @@ def learning(board: Board, id: str) -> Markup | None:
     if len(drawn) < len(curves):
         caption += f" The best {len(drawn)} of {len(curves)} models are drawn; the others are many, or too far behind."
     lines = [
-        [curve.label, f"{p.train_persons:,}", *map(perplexity_text, (e.value, e.low, e.high))]
+        [curve.label, f"{p.train_persons:,}", perplexity_text(e.value), *ends(e, perplexity_text)]
         for curve in curves
         for p in curve.points
         for e in [p.perplexity]

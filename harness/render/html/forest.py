@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite, log
 from statistics import median
 
@@ -36,11 +37,12 @@ def near(rows: Sequence[Row]) -> list[Row]:
 def within(perplexities: Sequence[Estimate]) -> list[bool]:
     """True of perplexities that a scale has room for: up to ``FAR`` times as far from the lowest as the median one."""
     best = min(perplexities, key=lambda p: p.value)
-    if not isfinite(best.high):
+    if best.has_error and not isfinite(best.high):
         return [False] * len(perplexities)
     behind = [log(p.value / best.value) for p in perplexities]
-    limit = max(FAR * median(behind), 2 * log(best.high / best.value), 0.01)
-    return [far <= limit and isfinite(p.high) for far, p in zip(behind, perplexities, strict=True)]
+    interval = 2 * log(best.high / best.value) if best.has_error else 0.0
+    limit = max(FAR * median(behind), interval, 0.01)
+    return [far <= limit and (isfinite(p.high) or not p.has_error) for far, p in zip(behind, perplexities, strict=True)]
 
 
 def perplexity_text(value: float) -> str:
@@ -48,6 +50,11 @@ def perplexity_text(value: float) -> str:
     if value >= 3:
         return f"{value:,.2f}"
     return f"{value:.4f}"
+
+
+def ends(estimate: Estimate, text: Callable[[float], str]) -> list[str]:
+    """The two ends of the interval; dashes where there is none to be had."""
+    return [text(estimate.low), text(estimate.high)] if estimate.has_error else [NONE, NONE]
 
 
 def marks(row: Row) -> str | None:
@@ -65,10 +72,10 @@ def best_of(rows: Sequence[Row]) -> Row:
 
 
 def forest(board: Board, id: str) -> Markup | None:
-    """The figure: two panels side by side, and what they show as a table. None where no perplexity is finite."""
+    """The figure: two panels side by side, and what they show as a table. None where no interval is finite."""
     rows = board.rows[:DRAWN]
     kept = near(rows)
-    if not kept:
+    if not kept or not kept[0].perplexity.has_error:
         return None
     scale = around([v for r in kept for v in (r.perplexity.low, r.perplexity.high)], log=True)
     first, worst = rows[0], rows[-1]
@@ -202,10 +209,11 @@ def _numbers(rows: Sequence[Row], paired: bool) -> Markup:
     lines = []
     for row in rows:
         p = row.perplexity
-        cells = [row.label, *map(perplexity_text, (p.value, p.low, p.high))]
+        cells = [row.label, perplexity_text(p.value), *ends(p, perplexity_text)]
         if paired and row.behind is not None:
             b = row.behind
-            cells += [signed(b.value, 4), signed(b.low, 4), signed(b.high, 4), _p(b.p), _p(b.p_adjusted)]
+            of_four = partial(signed, digits=4)
+            cells += [of_four(b.value), *ends(b, of_four), _p(b.p), _p(b.p_adjusted)]
         elif paired:
             cells += [NONE] * 5
         lines.append(cells)
