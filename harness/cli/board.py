@@ -33,13 +33,15 @@ def leaderboard(
 ) -> None:
     """Regenerate every table from the record files, and print those asked for.
 
-    With them the pages of claims, where a language model was tuned. --check compares instead of writing: the tables
-    byte for byte, and every figure in every record with what its evidence gives.
+    With them the pages of claims, where a language model was tuned. Tables that no record makes any more are removed;
+    other files are left alone. --check compares instead of writing: the tables byte for byte, none missing and none too
+    many, and every figure in every record with what its evidence gives.
     """
     from harness import render
     from harness.claims.found import in_folder
     from harness.cli.rebuild import boards_and_tables
     from harness.render import claims
+    from harness.render.leftovers import leftovers, removable
 
     registry: Registry = context.obj
     kept = Folder(records_folder(records), tolerant=True)
@@ -51,12 +53,18 @@ def leaderboard(
     chosen = of_task_and_panel(rebuilt.boards, task, data)
     for entry in registry.papers.values():
         tables |= claims.files(in_folder(kept, entry.item), folder)
+    left = leftovers(folder, tables, [entry.item.file for entry in registry.papers.values()])
     if check:
         _require_records(rebuilt.refused)
         every = kept.store.all()
         _require_sound(every, registry.all_metrics)
         if stale := render.stale(tables):
             raise RunError(f"stale: {', '.join(map(str, stale))}; 'harness leaderboard' regenerates them")
+        if left:
+            raise RunError(
+                f"made by no record: {', '.join(map(str, left))}; 'harness leaderboard' removes them, "
+                "where they are of a panel of these records"
+            )
         console.say(f"{len(tables)} tables and {len(every)} records agree")
         return
     texts = [] if format is None else _texts(chosen, format, registry)  # before anything is written
@@ -66,7 +74,20 @@ def leaderboard(
     for text in texts:
         console.result(text)
     console.say(f"{len(written)} of {len(tables)} tables changed in {folder}")
+    if not rebuilt.refused:  # a file that is refused may be the one that makes them
+        _clear(left, removable(left, rebuilt.boards, records, folder))
     _require_records(rebuilt.refused)
+
+
+def _clear(left: Sequence[Path], gone: Sequence[Path]) -> None:
+    """Remove the tables that the records have outlived, and name those that another folder's may make."""
+    from harness.render.leftovers import remove
+
+    remove(gone)
+    if gone:
+        console.say(f"removed, as no record makes them any more: {', '.join(map(str, gone))}")
+    if others := [path for path in left if path not in gone]:
+        console.say(f"made by no record here, and left: {', '.join(map(str, others))}")
 
 
 def _require_records(refused: Mapping[Path, RequestError]) -> None:

@@ -28,15 +28,11 @@ def views(board: Board) -> dict[str, str]:
 
     Lines name their board, so that those of several may be put together; ``record`` is that of the board's own lines.
     """
-    made = {
-        "slices": (SLICE, list(_slices(board))),
-        "calibration": (BIN, list(_calibration(board))),
-        "curves": (POINT, list(_curves(board))),
-    }
+    made = {"slices": list(_slices(board)), "calibration": list(_calibration(board)), "curves": list(_curves(board))}
     of = board.panel, board.task
     return {
-        name: _table(("panel", "task", *headings), ((*of, *line) for line in lines))
-        for name, (headings, lines) in made.items()
+        name: _table(("panel", "task", *VIEWS[name]), ((*of, *line) for line in lines))
+        for name, lines in made.items()
         if lines
     }
 
@@ -46,6 +42,7 @@ BEHIND = tuple(f"behind.{part}" for part in ("value", "standard_error", "low", "
 SLICE = ("by", "level", "persons", "transitions", "record", "model", *PERPLEXITY, *BEHIND)
 BIN = ("record", "model", "bin", "counted", "predicted", "observed")
 POINT = ("model", "train_persons", "record", *PERPLEXITY)
+VIEWS = {"slices": SLICE, "calibration": BIN, "curves": POINT}  # columns beside the panel and the task
 Line = tuple[object, ...]
 
 

@@ -16,6 +16,7 @@ from harness.render.html.forest import best_of, perplexity_text
 from harness.render.html.markup import Markup, element, identifier, join, unique
 
 TITLE = "Harness leaderboards"
+HEAD_OF_PAGE = '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy"'
 LEDE = "Models of a worker’s next occupation, side by side on one split with one likelihood."
 ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cg stroke='%230b6e6e' "
