@@ -14,6 +14,7 @@ from harness.cli.options import BOARDS, RECORDS, BoardsOption, RecordsOption
 from harness.errors import RequestError, RunError, did_you_mean
 from harness.records.current import Folder
 from harness.records.evidence import add_up
+from harness.records.naming import named
 from harness.records.record import Record, figures
 from harness.records.store import Store
 from harness.registry import Registry
@@ -151,6 +152,14 @@ def print_boards(chosen: Sequence[Board]) -> None:
         told = [f"No room for: {gone}; --format md has all."] if left_out else []
         console.notes([*notes(board), *told], left_out)
         console.result("")
+
+
+def record_of(name: str, records: Path) -> Record:
+    """The record that a command was given the name of, as ``harness.records.naming`` finds it.
+
+    RequestError where the folder does not exist, but for a file that is named by its path.
+    """
+    return named(Store(records) if Path(name).is_file() else records_folder(records), name)
 
 
 def records_folder(folder: Path) -> Store:

@@ -9,9 +9,8 @@ import typer
 
 from harness.boards.card import Installed, card_of
 from harness.cli import console
-from harness.cli.board import records_folder
-from harness.cli.compare import named
-from harness.cli.options import RECORDS, JsonOption, RecordsOption
+from harness.cli.board import record_of, records_folder
+from harness.cli.options import RECORDS, JsonOption, RecordsOption, RunArgument
 from harness.cli.reproduce import command, opened_by
 from harness.records.kinds import MIX, is_submitted
 from harness.records.record import Record
@@ -21,7 +20,7 @@ from harness.system.files import write_atomically
 
 def card(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="Id of a record, or how it begins.")],
+    run: RunArgument,
     out: Annotated[Path | None, typer.Option("--out", help="Write it to this file instead.", metavar="FILE")] = None,
     records: RecordsOption = RECORDS,
     as_json: JsonOption = False,
@@ -35,7 +34,7 @@ def card(
 
     registry: Registry = context.obj
     store = records_folder(records)
-    record = named(store, run)
+    record = record_of(run, records)
     made = card_of(record, store, _installed(record, registry, records))
     if out is not None:
         write_atomically(out, console.json_text(plain(made)) if as_json else render(made))

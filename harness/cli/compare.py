@@ -13,13 +13,12 @@ from harness.boards.compare import Compared, SliceDifference, names_of, slice_di
 from harness.boards.compare import compare as compare_runs
 from harness.boards.transitions import DifferingTransitions, differing
 from harness.cli import console
-from harness.cli.board import records_folder
+from harness.cli.board import record_of
 from harness.cli.options import RECORDS, JsonOption, RecordsOption
 from harness.cli.reproduce import command
 from harness.errors import RequestError
 from harness.records.predictions import Predictions, load, path_of
 from harness.records.record import Record
-from harness.records.store import Store, find_record
 from harness.registry import Registry
 from harness.render.boards.sections import Section
 from harness.system.machine import cache_folder
@@ -55,7 +54,9 @@ class _Pair:
 
 def compare(
     context: typer.Context,
-    runs: Annotated[list[str], typer.Argument(help="Ids of two or more records, or how they begin.")],
+    runs: Annotated[
+        list[str], typer.Argument(help="Two or more records: how their ids begin, their files, or panel/task/model.")
+    ],
     by: Annotated[
         str | None,
         typer.Option(
@@ -78,10 +79,9 @@ def compare(
     of the panel; which kinds of transitions, from which state to which, make most of the difference; and which single
     ones. The last two are read from the cache of the machine that ran both, which no record file replaces.
     """
-    store = records_folder(records)
     if len(runs) < 2:  # before a name that is none is looked for
         raise RequestError("compare needs two records or more")
-    chosen = [named(store, run) for run in runs]
+    chosen = [record_of(run, records) for run in runs]
     compared = compare_runs(chosen)
     asked = _Detail(by, transitions, context.obj, records)
     detailed = chosen[1:] if as_json or each or len(chosen) == 2 else []
@@ -92,15 +92,6 @@ def compare(
     _tell(chosen, compared, pairs, asked)
     if not pairs:
         console.say(f"where two of them differ: harness compare {chosen[0].id} {chosen[1].id}; --each: all of them")
-
-
-def named(store: Store, run: str) -> Record:
-    """The one record whose id begins so, found by the names of the files where these are as they were written.
-
-    RequestError where there is none, or more than one.
-    """
-    likely = [path for path in store.paths() if path.stem.rpartition("-")[2].startswith(run)]
-    return find_record(map(store.read, likely) if likely else store.all(), run)
 
 
 def _pair(first: Record, other: Record, asked: _Detail) -> _Pair:

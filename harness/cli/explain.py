@@ -10,13 +10,12 @@ from typing import Annotated
 import typer
 
 from harness.cli import console
-from harness.cli.board import records_folder
-from harness.cli.options import RECORDS, JsonOption, RecordsOption
+from harness.cli.board import record_of
+from harness.cli.options import RECORDS, JsonOption, RecordsOption, RunArgument
 from harness.cli.reproduce import command
 from harness.errors import RequestError
 from harness.model.contract import Table
 from harness.records.kinds import label
-from harness.records.store import find_record
 from harness.registry import Registry
 from harness.system.files import write_atomically
 from harness.system.machine import cache_folder
@@ -27,7 +26,7 @@ INTERVAL = "95% "
 
 def explain(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="Id of a record, or how it begins.")],
+    run: RunArgument,
     stage: Annotated[str | None, typer.Option("--stage", help="Print the tables of this stage alone.")] = None,
     outcome: Annotated[
         str | None, typer.Option("--outcome", help="Print the equation of this outcome alone, by its first word.")
@@ -50,7 +49,7 @@ def explain(
     from harness.runs.explain import Explainer, brief, select
 
     registry: Registry = context.obj
-    record = find_record(records_folder(records).all(), run)
+    record = record_of(run, records)
     tables = Explainer(registry, cache_folder()).tables(record, command(record, registry, records))
     tables = select(tables, stage, outcome)
     if effects:

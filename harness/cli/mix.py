@@ -13,7 +13,7 @@ from harness.boards.board import Board, boards, boards_with
 from harness.boards.mix import mix as mix_runs
 from harness.boards.mix import without_valid
 from harness.cli import console
-from harness.cli.board import of_task_and_panel, print_boards, records_folder
+from harness.cli.board import of_task_and_panel, print_boards, record_of, records_folder
 from harness.cli.options import JsonOption, SetOption
 from harness.cli.panels import reads_careers
 from harness.cli.reproduce import command, reopen
@@ -24,7 +24,6 @@ from harness.panel import Panel
 from harness.records.kinds import is_ranked, is_submitted, label
 from harness.records.predictions import covers_valid, path_of
 from harness.records.record import PanelFacts, Record
-from harness.records.store import find_record
 from harness.registry import Registry
 from harness.runs.execute import Workshop
 from harness.runs.request import PanelRequest
@@ -67,7 +66,8 @@ def mix(
     panel: PanelRequest | None,
     records: Path,
     runs: Annotated[
-        list[str] | None, typer.Argument(help="Ids of two or more records of one board, or how they begin.")
+        list[str] | None,
+        typer.Argument(help="Two or more records of one board: how their ids begin, their files, or panel/task/model."),
     ] = None,
     task: Annotated[str | None, typer.Option("--task", help="Mix this task's boards alone.")] = None,
     settings: SetOption = None,
@@ -101,7 +101,7 @@ def mix(
     if runs:
         if task is not None or named:
             raise RequestError("--task and --data choose boards; runs that are named are of one already")
-        made = [bench.make(_named(runs, every, bench), of_board=False)]
+        made = [bench.make(_named(runs, records, bench), of_board=False)]
     else:
         found = of_task_and_panel(boards(every), task, panel.data if panel is not None and named else None)
         if opened is not None:
@@ -120,8 +120,8 @@ def _of_panel(found: Sequence[Board], panel: Panel, records: Path) -> list[Board
     return chosen
 
 
-def _named(runs: Sequence[str], every: Sequence[Record], bench: _Mixtures) -> list[Record]:
-    chosen = [find_record(every, run) for run in runs]
+def _named(runs: Sequence[str], records: Path, bench: _Mixtures) -> list[Record]:
+    chosen = [record_of(run, records) for run in runs]
     for record in chosen:
         if is_ranked(record) and not _is_here(record, bench):
             raise RequestError(

@@ -13,6 +13,8 @@ from harness.runs.execute import Reuse
 RECORDS = Path("leaderboards/results")
 BOARDS = Path("leaderboards")
 
+RECORD_HELP = "A record: how its id begins, its file, or panel/task/model."
+RunArgument = Annotated[str, typer.Argument(help=RECORD_HELP)]
 RecordsOption = Annotated[
     Path, typer.Option("--records", help="Folder of record files.", envvar="HARNESS_RECORDS", show_default=True)
 ]

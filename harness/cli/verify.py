@@ -12,8 +12,8 @@ import typer
 
 from harness.boards.mix import mix as mix_runs
 from harness.cli import console
-from harness.cli.board import records_folder
-from harness.cli.options import RECORDS, JsonOption, RecordsOption
+from harness.cli.board import record_of, records_folder
+from harness.cli.options import RECORDS, JsonOption, RecordsOption, RunArgument
 from harness.cli.panels import ColumnOption, OccupationsOption
 from harness.cli.reproduce import command, opened_by, reopen
 from harness.cli.workshop import isolation_of
@@ -24,7 +24,7 @@ from harness.panel.weights import weighted_alike
 from harness.records import predictions as probabilities
 from harness.records.kinds import MIX, is_submitted, label
 from harness.records.record import Record
-from harness.records.store import Store, find_record
+from harness.records.store import Store
 from harness.registry import Registry
 from harness.render.boards.table import bracketed
 from harness.runs.execute import Workshop, execute
@@ -78,7 +78,7 @@ class _Scratch:
 
 def verify(
     context: typer.Context,
-    record: Annotated[str, typer.Argument(help="Id of a record, or how it begins; or a record file, by its path.")],
+    record: RunArgument,
     data: Annotated[
         str | None, typer.Option("--data", help="Path of the record's panel, if it was read from files.")
     ] = None,
@@ -121,7 +121,7 @@ def verify(
     the cache keeps of its runs.
     """
     registry: Registry = context.obj
-    known = _find(record, records)
+    known = record_of(record, records)
     if wrong := contradictions(known, registry.all_metrics):
         _tell_contradictions(known, wrong, as_json)
         raise typer.Exit(1)
@@ -136,11 +136,6 @@ def verify(
     _tell(known, found, as_json)
     if not found.holds:
         raise typer.Exit(1)
-
-
-def _find(record: str, records: Path) -> Record:
-    path = Path(record)
-    return Store(records).read(path) if path.is_file() else find_record(records_folder(records).all(), record)
 
 
 def _again(record: Record, sources: _Sources, device: str, bench: _Scratch) -> Record:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from harness.records.kinds import is_submitted
+from harness.records.naming import find_record, named
 from harness.records.record import Configuration, Mass, Measured, PanelFacts, Record, RecordHead
-from harness.records.store import Store, find_record
+from harness.records.store import Store
 
 Head = RecordHead  # its former name
 
@@ -19,4 +20,5 @@ __all__ = [
     "Store",
     "find_record",
     "is_submitted",
+    "named",
 ]

@@ -107,7 +107,7 @@ class Folder:
         self.refused: dict[Path, RequestError] = {}
         self._heads: dict[Path, RecordHead] = {}
         self._paths: dict[int, Path] = {}  # by the identity of a head, which is kept above
-        self._ids: dict[str, Path] = {}
+        self._kept: dict[tuple[str, str], Path] = {}
 
     def heads(self, paths: Sequence[Path] | None = None) -> list[RecordHead]:
         """The heads of these files; of all in the folder where None.
@@ -127,9 +127,11 @@ class Folder:
 
     def _keep(self, path: Path) -> None:
         head = self.store.head(path)
-        if head.id in self._ids:
-            raise RequestError(f"{path}: record {head.id} stands in {self._ids[head.id]} as well: remove one of them")
-        self._heads[path], self._paths[id(head)], self._ids[head.id] = head, path, path
+        # One panel under two names, as a file and as the folder it was converted to, has one record under each.
+        which = head.configuration.panel.name, head.id
+        if which in self._kept:
+            raise RequestError(f"{path}: record {head.id} stands in {self._kept[which]} as well: remove one of them")
+        self._heads[path], self._paths[id(head)], self._kept[which] = head, path, path
 
     def refuse(self, errors: Mapping[Path, RequestError]) -> None:
         """Leave these files out from now on: their heads were sound, and what follows was not."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -100,15 +99,6 @@ def _what_is_wrong(content: bytes, error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     return f"not a valid record: {place}{': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
-
-
-def find_record(records: Iterable[Record], prefix: str) -> Record:
-    """The one record whose id begins so. RequestError where there is none, or more than one."""
-    matches = [record for record in records if record.id.startswith(prefix)]
-    if len(matches) != 1:
-        what = "no record's id begins" if not matches else f"{len(matches)} records' ids begin"
-        raise RequestError(f"{what} with '{prefix}'; the boards' json lists the ids")
-    return matches[0]
 
 
 def to_text(record: Record) -> str:

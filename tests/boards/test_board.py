@@ -23,8 +23,9 @@ from harness.errors import RequestError
 from harness.model.contract import NoParams
 from harness.panel.careers import Panel
 from harness.panel.occupations import Occupations, Status
+from harness.records.naming import find_record
 from harness.records.record import Record
-from harness.records.store import Store, find_record, slug, to_text
+from harness.records.store import Store, slug, to_text
 from harness.registry import Registry
 from harness.render.boards.markdown import escape
 from harness.render.boards.table import columns, perplexity_cell

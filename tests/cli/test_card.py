@@ -145,7 +145,8 @@ def test_the_command_prints_writes_and_refuses(harness: InProcess, shelf: Worksh
     assert json.loads(file.read_text()) == told
     assert harness("zz", *folder)[::2] == (
         2,
-        "error: no record's id begins with 'zz'; the boards' json lists the ids\n",
+        "error: no record's id begins with 'zz', and no record file and no panel/task/model is called so; the boards' "
+        "json lists the ids\n",
     )
 
 
