@@ -28,6 +28,7 @@ from harness.cli import (
     show,
     verify,
 )
+from harness.cli.once import once
 from harness.errors import HarnessError
 from harness.registry import Registry, implementations, load_registry, reason
 from harness.system import processes
@@ -78,6 +79,7 @@ def build_app(registry: Registry) -> typer.Typer:
     app.command("new-plugin")(plugin.new_plugin)
     app.add_typer(data.app, name="data")
     _add_commands(app, registry)
+    once(app)
     return app
 
 

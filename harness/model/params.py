@@ -27,7 +27,8 @@ class Settings:
 def parse(pairs: Iterable[str], models: Iterable[str]) -> Settings:
     """Sort ``owner.name=value`` by owner: ``task``, ``data`` or a model of the request.
 
-    Without an owner, the parameter is the model's, provided that there is only one. RequestError otherwise.
+    Without an owner, the parameter is the model's, provided that there is only one. RequestError otherwise, and where
+    a parameter is given twice.
     """
     names = list(models)
     sorted_values: dict[str, dict[str, str]] = {owner: {} for owner in [TASK, DATA, *names]}
@@ -43,6 +44,10 @@ def parse(pairs: Iterable[str], models: Iterable[str]) -> Settings:
             owner = names[0]
         if owner not in sorted_values:
             raise RequestError(f"--set {pair}: nothing here is called '{owner}'; {did_you_mean(owner, sorted_values)}")
+        if name in sorted_values[owner]:
+            raise RequestError(
+                f"--set {pair}: '{name}' of {owner} is given twice, as {sorted_values[owner][name]} before"
+            )
         sorted_values[owner][name] = value
     return Settings({name: sorted_values[name] for name in names}, sorted_values[TASK], sorted_values[DATA])
 

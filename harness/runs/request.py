@@ -209,12 +209,34 @@ def resumes_for(spec: ModelSpec, panels: Panels) -> Panel | None:
     return panels.resumes if spec.pretrainable else None
 
 
+def _require_once(root: Any, path: Path) -> None:
+    """RequestError, with its line, for an entry that a mapping has twice: YAML readers take the last in silence."""
+    left, seen = [root], set()
+    while left:
+        node = left.pop()
+        if node is None or id(node) in seen or isinstance(node.value, str):
+            continue
+        seen.add(id(node))  # an alias is the node that it names
+        lines: dict[str, int] = {}
+        for entry in node.value:
+            if not isinstance(entry, tuple):
+                left.append(entry)
+                continue
+            key, value = entry
+            left.append(value)
+            line = key.start_mark.line + 1
+            if isinstance(key.value, str) and lines.setdefault(key.value, line) != line:
+                raise RequestError(f"{path}, line {line}: '{key.value}' stands in line {lines[key.value]} already")
+
+
 def read(kind: type[RequestT], path: Path) -> RequestT:
     """A request from a YAML file. RequestError, naming the file and the entry, where it is none."""
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+        _require_once(yaml.compose(text, yaml.SafeLoader), path)
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     except yaml.YAMLError as error:

@@ -149,6 +149,12 @@ def test_compare_is_paired(harness: Command, ran: object) -> None:
         ("audit markow", "did you mean 'markov'"),
         ("lisst", "list"),
         ("run --tsk next_occ", "--task"),
+        ("run --task switch --model markov --seed 1 --seed 2", "--seed is given 2 times"),
+        ("run --task switch --model gbm --set rounds=3 --set gbm.rounds=4", "'rounds' of gbm is given twice, as 3"),
+        ("run --task switch --model markov --data market --data wage-panel", "--data is given 2 times"),
+        ("leaderboard --format md --format csv", "--format is given 2 times"),
+        ("data describe market --set persons=3 --set persons=4", "given twice"),
+        ("forecast --model markov --from 2009 --from 2010", "--from is given 2 times"),
     ],
 )
 def test_wrong_requests_end_with_status_2_and_say_what_is_right(line: str, message: str, harness: Command) -> None:

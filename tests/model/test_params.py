@@ -43,6 +43,12 @@ def test_refused(given: str, models: list[str], message: str) -> None:
         parse([given], models)
 
 
+@pytest.mark.parametrize("again", ["rounds=4", "gbm.rounds=4", "gbm.rounds=3"])
+def test_a_parameter_has_one_value(again: str) -> None:
+    with pytest.raises(RequestError, match=rf"--set {again}: 'rounds' of gbm is given twice, as 3 before"):
+        parse(["rounds=3", again], ["gbm"])
+
+
 def test_text_becomes_typed() -> None:
     made = validate(Schema, {"rounds": "3", "rate": "1e-3", "limit": "none", "fast": "true"}, "gbm")
     assert made == Schema(rounds=3, rate=1e-3, limit=None, fast=True)

@@ -88,6 +88,8 @@ def test_any_request_reads_back_from_its_yaml(
         ("panel: {dta: x}", r"panel\.dta"),
         ("seed: -1", "seed"),
         ("reuse: always", "reuse"),
+        ("seed: 1\nmodels: [mnl]\nseed: 2", "line 3: 'seed' stands in line 1 already"),
+        ("models:\n  gbm:\n    rounds: 3\n    rate: 1\n    rounds: 4", "line 5: 'rounds' stands in line 3 already"),
     ],
 )
 def test_a_fault_is_told_with_its_place(tmp_path: Path, registry: Registry, text: str, message: str) -> None:
