@@ -14,6 +14,7 @@ from harness.errors import DataError, RequestError
 from harness.model import ModelSpec, Task
 from harness.model.params import validate
 from harness.panel import Panel, pool, require_apart
+from harness.panel.covariates import uninformative
 from harness.panel.survey_design import surveyed
 from harness.panel.weights import weighted_alike
 from harness.registry import Registry
@@ -84,13 +85,16 @@ class PanelRequest(Request):
     pretrain: str | None = Field(None, description="panel of resumes to learn from first, by name or path")
 
     def open(self, registry: Registry, progress: Progress) -> Panel:
-        """The panel that is scored, weighted and drawn as its survey has it.
+        """The panel that is scored, weighted and drawn as its survey has it; a note on covariates that tell nothing.
 
         RequestError where the request makes no sense, DataError with every fault of a faulty source.
         """
         with progress.bar(f"reading {self.data}", None):
             panel = registry.open_panel(self.data, self.parameters, self.columns, self.occupations)
-        return surveyed(panel, self.weights, self.strata, self.units)
+        panel = surveyed(panel, self.weights, self.strata, self.units)
+        for sentence in uninformative(panel):
+            progress.note(sentence)
+        return panel
 
     def open_all(self, registry: Registry, progress: Progress) -> Panels:
         """The panel that is scored, and those that models learn from beside it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,12 @@ from harness.estimation.logits import Scaling
 from harness.plugins.mnl.terms import Known, Term, distinct, from_json, matrix, to_json
 from harness.types import FloatArray, IntArray
 
+COLLINEAR = 1e-9  # of a standard deviation: what is left of a column beside the others is rounding
+SHARE = 1e-6  # of a standardised column, below which another is none of its parts
 OF_SCALING = ("center", "scale", "low", "high")
+
+
+Design = tuple[tuple[Term, ...], FloatArray, Scaling]  # terms, their columns [n, terms], how to standardise these
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,29 @@ class Linear:
         return cls(terms, scaling, arrays[f"{prefix}coefficients"])
 
 
-def varying(terms: Sequence[Term], known: Known, weight: FloatArray) -> tuple[tuple[Term, ...], FloatArray, Scaling]:
+def collinear(X: FloatArray) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Of columns [n, terms] those that a constant and some of the others add up to, each with these, by position."""
+    if len(X) == 0 or X.shape[1] < 2:
+        return
+    spread = X.std(axis=0)
+    scaled = (X - X.mean(axis=0)) / np.where(spread > 0, spread, 1.0) / np.sqrt(len(X))
+    columns = np.asarray(np.linalg.qr(scaled, mode="r"))  # as long and as far apart as they are, and few rows
+    free: list[int] = []
+    basis = np.zeros((len(columns), 0))
+    for j, column in enumerate(columns.T):
+        beside = column
+        for _ in range(2):  # twice is enough (Giraud, Langou and Rozloznik 2005)
+            beside = beside - basis @ (basis.T @ beside)
+        left = float(np.linalg.norm(beside))
+        if left > COLLINEAR:
+            free.append(j)
+            basis = np.column_stack([basis, beside / left])
+        else:
+            weights = np.linalg.lstsq(columns[:, free], column)[0]
+            yield j, tuple(free[k] for k in np.flatnonzero(np.abs(weights) > SHARE))
+
+
+def varying(terms: Sequence[Term], known: Known, weight: FloatArray) -> Design:
     """The terms that vary and are not another's again, their columns [n, terms], and how to standardise these.
 
     weight: float64 [n], what each transition counts for.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from harness.model import Context, Table, take_states
 from harness.panel import Panel
 from harness.plugins.mnl.estimates import EstimateTable
 from harness.plugins.mnl.explained import About, explained
-from harness.plugins.mnl.linear import Linear, varying
+from harness.plugins.mnl.linear import Design, Linear, collinear, varying
 from harness.plugins.mnl.params import MnlParams
 from harness.plugins.mnl.solve import Labelled, fit_path
 from harness.plugins.mnl.terms import (
@@ -68,11 +68,35 @@ class OneStage(FromOrigin):
         self.spare = JEFFREYS * missing / (count.sum() + JEFFREYS * train.n_states)
         wanted, references = self._terms(train, mine)
         if len(self.present) > 1:
+            made = varying([term for own in wanted.values() for term in own], self._known(mine.inputs), mine.weight)
+            for sentence in self._not_to_be_had(wanted, made):
+                context.progress.note(sentence)
             with context.progress.bar(f"mnl: MNLogit over {len(self.present)} states", None):
-                self._estimate(mine, held, wanted, references)
+                self._estimate(mine, held, made, references)
 
-    def _estimate(self, train: Sample, valid: Sample, wanted: Sequence[Term], references: Sequence[str]) -> None:
-        terms, X, scaling = varying(wanted, self._known(train.inputs), train.weight)
+    def _not_to_be_had(self, wanted: Mapping[str, Sequence[Term]], made: Design) -> Iterator[str]:
+        """Sentences on features that no coefficient is for, and on terms that add up to others.
+
+        RequestError where a feature was asked for by name, and where without a penalty there is nothing to tell
+        collinear terms apart.
+        """
+        terms, X, _ = made
+        for name, own in wanted.items():
+            if own and not set(own) & set(terms):
+                told = f"mnl: '{name}' does not vary in training, or says what another term says"
+                if self.params.terms:
+                    raise RequestError(f"{told}: leave it out of mnl.terms")
+                yield f"{told}; it is left out"
+        for sum_, parts in collinear(X):
+            told = f"mnl: '{terms[sum_].name}' is a sum of {', '.join(terms[part].name for part in parts)}"
+            if 0 in self.params.penalties:
+                raise RequestError(
+                    f"{told}: without a penalty no coefficients tell them apart; leave one out of mnl.terms"
+                )
+            yield f"{told}; the penalty alone shares what they say among them"
+
+    def _estimate(self, train: Sample, valid: Sample, made: Design, references: Sequence[str]) -> None:
+        terms, X, scaling = made
         place = np.full(len(self.codes), -1, dtype=np.int64)
         place[self.present] = np.arange(len(self.present))
         seen = valid.take(np.flatnonzero(place[valid.target] >= 0))
@@ -96,12 +120,15 @@ class OneStage(FromOrigin):
         )
         self.estimates = [explained(self.linear, data, person=train.person, fitted=fitted, about=about)]
 
-    def _terms(self, train: Panel, sample: Sample) -> tuple[list[Term], list[str]]:
-        """The terms asked for, and the reference categories. RequestError for a name that is no feature's."""
+    def _terms(self, train: Panel, sample: Sample) -> tuple[dict[str, list[Term]], list[str]]:
+        """The terms of each feature asked for, and the reference categories.
+
+        RequestError for a name that is no feature's.
+        """
         known, levels = self._known(sample.inputs), {c.name: c for c in levels_of(self.discretizer)}
         covariates = [name for name in self.discretizer.numbers if name not in CATALOGUE]
         numbers, offered = set(self.discretizer.numbers), {*self.discretizer.numbers, *STATES, "origin_group", *levels}
-        terms: list[Term] = []
+        terms: dict[str, list[Term]] = {}
         references: list[str] = []
         for name in self.params.terms or (*TERMS, *levels, *covariates):
             found, reference = [], ""
@@ -120,7 +147,7 @@ class OneStage(FromOrigin):
                 )
             else:
                 raise RequestError(f"mnl.terms: there is no feature '{name}' here; {did_you_mean(name, offered)}")
-            terms += found
+            terms[name] = found
             references += [f"{name}: {reference}"] if reference else []
         return terms, references
 

@@ -135,6 +135,26 @@ def test_one_stage_says_what_is_wrong_with_its_terms(tmp_path: Path, wage_panel:
         fitted(wage_panel, tmp_path, stages="one", penalties=(0,), terms=("origin",))
 
 
+def given(panel: Panel, name: str, values: np.ndarray) -> Panel:
+    """The panel with one more number of each record."""
+    return replace(panel, covariates={**panel.covariates, name: Covariate("numeric", values.astype(np.float64))})
+
+
+def test_a_feature_that_was_asked_for_and_cannot_be_had_is_an_error(tmp_path: Path, wage_panel: Panel) -> None:
+    empty = given(wage_panel, "income", np.full(wage_panel.n_records, np.nan))
+    with pytest.raises(RequestError, match=r"mnl: 'income' does not vary in training.*: leave it out of mnl.terms"):
+        fitted(empty, tmp_path, stages="one", terms=("age", "income"))
+    in_months = given(wage_panel, "months", 12 * wage_panel.year - 7)
+    with pytest.raises(RequestError, match="mnl: 'months' does not vary in training, or says what another term says"):
+        fitted(in_months, tmp_path, stages="one", terms=("year", "months"))
+    summed = given(wage_panel, "sum", wage_panel.year + 3 * wage_panel.covariates["married"].values)
+    asked = ("year", "married", "sum")
+    with pytest.raises(RequestError, match="mnl: 'sum' is a sum of year - 1981, married = yes"):
+        fitted(summed, tmp_path, stages="one", terms=asked, penalties=(0,))
+    with pytest.raises(RequestError, match="mnl: 'sum'"):  # the path would begin with a penalty
+        fitted(summed, tmp_path, stages="one", terms=asked, penalties=(10, 0))
+
+
 def test_one_stage_takes_states_groups_and_squares(tmp_path: Path, wage_panel: Panel) -> None:
     model = fitted(wage_panel, tmp_path, stages="one", terms=("origin_group", "previous", "age", "age squared"))
     names = list(column(model.explain()[0], "coefficient"))
