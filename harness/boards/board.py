@@ -13,12 +13,12 @@ from harness.boards.rows import Row, Standing, row_of
 from harness.boards.views import Views, views_of
 from harness.errors import RequestError
 from harness.records.current import Folder, by_panel, current, over_seeds
-from harness.records.kinds import is_ranked, survey_design_of
+from harness.records.kinds import is_ranked, survey_design_of, unchecked_among
 from harness.records.paired import Paired, require_same_transitions
 from harness.records.record import Record, RecordHead
 from harness.records.store import Store
 from harness.stats.confidence_set import confidence_set, ranks
-from harness.stats.inference import FEW_UNITS, Resampled
+from harness.stats.inference import FEW_UNITS, Estimate, Resampled
 from harness.stats.resampling import SurveyDesign
 from harness.types import FloatArray
 
@@ -29,7 +29,7 @@ NULL_MODEL = "marginal"  # the constants-only model that McFadden's R2 is measur
 
 @dataclass(frozen=True)
 class Board:
-    """One panel and one task, best model first.
+    """One panel and one task, best model first; last the rows that nobody here checked, the best of them first.
 
     superseded: how many records answer a question that a newer record here answers, and are not shown. strata_alone:
     how many strata of a survey's design have a single unit, and are drawn from together. few_units: how many units are
@@ -58,6 +58,16 @@ class Board:
     def weights(self) -> str | None:
         """The column whose values transitions count for, in every figure; None where each counts one."""
         return self.source.get("weights")
+
+    @property
+    def checked(self) -> tuple[Row, ...]:
+        """The rows of the ranking, models that compete and what stands beside them."""
+        return tuple(row for row in self.rows if not row.unchecked)
+
+    @property
+    def unchecked(self) -> tuple[Row, ...]:
+        """The rows below the ranking, whose probabilities nobody here checked."""
+        return tuple(row for row in self.rows if row.unchecked)
 
 
 def boards(records: Iterable[Record]) -> list[Board]:
@@ -180,23 +190,38 @@ def _standings(models: Sequence[Sequence[Record]]) -> dict[int, Standing]:
     records = [seeds[0] for seeds in models]
     sums, drawn = paired.log_likelihood, paired.drawn
     perplexities = drawn.perplexities()
-    order = np.argsort(-drawn.mean, kind="stable")
-    rivals = [int(i) for i in order if is_ranked(records[i])]
-    behind = drawn.differences(rivals[0]) if rivals else []
+    apart = unchecked_among(records)
+    best_first = [int(i) for i in np.argsort(-drawn.mean, kind="stable")]
+    checked, unchecked = ([i for i in best_first if (records[i].id in apart) == asked] for asked in (False, True))
+    rivals = [i for i in checked if is_ranked(records[i])]
+    behind = _behind(drawn, rivals[0], checked, unchecked) if rivals else {}
     null = _find(records, lambda r: r.configuration.model == NULL_MODEL)
     truth = _find(records, lambda r: r.knows_truth)
     regrets = None if truth is None else [-e for e in drawn.differences(truth)]
     places = _places(drawn, rivals)
     return {
-        int(i): Standing(
-            **places.get(int(i), {}),
+        i: Standing(
+            **places.get(i, {}),
             perplexity=perplexities[i],
-            behind=None if not rivals or i == rivals[0] else behind[i],
+            behind=behind.get(i),
             mcfadden_r2=None if null is None else _mcfadden_r2(sums[:, i], sums[:, null]),
             regret=None if regrets is None or i == truth else regrets[i],
+            unchecked=True if i in unchecked else None,
         )
-        for i in order
+        for i in (*checked, *unchecked)
     }
+
+
+def _behind(drawn: Resampled, best: int, checked: list[int], unchecked: list[int]) -> dict[int, Estimate]:
+    """Differences from the best model, by position; none of its own.
+
+    Those of unchecked rows are adjusted among themselves, so that no number of files moves the p of a model.
+    """
+    found: dict[int, Estimate] = {}
+    for rows in (sorted(checked), [best, *unchecked]):
+        among = drawn.only(rows).differences(rows.index(best))
+        found |= {i: one for i, one in zip(rows, among, strict=True) if i != best}
+    return found
 
 
 def _places(drawn: Resampled, rivals: list[int]) -> dict[int, dict[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import RequestError
-from harness.records.kinds import MIX, is_ranked, is_submitted, label
+from harness.records.kinds import MIX, UNCHECKED_PARTS, is_checked, is_mixable, is_submitted, label
 from harness.records.predictions import HELD_OUT, Predictions, load, save
 from harness.records.record import Configuration, Measured, Record, figures, now
 from harness.stats.figures import Metric
@@ -106,7 +106,7 @@ def _require_mixable(parts: Sequence[Record]) -> None:
     first = parts[0].configuration
     for record in parts:
         asked = record.configuration
-        if not is_ranked(record):
+        if not is_mixable(record):
             why = (
                 "is a mix: name its runs instead" if asked.model == MIX else "is told the truth, and so would a mix be"
             )
@@ -161,7 +161,9 @@ def _configuration(parts: Sequence[Record], of_board: bool) -> Configuration:
 
 def _facts(parts: Sequence[Record], weights: MixtureWeights, on_valid: Predictions) -> dict[str, Any]:
     counts = on_valid.counts()
+    unchecked = [record.id for record in parts if not is_checked(record)]
     return {
+        **({UNCHECKED_PARTS: unchecked} if unchecked else {}),
         "weights": {record.id: float(w) for record, w in zip(parts, weights.values, strict=True)},
         "parts": {record.id: label(record) for record in parts},
         "validation_perplexity": float(np.exp(-(counts @ on_valid.log_prob) / counts.sum())),

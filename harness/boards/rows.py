@@ -20,7 +20,7 @@ class Row:
     """One model's line. None, of any field: not defined here."""
 
     rank: int | None
-    """Place among the models that compete: not the truth, nor an ensemble of finished runs."""
+    """Place among the models that compete: not the truth, a mix of finished runs, nor what nobody here checked."""
     record: str
     """Id of the record; of several seeds, of the first."""
     model: str
@@ -88,6 +88,8 @@ class Row:
     """Standard deviation of perplexity over seeds, S - 1 in its denominator."""
     records: tuple[str, ...] | None = None
     """Ids of the records of all seeds, by seed, where there are several."""
+    unchecked: bool | None = None
+    """True where nobody here checked that its probabilities know nothing of the careers that are held out."""
 
     @property
     def all_records(self) -> tuple[str, ...]:
@@ -108,6 +110,7 @@ OPTIONAL_FIELDS = (
     "seeds",
     "seed_spread",
     "records",
+    "unchecked",
 )
 
 
@@ -123,6 +126,7 @@ class Standing:
     tied: tuple[int, int] | None = None
     in_confidence_set: bool = False
     confidence_p: float | None = None
+    unchecked: bool | None = None
 
 
 def row_of(seeds: Sequence[Record], standing: Standing, shown: Sequence[Record]) -> Row:

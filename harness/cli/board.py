@@ -134,7 +134,7 @@ def print_boards(chosen: Sequence[Board]) -> None:
     """Tables on a terminal, as wide as it allows; Markdown in a pipe."""
     from harness.render.boards import markdown
     from harness.render.boards.notes import notes
-    from harness.render.boards.table import ALWAYS, columns
+    from harness.render.boards.table import ALWAYS, columns, parts
 
     for board in chosen:
         if not console.on_terminal():
@@ -146,8 +146,9 @@ def print_boards(chosen: Sequence[Board]) -> None:
         kept = console.fitting(headings, rows, NAME_COLUMNS, [column.heading for column in spare])
         left_out = [heading for i, heading in enumerate(headings) if i not in kept]
         title = f"{board.panel}: {board.task} ({board.transitions:,} transitions of {board.persons:,} persons)"
-        shown = [[row[i] for i in kept] for row in rows]
-        console.table([headings[i] for i in kept], shown, [every[i].number for i in kept], title)
+        for part, own in parts(board):
+            shown = [[every[i].cell(row) for i in kept] for row in own]
+            console.table([headings[i] for i in kept], shown, [every[i].number for i in kept], part or title)
         gone = ", ".join(heading.partition(",")[0] for heading in left_out)
         told = [f"No room for: {gone}; --format md has all."] if left_out else []
         console.notes([*notes(board), *told], left_out)

@@ -21,7 +21,7 @@ from harness.cli.workshop import workshop_of
 from harness.errors import HarnessError, RequestError
 from harness.model.params import parse
 from harness.panel import Panel
-from harness.records.kinds import is_ranked, is_submitted, label
+from harness.records.kinds import is_checked, is_mixable, is_submitted, label
 from harness.records.predictions import covers_valid, path_of
 from harness.records.record import PanelFacts, Record
 from harness.registry import Registry
@@ -70,6 +70,9 @@ def mix(
         typer.Argument(help="Two or more records of one board: how their ids begin, their files, or panel/task/model."),
     ] = None,
     task: Annotated[str | None, typer.Option("--task", help="Mix this task's boards alone.")] = None,
+    with_submissions: Annotated[
+        bool, typer.Option("--with-submissions", help="Take in what was submitted as well, which nobody here checked.")
+    ] = False,
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -79,7 +82,8 @@ def mix(
     gets the mix of all its rows, but for those that know the truth; it takes the place of the one made before. Runs
     named make a row of their own. --data chooses one panel's boards, by the panel's name, or by the files that hold it.
     The validation split of a run is scored when a mix first asks for it, with the fit in this machine's cache; rows
-    made elsewhere are left out.
+    made on another machine are left out. So is what was submitted, unless it is named, or --with-submissions: a mix
+    with such a part stands among what nobody here checked.
     """
     registry: Registry = context.obj
     store = records_folder(records)
@@ -101,12 +105,14 @@ def mix(
     if runs:
         if task is not None or named:
             raise RequestError("--task and --data choose boards; runs that are named are of one already")
+        if with_submissions:
+            raise RequestError("--with-submissions is of whole boards; a submission that is named is taken in")
         made = [bench.make(_named(runs, records, bench), of_board=False)]
     else:
         found = of_task_and_panel(boards(every), task, panel.data if panel is not None and named else None)
         if opened is not None:
             found = _of_panel(found, opened, records)
-        made = _of_boards(found, every, bench)
+        made = _of_boards(found, every, bench, with_submissions)
     if as_json:
         console.emit_json([record.model_dump(mode="json", exclude={"evidence"}) for record in made])
         return
@@ -123,7 +129,7 @@ def _of_panel(found: Sequence[Board], panel: Panel, records: Path) -> list[Board
 def _named(runs: Sequence[str], records: Path, bench: _Mixtures) -> list[Record]:
     chosen = [record_of(run, records) for run in runs]
     for record in chosen:
-        if is_ranked(record) and not _is_here(record, bench):
+        if is_mixable(record) and not _is_here(record, bench):
             raise RequestError(
                 f"the predictions of {record.id} ({label(record)}) are not on this machine: {bench.command(record)}"
             )
@@ -137,28 +143,35 @@ def _lacks_valid(record: Record, bench: _Mixtures) -> bool:
     return is_submitted(record) and not covers_valid(bench.cache, record)
 
 
+def _left_out(record: Record, bench: _Mixtures, with_submissions: bool) -> str | None:
+    """The reason why a record is no part of its board's mix; None where it is one."""
+    name = f"{label(record)} ({record.id})"
+    if not is_checked(record) and not with_submissions:
+        return f"{name}, which was submitted and not checked; --with-submissions takes it in"
+    if not _is_here(record, bench):
+        return f"{name}, which this machine has no probabilities of; they are made by: {bench.command(record)}"
+    return without_valid(record) if _lacks_valid(record, bench) else None
+
+
 def _is_here(record: Record, bench: _Mixtures) -> bool:
     return path_of(bench.cache, record.id).exists()
 
 
-def _of_boards(chosen: Sequence[Board], every: Sequence[Record], bench: _Mixtures) -> list[Record]:
+def _of_boards(
+    chosen: Sequence[Board], every: Sequence[Record], bench: _Mixtures, with_submissions: bool
+) -> list[Record]:
     """A mix for every board that has two rows to make it of. RequestError where none has."""
     known = {record.id: record for record in every}
     made: list[Record] = []
     for board in chosen:
         parts = []
         for record in (known[id] for row in board.rows for id in row.all_records):
-            if not is_ranked(record):
+            if not is_mixable(record):
                 continue
-            if _is_here(record, bench) and _lacks_valid(record, bench):
-                console.say(f"left out of the mix of {board.task} on {board.panel}: {without_valid(record)}")
-            elif _is_here(record, bench):
-                parts.append(record)
+            if why := _left_out(record, bench, with_submissions):
+                console.say(f"left out of the mix of {board.task} on {board.panel}: {why}")
             else:
-                console.say(
-                    f"left out of the mix of {board.task} on {board.panel}: {label(record)} ({record.id}), which this "
-                    f"machine has no probabilities of; they are made by: {bench.command(record)}"
-                )
+                parts.append(record)
         if len(parts) < 2:
             console.say(f"no mix of {board.task} on {board.panel}: it needs two runs or more, and has {len(parts)}")
             continue

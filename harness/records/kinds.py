@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from harness.records.record import Record, RecordHead
 from harness.stats.resampling import SurveyDesign
 
 MIX = "mix"  # what the records of ensembles of finished runs call their model
+UNCHECKED_PARTS = "unchecked_parts"  # the fact of an ensemble that names those of its parts that are not checked
 
 
 def is_submitted(record: RecordHead) -> bool:
@@ -22,12 +23,33 @@ def is_mix_of_board(record: RecordHead) -> bool:
     return record.configuration.model == MIX and record.configuration.parameters.get("of") == "board"
 
 
-def is_ranked(record: RecordHead) -> bool:
-    """True of a model that others are ranked against, and that an ensemble can be made of.
+def is_checked(record: RecordHead) -> bool:
+    """True where this harness asked a model for the probabilities, and showed it nothing of what it was asked about.
 
-    False of an ensemble of finished runs, and of a model that was told the truth.
+    False of what was submitted, which may have been made by anyone who had read the answers, and of an ensemble that
+    has some of it among its parts.
     """
+    return not is_submitted(record) and not record.facts.get(UNCHECKED_PARTS)
+
+
+def unchecked_among(records: Iterable[RecordHead]) -> frozenset[str]:
+    """Ids of the records that are not checked, and of the ensembles that one of these is a part of."""
+    every = list(records)
+    own = {record.id for record in every if not is_checked(record)}
+    return frozenset(own | {record.id for record in every if own & set(record.facts.get("weights", ()))})
+
+
+def is_mixable(record: RecordHead) -> bool:
+    """True of what an ensemble can be made of: neither an ensemble itself, nor told the truth."""
     return record.configuration.model != MIX and not record.knows_truth
+
+
+def is_ranked(record: RecordHead) -> bool:
+    """True of a model that others are ranked against.
+
+    False of an ensemble of finished runs, of a model that was told the truth, and of what nobody here checked.
+    """
+    return is_mixable(record) and is_checked(record)
 
 
 def survey_design_of(record: Record) -> SurveyDesign | None:

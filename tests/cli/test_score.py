@@ -135,6 +135,8 @@ def test_a_mix_takes_what_covers_the_validation_split(score: InProcess, tmp_path
     ids = {record.configuration.model: record.id for record in Store(tmp_path / "r").all()}
     mix = InProcess("mix", score.monkeypatch, score.capsys)
     status, _, told = mix("--records", "r")
+    assert (status, told.count("which was submitted and not checked; --with-submissions takes it in")) == (2, 3)
+    status, _, told = mix("--records", "r", "--with-submissions")
     assert status == 0
     assert "mix of 2 runs on next_occ" in told
     assert f"{ids['test']} (test) was submitted without the validation split" in told

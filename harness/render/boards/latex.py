@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.boards.board import Board
 from harness.render.boards.notes import notes
 from harness.render.boards.sections import Section, sections
-from harness.render.boards.table import columns
+from harness.render.boards.table import columns, parts
 from harness.render.latex import HEAD, Printed, escaped, figure_cell, printed
 
 # What a page has no room for: the other forms have it.
@@ -16,14 +16,18 @@ def render(board: Board) -> str:
     """The ranking, best first, and tables of slices, calibration, learning curves and cost."""
     shown = [column for column in columns(board, costs=False) if column.heading not in LEFT_OUT]
     said = [f"{board.transitions:,} transitions at risk of {board.persons:,} persons; {board.states} states"]
-    ranking = Printed(
-        title=f"{board.panel}: {board.task}",
-        headings=[column.heading for column in shown],
-        rows=[[figure_cell(c.cell(row)) if c.number else escaped(c.cell(row)) for c in shown] for row in board.rows],
-        notes=[*said, *(note.replace("`", "") for note in notes(board))],
-        text=tuple(i for i, column in enumerate(shown) if not column.number),
-    )
-    made = [ranking, *(_section(board, section) for section in sections(board))]
+    told = [*said, *(note.replace("`", "") for note in notes(board))]
+    made = [
+        Printed(
+            title=f"{board.panel}: {board.task}{'. ' + title if title else ''}",
+            headings=[column.heading for column in shown],
+            rows=[[figure_cell(c.cell(row)) if c.number else escaped(c.cell(row)) for c in shown] for row in rows],
+            notes=() if i else told,
+            text=tuple(i for i, column in enumerate(shown) if not column.number),
+        )
+        for i, (title, rows) in enumerate(parts(board))
+    ]
+    made += [_section(board, section) for section in sections(board)]
     return HEAD + "".join("\n" + printed(table) for table in made)
 
 

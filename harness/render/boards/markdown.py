@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from harness.boards.board import Board
 from harness.render.boards.notes import CODE, notes
 from harness.render.boards.sections import sections
-from harness.render.boards.table import columns
+from harness.render.boards.table import columns, parts
 
 SPECIAL = str.maketrans({**{character: f"\\{character}" for character in "\\|`*[]"}, "<": "&lt;", ">": "&gt;"})
 
@@ -37,15 +37,19 @@ def pipes(headings: Sequence[str], rows: Iterable[Sequence[str]], text: Sequence
 def render(board: Board) -> str:
     """A heading, what was asked of whom, the table, and the notes needed to read it."""
     shown = columns(board)
-    table = [[column.cell(row) for column in shown] for row in board.rows]
+    headings, text = [column.heading for column in shown], [not column.number for column in shown]
     lines = [
         f"# {escape(board.panel)}: {escape(board.task)}",
         "",
         f"Test split: {board.transitions:,} transitions at risk of {board.persons:,} persons; {board.states} states. "
         f"Outcome: {escape(board.outcomes)}.",
         "",
-        *pipes([column.heading for column in shown], table, [not column.number for column in shown]),
-        "",
+    ]
+    for title, rows in parts(board):
+        lines += [f"## {title}", ""] if title else []
+        lines += [*pipes(headings, [[column.cell(row) for column in shown] for row in rows], text), ""]
+    lines += [
+        *(["## Notes", ""] if board.unchecked else []),
         *bullets(notes(board)),
         "",
     ]

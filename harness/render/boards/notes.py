@@ -128,8 +128,9 @@ def _of_row(row: Row) -> Iterator[str]:
     yield from _of_mix(row)
     if row.submitted:
         yield (
-            f"{row.label}: submitted: its probabilities were made elsewhere; 'harness verify {row.record} --file FILE' "
-            "scores the file again."
+            f"{row.label}: submitted: its probabilities were made elsewhere, and nobody here checked that what made "
+            "them had not read the careers that are held out, so it takes no rank; 'harness verify "
+            f"{row.record} --file FILE' scores the file again."
         )
     if row.fitted_without_weights:
         yield f"{row.label}: fitted without the weights, each record counting one."
@@ -153,6 +154,8 @@ def _of_mix(row: Row) -> Iterator[str]:
         f"{row.label}: no model but the headroom: a weighted mean of what finished runs said, its weights chosen on "
         f"the validation split ({row.mix_of}). What its parts took is not counted."
     )
+    if row.unchecked:
+        yield f"{row.label}: some of its parts were submitted, and nobody here checked them."
     if row.mix_superseded:
         plural = "parts have" if row.mix_superseded > 1 else "part has"
         yield f"{row.label}: {row.mix_superseded} {plural} a newer record by now; 'harness mix' makes it again."

@@ -10,6 +10,7 @@ from harness.boards.board import Board, Row
 from harness.stats.inference import Estimate
 
 NONE = "–"
+UNCHECKED = "submitted, not checked"
 ALWAYS = inf
 
 
@@ -56,7 +57,8 @@ def rank_cell(row: Row) -> str:
 
 
 def label_cell(row: Row) -> str:
-    return f"{row.label} [submitted]" if row.submitted else row.label
+    """The name, and of a row that nobody here checked that this is so."""
+    return f"{row.label} [{UNCHECKED if row.submitted else 'with ' + UNCHECKED}]" if row.unchecked else row.label
 
 
 def seeds_cell(row: Row) -> str:
@@ -229,3 +231,12 @@ def _cost_columns() -> list[BoardColumn]:
         ),
         BoardColumn("device", lambda r: r.measured.device, number=False, key=lambda r: r.measured.device, importance=1),
     ]
+
+
+def parts(board: Board) -> list[tuple[str, tuple[Row, ...]]]:
+    """The tables of a board, each with its title: the ranking, which has none, and below it what nobody here checked.
+
+    The ranking stands there without rows where no others do.
+    """
+    made = [("", board.checked), (f"{UNCHECKED[0].upper()}{UNCHECKED[1:]}", board.unchecked)]
+    return [(title, rows) for title, rows in made if rows] or made[:1]

@@ -27,6 +27,7 @@ ELSEWHERE_SAID = {  # facts that the page says in words of its own
     "train_persons",
     "transitions_cut_short",
     "fitted_without_weights",
+    "unchecked_parts",
     "weights",
 }
 
@@ -106,6 +107,8 @@ def _headline(card: Card) -> str:
     )
     if place.row is None:
         return f"{figure}. Not on the board: {place.why_not}."
+    if place.row.unchecked:
+        return f"{figure}. Below the ranking: nobody here checked {'it' if place.row.submitted else 'all its parts'}."
     if place.row.rank is None:
         return f"{figure}. Beside the ranking: no model that others are ranked against."
     others = [escape(name) for name in place.confidence_set if name != place.row.label]

@@ -72,8 +72,13 @@ def best_of(rows: Sequence[Row]) -> Row:
 
 
 def forest(board: Board, id: str) -> Markup | None:
-    """The figure: two panels side by side, and what they show as a table. None where no interval is finite."""
-    rows = board.rows[:DRAWN]
+    """The figure: two panels side by side, and what they show as a table. None where no interval is finite.
+
+    Rows that nobody here checked are not drawn: a made-up one would leave no room to the others.
+    """
+    rows = board.checked[:DRAWN]
+    if not rows:
+        return None
     kept = near(rows)
     if not kept or not kept[0].perplexity.has_error:
         return None
@@ -187,7 +192,7 @@ def _line(row: Row, estimate: Estimate | None, scale: Scale, y: int) -> Markup:
 def _caption(board: Board, drawn: int, off: int, paired: bool) -> list[str]:
     parts: list[str] = []
     for kind, meaning in KINDS.items():
-        if any(marks(row) == kind for row in board.rows[:drawn]):
+        if any(marks(row) == kind for row in board.checked[:drawn]):
             parts += [element("span", class_=f"key {kind}"), meaning]
     parts.append(f"Lines are 95% intervals, {resampled(board).replace('`', '')}. ")
     if paired:
@@ -197,8 +202,8 @@ def _caption(board: Board, drawn: int, off: int, paired: bool) -> list[str]:
         )
     if off:
         parts.append(f"{off} {'model is' if off == 1 else 'models are'} too far behind for the scale. ")
-    if drawn < len(board.rows):
-        parts.append(f"The best {drawn} of {len(board.rows)} models; the table has all.")
+    if drawn < len(board.checked):
+        parts.append(f"The best {drawn} of {len(board.checked)} models; the table has all.")
     return parts
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import inf, isnan
 
 from harness.boards.board import Board, Row
-from harness.render.boards.table import NONE, BoardColumn, columns
+from harness.render.boards.table import NONE, UNCHECKED, BoardColumn, columns, parts
 from harness.render.html.figures import scroller
 from harness.render.html.forest import marks
 from harness.render.html.markup import Markup, element, join
@@ -16,7 +16,20 @@ MODEL = 1  # the place of the column that names the row
 
 
 def ranking(board: Board, id: str) -> Markup:
-    """Every row and every column that the board's other forms have, and the record behind each row."""
+    """Every row and every column that the board's other forms have, and the record behind each row.
+
+    Rows that nobody here checked have a table of their own below it, with neither filter nor rank.
+    """
+    made = []
+    for title, rows in parts(board):
+        caption = f"{board.panel}, {board.task}: {title or 'models by perplexity, best first'}"
+        table = _table(board, rows, f"{id}/unchecked" if title else f"{id}/table", caption)
+        made.append(element("h4", title) if title else _controls(rows, id))
+        made.append(scroller(table, caption, "scroll long"))
+    return join(made)
+
+
+def _table(board: Board, rows: Sequence[Row], id: str, caption: str) -> Markup:
     shown = columns(board)
     head = [
         element(
@@ -24,24 +37,22 @@ def ranking(board: Board, id: str) -> Markup:
             column.heading,
             scope="col",
             class_="n" if column.number else None,
-            data_order=order(column, board.rows),
+            data_order=order(column, rows),
             aria_sort="ascending" if column.heading == "perplexity" else None,
         )
         for column in shown
     ]
     head.append(element("th", "record", scope="col"))
-    best = sum(row.in_confidence_set for row in board.rows)
-    body = [_row(row, shown, "tied" if best > 1 else "best") for row in board.rows]
-    caption = f"{board.panel}, {board.task}: models by perplexity, best first"
-    table = element(
+    best = sum(row.in_confidence_set for row in rows)
+    body = [_row(row, shown, "tied" if best > 1 else "best") for row in rows]
+    return element(
         "table",
         element("caption", caption, class_="hidden"),
         element("thead", element("tr", *head)),
         element("tbody", *body),
-        id=f"{id}/table",
+        id=id,
         class_="ranking",
     )
-    return Markup(_controls(board, id) + scroller(table, caption, "scroll long"))
 
 
 def order(column: BoardColumn, rows: Sequence[Row]) -> str | None:
@@ -85,20 +96,20 @@ def _badges(row: Row, best: str) -> Markup:
     said = [
         (row.in_confidence_set, best, "best"),
         (row.knows_truth, "truth", "truth"),
-        (marks(row) == "aside", "ensemble", "aside"),
-        (row.submitted, "submitted", "sent"),
+        (row.mix_of is not None, "ensemble", "aside"),
+        (row.unchecked, UNCHECKED if row.submitted else f"with {UNCHECKED}", "sent"),
     ]
     return join([join([" ", element("em", text, class_=kind)]) for holds, text, kind in said if holds])
 
 
-def _controls(board: Board, id: str) -> Markup:
+def _controls(rows: Sequence[Row], id: str) -> Markup:
     """A filter by name and by ties; of use with scripts alone, and hidden without."""
-    count = len(board.rows)
+    count = len(rows)
     table = f"{id}/table"
     parts = [
         element("label", "Filter models", element("input", type="search", aria_controls=table, class_="find")),
     ]
-    if 0 < sum(row.in_confidence_set for row in board.rows) < count:
+    if 0 < sum(row.in_confidence_set for row in rows) < count:
         box = element("input", type="checkbox", aria_controls=table, class_="ties")
         parts.append(element("label", box, "tied for best"))
     parts.append(element("p", f"{count} of {count} models", role="status", class_="shown"))

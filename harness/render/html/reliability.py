@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.boards.board import Board, Row
 from harness.boards.views import Bin, Reliability
-from harness.render.boards.table import NONE
+from harness.render.boards.table import NONE, label_cell
 from harness.render.html.figures import numbers
 from harness.render.html.markup import Markup, element
 from harness.render.html.scales import Scale
@@ -33,7 +33,7 @@ def reliability(board: Board, id: str) -> Markup | None:
     if len(drawn) < len(known):
         caption += f" The best {len(drawn)} of {len(known)} models are drawn; the ranking has every model's figures."
     lines = [
-        [row.label, f"{k}", f"{b.counted:,.0f}", f"{b.predicted:.4f}", f"{b.observed:.4f}"]
+        [label_cell(row), f"{k}", f"{b.counted:,.0f}", f"{b.predicted:.4f}", f"{b.observed:.4f}"]
         for _, row, curve in drawn
         for k, b in enumerate(curve.bins, start=1)
     ]
@@ -48,7 +48,7 @@ def _picture(scale: Scale, id: str, row: Row, curve: Reliability) -> Markup:
     figures = _figures(curve)
     picture = frame.picture(
         id,
-        f"Reliability of {row.label}",
+        f"Reliability of {label_cell(row)}",
         f"{', '.join(f'{term} {value}' for term, value in figures)}. {_worst(curve.bins)}",
         frame.axes("", "", most=4),
         frame.line([(scale.low, scale.low), (scale.high, scale.high)], "r"),
@@ -56,7 +56,7 @@ def _picture(scale: Scale, id: str, row: Row, curve: Reliability) -> Markup:
         *(element("circle", cx=px(frame.px(x)), cy=px(frame.py(y)), r=3) for x, y in points),
     )
     terms = [element("div", element("dt", term), element("dd", value)) for term, value in figures]
-    return Markup(element("h4", row.label) + picture + element("dl", *terms))
+    return Markup(element("h4", label_cell(row)) + picture + element("dl", *terms))
 
 
 def _worst(bins: tuple[Bin, ...]) -> str:

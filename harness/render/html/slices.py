@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.boards.board import Board
 from harness.boards.views import FEW, Level, Slice
-from harness.render.boards.table import NONE
+from harness.render.boards.table import NONE, label_cell
 from harness.render.html.figures import scroller
 from harness.render.html.markup import Markup, element, identifier, name, unique
 from harness.stats.inference import Estimate
@@ -48,7 +48,7 @@ def _table(board: Board, part: Slice, id: str, is_open: bool) -> Markup:
     body = [
         element(
             "tr",
-            element("th", row.label, scope="row", class_="best" if row.in_confidence_set else None),
+            element("th", label_cell(row), scope="row", class_="best" if row.in_confidence_set else None),
             *_cells(part, i),
         )
         for i, row in enumerate(rows)
