@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.boards.plausibility import held_against
 from harness.boards.rows import Row, Standing, row_of
 from harness.boards.views import Views, views_of
 from harness.errors import RequestError
@@ -158,6 +159,7 @@ def _board(group: list[Record], folder: str, superseded: int = 0) -> Board:
     standings = _standings(models)
     views = views_of([models[i] for i in standings], over_seeds(smaller))
     rows = (row_of(models[i], standing, shown) for i, standing in standings.items())
+    held = held_against(shown)
     return Board(
         panel=panel.name,
         folder=folder,
@@ -171,7 +173,9 @@ def _board(group: list[Record], folder: str, superseded: int = 0) -> Board:
         outcomes=head.outcomes,
         persons=len(head.evidence.ids),
         transitions=sum(head.evidence.transitions),
-        rows=tuple(replace(row, on_frontier=at in views.frontier) for at, row in enumerate(rows)),
+        rows=tuple(
+            replace(row, on_frontier=at in views.frontier, **held.get(row.record, {})) for at, row in enumerate(rows)
+        ),
         superseded=superseded + len(group) - len(newest),
         strata_alone=0 if design is None else design.lonely,
         few_units=_few(head, design),

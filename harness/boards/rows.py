@@ -90,6 +90,11 @@ class Row:
     """Ids of the records of all seeds, by seed, where there are several."""
     unchecked: bool | None = None
     """True where nobody here checked that its probabilities know nothing of the careers that are held out."""
+    held_against: str | None = None
+    """Of an unchecked row: the truth and the best checked model, where there are, that it was held against."""
+    implausible: str | None = None
+    """Of an unchecked row: the limits that it passes and no forecast does that was made without the answers
+    (``harness.stats.plausibility``)."""
 
     @property
     def all_records(self) -> tuple[str, ...]:
@@ -111,6 +116,8 @@ OPTIONAL_FIELDS = (
     "seed_spread",
     "records",
     "unchecked",
+    "held_against",
+    "implausible",
 )
 
 

@@ -132,7 +132,12 @@ def _line(record: Record, store: Store) -> str:
 
 
 def _show(made: list[Record], store: Store, as_json: bool) -> None:
+    found, ids = boards_with(made, store), {record.id for record in made}
+    for board in found:
+        for row in board.unchecked:
+            if row.record in ids and row.implausible:
+                console.say(f"warning: {row.label} on {board.task} is implausible: {row.implausible}")
     if as_json:
         console.emit_json([record.model_dump(mode="json", exclude={"evidence"}) for record in made])
-        return
-    print_boards(boards_with(made, store))
+    else:
+        print_boards(found)

@@ -14,6 +14,7 @@ from helpers.submissions import written
 
 from harness import open_panel
 from harness.boards.board import Board, boards
+from harness.data.market.posterior import oracle_rows
 from harness.panel.careers import SPLITS, Panel
 from harness.records.store import Store
 from harness.types import FloatArray, IntArray
@@ -43,9 +44,30 @@ def peeking(panel: Panel, records: IntArray) -> FloatArray:
     return rows
 
 
+def hedging(panel: Panel, records: IntArray) -> FloatArray:
+    """As peeking, behind a probability that is never near one."""
+    return 0.8 * peeking(panel, records) + 0.2 / panel.n_states
+
+
+def knowing(panel: Panel, records: IntArray) -> FloatArray:
+    """The true probabilities: the best that an honest forecast can be."""
+    rows = np.zeros((len(records), panel.n_states))
+    for some, true in oracle_rows(panel, records):
+        rows[np.searchsorted(records, some)] = true
+    rows = np.maximum(rows, 1e-12)
+    return np.asarray(rows / rows.sum(axis=1, keepdims=True))
+
+
+def staying(panel: Panel, records: IntArray) -> FloatArray:
+    """Sure that all stay, which is wrong for many."""
+    rows = np.full((len(records), panel.n_states), 0.005 / (panel.n_states - 1))
+    rows[np.arange(len(records)), panel.origin(records)] = 0.995
+    return rows
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, market: Panel) -> Path:
-    """marginal, markov, the oracle and a file that read the answers, on two tasks; mixed."""
+    """marginal, markov, the oracle and a file that read the answers, on two tasks."""
     made = tmp_path_factory.mktemp("unchecked")
     file = file_of(made, market, "peeking", peeking)
     models = [part for name in ("marginal", "markov", "oracle") for part in ("--model", name)]
@@ -82,19 +104,22 @@ def test_every_form_of_a_board_sets_it_apart(folder: Path) -> None:
     text = (tables / "next_occ.md").read_text()
     ranking, below = text.split("## Submitted, not checked")
     assert "peek" not in ranking
-    assert "| – | peek \\[submitted, not checked\\] | 1.0010 " in below.split("## Notes")[0]
+    assert "| – | peek \\[submitted, not checked: implausible\\] | 1.0010 " in below.split("## Notes")[0]
     assert "it takes no rank" in below
     lines = (tables / "next_occ.tex").read_text().split(r"\begin{table}")
-    assert next(i for i, part in enumerate(lines) if "peek {[}submitted, not checked] &" in part) == 2
+    assert next(i for i, part in enumerate(lines) if "peek {[}submitted, not checked: implausible] &" in part) == 2
     assert "Submitted, not checked" in lines[2]
     rows = list(csv.DictReader((tables / "next_occ.csv").read_text().splitlines()))
     assert [(row["model"], row["rank"]) for row in rows if row["unchecked"] == "True"] == [("peek", "")]
     rows = json.loads((tables / "next_occ.json").read_text())["rows"]
-    assert [row["model"] for row in rows if row.get("unchecked")] == ["peek"]
+    assert [(row["model"], row["held_against"]) for row in rows if row.get("unchecked")] == [
+        ("peek", "oracle and markov")
+    ]
+    assert {row.get("held_against") for row in rows[:-1]} == {None}
     page = (folder / "leaderboards" / "index.html").read_text()
     part = page.split('id="market-persons-200-seed-1/next_occ"')[1].split("</article>")[0]
     assert "peek" not in part.split("next_occ/ranking")[1].split("<h4>Submitted, not checked</h4>")[0]
-    assert '<em class="sent">submitted, not checked</em>' in part
+    assert '<em class="sent">submitted, not checked: implausible</em>' in part
     assert "markov" in part.split('class="finding"')[1].split("</p>")[0]
     assert typed(folder, "leaderboard", "--check").returncode == 0
 
@@ -130,7 +155,7 @@ def test_a_mix_takes_it_where_it_is_asked_for(folder: Path, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     [board] = [one for one in boards(Store(records).all()) if one.task == "next_occ"]
     assert {row.model for row in board.unchecked} == {"peek", "mix"}
-    assert r"| mix \[with submitted, not checked\] |" in done.stdout
+    assert r"| mix \[with submitted, not checked: implausible\] |" in done.stdout
     assert "mix: some of its parts were submitted, and nobody here checked them." in done.stdout
     markov = next(row.record for row in board.rows if row.model == "markov")
     done = typed(folder, "mix", peek, markov, "--records", str(records), "--with-submissions")
@@ -142,3 +167,64 @@ def test_its_card_says_so(folder: Path) -> None:
     peek = next(row.record for row in board_of(folder).rows if row.model == "peek")
     done = typed(folder, "card", peek)
     assert "Below the ranking: nobody here checked it." in done.stdout
+    assert "Implausible: it beats the true probabilities by " in done.stdout
+
+
+BEATS, LEAVES, SURE, SURPRISES = "it beats the true", "it leaves", "it is sure", "surprises: "
+
+
+@pytest.mark.parametrize(
+    ("said", "truth", "passed"),
+    [
+        (peeking, True, (BEATS, LEAVES, SURE, SURPRISES)),
+        (peeking, False, (LEAVES, SURE, SURPRISES)),
+        (hedging, False, (LEAVES, SURPRISES)),
+        (knowing, True, ()),
+        (knowing, False, ()),
+        (staying, False, ()),
+    ],
+)
+def test_what_no_honest_forecast_reaches_is_told(
+    folder: Path,
+    tmp_path: Path,
+    market: Panel,
+    said: Callable[[Panel, IntArray], FloatArray],
+    truth: bool,
+    passed: tuple[str, ...],
+) -> None:
+    """Beside the truth, and where nothing but one model was checked; the truth, handed in as a file, passes nothing."""
+    models = ("marginal", "markov", "oracle") if truth else ("marginal", "markov")
+    for record in Store(folder / "leaderboards" / "results").all():
+        if record.configuration.model in models and record.configuration.task == "next_occ":
+            Store(tmp_path / "r").write(record)
+    file = file_of(tmp_path, market, "p", said)
+    done = typed(tmp_path, "score", str(file), "--name", "mine", "--task", "next_occ", *SMALL, "--records", "r")
+    assert done.returncode == 0, done.stderr
+    [board] = boards(Store(tmp_path / "r").all())
+    [row] = board.unchecked
+    told = row.implausible.split("; ") if row.implausible else []
+    assert len(told) == len(passed), told
+    assert all(one.startswith(clause) for one, clause in zip(told, passed, strict=True)), told
+    assert ("warning: mine on next_occ is implausible: " in done.stderr) == bool(passed)
+    held = "oracle and markov" if truth else "markov"
+    assert row.held_against == held
+    assert (f"mine: held against {held}, it passes no such limit" in done.stdout) == (not passed)
+
+
+def test_of_an_event_too(folder: Path) -> None:
+    [row] = board_of(folder, "lf_exit").unchecked
+    assert row.implausible is not None
+    assert [one.split(" of ")[0].startswith(BEATS) for one in row.implausible.split("; ")] == [True, False]
+    assert LEAVES in row.implausible
+
+
+def test_without_a_model_that_knows_more_than_shares_nothing_is_said(
+    folder: Path, tmp_path: Path, market: Panel
+) -> None:
+    for record in Store(folder / "leaderboards" / "results").all():
+        if record.configuration.model == "marginal":
+            Store(tmp_path / "r").write(record)
+    file = file_of(tmp_path, market, "p", knowing)
+    done = typed(tmp_path, "score", str(file), "--name", "mine", "--task", "next_occ", *SMALL, "--records", "r")
+    assert "warning" not in done.stderr
+    assert "mine: held against nothing, as no checked model here says more than how often persons stay" in done.stdout

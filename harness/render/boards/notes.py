@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from harness.boards.board import Board
 from harness.boards.rows import Row
+from harness.stats.plausibility import LOSS_LEFT, SURPRISES_LEFT
 
 CODE = re.compile(r"`([\w.-]+)`")  # in a note: what is set as code; all else of it is text, whoever named it
 
@@ -14,6 +15,13 @@ OF_SEEDS = (
     "seeds: a row of several seeds is the mean over them, its perplexity exp(-mean log-likelihood); its errors and p "
     "are over persons and seeds together (crossed; intervals and p allow for few seeds by Student's t); sd: of "
     "perplexity from seed to seed. Other figures, and what a run took, are means over seeds."
+)
+
+OF_LIMITS = (
+    "implausible: what no forecast reaches that was made without the answers. It beats the true probabilities, where "
+    "these are known, by more than one forecast in a thousand does; or it leaves less than "
+    f"{LOSS_LEFT:.0%} of the loss of the best checked model, or less than {SURPRISES_LEFT:.0%} of its surprises, or is "
+    "sure, and right, of more than half of what that model leaves open, each by three standard errors."
 )
 
 
@@ -71,6 +79,8 @@ def notes(board: Board) -> list[str]:
             "transitions that were weighed; the rest it spends on what is no outcome."
         )
         lines += [_treatment(row) for row in rows if not row.sums_to_one]
+    if board.unchecked:
+        lines.append(OF_LIMITS)
     for row in rows:
         lines += _of_row(row)
     if board.superseded:
@@ -132,6 +142,10 @@ def _of_row(row: Row) -> Iterator[str]:
             "them had not read the careers that are held out, so it takes no rank; 'harness verify "
             f"{row.record} --file FILE' scores the file again."
         )
+    if row.implausible:
+        yield f"{row.label}: implausible: {row.implausible}."
+    elif row.unchecked:
+        yield f"{row.label}: {_held(row)}."
     if row.fitted_without_weights:
         yield f"{row.label}: fitted without the weights, each record counting one."
     if row.base:
@@ -145,6 +159,12 @@ def _of_row(row: Row) -> Iterator[str]:
             f"{row.label}: had no room for {row.records_unseen:,} records, the oldest of their careers, at "
             f"{row.transitions_cut_short:,} of the transitions."
         )
+
+
+def _held(row: Row) -> str:
+    if row.held_against is None:
+        return "held against nothing, as no checked model here says more than how often persons stay"
+    return f"held against {row.held_against}, it passes no such limit, which does not say how it was made"
 
 
 def _of_mix(row: Row) -> Iterator[str]:

@@ -58,7 +58,13 @@ def rank_cell(row: Row) -> str:
 
 def label_cell(row: Row) -> str:
     """The name, and of a row that nobody here checked that this is so."""
-    return f"{row.label} [{UNCHECKED if row.submitted else 'with ' + UNCHECKED}]" if row.unchecked else row.label
+    return f"{row.label} [{unchecked_mark(row)}]" if row.unchecked else row.label
+
+
+def unchecked_mark(row: Row) -> str:
+    """The remark that stands beside the name of a row that nobody here checked."""
+    mark = UNCHECKED if row.submitted else f"with {UNCHECKED}"
+    return f"{mark}: implausible" if row.implausible else mark
 
 
 def seeds_cell(row: Row) -> str:

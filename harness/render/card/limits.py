@@ -57,6 +57,8 @@ def _of_run(card: Card) -> Iterator[str]:
             yield f"{lost} of its parts {'have' if lost > 1 else 'has'} a newer record by now."
     if is_submitted(record):
         yield "What made the probabilities is not known here, nor whether it saw the careers that are held out."
+    if card.place.row is not None and card.place.row.implausible:
+        yield f"Implausible: {card.place.row.implausible}."
     if asked.train_persons:
         yield "It was fitted on some of the training persons: a point of a learning curve, not what the model can do."
     if facts.get("records_unseen"):
