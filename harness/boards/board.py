@@ -14,7 +14,7 @@ from harness.boards.rows import Row, Standing, row_of
 from harness.boards.views import Views, views_of
 from harness.errors import RequestError
 from harness.records.current import Folder, by_panel, current, over_seeds
-from harness.records.kinds import is_ranked, survey_design_of, unchecked_among
+from harness.records.kinds import CAUTIONS, is_ranked, survey_design_of, unchecked_among
 from harness.records.paired import Paired, require_same_transitions
 from harness.records.record import Record, RecordHead
 from harness.records.store import Store
@@ -34,7 +34,8 @@ class Board:
 
     superseded: how many records answer a question that a newer record here answers, and are not shown. strata_alone:
     how many strata of a survey's design have a single unit, and are drawn from together. few_units: how many units are
-    drawn, persons or a survey's sampling units, where they are fewer than 30; None where there are enough.
+    drawn, persons or a survey's sampling units, where they are fewer than 30; None where there are enough. cautions:
+    sentences on the panel that its records say and that whoever reads a figure must know.
     """
 
     panel: str
@@ -53,6 +54,7 @@ class Board:
     superseded: int = 0
     strata_alone: int = 0
     few_units: int | None = None
+    cautions: tuple[str, ...] = ()
     views: Views = field(default_factory=Views)
 
     @property
@@ -179,6 +181,7 @@ def _board(group: list[Record], folder: str, superseded: int = 0) -> Board:
         superseded=superseded + len(group) - len(newest),
         strata_alone=0 if design is None else design.lonely,
         few_units=_few(head, design),
+        cautions=tuple(dict.fromkeys(said for record in shown for said in record.facts.get(CAUTIONS, ()))),
         views=views,
     )
 

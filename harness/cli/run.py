@@ -29,6 +29,7 @@ from harness.cli.options import (
 from harness.cli.panels import reads_careers
 from harness.cli.task_option import at_risk, tasks_of
 from harness.cli.workshop import isolation_of, workshop_of
+from harness.data.checks.remarks import cautions
 from harness.errors import HarnessError, RequestError
 from harness.model import ModelSpec, Task
 from harness.model.params import parse
@@ -128,6 +129,8 @@ def run(
     isolation = isolation_of(registry, _data_of(request.panel)) if isolated else None
     workshop = replace(workshop_of(context, records, request.reuse), time_limit=time_limit, isolation=isolation)
     panels = request.panel.open_all(registry, workshop.progress)
+    for said in cautions(panels.scored) if processes.is_main() else ():
+        console.say(f"warning: {said}")
     batch = _Runs(request, at_risk(tasks, panels.scored, everything="all" in request.tasks), panels, workshop)
     done, failed = batch.run_all()
     if not processes.is_main():

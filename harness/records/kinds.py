@@ -10,6 +10,7 @@ from harness.records.record import Record, RecordHead
 from harness.stats.resampling import SurveyDesign
 
 MIX = "mix"  # what the records of ensembles of finished runs call their model
+CAUTIONS = "cautions"  # the fact that holds sentences on a panel whose figures may look better than models are
 UNCHECKED_PARTS = "unchecked_parts"  # the fact of an ensemble that names those of its parts that are not checked
 
 

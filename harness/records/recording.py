@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from harness.model.task import Task
 from harness.panel.careers import Panel
 from harness.records.evidence import freeze
+from harness.records.kinds import CAUTIONS
 from harness.records.record import Checked, Configuration, Mass, Measured, Record, figures
 from harness.records.slices import Slicing
 from harness.stats.figures import Evidence, Metric, Scores, gather
@@ -60,6 +61,11 @@ def record_of(scored: Scored, further: Iterable[Metric] = ()) -> Record:
         slices=slicing.parts(scored.scores),
     )
     return record.model_copy(update={"figures": figures(record, further)})
+
+
+def of_panel(cautions: Sequence[str]) -> dict[str, list[str]]:
+    """The facts of a record on its panel: sentences that whoever reads its figures must know, where there are any."""
+    return {CAUTIONS: list(cautions)} if cautions else {}
 
 
 def _drawn(evidence: Evidence, test: Panel) -> Evidence:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from harness.data.checks.remarks import cautions
 from harness.errors import RequestError
 from harness.model import ModelSpec, Params
 from harness.model.task import Task
@@ -67,6 +68,11 @@ class Run:
         kept = self.train_persons if split == "train" else max(1, round(share * part.n_persons))
         order = np.argsort([hashlib.sha256(f"learned:{person}".encode()).hexdigest() for person in part.persons])
         return part.select(np.sort(order[:kept]))
+
+    @cached_property
+    def cautions(self) -> tuple[str, ...]:
+        """Sentences on the panel that whoever reads its figures must know; none of most."""
+        return cautions(self.panel)
 
     @cached_property
     def fit_name(self) -> str:

@@ -15,7 +15,7 @@ from harness.model.spot_check import SpotCheck
 from harness.panel import Panel
 from harness.records.predictions import Predictions
 from harness.records.record import Checked, Mass, Measured, Record
-from harness.records.recording import Scored, mass_of, record_of
+from harness.records.recording import Scored, mass_of, of_panel, record_of
 from harness.records.slices import Slicing
 from harness.runs.fits import Fitted
 from harness.runs.run import Run
@@ -45,6 +45,7 @@ def score_task(
     check.require_same(scores)
     slicing = Slicing.of(run.panel, test, task.transitions(test))
     facts = fitted.facts | unseen(spec, fitted.model, task, test) | _fitted_without_weights(spec, test)
+    facts |= of_panel(run.cautions)
     scored = Scored(
         configuration=run.configuration(task),
         task=task,

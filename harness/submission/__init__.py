@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from harness.data.checks.remarks import cautions
 from harness.errors import RequestError, RunError
 from harness.model.contract import Context, Estimator, Model, ModelSpec, OutcomeModel, take_states
 from harness.model.scoring import score
@@ -22,7 +23,7 @@ from harness.panel.careers import SPLITS, Panel
 from harness.records.kinds import MIX
 from harness.records.predictions import Predictions, save
 from harness.records.record import Configuration, Measured, Record, now
-from harness.records.recording import Scored, record_of
+from harness.records.recording import Scored, of_panel, record_of
 from harness.records.slices import Slicing
 from harness.registry import Registry
 from harness.runs.execute import Workshop
@@ -148,7 +149,7 @@ def _score(file: _FileRead, task: Task, panel: Panel, workshop: Workshop) -> Rec
             needs=("pyarrow",),
             started=started,
         ),
-        facts={"submitted": True},
+        facts={"submitted": True, **of_panel(cautions(panel))},
         slicing=slicing,
     )
     record = record_of(scored, workshop.registry.all_metrics)

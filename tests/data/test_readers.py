@@ -87,8 +87,9 @@ def test_what_a_single_file_cannot_say_is_a_note(tmp_path: Path) -> None:
     found = check(path)
     assert found.errors == []
     assert [str(note) for note in found.notes] == [
-        "mine, column 'grade': every state has one value of its own: is this known of the person, or of the job of "
-        "that same year? Then it tells a model the outcome; leave it out",
+        "mine, column 'grade': has one value for each state of its own record: is this known of the person, or of the "
+        "job of that same year? Then it tells a model the outcome; leave it out, or give each record the value of the "
+        "one before",
         "mine, column 'grade', value 'NA': is taken as a value like any other; leave the entry blank if it means that "
         "none is known",
         "mine.csv: no column says each state's labor-force status, so all count as employed: map one to 'status'",

@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections import Counter
+from collections.abc import Sequence
 
 from harness.data.checks.findings import Findings
-from harness.panel.careers import Covariate, Panel
+from harness.data.checks.telling import telling
+from harness.data.checks.twins import Twins, twins
+from harness.panel.careers import Panel
 
 WORDS_FOR_MISSING = ("NA", "N/A", "NaN", "nan", "None", "NULL", "null", ".", "-")
+MOST_TWINS = 20  # pairs that are told one by one
 
 
 def remark(panel: Panel, findings: Findings) -> None:
-    """Notes on covariates that give the outcome away, or that write missing values in words."""
+    """Notes on covariates that give the outcome away, on careers in two splits, and on missing values in words."""
+    for one in telling(panel):
+        findings.note(
+            panel.name,
+            f"{one.text}: is this known of the person, or of the job of that same year? Then it tells a model the "
+            "outcome; leave it out, or give each record the value of the one before",
+            column=one.covariate,
+        )
     for name, covariate in panel.covariates.items():
-        if _says_state(panel, covariate):
-            findings.note(
-                panel.name,
-                "every state has one value of its own: is this known of the person, or of the job of that same year? "
-                "Then it tells a model the outcome; leave it out",
-                column=name,
-            )
         for word in WORDS_FOR_MISSING:
             if word in covariate.levels:
                 message = "is taken as a value like any other; leave the entry blank if it means that none is known"
                 findings.note(panel.name, message, column=name, value=word)
+    found = twins(panel)
+    for pair in found[:MOST_TWINS]:
+        findings.note(panel.name, _of_pair(pair), column="person", value=pair.first)
+    if len(found) > MOST_TWINS:
+        findings.note(panel.name, f"{_of_splits(found)}: {MOST_TWINS} of them are told above", column="person")
 
 
-def _says_state(panel: Panel, covariate: Covariate) -> bool:
-    """True where the value follows from the state of the same record, and is not simply fixed for the person."""
-    if covariate.fixed:
-        return False
-    _, value = np.unique(covariate.values, return_inverse=True)
-    if value.max(initial=0) == 0:
-        return False
-    pairs = np.unique(panel.state.astype(np.int64) * (value.max() + 1) + value)
-    states = len(np.unique(panel.state))
-    return len(pairs) == states and panel.n_records > 2 * states
+def cautions(panel: Panel) -> tuple[str, ...]:
+    """Sentences on a panel whose figures may look better than models are; they name no person."""
+    said = [
+        f"The covariate '{one.covariate}' {one.text}, and models that use covariates are shown it there: their figures "
+        "say little of a year whose covariates are still to come."
+        for one in telling(panel)
+    ]
+    if found := twins(panel):
+        said.append(f"{_of_splits(found)}: a model that learned them by heart is asked of them as if they were new.")
+    return tuple(said)
+
+
+def _of_pair(pair: Twins) -> str:
+    plural = "s" if abs(pair.shift) > 1 else ""
+    years = f", {abs(pair.shift)} year{plural} {'later' if pair.shift > 0 else 'earlier'}" if pair.shift else ""
+    return (
+        f"the career ({pair.splits[0]}) is that of person '{pair.second}' ({pair.splits[1]}{years}): {pair.records} of "
+        f"{pair.of} records are the same, which chance does not explain; keep one of the two, or both in one split"
+    )
+
+
+def _of_splits(found: Sequence[Twins]) -> str:
+    """'12 careers stand in two splits under two names (10 in test and train, ...)'."""
+    times = Counter(" and ".join(sorted(pair.splits)) for pair in found)
+    told = ", ".join(f"{count:,} in {splits}" for splits, count in sorted(times.items()))
+    stand = "career stands" if len(found) == 1 else "careers stand"
+    return f"{len(found):,} {stand} in two splits under two names ({told})"

@@ -26,6 +26,8 @@ def plain(board: Board) -> dict[str, Any]:
     made = {field.name: _plain(getattr(board, field.name), DIGITS) for field in fields(board) if field.name != "views"}
     if made["few_units"] is None:
         del made["few_units"]
+    if not board.cautions:
+        del made["cautions"]
     for row in made["rows"]:
         for name in OPTIONAL_FIELDS:
             if row[name] is None:

@@ -51,7 +51,8 @@ def _of_weights(board: Board) -> str:
 def notes(board: Board) -> list[str]:
     """Notes that a reader needs to read the table rightly, a sentence each."""
     rows = board.rows
-    lines = [] if board.weights is None else [_of_weights(board)]
+    lines = [f"caution: {said}" for said in board.cautions]
+    lines += [] if board.weights is None else [_of_weights(board)]
     per = "transitions" if board.weights is None else "sum of weights"
     lines.append(f"perplexity: exp(-log-likelihood / {per}), ± its standard error, {resampled(board)}.")
     lines += of_few(board)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.boards.card import Card
-from harness.records.kinds import MIX, is_submitted
+from harness.records.kinds import CAUTIONS, MIX, is_submitted
 from harness.render.boards.table import number
 from harness.stats.inference import FEW_UNITS
 
@@ -40,6 +40,7 @@ def _of_panel(card: Card) -> Iterator[str]:
     source = record.configuration.panel.source
     if card.installed.dataset is not None and card.installed.dataset.simulated:
         yield "The panel is simulated: figures say how well a model learns its generator, and not how people move."
+    yield from record.facts.get(CAUTIONS, ())
     if weights := source.get("weights"):
         yield f"Every figure counts a transition for its weight ({weights}); transitions and persons are as they are."
     if record.facts.get("fitted_without_weights"):

@@ -20,6 +20,7 @@ from harness.render.card.limits import limits
 
 ELSEWHERE_SAID = {  # facts that the page says in words of its own
     "base",
+    "cautions",
     "parameters_trained",
     "parts",
     "records_unseen",
