@@ -8,7 +8,7 @@ from harness.data.checks import careers as checks
 from harness.data.checks.findings import Findings
 from harness.data.covariates import as_covariate, with_schema
 from harness.data.tables.rows import Records
-from harness.panel.careers import Covariate, Panel, split_by_hash
+from harness.panel.careers import Covariate, Panel, id_order, split_by_hash
 from harness.panel.occupations import Occupations
 from harness.types import BoolArray, IntArray
 
@@ -16,9 +16,10 @@ from harness.types import BoolArray, IntArray
 def assemble(records: Records, occupations: Occupations | None, findings: Findings) -> Panel | None:
     """The panel of these records, or None after any error, also one found before.
 
-    Persons come in the order of their first row. The rows of a person need not stand together, but their years must
-    rise from row to row: in a file that is not in order, something was assumed wrongly. Without a split column,
-    persons are split by a hash of their ids. occupations: None where they could not be read; the rest is checked.
+    Persons come in the order of their ids (``id_order``), whatever order their rows come in, so that the same careers
+    are the same panel. The rows of a person need not stand together, but their years must rise from row to row: in a
+    file that is not in order, something was assumed wrongly. Without a split column, persons are split by a hash of
+    their ids. occupations: None where they could not be read; the rest is checked.
     """
     whole = not findings.errors  # where rows could not be read, persons may be missing
     no_person = records.tell_blanks(findings, "person", "every record needs the id of its person")
@@ -34,6 +35,8 @@ def assemble(records: Records, occupations: Occupations | None, findings: Findin
     if whole:
         checks.check_split_sizes(records, split, findings)
     checks.note_single_records(records, findings)
+    persons = id_order(ids)
+    ids, split, person = ids[persons], split[persons], np.where(no_person, -1, np.argsort(persons)[person])
     order = np.arange(len(person)) if (np.diff(person) >= 0).all() else np.argsort(person, kind="stable")
     start = np.diff(person[order], prepend=-2) != 0
     covariates = _covariates(records, start, order, findings)

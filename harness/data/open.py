@@ -132,7 +132,7 @@ def _read(
 def _load(spec: DatasetSpec, settings: Mapping[str, Any]) -> Panel:
     require_installed(f"data set '{spec.name}'", spec.missing(), spec.install)
     params = validate(spec.params, {name: str(value) for name, value in settings.items()}, spec.name)
-    return spec.load(params)
+    return spec.load(params).in_order()
 
 
 def _no_source(source: str | Path, path: Path, names: Iterable[str]) -> str:

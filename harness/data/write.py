@@ -27,7 +27,8 @@ def write_panel(panel: Panel, folder: Path, kind: Format = "csv.gz") -> list[Pat
     """Write a panel folder, or with ``career`` the CAREER paper's files; the files written.
 
     A panel folder holds ``careers``, ``occupations.csv`` and ``columns.json``, the kind and the levels of each
-    covariate, which values alone do not tell; it is read back and compared, fingerprint by fingerprint. CAREER files
+    covariate, which values alone do not tell, persons in the order of their ids; it is read back and compared,
+    fingerprint by fingerprint. CAREER files
     lose person ids and kinds, spaces become underscores and missing entries 'missing'; titles and statuses stand in an
     ``occupations.csv`` beside them.
 
@@ -41,8 +42,7 @@ def write_panel(panel: Panel, folder: Path, kind: Format = "csv.gz") -> list[Pat
             raise RequestError(f"covariate '{name}' cannot be a column beside {', '.join(PARTS)}: give it another name")
         if any(not level.strip() for level in covariate.levels):
             raise RequestError(f"covariate '{name}' has a blank level, which would read as missing: give it a name")
-    if kind == "career":
-        panel = _unbroken_codes(panel)
+    panel = _unbroken_codes(panel) if kind == "career" else panel.in_order()
     folder.mkdir(parents=True, exist_ok=True)
     _write_occupations(panel, folder / OCCUPATIONS)
     if kind == "career":

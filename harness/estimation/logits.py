@@ -37,14 +37,16 @@ class Scaling:
     high: FloatArray
 
     @classmethod
-    def of(cls, X: FloatArray, weight: FloatArray | None = None) -> Scaling:
-        """weight: float64 [n], what each row counts for; one where None."""
+    def of(cls, X: FloatArray, weight: FloatArray | None = None, least: FloatArray | float = 1e-8) -> Scaling:
+        """weight: float64 [n], what each row counts for; one where None. least: float64 [d], standard deviations up to
+        which a column does not vary.
+        """
         if not len(X):
             return cls(np.zeros(0, dtype=np.int64), *np.zeros((4, 0)))
         weight = np.ones(len(X)) if weight is None else weight
         center = weight @ X / weight.sum()
         spread = np.array([np.sqrt(weight @ (X[:, j] - center[j]) ** 2 / weight.sum()) for j in range(X.shape[1])])
-        kept = np.flatnonzero(spread > 1e-8)
+        kept = np.flatnonzero(spread > least)
         center, spread, seen = center[kept], spread[kept], X[weight > 0][:, kept]
         low, high = ((edge - center) / spread for edge in (seen.min(axis=0), seen.max(axis=0)))
         return cls(

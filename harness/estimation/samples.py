@@ -9,8 +9,8 @@ import numpy as np
 from harness.features.catalogue import FeatureTable
 from harness.features.discrete import Discretizer
 from harness.features.pairs import Inputs
-from harness.panel.careers import Panel
-from harness.types import BoolArray, FloatArray, IntArray
+from harness.panel.careers import Panel, hash_draws
+from harness.types import BoolArray, FloatArray, IntArray, StrArray
 
 FOLDS = 5
 MOST_GROUPS = 48  # a code list without major groups makes every state its own: the rarest are then put together
@@ -21,7 +21,7 @@ class Sample:
     """n transitions to estimate from, of a panel's persons.
 
     inputs: what is known of them. target: int64 [n], the state that followed. person: int64 [n]. weight: float64 [n],
-    what each counts for, above zero.
+    what each counts for, above zero. folds: int64 [P], the fold of each of the panel's persons.
     """
 
     panel: Panel
@@ -29,19 +29,23 @@ class Sample:
     target: IntArray
     person: IntArray
     weight: FloatArray
+    folds: IntArray
 
     @classmethod
     def of(cls, panel: Panel, discretizer: Discretizer, table: FeatureTable | None = None) -> Sample:
         """A panel's transitions; those of weight zero are as if they were not there.
 
-        table: the features of all the panel's transitions, where these are there already.
+        table: the features of the panel's transitions that count, where these are there already.
         """
-        records = counting(panel, panel.transitions)
-        if table is not None and len(records) < len(panel.transitions):
-            table = table.take(np.isin(panel.transitions, records))
+        records = panel.counting(panel.transitions)
         inputs, target = Inputs.of(panel, records, discretizer, table), panel.state[records].astype(np.int64)
         return cls(
-            panel=panel, inputs=inputs, target=target, person=panel.person[records], weight=panel.weights(records)
+            panel=panel,
+            inputs=inputs,
+            target=target,
+            person=panel.person[records],
+            weight=panel.weights(records),
+            folds=folds_of(panel.persons),
         )
 
     def __len__(self) -> int:
@@ -60,6 +64,7 @@ class Sample:
             target=self.target[rows],
             person=self.person[rows],
             weight=self.weight[rows],
+            folds=self.folds,
         )
 
     def switchers(self) -> Sample:
@@ -77,6 +82,7 @@ class Sample:
             target=self.target[rows],
             person=place[self.person[rows]],
             weight=self.weight[rows],
+            folds=self.folds[chosen],
         )
 
     @property
@@ -86,51 +92,63 @@ class Sample:
 
     def fold(self) -> IntArray:
         """int64 [n]: which of the folds of persons each transition is in."""
-        return self.person % FOLDS
+        return self.folds[self.person]
 
     def others(self, fold: int) -> Sample:
         """The transitions of the persons outside a fold."""
-        return self.of_persons(np.arange(self.panel.n_persons) % FOLDS != fold)
+        return self.of_persons(self.folds != fold)
 
     def stays(self) -> Outcomes:
         """Staying of each: True where it kept its origin."""
-        return Outcomes(self.inputs, self.stayed, self.person, self.weight)
+        return Outcomes(inputs=self.inputs, happened=self.stayed, folds=self.fold(), weight=self.weight)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcomes:
     """n transitions and whether a binary outcome, as staying or a task's event, happened: bool [n].
 
-    person: int64 [n]. weight: float64 [n], above zero.
+    folds: int64 [n], of their persons. weight: float64 [n], above zero.
     """
 
     inputs: Inputs
     happened: BoolArray
-    person: IntArray
+    folds: IntArray
     weight: FloatArray
+
+    @classmethod
+    def of(cls, panel: Panel, records: IntArray, inputs: Inputs, happened: BoolArray) -> Outcomes:
+        """Of target records (int64 [n]), what is known of them and what happened."""
+        folds, weight = folds_of(panel.persons)[panel.person[records]], panel.weights(records)
+        return cls(inputs=inputs, happened=happened, folds=folds, weight=weight)
 
     def __len__(self) -> int:
         return len(self.happened)
 
     def fold(self) -> IntArray:
         """int64 [n]: which of the folds of persons each transition is in."""
-        return self.person % FOLDS
+        return self.folds
 
     def others(self, fold: int) -> Outcomes:
         """The transitions of the persons outside a fold."""
-        rows = np.flatnonzero(self.fold() != fold)
-        return Outcomes(self.inputs.take(rows), self.happened[rows], self.person[rows], self.weight[rows])
+        rows = np.flatnonzero(self.folds != fold)
+        return Outcomes(
+            inputs=self.inputs.take(rows),
+            happened=self.happened[rows],
+            folds=self.folds[rows],
+            weight=self.weight[rows],
+        )
 
 
-def counting(panel: Panel, transitions: IntArray) -> IntArray:
-    """int64: those of the transitions whose weight is above zero."""
-    return transitions[panel.weights(transitions) > 0]
+def folds_of(persons: StrArray) -> IntArray:
+    """int64 [P]: the fold of each person, from a hash of the id alone: neither order nor other persons move anyone."""
+    return (hash_draws(persons, "fold") * FOLDS).astype(np.int64)
 
 
 def coarse_groups(panel: Panel) -> IntArray:
     """int64 [K]: the major groups, the rarest put together where there are more than ``MOST_GROUPS``."""
     group = panel.occupations.group_index()[0]
-    counts = np.bincount(group[panel.state], minlength=int(group.max()) + 1)
+    weight = panel.weights(np.arange(panel.n_records))
+    counts = np.bincount(group[panel.state], weights=weight, minlength=int(group.max()) + 1)
     if len(counts) <= MOST_GROUPS:
         return group
     place = np.empty(len(counts), dtype=np.int64)

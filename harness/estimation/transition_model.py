@@ -38,9 +38,9 @@ class FromOrigin(Model):
     def begin(self, train: Panel) -> FeatureTable:
         """Begin a fit: keep the states, the shares of first records and the contexts.
 
-        Returns the features of the training transitions, for ``Sample.of``.
+        Returns the features of the training transitions that count, for ``Sample.of``.
         """
-        table = build(train, train.transitions)
+        table = build(train, train.counting(train.transitions))
         self.codes, self.entry_log = train.occupations.codes, np.log(entry_shares(train))
         self.discretizer = Discretizer.fit(table, train.n_states)
         return table

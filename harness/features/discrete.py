@@ -118,12 +118,23 @@ def _frequent(codes: FloatArray | IntArray, levels: tuple[str, ...]) -> tuple[st
     return tuple(levels[i] for i in kept if counts[i] > 0)
 
 
+def quantiles(values: FloatArray, shares: FloatArray) -> FloatArray:
+    """float64, as numpy's: linear between the values, of which there are some.
+
+    A quantile that falls on a value is that value, whatever unit it is in: no rounding puts it on the other side.
+    """
+    place = np.round(np.asarray(shares) * (len(values) - 1), 9)
+    low, high = np.floor(place).astype(np.int64), np.ceil(place).astype(np.int64)
+    rising = np.sort(values)
+    return np.asarray(rising[low] + (place - low) * (rising[high] - rising[low]), dtype=np.float64)
+
+
 def _edges(values: FloatArray) -> tuple[float, ...]:
     """Inner edges of at most ``BINS`` bins with about equally many observations; none where nothing varies."""
     known = values[~np.isnan(values)]
     if len(known) == 0:
         return ()
-    inner = np.unique(np.quantile(known, np.arange(1, BINS) / BINS))
+    inner = np.unique(quantiles(known, np.arange(1, BINS) / BINS))
     return tuple(float(edge) for edge in inner if edge > known.min())
 
 

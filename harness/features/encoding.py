@@ -17,6 +17,7 @@ import numpy as np
 
 from harness.errors import RequestError, did_you_mean
 from harness.features.catalogue import FeatureTable, build, covariate_labels
+from harness.features.discrete import quantiles
 from harness.panel import Panel
 from harness.types import FloatArray, IntArray
 
@@ -99,13 +100,13 @@ class Encoding:
     def fit(
         cls, panel: Panel, names: Sequence[str], ordered: Sequence[str] = (), known: Encoding | None = None
     ) -> Encoding:
-        """From the transitions of a panel. names: features as ``harness.features`` calls them.
+        """From the transitions of a panel that count. names: features as ``harness.features`` calls them.
 
         ordered: categorical ones whose levels stand in order. known: an encoding whose columns are taken over,
         stretched where the panel's values reach further. RequestError where an ordered one is not categorical.
         """
         require_levels(panel, ordered)
-        design = build(panel, panel.transitions, names)
+        design = build(panel, panel.counting(panel.transitions), names)
         taken = {
             column.name: column.fitting(design) for column in (known.columns if known else ()) if column.name in names
         }
@@ -149,5 +150,5 @@ def _column(design: FeatureTable, name: str, ordered: bool) -> EncodedColumn:
     distinct = np.unique(known)
     if len(distinct) > KNOTS:  # and where most have one value, as it is with years since, the others are told apart too
         often, rarely = np.linspace(0, 1, KNOTS), np.linspace(0, 1, KNOTS // 2)
-        distinct = np.unique(np.concatenate([np.quantile(known, often), np.quantile(distinct, rarely)]))
+        distinct = np.unique(np.concatenate([quantiles(known, often), quantiles(distinct, rarely)]))
     return EncodedColumn(name, (), tuple(float(k) for k in distinct))

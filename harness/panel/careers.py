@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,6 +21,7 @@ from harness.types import BoolArray, FloatArray, IntArray, StrArray
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+DIGITS = re.compile(r"([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,10 @@ class Panel:
         """float64 [n]: what these records count for; of a transition, what its target record does."""
         return np.ones(len(records)) if self.weight is None else self.weight[records]
 
+    def counting(self, records: IntArray) -> IntArray:
+        """int64: those of these records whose weight is above zero."""
+        return records[self.weights(records) > 0]
+
     def age(self) -> FloatArray:
         """float64 [N]: years of age, NaN where the panel has no ``birth_year``."""
         birth = self.covariates.get("birth_year")
@@ -152,6 +158,14 @@ class Panel:
             units=None if self.units is None else self.units[persons],
             strata=None if self.strata is None else self.strata[persons],
         )
+
+    def in_order(self) -> Panel:
+        """The panel with its persons in the order of their ids (``id_order``), in which every reader leaves them.
+
+        Draws, batches and sums go by a person's place, so the same careers make the same numbers in one order only.
+        """
+        order = id_order(self.persons)
+        return self if (np.diff(order) == 1).all() else self.select(order)
 
     def records_of(self, persons: IntArray) -> IntArray:
         """int64 [r]: every record of these persons (int [p], positions), person by person in the order given."""
@@ -223,16 +237,34 @@ class Panel:
         return digest.hexdigest()
 
 
+def id_order(ids: StrArray) -> IntArray:
+    """int64 [P]: the places of these ids in rising order, numbers in them by their size: 'p2' stands before 'p10'."""
+    if len(ids) and np.char.isdecimal(ids).all() and ids.dtype.itemsize <= 4 * 18:  # as most surveys have them
+        return np.lexsort((ids, ids.astype(np.int64)))
+
+    def key(place: int) -> tuple[list[Any], str]:
+        parts: list[Any] = DIGITS.split(str(ids[place]))
+        numbers = [digits.lstrip("0") for digits in parts[1::2]]
+        parts[1::2] = [(len(digits), digits) for digits in numbers]
+        return parts, str(ids[place])
+
+    return np.array(sorted(range(len(ids)), key=key), dtype=np.int64)
+
+
+def hash_draws(persons: StrArray, purpose: str) -> FloatArray:
+    """float64 [P]: a number from 0 up to 1 for each person, from a hash of the purpose and the person's id alone."""
+    scale = float(2**64)
+    return np.fromiter(
+        (int.from_bytes(hashlib.sha256(f"{purpose}:{p}".encode()).digest()[:8], "big") / scale for p in persons),
+        dtype=np.float64,
+        count=len(persons),
+    )
+
+
 def split_by_hash(persons: StrArray, shares: tuple[float, float, float] = (0.7, 0.1, 0.2)) -> IntArray:
     """int8 [P]: each person's split, from a hash of the person id alone: adding people moves nobody.
 
     shares: of train, valid and test, summing to one.
     """
     bounds = np.cumsum(shares)[:2]
-    scale = float(2**64)
-    draws = np.fromiter(
-        (int.from_bytes(hashlib.sha256(f"split:{p}".encode()).digest()[:8], "big") / scale for p in persons),
-        dtype=np.float64,
-        count=len(persons),
-    )
-    return np.searchsorted(bounds, draws, side="right").astype(np.int8)
+    return np.searchsorted(bounds, hash_draws(persons, "split"), side="right").astype(np.int8)

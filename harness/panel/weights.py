@@ -21,9 +21,11 @@ LEAST = 1e-6  # of the mean weight: what all of a split must count for together 
 def weighted(panel: Panel, column: str) -> Panel:
     """The panel whose records count for the values of a numeric covariate, which no model sees any more.
 
-    The values are divided by their mean over all records: a constant gives ones, and penalties and priors keep their
-    meaning. RequestError where the column is no numeric covariate of the panel, where a value is missing, negative or
-    infinite, and where nothing of a split's transitions counts.
+    The values are divided by their mean over the training records that count (over all that do where none is for
+    training): a constant gives ones, penalties and priors keep their meaning, and neither a record of weight zero nor
+    one that is held out bears on what a training record counts for. RequestError where the column is no numeric
+    covariate of the panel, where a value is missing, negative or infinite, and where nothing of a split's transitions
+    counts.
     """
     covariate = _numeric(panel, column)
     values = np.asarray(covariate.values, dtype=np.float64)
@@ -32,7 +34,7 @@ def weighted(panel: Panel, column: str) -> Panel:
     if largest == 0.0:
         raise RequestError(f"--weights {column}: every record of '{panel.name}' has weight zero, so nothing counts")
     scaled = values / largest  # so that no sum overflows, and a constant comes to exactly one
-    weight = scaled / (scaled.sum() / len(scaled))
+    weight = scaled / _mean(panel, scaled)
     made = replace(
         panel,
         name=f"{panel.name} weighted by {column}",
@@ -42,6 +44,21 @@ def weighted(panel: Panel, column: str) -> Panel:
     )
     _require_some(made, column)
     return made
+
+
+def that_count(panel: Panel) -> Panel:
+    """The panel without the persons none of whose records counts."""
+    if panel.weight is None:
+        return panel
+    kept = np.add.reduceat(panel.weight, panel.entries) > 0 if panel.n_persons else np.zeros(0, dtype=bool)
+    return panel if kept.all() else panel.select(np.flatnonzero(kept))
+
+
+def _mean(panel: Panel, values: FloatArray) -> float:
+    """The mean over the training records that count; over all that count where none of them is for training."""
+    training = values[(panel.split == SPLITS.index("train"))[panel.person] & (values > 0)]
+    counting = training if len(training) else values[values > 0]
+    return float(counting.sum() / len(counting))
 
 
 def weighted_alike(further: Panel, panel: Panel) -> Panel:

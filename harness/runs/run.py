@@ -14,7 +14,8 @@ from harness.data.checks.remarks import cautions
 from harness.errors import RequestError
 from harness.model import ModelSpec, Params
 from harness.model.task import Task
-from harness.panel import SPLITS, Panel
+from harness.panel import Panel
+from harness.panel.weights import that_count
 from harness.records.record import Configuration, PanelFacts
 from harness.runs.identity import code_version
 from harness.system.entry import Entry
@@ -45,7 +46,7 @@ class Run:
     contents: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        here = int((self.panel.split == SPLITS.index("train")).sum())
+        here = 0 if self.train_persons is None else that_count(self.panel.part("train")).n_persons
         if self.train_persons is not None and not 1 <= self.train_persons < here:
             raise RequestError(
                 f"train_persons={self.train_persons}: '{self.panel.name}' has {here:,} training persons; ask for fewer "
@@ -55,16 +56,16 @@ class Run:
         object.__setattr__(self, "contents", dict(self.model.item.contents(self.params)))
 
     def learned(self, split: Literal["train", "valid"]) -> Panel:
-        """The training or the validation careers that the model is fitted on.
+        """The training or the validation careers that the model is fitted on: those that count.
 
         Where these are some of the training persons, they are those first in the order of a hash of their ids, so that
         a smaller number is part of every larger one; of the validation persons the same share, as a survey of that size
         would have.
         """
-        part = self.panel.part(split)
+        part = that_count(self.panel.part(split))
         if self.train_persons is None:
             return part
-        share = self.train_persons / int((self.panel.split == SPLITS.index("train")).sum())
+        share = self.train_persons / that_count(self.panel.part("train")).n_persons
         kept = self.train_persons if split == "train" else max(1, round(share * part.n_persons))
         order = np.argsort([hashlib.sha256(f"learned:{person}".encode()).hexdigest() for person in part.persons])
         return part.select(np.sort(order[:kept]))

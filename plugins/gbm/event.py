@@ -67,7 +67,7 @@ class GbmEvent(OutcomeModel):
             Inputs.of(panel, records, self.discretizer, table),
             self.question.risk.happened(panel, records),
         )
-        return Outcomes(inputs, happened, panel.person[records], panel.weights(records))
+        return Outcomes.of(panel, records, inputs, happened)
 
     def log_event(self, panel: Panel, transitions: IntArray) -> FloatArray:
         require_states(panel, self.codes)

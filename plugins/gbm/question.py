@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.estimation.samples import counting
 from harness.model.events import Risk
 from harness.panel import Panel
 from harness.types import IntArray
@@ -22,5 +21,5 @@ class Question:
 
     def at_risk(self, panel: Panel) -> IntArray:
         """int64 [n]: the transitions at risk; those of weight zero are as if they were not there."""
-        later = counting(panel, panel.transitions)
+        later = panel.counting(panel.transitions)
         return later[self.risk.at_risk(panel, later)]

@@ -18,6 +18,8 @@ from harness.plugins.gbm.params import TreeParams
 from harness.types import BoolArray, FloatArray
 
 SMALLEST_HESSIAN = 1e-7
+# LightGBM counts a leaf's rows by their share of the Hessian: of leaves with next to none it counts wrong and aborts.
+SMALLEST_LEAF = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ def _settings(columns: Sequence[TreeColumn], params: TreeParams, seed: int) -> d
         "learning_rate": params.learning_rate,
         "num_leaves": params.leaves,
         "min_data_in_leaf": params.min_data,
-        "min_sum_hessian_in_leaf": params.min_weight,
+        "min_sum_hessian_in_leaf": max(params.min_weight, SMALLEST_LEAF),
         "lambda_l2": params.l2,
         "feature_fraction": params.sample,
         "bagging_fraction": params.sample,

@@ -18,7 +18,7 @@ from harness.plugins.mnl.linear import Linear
 from harness.plugins.mnl.terms import AMONG, Factor, Known
 from harness.types import BoolArray, FloatArray
 
-STEP = 1e-4  # of a number, in its unit: small enough for a derivative, large enough for float64
+STEP = 1e-4  # of a number, in its standard deviations: small enough for a derivative, large enough for float64
 POINTS = 100.0
 
 
@@ -97,7 +97,8 @@ def _ends(values: FloatArray, there: BoolArray) -> tuple[FloatArray, FloatArray,
         return np.where(there, 0.0, np.nan), np.where(there, 1.0, np.nan), 1.0
     if (seen == np.round(seen)).all():
         return values, values + 1, 1.0
-    return values - STEP, values + STEP, 2 * STEP
+    step = STEP * (float(seen.std()) or 1.0)
+    return values - step, values + step, 2 * step
 
 
 def _effect(linear: Linear, X: FloatArray, weight: FloatArray, move: Move) -> tuple[float, FloatArray]:

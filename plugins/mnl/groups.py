@@ -28,6 +28,7 @@ from harness.plugins.mnl.terms import (
     levels_of,
     matrix,
     number_terms,
+    numbers_of,
     state_terms,
 )
 from harness.types import FloatArray, IntArray
@@ -99,9 +100,10 @@ def group_terms(
         found, reference = level_terms(feature, known.codes[feature.name], weight)
         terms += found
         references.append(f"{feature.name}: {reference}")
+    own = numbers_of(discretizer)
     for name in discretizer.numbers:
         if name in OF_GROUPS or name not in CATALOGUE:
-            terms += number_terms(name, known.numbers[name])
+            terms += number_terms(name, known.numbers[name], own=name in own)
     return terms, references
 
 

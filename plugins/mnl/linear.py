@@ -14,6 +14,8 @@ from harness.types import FloatArray, IntArray
 
 COLLINEAR = 1e-9  # of a standard deviation: what is left of a column beside the others is rounding
 SHARE = 1e-6  # of a standardised column, below which another is none of its parts
+COUNTED_LEAST = 1e-8
+NUMBER_LEAST = 1e-12
 OF_SCALING = ("center", "scale", "low", "high")
 
 
@@ -83,6 +85,16 @@ def collinear(X: FloatArray) -> Iterator[tuple[int, tuple[int, ...]]]:
             yield j, tuple(free[k] for k in np.flatnonzero(np.abs(weights) > SHARE))
 
 
+def _least(terms: Sequence[Term], X: FloatArray) -> FloatArray:
+    """float64 [terms]: standard deviations that are rounding: of a number by its size, whatever unit it is in.
+
+    What is counted has the unit of a logarithm, and may be noise about zero.
+    """
+    size = np.abs(X).max(axis=0, initial=0.0)
+    counted = np.array([any(f.kind == "given" for f in term.factors) for term in terms], dtype=bool)
+    return np.where(counted, COUNTED_LEAST, NUMBER_LEAST * size)
+
+
 def varying(terms: Sequence[Term], known: Known, weight: FloatArray) -> Design:
     """The terms that vary and are not another's again, their columns [n, terms], and how to standardise these.
 
@@ -90,6 +102,6 @@ def varying(terms: Sequence[Term], known: Known, weight: FloatArray) -> Design:
     """
     X = matrix(terms, known, len(weight))
     kept = np.array(distinct(terms, X), dtype=np.int64)
-    scaling = Scaling.of(X[:, kept], weight)
+    scaling = Scaling.of(X[:, kept], weight, _least([terms[j] for j in kept], X[:, kept]))
     kept = kept[scaling.kept]  # a column may vary and yet not by weight
     return tuple(terms[j] for j in kept), X[:, kept], scaling.take(np.arange(len(kept)))

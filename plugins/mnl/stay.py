@@ -29,6 +29,7 @@ from harness.plugins.mnl.terms import (
     levels_of,
     matrix,
     number_terms,
+    numbers_of,
     state_terms,
 )
 from harness.types import FloatArray, IntArray
@@ -68,8 +69,9 @@ def stay_terms(discretizer: Discretizer, known: Known, weight: FloatArray) -> tu
             terms.append(Term(f"{feature.name}: ln share of stayers over all, shrunk", (frequency,)))
         elif feature.kind == "bin":
             terms.append(Term(f"{feature.name} band: ln share of stayers over all, shrunk", (frequency,), "bands"))
+    own = numbers_of(discretizer)
     for name in discretizer.numbers:
-        terms += number_terms(name, known.numbers[name])
+        terms += number_terms(name, known.numbers[name], own=name in own)
         if name == "origin_spells":
             terms.append(Term("been in the origin before", (Factor("above", name, 1),)))
     references = []

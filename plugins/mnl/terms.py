@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.features.discrete import DiscreteFeature, Discretizer
+from harness.features.catalogue import CATALOGUE
+from harness.features.discrete import DiscreteFeature, Discretizer, quantiles
 from harness.features.pairs import Inputs
 from harness.panel import Occupations, Status
 from harness.types import FloatArray, IntArray
@@ -67,12 +68,16 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """An elementary column. of: the feature. place: a level, group, status or bound. base: what a number is less."""
+    """An elementary column. of: the feature. place: a level, group, status or bound. base: what a number is less.
+
+    unit: what a number is divided by before its logarithm is taken.
+    """
 
     kind: Kind
     of: str
     place: int = 0
     base: float = 0.0
+    unit: float = 1.0
 
     def values(self, known: Known) -> FloatArray:
         """float64 [n]; a missing number is zero, and has a dummy of its own to make up for it."""
@@ -90,7 +95,7 @@ class Factor:
             return np.asarray(missing, dtype=np.float64)
         value = np.where(missing, 0.0, value - self.base)
         if self.kind == "log":
-            return np.log1p(np.maximum(value, 0.0))
+            return np.asarray(np.log1p(np.maximum(value / self.unit, 0.0)))
         if self.kind == "above":
             return np.asarray(value > self.place, dtype=np.float64)
         return value**2 if self.kind == "square" else value
@@ -136,10 +141,12 @@ def from_json(stored: Iterable[Mapping[str, Any]]) -> list[Term]:
     return [Term(t["name"], tuple(Factor(**f) for f in t["factors"]), t["block"]) for t in stored]
 
 
-def number_terms(name: str, values: FloatArray, transformed: bool = True) -> list[Term]:
+def number_terms(name: str, values: FloatArray, transformed: bool = True, own: bool = False) -> list[Term]:
     """A number, where it is no dummy ln(1 + number), and a dummy for missing; age with its square, no logarithm.
 
-    values: float64 [n], of training transitions. transformed: whether squares and logarithms are wanted.
+    values: float64 [n], of training transitions. transformed: whether squares and logarithms are wanted. own: whether
+    it is a number of the panel's own, whose unit nobody knows: its logarithm is then ln(1 + number / the median of
+    those above zero), which is the same in every unit.
     """
     known = values[~np.isnan(values)]
     if name == "year":
@@ -149,7 +156,9 @@ def number_terms(name: str, values: FloatArray, transformed: bool = True) -> lis
     if transformed and name == "age":
         terms.append(Term("age squared", (Factor("square", name),)))
     elif transformed and len(known) and known.min() >= 0 and not np.isin(known, (0.0, 1.0)).all():
-        terms.append(Term(f"ln(1 + {name})", (Factor("log", name),)))
+        unit = float(quantiles(known[known > 0], np.array([0.5]))[0]) if own else 1.0
+        said = name if unit == 1.0 else f"{name} / {unit:g}"
+        terms.append(Term(f"ln(1 + {said})", (Factor("log", name, unit=unit),)))
     if len(known) < len(values):
         terms.append(Term(f"{name} missing", (Factor("missing", name),)))
     return terms
@@ -194,6 +203,12 @@ def distinct(terms: Sequence[Term], X: FloatArray) -> list[int]:
             column = (X[:, j] - low) / (high - low)
             seen.setdefault(np.round(column if column[0] <= 0.5 else 1 - column, 9).tobytes(), j)
     return sorted(seen.values())
+
+
+def numbers_of(discretizer: Discretizer) -> set[str]:
+    """The numbers that are covariates of the panel, and not made of its careers."""
+    made = {f"{feature.name}_{end}" for feature in levels_of(discretizer) for end in ("changed", "years")}
+    return {name for name in discretizer.numbers if name not in CATALOGUE and name not in made}
 
 
 def levels_of(discretizer: Discretizer) -> list[DiscreteFeature]:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from harness.features.catalogue import CATALOGUE
-from harness.features.discrete import Discretizer
+from harness.features.discrete import Discretizer, quantiles
 from harness.features.pairs import Inputs
 from harness.panel import Occupations
 from harness.types import FloatArray, IntArray
@@ -166,5 +166,5 @@ def _knots(values: FloatArray, pieces: int) -> tuple[float, ...]:
     known = values[~np.isnan(values)]
     if len(known) == 0:
         return ()
-    knots = np.unique(np.quantile(known, np.linspace(0, 1, pieces + 1)))
+    knots = np.unique(quantiles(known, np.linspace(0, 1, pieces + 1)))
     return tuple(float(knot) for knot in knots) if len(knots) > 1 else ()

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from scipy.special import logsumexp
 
 from harness.estimation.multinomial import ChoiceRows, Coefficients, ObservedChoices, PenaltyPath, log_rows
 from harness.estimation.samples import Sample
 from harness.estimation.transition_model import FromOrigin
 from harness.features.discrete import Discretizer
+from harness.features.frequencies import shares
 from harness.features.pairs import Inputs
 from harness.model import Context, Table, take_states
 from harness.panel import Panel
@@ -38,6 +40,7 @@ class Softmax(FromOrigin):
         self.group: IntArray = np.zeros(0, dtype=np.int64)  # [K]
         self.minor: IntArray = np.zeros(0, dtype=np.int64)  # [K]
         self.parts: dict[Part, Coefficients] = {}
+        self.spare: FloatArray = np.zeros(0)  # [K], P(a state that no training transition went to); zero for others
         self.chosen: dict[str, Any] = {}
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
@@ -59,6 +62,8 @@ class Softmax(FromOrigin):
         """Fits at falling penalties, each begun where the one before ended, until the held-out loss no longer falls."""
         if part == "states" and self.params.staying == "own":
             train, valid = train.switchers(), valid.switchers()
+        if part == "states":
+            self.spare = _spare(train)
         if not len(train):
             return
         known, held_out = (
@@ -106,11 +111,29 @@ class Softmax(FromOrigin):
         rows = np.full((len(inputs), len(self.group)), -np.log(max(len(self.group) - 1, 1)))  # nobody was seen to leave
         if "states" in self.parts:
             rows = log_rows(self._choices("states", inputs), self.parts["states"])
+            self._give_unseen(rows, inputs)
         if "staying" in self.parts:
             staying = log_rows(self._choices("staying", inputs), self.parts["staying"])
             rows += np.maximum(staying[:, 1:], LEAST)
             rows[np.arange(len(rows)), inputs.origin] = staying[:, 0]
         return rows
+
+    def _give_unseen(self, rows: FloatArray, inputs: Inputs) -> None:
+        """Put the share of each unseen state where the regression, whose optimum is minus infinity, has its own."""
+        unseen = self.spare > 0
+        if not unseen.any():
+            return
+        share = np.tile(self.spare, (len(rows), 1))
+        if self.params.staying == "own":
+            share[np.arange(len(rows)), inputs.origin] = 0.0
+        spared = share.sum(axis=1)
+        rows[:, unseen] = -np.inf
+        seen = logsumexp(rows, axis=1)
+        alone = np.isneginf(seen)  # every state that is open to the row is unseen
+        rows += np.where(alone, 0.0, np.log1p(-spared) - seen)[:, None]
+        share /= np.where(alone, spared, 1.0)[:, None]
+        with np.errstate(divide="ignore"):  # an origin that is closed
+            rows[:, unseen] = np.log(share[:, unseen])
 
     def log_prob_from(self, inputs: Inputs, states: IntArray) -> FloatArray:
         if not self.parts:  # there was no transition to learn from
@@ -123,7 +146,12 @@ class Softmax(FromOrigin):
         return out
 
     def save(self, folder: Path) -> None:
-        arrays: dict[str, Any] = {"entry_log": self.entry_log, "group": self.group, "minor": self.minor}
+        arrays: dict[str, Any] = {
+            "entry_log": self.entry_log,
+            "group": self.group,
+            "minor": self.minor,
+            "spare": self.spare,
+        }
         for part, coefficients in self.parts.items():
             arrays |= {f"{part}_{f.name}": getattr(coefficients, f.name) for f in fields(Coefficients)}
         np.savez(folder / "softmax.npz", **arrays)
@@ -138,7 +166,8 @@ class Softmax(FromOrigin):
             DesignLayout.from_json(stored["layout"]),
         )
         with np.load(folder / "softmax.npz", allow_pickle=False) as arrays:
-            self.entry_log, self.group, self.minor = (arrays[name] for name in ("entry_log", "group", "minor"))
+            self.entry_log, self.spare = arrays["entry_log"], arrays["spare"]
+            self.group, self.minor = arrays["group"], arrays["minor"]
             for part in get_args(Part):
                 if f"{part}_pair" in arrays.files:
                     self.parts[part] = Coefficients(*(arrays[f"{part}_{f.name}"] for f in fields(Coefficients)))
@@ -149,6 +178,16 @@ class Softmax(FromOrigin):
 
     def explain(self) -> Sequence[Table]:
         return described(self.parts, self.layout, self.chosen)
+
+
+def _spare(sample: Sample) -> FloatArray:
+    """float64 [K]: half a transition's share for each state that none of the sample went to, zero for the others.
+
+    As ``mnl`` and ``gbm`` have it: whatever is unpenalised, the constants, would make such a state impossible.
+    """
+    n_states = sample.panel.n_states
+    counts = np.bincount(sample.target, weights=sample.weight, minlength=n_states)
+    return np.where(counts > 0, 0.0, shares(counts))
 
 
 def _ridge(zeros: Coefficients, penalty: float) -> Coefficients:

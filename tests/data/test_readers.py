@@ -39,18 +39,18 @@ def mine(tmp_path: Path) -> Path:
 def test_a_single_file_by_column_mapping(mine: Path) -> None:
     panel = open_panel(mine, columns=MAPPING)
     assert panel.name == "mine"
-    assert panel.persons.tolist() == ["7", "9", "8"]  # in order of appearance, rows of a person gathered
+    assert panel.persons.tolist() == ["7", "8", "9"]  # in the order of their ids, rows of a person gathered
     assert panel.offsets.tolist() == [0, 2, 4, 6]
-    assert panel.year.tolist() == [2001, 2002, 2001, 2003, 1999, 2000]
+    assert panel.year.tolist() == [2001, 2002, 1999, 2000, 2001, 2003]
     assert panel.occupations.codes == ("11-1021", "29-1141", "X")
     assert panel.occupations.titles == ("Manager", "Nurse", "Gone")
     assert panel.occupations.groups == ("11", "29", "X")
     assert panel.occupations.statuses == (Status.EMPLOYED, Status.EMPLOYED, Status.OUT)
-    assert panel.state.tolist() == [0, 1, 1, 2, 2, 2]
-    assert panel.split.tolist() == [0, 1, 2]
+    assert panel.state.tolist() == [0, 1, 2, 2, 1, 2]
+    assert panel.split.tolist() == [0, 2, 1]
     assert list(panel.covariates) == ["age", "income", "region", "industry"]
-    np.testing.assert_array_equal(panel.covariates["age"].values, [30, 31, np.nan, 41, 20, 21])
-    np.testing.assert_array_equal(panel.covariates["income"].values, [1000.5, np.nan, np.nan, 2000, np.nan, 7])
+    np.testing.assert_array_equal(panel.covariates["age"].values, [30, 31, 20, 21, np.nan, 41])
+    np.testing.assert_array_equal(panel.covariates["income"].values, [1000.5, np.nan, np.nan, 7, np.nan, 2000])
     assert panel.covariates["region"].levels == ("NA", "north", "south")
     assert panel.covariates["industry"].levels == ("0170", "0180")  # a code, not a number
     assert not panel.covariates["industry"].fixed
@@ -61,7 +61,7 @@ def test_a_file_from_pandas_with_an_index_and_decimal_ids(tmp_path: Path) -> Non
     path = tmp_path / "mine.csv"
     path.write_text("\n".join([f",{lines[0]}", *(f"{i},{line}" for i, line in enumerate(lines[1:]))]))
     panel = open_panel(path, columns=MAPPING)
-    assert panel.persons.tolist() == ["7", "9", "8"]
+    assert panel.persons.tolist() == ["7", "8", "9"]
     assert panel.left_out == {"columns of mine.csv without a name": 1}
 
 
@@ -161,15 +161,15 @@ def career_folder(path: Path, **changed: str) -> Path:
 def test_a_career_folder(tmp_path: Path) -> None:
     panel = open_panel(career_folder(tmp_path))
     assert panel.name == tmp_path.name
-    assert panel.persons.tolist() == ["train-1", "train-2", "valid-1", "test-1"]
-    assert panel.split.tolist() == [0, 0, 1, 2]
-    assert panel.offsets.tolist() == [0, 3, 4, 6, 8]
-    assert panel.year.tolist() == [2000, 2001, 2003, 1999, 2000, 2001, 2000, 2001]
+    assert panel.persons.tolist() == ["test-1", "train-1", "train-2", "valid-1"]
+    assert panel.split.tolist() == [2, 0, 0, 1]
+    assert panel.offsets.tolist() == [0, 2, 5, 6, 8]
+    assert panel.year.tolist() == [2000, 2001, 2000, 2001, 2003, 1999, 2000, 2001]
     assert panel.occupations.codes == ("11-1021", "29-1141", "x1")
     assert panel.occupations.groups == ("11", "29", "x1")
-    assert panel.state.tolist() == [0, 0, 1, 1, 2, 0, 2, 2]
+    assert panel.state.tolist() == [2, 2, 0, 0, 1, 1, 2, 0]
     education, gender = panel.covariates["education"], panel.covariates["gender"]
-    assert [education.levels[v] for v in education.values] == ["ba", "ba", "ma", "hs", "ba", "ba", "ba", "ba"]
+    assert [education.levels[v] for v in education.values] == ["ba", "ba", "ba", "ba", "ma", "hs", "ba", "ba"]
     assert gender.fixed
     assert not education.fixed
 
@@ -213,7 +213,8 @@ def test_the_career_sample() -> None:
     panel = open_panel(SHARED / "career_format")
     assert (panel.name, panel.n_persons, panel.n_records) == ("career_format", 5, 43)
     assert np.bincount(panel.split).tolist() == [3, 1, 1]
-    assert panel.year[:3].tolist() == [1995, 1996, 1997]
+    train = panel.part("train")
+    assert train.year[:3].tolist() == [1995, 1996, 1997]
     assert panel.covariates["location"].fixed
     assert panel.left_out == {}
 

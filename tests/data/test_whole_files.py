@@ -138,11 +138,11 @@ def test_parquet_types(tmp_path: Path) -> None:
         union=pa.array([True, False, True, True, False, None]),
     )
     panel = open_panel(place)
-    assert panel.persons.tolist() == ["3", "1", "2"]
+    assert panel.persons.tolist() == ["1", "2", "3"]
     assert panel.covariates["income"].kind == "numeric"
-    np.testing.assert_array_equal(panel.covariates["income"].values, [1, 2, np.nan, 4, 5, 6])
+    np.testing.assert_array_equal(panel.covariates["income"].values, [np.nan, 4, 5, 6, 1, 2])
     assert panel.covariates["gender"].levels == ("a", "b")
-    assert panel.covariates["gender"].values.tolist() == [1, 1, 0, 0, -1, -1]
+    assert panel.covariates["gender"].values.tolist() == [0, 0, -1, -1, 1, 1]
     assert panel.covariates["union"].levels == ("false", "true")
 
 

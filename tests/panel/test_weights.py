@@ -52,10 +52,10 @@ def test_a_constant_gives_exactly_ones(value: float, persons: int) -> None:
     assert weight.tolist() == [1.0] * (2 * persons)
 
 
-def test_values_are_divided_by_their_mean_and_leave_the_covariates(four_persons: Panel) -> None:
+def test_values_are_divided_by_the_mean_of_training_records_that_count(four_persons: Panel) -> None:
     values = np.arange(13.0)
     made = weighted(with_column(four_persons, values), "w")
-    assert made.weight == pytest.approx(values / 6)
+    assert made.weight == pytest.approx(values / 3)  # 1 to 5 are for training; the zero is not there
     assert set(made.covariates) == {"birth_year", "gender"}
     assert made.source["weights"] == "w"
     assert made.name == "four-persons weighted by w"
@@ -106,7 +106,7 @@ def test_a_further_panel_is_weighted_where_it_has_the_column(four_persons: Panel
     main = weighted(with_column(four_persons, np.arange(13.0)), "w")
     assert weighted_alike(four_persons, main) is four_persons
     other = weighted_alike(with_column(four_persons, 2 + np.arange(13.0)), main)
-    assert other.weight == pytest.approx((2 + np.arange(13.0)) / 8)
+    assert other.weight == pytest.approx((2 + np.arange(13.0)) / 4.5)
     assert "w" not in other.covariates
     unweighted = with_column(four_persons, 1.0)
     assert weighted_alike(unweighted, four_persons) is unweighted

@@ -17,6 +17,7 @@ from harness.features.discrete import Discretizer
 from harness.features.pairs import Inputs
 from harness.model.contract import Context
 from harness.panel.careers import Panel
+from harness.panel.occupations import Status
 from harness.plugins.softmax.design import DesignBlock, DesignLayout
 from harness.plugins.softmax.model import Softmax
 from harness.plugins.softmax.params import SoftmaxParams
@@ -132,6 +133,50 @@ def test_a_person_of_weight_two_is_two_persons(wages: Panel, tmp_path: Path) -> 
     once = fitted(wages, tmp_path, penalties=(5.0,), tolerance=1e-7)
     np.testing.assert_allclose(rows[0], rows[1], atol=2e-3)
     assert np.abs(rows[0] - once.log_prob(test, test.transitions, whole(test, test.transitions))).max() > 0.02
+
+
+@pytest.mark.parametrize("staying", ["own", "plain"])
+def test_a_state_that_nobody_went_to_has_half_a_move(wages: Panel, tmp_path: Path, staying: str) -> None:
+    last = wages.n_states - 1
+    codes = (*wages.occupations.codes, "never")
+    of = replace(
+        wages.occupations,
+        codes=codes,
+        titles=codes,
+        groups=codes,
+        statuses=(*wages.occupations.statuses, Status.EMPLOYED),
+    )
+    panel = replace(wages, occupations=of)
+    train, test = panel.part("train"), panel.part("test")
+    left = train.origin(train.transitions) != train.state[train.transitions]
+    moves = int(left.sum()) if staying == "own" else len(train.transitions)
+    model = fitted(panel, tmp_path, penalties=(16.0,), staying=staying)
+    rows = np.exp(model.log_prob(test, test.transitions, whole(test, test.transitions)).astype(np.float64))
+    np.testing.assert_allclose(rows.sum(axis=1), 1.0, atol=1e-5)
+    own = test.origin(test.transitions)
+    leaving = 1 - rows[np.arange(len(rows)), own] if staying == "own" else np.ones(len(rows))
+    np.testing.assert_allclose(rows[:, last + 1] / leaving, 0.5 / (moves + 0.5 * panel.n_states), rtol=1e-3)
+    model.save(tmp_path)
+    again = Softmax(model.params)
+    again.load(tmp_path)
+    t = test.transitions[:20]
+    np.testing.assert_array_equal(again.log_prob(test, t, whole(test, t)), model.log_prob(test, t, whole(test, t)))
+
+
+def test_a_person_who_can_only_go_where_nobody_went(tmp_path: Path) -> None:
+    panel = homeward(60)
+    of = panel.occupations
+    three = replace(of, codes=of.codes[:3], titles=of.titles[:3], groups=of.groups[:3], statuses=of.statuses[:3])
+    seen = np.where(panel.state > 0, 1, 0)  # training careers go to state 0 alone: those in state 1, once, begin there
+    begins = np.isin(np.arange(panel.n_records), panel.entries)
+    panel = replace(panel, occupations=three, state=np.where(begins, np.maximum(seen, 1), 0).astype(np.int32))
+    model = fitted(panel, tmp_path, penalties=(16.0,))
+    test = panel.part("test")
+    rows = np.exp(model.log_prob(test, test.transitions, whole(test, test.transitions)).astype(np.float64))
+    np.testing.assert_allclose(rows.sum(axis=1), 1.0, atol=1e-5)
+    in_zero = rows[test.origin(test.transitions) == 0]
+    np.testing.assert_allclose(in_zero[:, 1], in_zero[:, 2], rtol=1e-5)
+    assert (in_zero[:, 1:] > 0).all()
 
 
 def test_what_was_estimated_can_be_read(wages: Panel, tmp_path: Path) -> None:
