@@ -23,6 +23,14 @@ class RequestError(HarnessError):
     exit_status = 2
 
 
+LONGEST_VALUE = 80  # characters of a value that an error shows, and of a name that is compared with others
+
+
+def shortened(value: str) -> str:
+    """A value as errors show it: the beginning of a long one."""
+    return value if len(value) <= LONGEST_VALUE else f"{value[:LONGEST_VALUE]}..."
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing wrong with a data file: where it stands, what stands there, and what would be right."""
@@ -40,7 +48,7 @@ class Fault:
         if self.column is not None:
             where += f", column '{self.column}'"
         if self.value is not None:
-            where += f", value {self.value!r}"
+            where += f", value {shortened(self.value)!r}"
         return f"{where}: {self.message}"
 
 
@@ -58,7 +66,8 @@ class DataError(RequestError):
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """A sentence that ends an error about an unknown name: the nearest candidate, or all of them."""
     known = sorted(candidates)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    # The time that a comparison takes grows with the square of the length.
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6) if len(name) <= LONGEST_VALUE else []
     if near:
         return f"did you mean '{near[0]}'?"
     return f"known: {', '.join(known)}" if known else "there are none"

@@ -63,7 +63,9 @@ def _covariates(records: Records, start: BoolArray, order: IntArray, findings: F
         schema = records.schema.get(name)
         if schema is None:
             covariates[name] = as_covariate(column, start, order)
-            continue
-        covariates[name], misfits, right = with_schema(column, schema, start, order)
-        records.tell_same(findings, misfits, name, right)
+        else:
+            covariates[name], misfits, right = with_schema(column, schema, start, order)
+            records.tell_same(findings, misfits, name, right)
+        if covariates[name].kind == "numeric" and len(infinite := order[np.isinf(covariates[name].values)]):
+            records.tell_same(findings, np.sort(infinite), name, "is infinite: write a number, or leave it blank")
     return covariates

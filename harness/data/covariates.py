@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.data.checks.findings import Findings
 from harness.data.tables.columns import Column, NumberColumn, TextColumn
+from harness.data.tables.csvfile import is_regular
 from harness.errors import did_you_mean
 from harness.panel.careers import Covariate
 from harness.types import BoolArray, FloatArray, IntArray
@@ -32,7 +33,7 @@ class ColumnSchema:
 
 def read_schema(path: Path, findings: Findings) -> dict[str, ColumnSchema]:
     """``columns.json``: column -> {"kind": "numeric"} or {"kind": "categorical", "levels": [...]}."""
-    if not path.exists():
+    if not path.exists() or not is_regular(path, findings):
         return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.data.checks.findings import Findings, hints
+from harness.data.checks.ids import check_lengths
 from harness.data.tables.columns import TextColumn, TextTable
 from harness.data.tables.files import read_file
 from harness.errors import did_you_mean
@@ -49,6 +50,8 @@ def read_occupations(path: Path, findings: Findings) -> tuple[Occupations | None
         left_out[f"columns of {table.file} not used"] = len(unused)
     if missing:
         return None, left_out
+    for name in (n for n in ("code", "title", "group", "minor") if n in columns):
+        check_lengths(table, name, name, findings)
     codes, titles = _codes(table, columns["code"], findings), _titles(table, columns["title"], findings)
     groups = _groups(table, columns[grouping], grouping=grouping, codes=codes, findings=findings)
     minors = _minors(columns, codes, groups)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from harness.data.checks.findings import Findings
+from harness.data.checks.misreadings import remark_on_readings
 from harness.data.checks.remarks import remark
 from harness.data.formats.career_files import is_career_folder, read_career
 from harness.data.formats.folder import is_panel_folder, read_folder
@@ -86,6 +87,7 @@ def check(
     )
     if panel is not None:
         remark(panel, findings)
+        remark_on_readings(panel, findings)
     found = findings.in_order()
     return Check(found.errors, found.notes, panel)
 
@@ -136,6 +138,8 @@ def _load(spec: DatasetSpec, settings: Mapping[str, Any]) -> Panel:
 
 
 def _no_source(source: str | Path, path: Path, names: Iterable[str]) -> str:
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        return f"{source}: is neither a regular file nor a folder: write the careers to a file"
     if path.is_file():
         return f"{source}: careers are read from {', '.join(FILE_ENDINGS)} files, or from a folder"
     if path.is_dir():

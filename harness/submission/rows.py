@@ -19,7 +19,7 @@ BLOCK = 1 << 24  # bytes of a csv file that are parsed at a time
 BATCH = 1 << 19  # rows of a parquet file
 CELLS = 1 << 24  # and numbers in them, of a wide one
 NO_ROWS = "{}: has column names and no rows"
-NUMBER = re.compile(r"\s*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?|nan|)\s*", re.IGNORECASE)
+NUMBER = re.compile(r"\s*([+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?|nan|)\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,8 @@ def _tell_unknown_codes(records: Records, rows: IntArray, codes: Mapping[str, in
 
 def lost_zeros(values: Iterable[str], codes: Iterable[str]) -> dict[str, str]:
     """value -> the code that it is, for values that are a code read as a number, its leading zeros lost."""
-    with_zeros = {_bare(code): code for code in reversed(list(codes)) if code.startswith("0")}
-    return {value: with_zeros[_bare(value)] for value in values if _bare(value) in with_zeros}
+    with_zeros = {bare_code(code): code for code in reversed(list(codes)) if code.startswith("0")}
+    return {value: with_zeros[bare_code(value)] for value in values if bare_code(value) in with_zeros}
 
 
 def unknown_codes(values: Sequence[str], codes: Collection[str]) -> dict[str, str]:
@@ -69,7 +69,7 @@ def unknown_codes(values: Sequence[str], codes: Collection[str]) -> dict[str, st
     return {value: _unknown_code(value, codes, zeros, near) for value in values}
 
 
-def _bare(value: str) -> str:
+def bare_code(value: str) -> str:
     """A code as it looks once it has been read as a number: no zeros in front, nothing behind the point."""
     bare = ZERO_DECIMALS.sub("", value)
     return (bare.lstrip("0") or "0") if bare.isdigit() else bare

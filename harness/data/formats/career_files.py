@@ -8,12 +8,13 @@ its entries separated by blanks, and one entry a line for a covariate that is fi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from harness.data.assemble import assemble
+from harness.data.checks.codes import check_codes, whole_codes
 from harness.data.checks.findings import Findings
 from harness.data.occupations import major_group, read_occupations
 from harness.data.tables.columns import TextColumn
@@ -62,6 +63,8 @@ def read_career(path: Path, occupations: Path | None, findings: Findings) -> Pan
         return None
     records = _records(path.resolve().name, found, fields, left_out)
     if states is None and not (occupations or table.exists()):
+        records = replace(records, occupation=whole_codes(records.occupation))
+        check_codes(records, findings)
         states = _states(records.occupation, findings)
     return assemble(records, states, findings)
 
@@ -167,4 +170,4 @@ def _records(name: str, splits: list[_Split], fields: list[str], left_out: dict[
 def _text(entries: Iterable[str]) -> TextColumn:
     position: dict[str, int] = {}
     index = np.fromiter((position.setdefault(entry, len(position)) for entry in entries), dtype=np.int64)
-    return TextColumn(list(position), index)
+    return TextColumn(list(position), index).stripped()

@@ -41,7 +41,7 @@ def read_folder(path: Path, mapping: Mapping[str, str], occupations: Path | None
         right = "keep one" if present else f"the careers must be there as {', '.join(CAREERS[:-1])} or {CAREERS[-1]}"
         findings.error(path.resolve().name, f"holds {' and '.join(present) or 'no careers'}: {right}")
         return None
-    table = read_file(path / present[0], findings)
+    table = read_file(path / present[0], findings, mapping.get("year", "year"))
     if table is None:
         return None
     parts = parts_of(table, mapping, ["split"], findings)
@@ -49,7 +49,7 @@ def read_folder(path: Path, mapping: Mapping[str, str], occupations: Path | None
         if column not in table.columns:
             message = f"{table.file} has no such column; {did_you_mean(column, table.columns)}"
             findings.error(SCHEMA_FILE, message, column=column)
-    records = records_of(path.resolve().name, "folder", table, parts)
+    records = records_of(path.resolve().name, "folder", table, parts=parts, findings=findings)
     if records is None:
         return None
     return assemble(replace(records, schema=schema, left_out={**table.left_out, **left_out}), states, findings)

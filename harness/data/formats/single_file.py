@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.data.assemble import assemble
+from harness.data.checks.codes import check_codes, whole_codes
 from harness.data.checks.findings import Findings
 from harness.data.occupations import bad_statuses, major_group, read_occupations
 from harness.data.tables.columns import TextColumn
@@ -36,11 +37,13 @@ def read_single_file(
     if table is None:
         return None
     parts = parts_of(table, mapping, OPTIONAL_PARTS, findings)
-    records = records_of(path.name.partition(".")[0], "file", table, parts)
+    records = records_of(path.name.partition(".")[0], "file", table, parts=parts, findings=findings)
     if records is None:
         return None
     described = {p: table.columns[parts[p]].text().stripped() for p in OF_THE_STATE if p in parts}
     if occupations is None:
+        records = replace(records, occupation=whole_codes(records.occupation))
+        check_codes(records, findings)
         states = states_of(records, described, findings)
     elif described:
         left_out[f"columns of {table.file} that describe states, in favor of {occupations.name}"] = len(described)

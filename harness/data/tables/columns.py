@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -50,8 +51,8 @@ class TextColumn:
         return TextColumn(list(position), target[self.index])
 
     def stripped(self) -> TextColumn:
-        """The column without blanks around its values."""
-        return self.change(str.strip)
+        """The column without blanks around its values, and with accents that are one character each (Unicode's NFC)."""
+        return self.change(lambda value: unicodedata.normalize("NFC", value.strip()))
 
     @cached_property
     def used(self) -> IntArray:
@@ -73,10 +74,25 @@ class NumberColumn:
         return len(self.array)
 
     def text(self) -> TextColumn:
-        """The numbers written out; integers of any size stay exact."""
+        """The numbers written out; integers of any size stay exact, and whole numbers have no decimals."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        array = self.array
+        exact = pa.types.is_floating(array.type) and self.first_inexact() is None
+        if exact and pc.all(pc.equal(array, pc.round(array))).as_py() is not False:
+            array = array.cast(pa.int64())
+        return encode(array.cast(pa.string()))
+
+    def first_inexact(self) -> int | None:
+        """The first row whose number is so large that its neighbours are the same in the column's type, if any."""
         import pyarrow as pa
 
-        return encode(self.array.cast(pa.string()))
+        if not pa.types.is_floating(self.array.type):
+            return None
+        digits = {16: 11, 32: 24, 64: 53}[self.array.type.bit_width]
+        rows = np.flatnonzero(np.abs(self.numbers()) >= 2.0**digits)
+        return int(rows[0]) if len(rows) else None
 
     def numbers(self) -> FloatArray:
         """float64 [N], NaN for missing."""

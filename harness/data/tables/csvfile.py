@@ -19,10 +19,14 @@ from harness.data.tables.columns import TextTable, encode
 
 # What decoding with "surrogateescape" leaves of a byte that is not UTF-8.
 STRAY = re.compile("[\udc80-\udcff]")
+MOST_UNPACKED = 8_000_000_000  # bytes that a compressed file may hold: a few kilobytes can unpack to any number
+PART = 1 << 24
 
 
 def read_bytes(path: Path, findings: Findings) -> bytes | None:
     """The content of a file, unpacked where its name ends in .gz; None where it cannot be read, which is an error."""
+    if not is_regular(path, findings):
+        return None
     try:
         packed = path.read_bytes()
     except OSError as error:
@@ -44,13 +48,21 @@ def read_bytes(path: Path, findings: Findings) -> bytes | None:
     return None
 
 
+def is_regular(path: Path, findings: Findings) -> bool:
+    """False, and an error, of what is there and no regular file: a pipe that nobody writes to makes one wait."""
+    if path.exists() and not path.is_file():
+        findings.error(path.name, "is no regular file: write the table to one")
+        return False
+    return True
+
+
 def _unpack(file: str, packed: bytes, findings: Findings) -> bytes | None:
     stream = zlib.decompressobj(wbits=31)
     if packed[:2] != b"\x1f\x8b":
         findings.error(file, "is not gzip inside: name it without .gz, or pack it")
         return None
     try:
-        return gzip.decompress(packed)
+        return _unpacked(file, packed, findings)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         whole = 0
         with contextlib.suppress(zlib.error):
@@ -59,6 +71,23 @@ def _unpack(file: str, packed: bytes, findings: Findings) -> bytes | None:
         readable = f"; {whole} lines could be read" if whole else ""
         findings.error(file, f"the gzip {kind}{readable}: copy or download it again", line=whole + 1 if whole else None)
         return None
+
+
+def _unpacked(file: str, packed: bytes, findings: Findings) -> bytes | None:
+    parts, size = [], 0
+    with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
+        while part := stream.read(PART):
+            parts.append(part)
+            size += len(part)
+            if size > MOST_UNPACKED:
+                findings.error(file, f"unpacks to more than {gigabytes(MOST_UNPACKED)}: unpack it, and name the csv")
+                return None
+    return b"".join(parts)
+
+
+def gigabytes(size: int) -> str:
+    """Bytes in words."""
+    return f"{size / 1e9:,.3g} GB"
 
 
 def read_csv(path: Path, findings: Findings) -> TextTable | None:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 
 from harness.data.checks.findings import Findings
+from harness.data.checks.ids import MOST_CHARACTERS, check_ids, check_lengths
 from harness.data.tables.columns import TextColumn, TextTable
 from harness.data.tables.rows import Records
 from harness.errors import RequestError, did_you_mean
 
+OF_STATES = ("occupation", "title", "group")
 REQUIRED = ("person", "year", "occupation")
 OPTIONAL_PARTS = ("title", "group", "status", "split")
 NUMBER_ID = re.compile(r"[+-]?\d+(\.0+)?")
@@ -72,13 +74,18 @@ def person_ids(column: TextColumn) -> TextColumn:
     return column
 
 
-def records_of(name: str, reader: str, table: TextTable, parts: Mapping[str, str]) -> Records | None:
+def records_of(
+    name: str, reader: str, table: TextTable, parts: Mapping[str, str], findings: Findings
+) -> Records | None:
     """The records of a table; columns that play no part are covariates. None where a required part is missing.
 
     ``title``, ``group`` and ``status`` say something of the state itself, so they are never covariates.
     """
     if any(part not in parts for part in REQUIRED):
         return None
+    check_ids(table, parts["person"], findings)
+    for part in (p for p in OF_STATES if p in parts):
+        check_lengths(table, parts[part], part, findings)
     text = {part: table.columns[column].text().stripped() for part, column in parts.items()}
 
     def place(row: int, part: str) -> tuple[str, int | None, str]:
@@ -86,7 +93,7 @@ def records_of(name: str, reader: str, table: TextTable, parts: Mapping[str, str
 
     return Records(
         name=name,
-        person=person_ids(text["person"]),
+        person=person_ids(text["person"]).change(lambda value: value[:MOST_CHARACTERS]),
         year=text["year"],
         occupation=text["occupation"],
         split=text.get("split"),
