@@ -1,4 +1,4 @@
-"""What is submitted, held against the truth where a board has it, and against the best model that was checked."""
+"""Rows held against the truth where a board has it, and against the best other model that was checked."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ STAY = "stay"  # the level of the slice 'transition'
 
 
 def held_against(records: Sequence[Record]) -> dict[str, Mapping[str, Any]]:
-    """Of each unchecked record, by its id, the fields of its row that say what it was held against and what it passed.
+    """Of records, by id, the fields of their row that say what they were held against and what they passed.
 
-    records: all of one board. The references are ranked models that say more than shares do.
+    records: all of one board. The references are ranked models that say more than shares do. Of an unchecked record the
+    row says so in any case; of a ranked one where it passed a limit, as a model does that knows the careers that are
+    held out by a way that no check within a run can see.
     """
     apart = unchecked_among(records)
-    if not apart:
-        return {}
     truth = next((record for record in records if record.knows_truth), None)
     references = [record for record in records if is_ranked(record) and _says_more_than_shares(record)]
     references.sort(key=lambda record: -sum(record.evidence.log_likelihood))
@@ -38,6 +38,9 @@ def held_against(records: Sequence[Record]) -> dict[str, Mapping[str, Any]]:
         against = [label(one) for one in (truth, *references[:1]) if one is not None]
         passed = "; ".join(_passed(record, truth, references))
         made[record.id] = {"held_against": " and ".join(against) or None, "implausible": passed or None}
+    for best in references[:1]:  # a model that is behind another is within all limits of it
+        passed = "; ".join(_passed(best, truth, references[1:]))
+        made |= {best.id: {"implausible": passed}} if passed else {}
     return made
 
 

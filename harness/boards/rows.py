@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from harness.boards.means import mean_cost, mean_figures, mean_mass, spread
-from harness.records.kinds import MIX, is_mix_of_board, is_ranked, is_submitted, label, label_over_seeds
+from harness.records.kinds import MIX, is_mix_of_board, is_ranked, is_run, is_submitted, label, label_over_seeds
 from harness.records.record import Mass, Measured, Record, figures
 from harness.stats.figures import METRICS
 from harness.stats.inference import Estimate
@@ -93,8 +93,10 @@ class Row:
     held_against: str | None = None
     """Of an unchecked row: the truth and the best checked model, where there are, that it was held against."""
     implausible: str | None = None
-    """Of an unchecked row: the limits that it passes and no forecast does that was made without the answers
+    """The limits that the row passes and no forecast does that was made without the answers
     (``harness.stats.plausibility``)."""
+    not_spot_checked: bool | None = None
+    """True of a model that was run before every run made a spot check."""
 
     @property
     def all_records(self) -> tuple[str, ...]:
@@ -118,6 +120,7 @@ OPTIONAL_FIELDS = (
     "unchecked",
     "held_against",
     "implausible",
+    "not_spot_checked",
 )
 
 
@@ -155,6 +158,7 @@ def row_of(seeds: Sequence[Record], standing: Standing, shown: Sequence[Record])
         code=asked.code,
         measured=mean_cost([one.measured for one in seeds]),
         submitted=is_submitted(record),
+        not_spot_checked=True if any(is_run(one) and one.checked is None for one in seeds) else None,
         fitted_without_weights=record.facts.get("fitted_without_weights"),
         records_unseen=record.facts.get("records_unseen"),
         transitions_cut_short=record.facts.get("transitions_cut_short"),

@@ -19,6 +19,11 @@ def is_submitted(record: RecordHead) -> bool:
     return bool(record.facts.get("submitted"))
 
 
+def is_run(record: RecordHead) -> bool:
+    """True where a model was fitted and asked; neither submitted nor a mix."""
+    return record.configuration.model != MIX and not is_submitted(record)
+
+
 def is_mix_of_board(record: RecordHead) -> bool:
     """True of a mix of all the rows that its board had."""
     return record.configuration.model == MIX and record.configuration.parameters.get("of") == "board"

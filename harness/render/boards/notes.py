@@ -56,6 +56,7 @@ def notes(board: Board) -> list[str]:
     per = "transitions" if board.weights is None else "sum of weights"
     lines.append(f"perplexity: exp(-log-likelihood / {per}), ± its standard error, {resampled(board)}.")
     lines += of_few(board)
+    lines += _not_spot_checked(board)
     if any(row.seeds is not None for row in rows):
         lines.append(OF_SEEDS)
     lines += _of_ranks(board)
@@ -115,6 +116,17 @@ def of_few(board: Board) -> Iterator[str]:
         )
     else:
         yield f"Few {persons}: {board.few_units} have a transition at risk; intervals from so few are too narrow."
+
+
+def _not_spot_checked(board: Board) -> list[str]:
+    """A sentence on the models that were run before every run made a spot check, where there are any."""
+    names = [row.label for row in board.rows if row.not_spot_checked]
+    if not names:
+        return []
+    whose = "every model" if len(names) > 1 and len(names) == len(board.rows) else ", ".join(names)
+    return [
+        f"not spot-checked, because an earlier version ran it: {whose}. `harness run --force` checks and runs again."
+    ]
 
 
 def _of_ranks(board: Board) -> Iterator[str]:

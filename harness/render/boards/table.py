@@ -57,14 +57,14 @@ def rank_cell(row: Row) -> str:
 
 
 def label_cell(row: Row) -> str:
-    """The name, and of a row that nobody here checked that this is so."""
-    return f"{row.label} [{unchecked_mark(row)}]" if row.unchecked else row.label
+    """The name, and of a row that must not be taken as it stands the remark on it."""
+    return f"{row.label} [{mark}]" if (mark := row_mark(row)) else row.label
 
 
-def unchecked_mark(row: Row) -> str:
-    """The remark that stands beside the name of a row that nobody here checked."""
-    mark = UNCHECKED if row.submitted else f"with {UNCHECKED}"
-    return f"{mark}: implausible" if row.implausible else mark
+def row_mark(row: Row) -> str:
+    """The remark that stands beside a name: nobody here checked it, no forecast could be so good; '' for any other."""
+    unchecked = "" if not row.unchecked else UNCHECKED if row.submitted else f"with {UNCHECKED}"
+    return ": ".join(mark for mark in (unchecked, "implausible" if row.implausible else "") if mark)
 
 
 def seeds_cell(row: Row) -> str:

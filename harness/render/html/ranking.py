@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import inf, isnan
 
 from harness.boards.board import Board, Row
-from harness.render.boards.table import NONE, BoardColumn, columns, parts, unchecked_mark
+from harness.render.boards.table import NONE, BoardColumn, columns, parts, row_mark
 from harness.render.html.figures import scroller
 from harness.render.html.forest import marks
 from harness.render.html.markup import Markup, element, join
@@ -97,7 +97,7 @@ def _badges(row: Row, best: str) -> Markup:
         (row.in_confidence_set, best, "best"),
         (row.knows_truth, "truth", "truth"),
         (row.mix_of is not None, "ensemble", "aside"),
-        (row.unchecked, unchecked_mark(row), "sent"),
+        (row_mark(row), row_mark(row), "sent"),
     ]
     return join([join([" ", element("em", text, class_=kind)]) for holds, text, kind in said if holds])
 
