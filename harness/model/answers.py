@@ -133,7 +133,8 @@ class _Asked:
             return
         total = np.exp(answer.astype(np.float64)).sum(axis=1)
         low = 1 - CONTRACT_TOLERANCE if self.spec.sums_to_one else 0.0
-        self.refuse((total < low) | (total > 1 + CONTRACT_TOLERANCE), lambda i: f"the row sums to {total[i]:.6f}")
+        bad = (total < low) | (total <= 0) | (total > 1 + CONTRACT_TOLERANCE)
+        self.refuse(bad, lambda i: f"the row sums to {total[i]:.6f}")
 
 
 class blaming:  # noqa: N801 - a context manager, called like a function

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
+from harness.errors import RunError
 from harness.model.task import Task
 from harness.panel.careers import Panel
 from harness.records.evidence import freeze
@@ -42,7 +44,24 @@ class Scored:
 
 
 def record_of(scored: Scored, further: Iterable[Metric] = ()) -> Record:
-    """The record; figures are computed from the evidence as the record keeps it. further: metrics of plugins."""
+    """The record; figures are computed from the evidence as the record keeps it. further: metrics of plugins.
+
+    RunError where no record can hold what was measured, such as a perplexity that is no number.
+    """
+    try:
+        return _record_of(scored, further)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        why = first["msg"].removeprefix("Value error, ")
+        asked = scored.configuration
+        raise RunError(
+            f"model '{asked.model}' on '{asked.task}' leaves nothing that a record can hold: "
+            f"{f'{field}: ' if field else ''}{why}"
+        ) from error
+
+
+def _record_of(scored: Scored, further: Iterable[Metric]) -> Record:
     test = scored.panel.part("test")
     evidence = _drawn(gather(scored.scores, test.persons.tolist()), test)
     slicing = scored.slicing or Slicing.of(scored.panel, test, scored.task.transitions(test))

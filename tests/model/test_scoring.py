@@ -132,3 +132,27 @@ def test_a_wrong_shape_is_refused(registry: Registry, workshop: Workshop, four_p
 
     with pytest.raises(RunError, match=r"asked for log-probabilities \(1, 2\) and returned \(0, 2\)"):
         run_all(run_on(registry, four_persons, entry=entry_of(Short)), workshop)
+
+
+def test_a_perplexity_that_is_no_number_is_a_failed_run(
+    registry: Registry, workshop: Workshop, four_persons: Panel
+) -> None:
+    class Certain(Frequencies):
+        """Of state 2, where nobody of the test split ever is."""
+
+        def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+            return np.where(states == 2, 0.0, -1e6).astype(np.float32)
+
+    with pytest.raises(RunError, match=r"'frequencies' on 'next_occ' leaves nothing that a record can hold: .* nats"):
+        run_all(run_on(registry, four_persons, entry=entry_of(Certain)), workshop)
+    assert workshop.store.paths() == []
+
+
+def test_a_row_holds_something(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    class Nothing(Frequencies):
+        def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+            return np.full(states.shape, -800.0, dtype=np.float32)
+
+    nothing = entry_of(Nothing, sums_to_one=False, whole_rows=False)
+    with pytest.raises(RunError, match=r"the row sums to 0\.0"):
+        run_all(run_on(registry, four_persons, entry=nothing), workshop)
