@@ -24,6 +24,7 @@ from harness.records.paired import Paired, perplexity_of
 from harness.records.record import Record
 from harness.records.store import Store
 from harness.runs.identity import code_version
+from harness.runs.memorisation import MemorisationProbe
 from harness.stats import inference
 from harness.stats.inference import Estimate, Resampled
 from harness.system.entry import Entry
@@ -83,7 +84,8 @@ class Card:
 
     slices: perplexity in each. behind, regret: how far the run is from the best model, and from the truth, in each
     (``harness.boards.compare.slice_differences``); empty of these themselves, and where there is none. code_is_here:
-    True where the code of the run is the code of this machine; None where that is not known.
+    True where the code of the run is the code of this machine; None where that is not known. memorisation: what its
+    model makes of altered careers, where that was asked for.
     """
 
     record: Record
@@ -99,6 +101,7 @@ class Card:
     regret: tuple[SliceDifference, ...]
     curve: Curve | None
     code_is_here: bool | None
+    memorisation: MemorisationProbe | None = None
 
 
 def card_of(record: Record, store: Store, installed: Installed) -> Card:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.errors import RequestError
 from harness.panel import Panel
 from harness.records import predictions
 from harness.records.kinds import is_submitted, label
 from harness.records.record import PanelFacts, Record
+from harness.registry import Registry
 from harness.runs.execute import Workshop
 from harness.runs.fits import folder_of, load
 from harness.runs.identity import code_version
@@ -35,18 +37,26 @@ class Validation:
         if is_submitted(record) or predictions.covers_valid(cache, record):
             return
         asked, registry = record.configuration, self.workshop.registry
-        entry = registry.model(asked.model)
-        folder = folder_of(asked, entry.item, cache)
-        if not folder.exists():
-            raise RequestError(f"the fit of {record.id} ({label(record)}) is not in this machine's cache: run it again")
-        if code_version(entry) != asked.code:
-            raise RequestError(f"{record.id} ({label(record)}) was made by other code ({asked.code}): run it again")
+        folder = fit_here(record, registry, cache)
         fingerprint = asked.panel.fingerprint
         if fingerprint not in self._opened:
             self._opened[fingerprint] = self.open_panel(asked.panel)
+        entry = registry.model(asked.model)
         fitted = load(entry.item, params_of(entry, asked.parameters), folder)
         task = task_of(record, registry)
         valid = score_valid(
             entry.item, fitted.model, task=task, panel=self._opened[fingerprint], progress=self.workshop.progress
         )
         predictions.save(cache, record, {**predictions.load(cache, record), "valid": valid})
+
+
+def fit_here(record: Record, registry: Registry, cache: Path) -> Path:
+    """The folder of the fit behind a record. RequestError where the cache lacks it, or other code made it."""
+    asked = record.configuration
+    entry = registry.model(asked.model)
+    folder = folder_of(asked, entry.item, cache)
+    if not folder.exists():
+        raise RequestError(f"the fit of {record.id} ({label(record)}) is not in this machine's cache: run it again")
+    if code_version(entry) != asked.code:
+        raise RequestError(f"{record.id} ({label(record)}) was made by other code ({asked.code}): run it again")
+    return folder

@@ -117,7 +117,7 @@ def with_copies(panel: Panel, persons: int, shift: int = 0, change: int = 0, dro
     both = panel.select(np.concatenate([np.arange(panel.n_persons), chosen]))
     copies = np.arange(panel.n_persons, both.n_persons)
     names = both.persons.astype(object)
-    names[copies] = [f"again-{i}" for i in range(persons)]
+    names[copies] = [f"twin-{i}" for i in range(persons)]
     split, year, state = both.split.copy(), both.year.copy(), both.state.copy()
     split[copies] = SPLITS.index("test")
     of_copies = np.isin(both.person, copies)
@@ -146,7 +146,7 @@ def test_careers_under_two_names_are_found(market: Panel, shift: int, change: in
     found = twins(with_copies(market, 30, shift, change, drop))
     assert len(found) == 30
     assert {(one.splits, one.shift) for one in found} == {(("train", "test"), shift)}
-    assert {one.second for one in found} == {f"again-{i}" for i in range(30)}
+    assert {one.second for one in found} == {f"twin-{i}" for i in range(30)}
     assert all(one.of - one.records == (change or 0) for one in found)
 
 
@@ -211,7 +211,7 @@ def test_data_check_tells_each(folder: Path) -> None:
     assert done.returncode == 0
     [hours] = [line for line in done.stdout.splitlines() if "'hours'" in line]
     assert hours.startswith("note: mine, column 'hours': tells the status at its own record (")
-    pairs = [line for line in done.stdout.splitlines() if "column 'person'" in line and "again-" in line]
+    pairs = [line for line in done.stdout.splitlines() if "column 'person'" in line and "twin-" in line]
     assert len(pairs) == 3
     assert "(test, 1 year later)" in pairs[0]
 
@@ -226,7 +226,7 @@ def test_a_run_warns_and_boards_and_cards_say_so(folder: Path) -> None:
     ]
     warnings = done.stderr.split("marginal on switch")[0]
     assert all(f"warning: {one}" in warnings for one in said)
-    assert not any(person in "".join(said) for person in ("again-", "s1-"))
+    assert not any(person in "".join(said) for person in ("twin-", "s1-"))
     assert typed(folder, "leaderboard", "--records", "r", "--boards", "b").returncode == 0
     text = (folder / "b" / "mine" / "switch.md").read_text()
     assert text.count("\n- caution: ") == 2

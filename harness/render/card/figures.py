@@ -185,3 +185,29 @@ def interval(estimate: Estimate) -> str:
 
 def _bracket(estimate: Estimate | None) -> str:
     return NONE if estimate is None else bracketed(estimate, plain_number)
+
+
+def memorisation(card: Card) -> Iterator[str]:
+    """The model on altered careers, where that was asked for."""
+    found = card.memorisation
+    if found is None:
+        return
+    rows = [(one.name, *(with_error(part, 4) for part in (one.test, one.train, one.excess))) for one in found.lines]
+    level = found.level
+    yield from pipes(
+        ("careers", "test", "training", "training less test"),
+        [(level.name, *(with_error(part, 4) for part in (level.test, level.train, level.excess))), *rows],
+        (True, False, False, False),
+    )
+    yield ""
+    heart = ", ".join(one.name for one in found.lines if one.remembered)
+    told = "No alteration costs training careers clearly more."
+    if heart:
+        told = f"Training careers lose clearly more ({heart}): part of what it says of them is known by heart."
+    yield (
+        f"- {found.careers} careers of either split. First line: log-likelihood per transition; below, the part of it, "
+        "in nats, that is lost once the careers are altered, ± standard errors over persons. Who knows careers by "
+        "heart, or is fitted to them too closely, loses more on those that it was fitted on. A large loss on test "
+        f"careers alone says that the altered ones are unlikely, or that a base had read these. {told}"
+    )
+    yield from (f"- Left out: {escape(why)}." for why in found.left_out)

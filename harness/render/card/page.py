@@ -45,6 +45,7 @@ def render(card: Card) -> str:
         ("Calibration", card_figures.calibration),
         ("For whom", card_figures.slices),
         ("Learning curve", card_figures.curve),
+        ("Memorisation", card_figures.memorisation),
         ("Cost", _cost),
         ("Provenance", _provenance),
         ("Limits", lambda of: bullets(limits(of))),
@@ -77,6 +78,7 @@ def plain(card: Card) -> dict[str, Any]:
         "behind": to_jsonable_python(card.behind),
         "regret": to_jsonable_python([_regret(level) for level in card.regret]),
         "learning_curve": to_jsonable_python(card.curve),
+        **({} if card.memorisation is None else {"memorisation": to_jsonable_python(card.memorisation)}),
         "limits": limits(card),
     }
 
