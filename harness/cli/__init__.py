@@ -33,6 +33,7 @@ from harness.errors import HarnessError
 from harness.registry import Registry, implementations, load_registry, reason
 from harness.system import processes
 from harness.system.progress import PROGRESS
+from harness.system.terminal import visible, write_out_what_cannot_be_encoded
 from harness.system.version import __version__
 
 INTERRUPTED = 130  # the exit status of what Ctrl-C ended
@@ -109,6 +110,7 @@ def main() -> None:
     Of several processes that a launcher started, the main one speaks; the others help it run models, and say after a
     moment, in which the launcher ends them if the main one has failed as well, what only they know to be wrong.
     """
+    write_out_what_cannot_be_encoded(sys.stdout, sys.stderr)
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]  # taken anywhere on the line
     if processes.is_main():
         _main(arguments)
@@ -121,7 +123,7 @@ def main() -> None:
                 if end.code:
                     time.sleep(GRACE)
                     last = said.getvalue().strip().split("\n")[-1]
-                    print(f"process {processes.rank()}: {last}", file=screen, flush=True)
+                    print(visible(f"process {processes.rank()}: {last}"), file=screen, flush=True)
                 raise
 
 
@@ -147,5 +149,5 @@ def _main(arguments: list[str]) -> None:
             sys.exit(INTERRUPTED)
         status = error.exit_status if isinstance(error, HarnessError) else 1
         what = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error} (see --debug)"
-        typer.echo(f"error: {what}", err=True)
+        console.say(f"error: {what}")
         sys.exit(status)

@@ -12,6 +12,7 @@ from math import isnan
 from typing import Any
 
 from harness.system.progress import Bar
+from harness.system.terminal import is_unicode, visible
 
 FOLDED = 16  # characters at which a name is folded, where a line has no room for all of it
 BETWEEN = 3  # characters between columns
@@ -19,22 +20,25 @@ BETWEEN = 3  # characters between columns
 
 def say(text: str) -> None:
     """A line on stderr: for the person, not for the pipe."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    print(visible(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def result(text: str) -> None:
-    """Text on stdout, as it is."""
-    print(text, end="" if text.endswith("\n") else "\n", flush=True)  # noqa: T201
+    """Text on stdout; characters that would steer a terminal are written out."""
+    print(visible(text), end="" if text.endswith("\n") else "\n", flush=True)  # noqa: T201
 
 
 def emit_json(content: Any) -> None:
     """A result for a program to read, as ``json_text``."""
-    result(json_text(content))
+    result(json_text(content, ascii_only=not is_unicode(sys.stdout)))
 
 
-def json_text(content: Any) -> str:
-    """JSON of what is to be read by a program; null for a number that is none, such as an error not to be had."""
-    return json.dumps(_without_nan(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def json_text(content: Any, ascii_only: bool = False) -> str:
+    """JSON of what is to be read by a program; null for a number that is none, such as an error not to be had.
+
+    ascii_only: other characters by their numbers.
+    """
+    return json.dumps(_without_nan(content), indent=2, ensure_ascii=ascii_only, allow_nan=False) + "\n"
 
 
 def _without_nan(content: Any) -> Any:
@@ -62,13 +66,15 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
     from rich.text import Text
 
     terminal = on_terminal()
-    caption = Text(title, style="table.title") if title else None  # names are no markup
+    caption = Text(visible(title), style="table.title") if title else None  # names are no markup
     made = Table(title=caption, title_justify="left", box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
     for i, heading in enumerate(headings):
         numbers = i < len(right) and right[i]
-        made.add_column(Text(heading), justify="right" if numbers else "left", no_wrap=numbers, overflow="fold")
+        made.add_column(
+            Text(visible(heading)), justify="right" if numbers else "left", no_wrap=numbers, overflow="fold"
+        )
     for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
+        made.add_row(*(Text(visible(cell)) for cell in row))
     Console(width=None if terminal else width(), soft_wrap=not terminal).print(made)
 
 
@@ -104,7 +110,7 @@ def markdown(text: str) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console().print(Markdown(text))
+    Console().print(Markdown(visible(text)))
 
 
 class _RichBar:
@@ -115,7 +121,7 @@ class _RichBar:
         self._progress.advance(self._task, amount)
 
     def describe(self, text: str) -> None:
-        self._progress.update(self._task, description=text)
+        self._progress.update(self._task, description=visible(text))
 
 
 class TerminalProgress:
@@ -130,7 +136,7 @@ class TerminalProgress:
         if outermost:
             self._progress = _new_progress()
             self._progress.start()
-        task = self._progress.add_task(text, total=total)
+        task = self._progress.add_task(visible(text), total=total)
         try:
             yield _RichBar(self._progress, task)
         finally:
@@ -144,7 +150,7 @@ class TerminalProgress:
         if self._progress is None:
             say(text)
         else:
-            self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._progress.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _new_progress() -> Any:

@@ -12,7 +12,6 @@ were everybody to choose by the margin.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ import numpy as np
 from harness.errors import RunError
 from harness.estimation.columns import squared, transposed
 from harness.estimation.logits import down_the_path, log_softmax
+from harness.system.processors import free_processors
 from harness.types import FloatArray, IntArray
 
 BLOCK_CELLS = 1_000_000  # (row, alternative) cells at once: 4 MB of float32
@@ -124,7 +124,7 @@ class Problem:
     chosen: IntArray
     weight: FloatArray
     penalties: Coefficients
-    threads: int = 0  # 0: as many as there are processors
+    threads: int = 0  # 0: as many as there are processors free
 
     @cached_property
     def _lanes(self) -> list[list[tuple[ChoiceRows, Any, IntArray, FloatArray]]]:
@@ -145,7 +145,7 @@ class Problem:
     def value_and_slope(self, coefficients: Coefficients) -> tuple[float, Coefficients]:
         """The penalised log-likelihood and its gradient."""
         together = coefficients.together(self.choices.member).astype(self.precision)
-        with ThreadPoolExecutor(self.threads or os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(self.threads or free_processors()) as pool:
             lanes = list(pool.map(lambda lane: self._lane(lane, coefficients, together), self._lanes))
         value = sum(lane[0] for lane in lanes)
         slope, pair = (sum(lane[i] for lane in lanes) for i in (1, 2))
@@ -238,7 +238,7 @@ class ObservedChoices:
 class PenaltyPath:
     """A search for a ridge. penalties: to try. ridge: a penalty's of every coefficient, from coefficients of the shape.
 
-    tolerance, iterations: as of ``fit``. threads: 0: as many as there are processors. done: told after every fit.
+    tolerance, iterations: as of ``fit``. threads: 0: as many as there are processors free. done: told after every fit.
     """
 
     penalties: Sequence[float]

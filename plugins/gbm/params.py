@@ -22,7 +22,7 @@ class TreeParams(Params):
     categorical: bool = Field(True, description="split levels and groups into sets rather than in their order")
     monotone: bool = Field(True, description="hold staying, or the event, to rise or fall with tenure as theory says")
     members: int = Field(1, ge=1, le=100, description="fits from seeds of their own whose probabilities are averaged")
-    threads: int = Field(0, ge=0, description="threads; 0: as many as there are processors")
+    threads: int = Field(0, ge=0, description="threads; 0: as many as there are processors free")
 
 
 class GbmParams(TreeParams):

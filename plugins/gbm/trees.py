@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from harness.features.pairs import Pairs
 from harness.model import Table
 from harness.plugins.gbm.params import TreeParams
+from harness.system.processors import free_processors
 from harness.types import BoolArray, FloatArray
 
 SMALLEST_HESSIAN = 1e-7
@@ -168,7 +168,7 @@ def grow(train: Rows, valid: Rows, columns: Sequence[TreeColumn], params: TreePa
 
 
 def threads(params: TreeParams) -> int:
-    return params.threads or os.cpu_count() or 1
+    return params.threads or free_processors()
 
 
 def _settings(columns: Sequence[TreeColumn], params: TreeParams, seed: int) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from harness.plugins.llm.base.named import NAMED
 from harness.plugins.llm.params import LlmParams, options_of
 from harness.system.machine import cache_folder, resolve_device
 from harness.system.progress import PROGRESS, Progress
+from harness.system.terminal import visible
 
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, as for llm-lora. Repeatable.")]
 
@@ -92,8 +93,8 @@ def text(
         raise RequestError(f"'{data}' has no person '{person}'; it has {names[0]} to {names[-1]}")
     options = options_of(params)
     if params.shots:  # those that a run with seed 0 draws
-        typer.echo(written_prompt(drawn(panel.part("train"), params.shots, 0), options), nl=False)
-    typer.echo(written_resume(panel, names.index(person) if person else 0, options), nl=False)
+        typer.echo(visible(written_prompt(drawn(panel.part("train"), params.shots, 0), options)), nl=False)
+    typer.echo(visible(written_resume(panel, names.index(person) if person else 0, options)), nl=False)
 
 
 def template(name: Annotated[str, typer.Argument(help="harness or labor-llm.")] = "harness") -> None:

@@ -31,4 +31,4 @@ class SoftmaxParams(Params):
         1e-6, gt=0, lt=1, description="gain of a step, relative to the mean log-likelihood, that ends a fit"
     )
     iterations: int = Field(300, ge=1, description="most steps of limited-memory BFGS at one penalty")
-    threads: int = Field(0, ge=0, description="threads; 0: as many as there are processors")
+    threads: int = Field(0, ge=0, description="threads; 0: as many as there are processors free")

@@ -43,6 +43,7 @@ SLICE = ("by", "level", "persons", "transitions", "record", "model", *PERPLEXITY
 BIN = ("record", "model", "bin", "counted", "predicted", "observed")
 POINT = ("model", "train_persons", "record", *PERPLEXITY)
 VIEWS = {"slices": SLICE, "calibration": BIN, "curves": POINT}  # columns beside the panel and the task
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how it begins
 Line = tuple[object, ...]
 
 
@@ -83,8 +84,13 @@ def _table(headings: Sequence[str], lines: Iterable[Line]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(headings)
-    writer.writerows(lines)
+    writer.writerows(tuple(map(_cell, line)) for line in lines)
     return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Text that a spreadsheet would take for a formula has an apostrophe before it; numbers are as they are."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def _text(lines: Iterable[Mapping[str, Any]]) -> str:

@@ -46,4 +46,4 @@ class EmbedParams(ReadingParams):
         1e-6, gt=0, lt=1, description="gain of a step, relative to the mean log-likelihood, that ends a fit"
     )
     iterations: int = Field(300, ge=1, description="most steps of limited-memory BFGS at one penalty")
-    threads: int = Field(0, ge=0, description="threads of the logit; 0: as many as there are processors")
+    threads: int = Field(0, ge=0, description="threads of the logit; 0: as many as there are processors free")

@@ -1,0 +1,66 @@
+"""The processors that a computation may take: those it is allowed, less those that others keep busy."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from functools import cache
+from pathlib import Path
+
+MINUTE = 60.0  # seconds that the system's load is a mean over, about
+CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+CPU_QUOTA, CPU_PERIOD = (Path(f"/sys/fs/cgroup/cpu/cpu.cfs_{name}_us") for name in ("quota", "period"))
+
+
+@cache
+def free_processors() -> int:
+    """The number of threads that are worth starting, at least one; the same all through a process.
+
+    A thread that has to wait for a processor keeps all others waiting, so that a fit on a busy machine takes many times
+    as long with a thread for each of its processors as with one.
+    """
+    return processors_left(allowed(), others_load(), os.environ.get("OMP_NUM_THREADS", ""))
+
+
+def processors_left(here: float, busy: float, asked: str = "") -> int:
+    """Of so many processors, of which others keep some busy. asked: at most, as OMP_NUM_THREADS has it: '2', '4,2'."""
+    first = asked.partition(",")[0].strip()
+    most = int(first) if first.isdecimal() and int(first) else math.inf
+    return max(1, int(min(math.floor(here - busy + 0.5), most)))
+
+
+def allowed() -> float:
+    """Processors that this process may run on: its affinity, and its control group's quota."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    here = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(float(here), _quota())
+
+
+def others_load() -> float:
+    """Processors that other processes have kept busy in the last minute; zero where the system does not say."""
+    if not hasattr(os, "getloadavg"):
+        return 0.0
+    used = os.times()
+    return max(0.0, os.getloadavg()[0] - (used.user + used.system) / max(_age(), MINUTE))
+
+
+def _age() -> float:
+    """Seconds since this process began; zero where the system does not say."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError, ValueError, IndexError):
+        return 0.0
+
+
+def _quota() -> float:
+    """Processors' worth of time that the control group may take; infinite where it has no limit."""
+    try:
+        quota, period = CPU_MAX.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        try:
+            quota, period = (path.read_text(encoding="ascii").strip() for path in (CPU_QUOTA, CPU_PERIOD))
+        except OSError:
+            return math.inf
+    return int(quota) / int(period) if quota.isdecimal() else math.inf
