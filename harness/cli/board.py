@@ -19,6 +19,7 @@ from harness.records.record import Record, figures
 from harness.records.store import Store
 from harness.registry import Registry
 from harness.stats.figures import Metric
+from harness.system.drafts import sweep
 
 NAME_COLUMNS = 2  # columns from the left, rank and model, which may fold
 
@@ -69,6 +70,7 @@ def leaderboard(
         console.say(f"{len(tables)} tables and {len(every)} records agree")
         return
     texts = [] if format is None else _texts(chosen, format, registry)  # before anything is written
+    sweep(folder, depth=2)  # of tables, as a killed command left them
     written = render.write(tables)
     if format is None:
         print_boards(chosen)

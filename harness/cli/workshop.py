@@ -13,6 +13,7 @@ from harness.registry import Registry
 from harness.runs.execute import Reuse, Workshop
 from harness.runs.isolation import sandbox
 from harness.runs.isolation.process import Isolation
+from harness.system.drafts import sweep
 from harness.system.machine import cache_folder, require_cache
 from harness.system.progress import PROGRESS
 
@@ -30,9 +31,12 @@ def isolation_of(registry: Registry, data: Iterable[str]) -> Isolation:
 def workshop_of(context: typer.Context, records: Path, reuse: Reuse = "own") -> Workshop:
     """Runs of this command leave their records in a folder, and their fits in the user's cache.
 
+    What killed commands left half written in either is removed.
     RequestError where the cache cannot be written to.
     """
     require_cache()
+    for folder in (cache_folder(), records):
+        sweep(folder)
     return Workshop(
         registry=context.obj,
         store=Store(records),

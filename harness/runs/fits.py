@@ -22,7 +22,7 @@ from harness.panel.pooling import pool, require_apart
 from harness.records.record import Configuration, now
 from harness.runs.run import Run, fit_name
 from harness.system.files import unfinished
-from harness.system.folders import damage, publishing
+from harness.system.folders import damage, publishing, standing
 from harness.system.machine import measured
 from harness.system.progress import Progress, Silent
 from harness.types import FloatArray
@@ -72,7 +72,8 @@ class Fits:
         RunError where the model breaks its contract, or answers otherwise once it is read back.
         """
         name, folder = run.model.item.name, self.folder(run)
-        if folder.exists() and not self.anew:
+        stood = standing(folder)
+        if stood is not None and not self.anew:
             try:
                 kept = load(run.model.item, run.params, folder)
                 if kept.isolated or not self.isolated:
@@ -81,16 +82,19 @@ class Fits:
             except DamagedFitError as error:
                 self.progress.note(f"{error}: it is made again")
         probe = Probe(run.model.item, run.learned("valid"))
-        before = self._make(run, folder, probe, shared)
+        made, before = self._make(run, probe, stood, shared)
         gc.collect()  # one model at a time is in memory
         fitted = load(run.model.item, run.params, folder)
-        if (moved := probe.difference(before, fitted.model)) is not None:
+        # Of two processes at one fit the first one's is kept, and the second's goes unused: it has nothing to answer.
+        if standing(folder) == made and (moved := probe.difference(before, fitted.model)) is not None:
             shutil.rmtree(folder)
             raise RunError(f"model '{name}' {moved}")
+        if self.isolated and not fitted.isolated:
+            raise RunError(f"{folder}: another process made this fit meanwhile, and not isolated; run it again")
         return fitted
 
-    def _make(self, run: Run, folder: Path, probe: Probe, shared: bool) -> FloatArray | None:
-        """Make a fit and keep it; its answers to the probe."""
+    def _make(self, run: Run, probe: Probe, stood: int | None, shared: bool) -> tuple[int | None, FloatArray | None]:
+        """Make a fit and keep it in place of what stood there; the folder that it is in, and its answers."""
         name, started = run.model.item.name, now()
         model = run.model.item.build(run.params)
         with unfinished(self.cache, run.fit_name, anew=self.anew) as scratch:
@@ -106,8 +110,8 @@ class Fits:
                 started=started,
                 isolated=self.isolated,
             )
-            _keep(name, fitted, folder)
-        return probe.answers(model)
+            made = _keep(name, fitted, self.folder(run), stood)
+        return made, probe.answers(model)
 
     def help(self, run: Run) -> None:
         """Do this process's part of a fit that the main one keeps."""
@@ -139,16 +143,22 @@ class Fits:
         return opened
 
 
-def _keep(name: str, fitted: Fitted, folder: Path) -> None:
-    """Save a fit beside its place and move it there, so that a half-written one is never loaded."""
+def _keep(name: str, fitted: Fitted, folder: Path, stood: int | None) -> int | None:
+    """Save a fit beside its place and move it there, so that a half-written one is never loaded.
+
+    In place of what stood there when it was begun, by ``standing``; what another process has put there since stays.
+    The number of the folder that it was saved in.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with publishing(folder, anew=True) as draft:
+    with publishing(folder, instead_of=stood) as draft:
+        made = standing(draft)
         (draft / "model").mkdir()
         with blaming(name, "save"):
             fitted.model.save(draft / "model")
         kept = {"seconds": fitted.seconds, "peak_memory_mb": fitted.peak_memory_mb, "facts": fitted.facts}
         kept |= {"isolated": True} if fitted.isolated else {}
         (draft / "fit.json").write_text(json.dumps(kept | {"started": fitted.started.isoformat()}), encoding="utf-8")
+    return made
 
 
 def load(spec: ModelSpec, params: Any, folder: Path) -> Fitted:

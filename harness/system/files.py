@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import RunError
+from harness.system.drafts import draft_prefix
 
 LOCK, SPENT, FILES = "lock", "spent.json", "files"
 FORGOTTEN = 30 * 24 * 3600.0  # seconds after which nobody is thought to come back to what was left
@@ -132,9 +133,10 @@ def _account(place: Path) -> float:
 def replacing(path: Path) -> Iterator[Path]:
     """A file beside ``path`` to be written; it takes the place of what is there when the block ends.
 
-    Where the block raises, or is killed, the old file is whole.
+    Where the block raises, or is killed, the old file is whole; what a kill leaves goes with
+    ``harness.system.drafts.sweep``.
     """
-    handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=draft_prefix(path.name))
     os.close(handle)
     draft = Path(name)
     try:

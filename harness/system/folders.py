@@ -7,30 +7,31 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from harness.system.drafts import draft_prefix, sweep
+
 MANIFEST = "manifest.json"
-ABANDONED = 24 * 3600.0  # seconds after which a draft is that of a process that was killed
 
 
 @contextmanager
-def publishing(folder: Path, anew: bool = False) -> Iterator[Path]:
+def publishing(folder: Path, anew: bool = False, instead_of: int | None = None) -> Iterator[Path]:
     """An empty folder beside ``folder`` to be filled; it comes to stand there when the block ends, never half full.
 
     What another process has put there meanwhile stays, since it is the same. anew: what stood there before the block
-    goes. It is moved away first, so that a kill leaves all of it or none.
+    goes. It is moved away first, so that a kill leaves all of it or none. instead_of: what stood there even before, by
+    ``standing``, goes, and nothing else.
     """
-    _remove_abandoned(folder)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    before = folder.stat().st_ino if anew and folder.is_dir() else None
+    sweep(folder.parent, depth=1)
+    draft = Path(tempfile.mkdtemp(prefix=draft_prefix(folder.name), dir=folder.parent))
+    before = standing(folder) if anew else instead_of
     try:
         yield draft
         (draft / MANIFEST).write_text(json.dumps(_digests(draft), indent=1) + "\n", encoding="utf-8")
         with suppress(OSError):
-            if before is not None and folder.stat().st_ino == before:
+            if before is not None and standing(folder) == before:
                 os.rename(folder, old := draft.with_name(f"{draft.name}-before"))
                 shutil.rmtree(old, ignore_errors=True)
         try:
@@ -40,6 +41,11 @@ def publishing(folder: Path, anew: bool = False) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def standing(folder: Path) -> int | None:
+    """A number for the very folder that stands there, and for no other that comes to; None where there is none."""
+    return folder.stat().st_ino if folder.is_dir() else None
 
 
 def damage(folder: Path) -> str | None:
@@ -70,11 +76,3 @@ def _digests(folder: Path) -> dict[str, str]:
             with path.open("rb") as file:
                 found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove drafts of this folder that a killed process left."""
-    for draft in folder.parent.glob(f".{folder.name}-*"):
-        with suppress(OSError):
-            if time.time() - draft.stat().st_mtime > ABANDONED:
-                shutil.rmtree(draft, ignore_errors=True)

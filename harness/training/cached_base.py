@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from harness.model.contract import Context
 from harness.system.files import unfinished
-from harness.system.folders import damage, publishing
+from harness.system.folders import damage, publishing, standing
 from harness.system.sources import digest
 
 T = TypeVar("T")
@@ -38,6 +38,7 @@ class CachedBase:
         learned into an empty folder, with the seconds that it took, those of killed attempts included.
         """
         folder = self.folder(context.cache)
+        stood = standing(folder)
         problem = damage(folder) if folder.is_dir() else "not there"
         if problem is not None:
             if folder.is_dir():
@@ -47,7 +48,7 @@ class CachedBase:
                 start = perf_counter()
                 base = learn(replace(context, scratch=scratch.folder))
                 seconds = round(scratch.seconds + perf_counter() - start, 2)
-                with publishing(folder, anew=True) as draft:
+                with publishing(folder, instead_of=stood) as draft:
                     write(base, draft, seconds)
         return folder
 

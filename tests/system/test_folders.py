@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import time
 from pathlib import Path
 
 import pytest
 
-from harness.system import folders
-from harness.system.folders import MANIFEST, damage, publishing
+from harness.system.folders import MANIFEST, damage, publishing, standing
 
 
 def published(folder: Path, **files: str) -> Path:
@@ -67,12 +63,16 @@ def test_what_another_process_published_meanwhile_stays(tmp_path: Path) -> None:
     assert damage(folder) is None
 
 
-def test_drafts_of_killed_processes_go(tmp_path: Path) -> None:
-    old, new = tmp_path / ".fit-old", tmp_path / ".fit-new"
-    for draft in (old, new):
-        draft.mkdir()
-    day = time.time() - 2 * folders.ABANDONED
-    os.utime(old, (day, day))
-    published(tmp_path / "fit", weights="")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".fit-new", "fit"]
-    shutil.rmtree(new)
+def test_a_later_one_takes_nothing_that_was_not_there_when_it_was_begun(tmp_path: Path) -> None:
+    """Of two processes that found nothing the second ends, saving all the while, after the first has published."""
+    folder = tmp_path / "fit"
+    nothing = standing(folder)
+    first = standing(published(folder, weights="first"))
+    with publishing(folder, instead_of=nothing) as draft:
+        (draft / "weights").write_text("second")
+    assert standing(folder) == first
+    assert (folder / "deep" / "weights").read_text() == "first"
+    with publishing(folder, instead_of=first) as draft:
+        (draft / "weights").write_text("third")
+    assert (folder / "weights").read_text() == "third"
+    assert [path.name for path in tmp_path.iterdir()] == ["fit"]
