@@ -12,7 +12,6 @@ from harness.cli import console
 from harness.cli.board import print_boards
 from harness.cli.options import JsonOption, SetOption
 from harness.cli.panels import reads_careers
-from harness.cli.task_option import at_risk, tasks_of
 from harness.cli.workshop import workshop_of
 from harness.errors import RequestError
 from harness.model.params import pairs, parse
@@ -21,6 +20,7 @@ from harness.records.record import Record
 from harness.records.store import Store
 from harness.registry import Registry
 from harness.runs.request import PanelRequest
+from harness.runs.tasks import at_risk, tasks_of
 from harness.submission import Submission, check, submitted
 
 FileColumnOption = Annotated[
@@ -97,7 +97,8 @@ def score(
     tasks = tasks_of(task, asked.task, registry)
     careers = request.open(registry, workshop.progress)
     made = []
-    for record in submitted(submission, at_risk(tasks, careers, everything="all" in task), careers, workshop):
+    asked_of = at_risk(tasks, careers, everything="all" in task, tell=console.say)
+    for record in submitted(submission, asked_of, careers, workshop):
         console.say(_line(record, workshop.store))
         made.append(record)
     _show(made, workshop.store, as_json)

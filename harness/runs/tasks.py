@@ -1,10 +1,9 @@
-"""The tasks of --task, and those of them that a panel can answer."""
+"""The tasks of a request, and those of them that a panel can answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from harness.cli import console
 from harness.errors import RequestError, did_you_mean
 from harness.model import Task
 from harness.panel import Panel
@@ -35,7 +34,7 @@ def _with_entry(task: Task, everything: bool) -> Task:
         raise RequestError(f"task.entry=true: {error}") from error
 
 
-def at_risk(tasks: list[Task], panel: Panel, everything: bool) -> list[Task]:
+def at_risk(tasks: list[Task], panel: Panel, everything: bool, tell: Callable[[str], None]) -> list[Task]:
     """The tasks that somebody is at risk of. An empty one is passed over when all are asked for, an error by name."""
     kept = []
     for task in tasks:
@@ -43,7 +42,7 @@ def at_risk(tasks: list[Task], panel: Panel, everything: bool) -> list[Task]:
         if empty is None:
             kept.append(task)
         elif everything:
-            console.say(f"passed over: {empty}")
+            tell(f"passed over: {empty}")
         else:
             raise RequestError(empty)
     return kept

@@ -1,0 +1,123 @@
+"""The package from Python: what the command line does, with frames, pages and figures in the place of text."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import harness
+from harness.errors import RequestError
+from harness.records.store import Store
+from harness.render.results import Results
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("python")
+
+
+@pytest.fixture(scope="module")
+def results(folder: Path) -> Results:
+    """Two models on two tasks of a small market."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_CACHE", str(folder / "cache"))
+        return harness.run(
+            "market",
+            {"marginal": {"pseudo_count": 2}, "markov": {}},
+            ["next_occ", "switch"],
+            settings={"persons": 120},
+            records=folder / "r",
+            progress=False,
+        )
+
+
+def test_a_run_leaves_the_records_of_the_command_line(results: Results, folder: Path) -> None:
+    records = Store(folder / "r").all()
+    assert len(records) == 4
+    assert {r.configuration.task for r in records} == {"next_occ", "switch"}
+    assert {r.configuration.parameters["pseudo_count"] for r in records if r.configuration.model == "marginal"} == {2.0}
+    assert len(results) == 2
+    assert results["switch"].task == "switch"
+    with pytest.raises(RequestError, match="there is no board of 'swich'; did you mean 'switch'"):
+        results["swich"]
+
+
+def test_a_frame_has_the_figures_of_the_records(results: Results, folder: Path) -> None:
+    frame = results.to_frame()
+    assert list(frame.columns[:5]) == ["panel", "task", "rank", "label", "perplexity_value"]
+    assert len(frame) == 4
+    for record in Store(folder / "r").all():
+        [row] = frame[frame["record"] == record.id].to_dict("records")
+        assert row["perplexity_value"] == pytest.approx(record.figures["perplexity"])
+        assert row["figures_log_likelihood"] == pytest.approx(record.figures["log_likelihood"])
+
+
+def test_boards_are_read_again_and_compared(results: Results, folder: Path) -> None:
+    again = harness.board(folder / "r", task="next_occ")
+    assert again.to_frame()["record"].tolist() == results.to_frame().query("task == 'next_occ'")["record"].tolist()
+    runs = again.to_frame()["record"].tolist()
+    compared = harness.compare(*runs, records=folder / "r")
+    per = [np.log(value) for value in compared["perplexity"]]
+    assert compared["difference"][1] == pytest.approx(per[0] - per[1])
+
+
+def test_a_notebook_shows_the_page(results: Results) -> None:
+    shown = results._repr_html_()
+    assert shown.startswith("<iframe srcdoc=")
+    assert "markov" in shown
+    assert "<script>alert" not in shown
+    assert "| markov" in repr(results)
+
+
+def test_figures(results: Results, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    for kind in ("forest", "reliability", "cost"):
+        file = tmp_path / f"{kind}.svg"
+        results.plot(kind, task="switch").savefig(file)
+        assert "<svg" in file.read_text()
+    with pytest.raises(RequestError, match="has no learning curve: harness run --train-persons N"):
+        results.plot("curves")
+    with pytest.raises(RequestError, match="no figure is called 'forrest'; did you mean 'forest'"):
+        results.plot("forrest")
+
+
+def test_an_open_panel_and_a_frame_of_probabilities(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(folder / "cache"))
+    panel = harness.open_panel("market", {"persons": 120})
+    assert harness.describe(panel).persons == 120
+    test = panel.part("test")
+    later = test.transitions
+    table = pd.DataFrame({"person": test.persons[test.person[later]], "year": test.year[later], "probability": 0.25})
+    scored = harness.score(table, "quarter", panel, "switch", records=folder / "r2")
+    [row] = scored.to_frame().to_dict("records")
+    happened = test.state[later] != test.origin(later)
+    expected = -float(np.mean(np.log(np.where(happened, 0.25, 0.75))))
+    assert np.log(row["perplexity_value"]) == pytest.approx(expected, abs=1e-6)
+    ran = harness.run(panel, ["markov"], "switch", records=folder / "r3", progress=False)
+    assert ran.to_frame()["model"].tolist() == ["markov"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"seds": 3}, "there is no argument 'seds'; did you mean 'seeds'"),
+        ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
+        ({"params": {"markov": {"wieght": 1}}}, "'markov' has no parameter 'wieght'"),
+    ],
+)
+def test_wrong_arguments_are_one_line(options: dict[str, object], told: str, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=told):
+        harness.run("market", ["markov"], records=tmp_path, progress=False, **options)  # type: ignore[arg-type]
+
+
+def test_the_package_imports_nothing_heavy() -> None:
+    code = "import harness, json, sys; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert not loaded & {"numpy", "pandas", "torch", "pydantic", "typer", "rich", "matplotlib", "scipy"}
