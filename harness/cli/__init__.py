@@ -21,6 +21,7 @@ from harness.cli import (
     data,
     explain,
     forecast,
+    migrate,
     mix,
     plugin,
     run,
@@ -72,6 +73,7 @@ def build_app(registry: Registry) -> typer.Typer:
     app.command("mix")(mix.mix)
     app.command("score")(score.score)
     app.command("verify")(verify.verify)
+    app.command("migrate")(migrate.migrate)
     app.command("explain")(explain.explain)
     app.command("ablate")(ablate.ablate)
     app.command("claims")(claims.claims)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from harness.errors import RequestError
 from harness.records.record import SCHEMA_VERSION, Configuration, PanelFacts, Record, RecordHead
 from harness.system.files import write_atomically
+from harness.system.version import __version__
 
+WRITTEN_BY = re.compile(r"labor-harness (\d+(?:\.\d+)*) ")  # the beginning of what a record says of its code
+SIGNATURE = ".sig"  # the ending of a signature, after the whole name of the file that is signed
 AnyHead = TypeVar("AnyHead", bound=RecordHead)
 
 
@@ -19,6 +23,11 @@ def slug(text: str) -> str:
     """A name as a file name: letters, digits, '.', '_' and '-', never empty and never hidden."""
     kept = "".join(c if c.isalnum() or c in "._-" else "-" for c in text).strip(".-")
     return kept or "unnamed"
+
+
+def signature_of(path: Path) -> Path:
+    """The file that a detached signature of a record file lies in, whether it is there or not."""
+    return path.with_name(path.name + SIGNATURE)
 
 
 def panel_folder(panel: PanelFacts, alone: bool) -> str:
@@ -94,11 +103,34 @@ def _what_is_wrong(content: bytes, error: ValidationError) -> str:
     except RecursionError:
         return "not a record file (nested too deeply)"
     version = plain.get("schema_version") if isinstance(plain, dict) else None
+    newer = _newer_version(plain)
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        needed = f"labor-harness {newer} or later" if newer else "a newer labor-harness"
+        return (
+            f"record schema {version}, and labor-harness {__version__} reads up to {SCHEMA_VERSION}: install {needed}"
+        )
     if version != SCHEMA_VERSION:
         return f"record schema {version!r}; this version of harness reads {SCHEMA_VERSION}"
     first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"not a valid record: {place}{': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
+    what = f"not a valid record: {place}{': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
+    return (
+        f"{what}; labor-harness {newer} wrote it, and this is {__version__}: install {newer} or later"
+        if newer
+        else what
+    )
+
+
+def _newer_version(plain: Any) -> str | None:
+    """The version of labor-harness that made a record, where it is newer than this one; None otherwise."""
+    asked = plain.get("configuration") if isinstance(plain, dict) else None
+    code = str(asked.get("code")) if isinstance(asked, dict) else ""
+    found = WRITTEN_BY.match(code)
+    return found[1] if found is not None and _parts(found[1]) > _parts(__version__) else None
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def to_text(record: Record) -> str:

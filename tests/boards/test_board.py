@@ -269,7 +269,22 @@ def test_a_plugin_may_render(records: list[Record]) -> None:
     ("edit", "message"),
     [
         (lambda text: text[:-20], "not a record file"),
-        (lambda text: text.replace('"schema_version": 1', '"schema_version": 2'), "record schema 2"),
+        (
+            lambda text: text.replace('"schema_version": 1', '"schema_version": 2'),
+            r"record schema 2, and labor-harness \S+ reads up to 1: install a newer labor-harness",
+        ),
+        (
+            lambda text: text.replace('"schema_version": 1', '"schema_version": 2').replace(
+                '"code": "labor-harness ', '"code": "labor-harness 999.1 '
+            ),
+            r"record schema 2, and labor-harness \S+ reads up to 1: install labor-harness 999\.1 or later",
+        ),
+        (
+            lambda text: text.replace('"device"', '"devise"').replace(
+                '"code": "labor-harness ', '"code": "labor-harness 999.1 '
+            ),
+            r"measured\.device: Field required; labor-harness 999\.1 wrote it, .*: install 999\.1 or later",
+        ),
         (lambda text: text.replace('"seed": 0', '"seed": 1'), "is not that of its configuration"),
         (lambda text: text.replace('"device"', '"devise"'), "not a valid record: measured.device: Field required"),
         (lambda text: "[]", "record schema None"),
