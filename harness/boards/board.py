@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from harness.boards.plausibility import held_against
-from harness.boards.rows import Row, Standing, row_of
+from harness.boards.rows import Row, Standing, row_of, with_signers
 from harness.boards.views import Views, views_of
 from harness.errors import RequestError
 from harness.records.current import Folder, by_panel, current, over_seeds
@@ -89,7 +89,7 @@ class PlannedBoard:
     """A board before its records are read.
 
     key: its panel's fingerprint and its task. paths: the files of the records that it shows. superseded: how many
-    others there are.
+    others there are. signers: who signed those that are signed, by id; None where that was not asked.
     """
 
     key: tuple[str, str]
@@ -97,10 +97,11 @@ class PlannedBoard:
     store: Store
     paths: tuple[Path, ...]
     superseded: int
+    signers: Mapping[str, str] | None = None
 
     def made(self) -> Board:
         """The board. RequestError where a file is no record, or records disagree on who is at risk."""
-        return _board([self.store.read(path) for path in self.paths], self.folder, self.superseded)
+        return self._of([self.store.read(path) for path in self.paths])
 
     def made_of_sound(self) -> tuple[Board | None, dict[Path, RequestError]]:
         """The board of the files that are records, None where none is; and the errors of the others.
@@ -113,7 +114,13 @@ class PlannedBoard:
                 sound.append(self.store.read(path))
             except RequestError as error:
                 errors[path] = error
-        return (_board(sound, self.folder, self.superseded) if sound else None), errors
+        return (self._of(sound) if sound else None), errors
+
+    def _of(self, records: list[Record]) -> Board:
+        board = _board(records, self.folder, self.superseded)
+        if self.signers is None:
+            return board
+        return replace(board, rows=tuple(with_signers(row, self.signers) for row in board.rows))
 
 
 def planned(folder: Folder, paths: Sequence[Path] | None = None) -> list[PlannedBoard]:
@@ -126,10 +133,14 @@ def planned(folder: Folder, paths: Sequence[Path] | None = None) -> list[Planned
         for group in panel.by_task():
             shown = current(group)
             key = panel.panel.fingerprint, group[0].configuration.task
-            files = tuple(map(folder.path, shown))
             plans.append(
                 PlannedBoard(
-                    key=key, folder=panel.folder, store=folder.store, paths=files, superseded=len(group) - len(shown)
+                    key=key,
+                    folder=panel.folder,
+                    store=folder.store,
+                    paths=tuple(map(folder.path, shown)),
+                    superseded=len(group) - len(shown),
+                    signers=folder.signers_of(shown),
                 )
             )
     return plans

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from harness.boards.means import mean_cost, mean_figures, mean_mass, spread
@@ -97,6 +97,10 @@ class Row:
     (``harness.stats.plausibility``)."""
     not_spot_checked: bool | None = None
     """True of a model that was run before every run made a spot check."""
+    signed: bool | None = None
+    """Where it was asked who signed: True where the record is signed, or those of all seeds are."""
+    signed_by: str | None = None
+    """Those who signed its records."""
 
     @property
     def all_records(self) -> tuple[str, ...]:
@@ -106,6 +110,8 @@ class Row:
 
 # Fields of a row that are left out of tables where nothing is to be said, so that older tables stay as they are.
 OPTIONAL_FIELDS = (
+    "signed",
+    "signed_by",
     "train_also",
     "pretrained_on",
     "records_unseen",
@@ -178,6 +184,13 @@ def _of_seeds(seeds: Sequence[Record]) -> dict[str, Any]:
         "seed_spread": spread([float(with_newer(one)["perplexity"] or 0.0) for one in seeds]),
         "records": tuple(one.id for one in seeds),
     }
+
+
+def with_signers(row: Row, signers: Mapping[str, str]) -> Row:
+    """The row with who signed its records. signers: by the ids of those that are signed."""
+    names = [signers.get(id) for id in row.all_records]
+    told = ", ".join(dict.fromkeys(name for name in names if name is not None))
+    return replace(row, signed=None not in names, signed_by=told or None)
 
 
 def with_newer(record: Record) -> dict[str, float | None]:

@@ -27,6 +27,7 @@ from harness.cli import (
     run,
     score,
     show,
+    sign,
     verify,
 )
 from harness.cli.once import once
@@ -73,6 +74,7 @@ def build_app(registry: Registry) -> typer.Typer:
     app.command("mix")(mix.mix)
     app.command("score")(score.score)
     app.command("verify")(verify.verify)
+    app.command("sign")(sign.sign)
     app.command("migrate")(migrate.migrate)
     app.command("explain")(explain.explain)
     app.command("ablate")(ablate.ablate)

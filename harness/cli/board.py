@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +10,7 @@ import typer
 
 from harness.boards.board import Board
 from harness.cli import console
-from harness.cli.options import BOARDS, RECORDS, BoardsOption, RecordsOption
+from harness.cli.options import BOARDS, RECORDS, BoardsOption, RecordsOption, SignersOption
 from harness.errors import RequestError, RunError, did_you_mean
 from harness.records.current import Folder
 from harness.records.evidence import add_up
@@ -20,6 +20,7 @@ from harness.records.store import Store
 from harness.registry import Registry
 from harness.stats.figures import Metric
 from harness.system.drafts import sweep
+from harness.system.signatures import require_signers, signature_of, signer_of
 
 NAME_COLUMNS = 2  # columns from the left, rank and model, which may fold
 
@@ -32,6 +33,7 @@ def leaderboard(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when a table is stale.")] = False,
     records: RecordsOption = RECORDS,
     folder: BoardsOption = BOARDS,
+    signers: SignersOption = None,
 ) -> None:
     """Regenerate every table from the record files, and print those asked for.
 
@@ -47,6 +49,8 @@ def leaderboard(
 
     registry: Registry = context.obj
     kept = Folder(records_folder(records), tolerant=True)
+    if signers is not None:
+        kept.ask_who_signed(require_signers(signers))
     rebuilt = boards_and_tables(kept, folder, registry)
     tables = rebuilt.tables
     if not rebuilt.boards:
@@ -62,6 +66,7 @@ def leaderboard(
         _require_sound(every, registry.all_metrics)
         if stale := render.stale(tables):
             raise RunError(f"stale: {', '.join(map(str, stale))}; 'harness leaderboard' regenerates them")
+        _require_signed(tables, signers)
         if left:
             raise RunError(
                 f"made by no record: {', '.join(map(str, left))}; 'harness leaderboard' removes them, "
@@ -72,6 +77,8 @@ def leaderboard(
     texts = [] if format is None else _texts(chosen, format, registry)  # before anything is written
     sweep(folder, depth=2)  # of tables, as a killed command left them
     written = render.write(tables)
+    if former := [path for path in written if signature_of(path).exists()]:
+        console.say(f"signed as they were, and to be signed anew: {', '.join(map(str, former))}")
     if format is None:
         print_boards(chosen)
     for text in texts:
@@ -80,6 +87,14 @@ def leaderboard(
     if not rebuilt.refused:  # a file that is refused may be the one that makes them
         _clear(left, removable(left, rebuilt.boards, records, folder))
     _require_records(rebuilt.refused)
+
+
+def _require_signed(tables: Iterable[Path], signers: Path | None) -> None:
+    """RequestError for a table whose signature is not of its bytes by one of ``signers``, where these are given."""
+    if signers is not None:
+        known = require_signers(signers)
+        for path in tables:
+            signer_of(path, known)
 
 
 def _clear(left: Sequence[Path], gone: Sequence[Path]) -> None:

@@ -13,10 +13,11 @@ from harness.cli.board import records_folder
 from harness.cli.options import RECORDS, RecordsOption
 from harness.errors import RequestError, RunError
 from harness.records.record import Record, figures
-from harness.records.store import Store, signature_of, to_text
+from harness.records.store import Store, to_text
 from harness.registry import Registry
 from harness.stats.figures import Metric
 from harness.system.files import write_atomically
+from harness.system.signatures import signature_of
 
 
 def migrate(

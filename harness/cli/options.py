@@ -19,6 +19,15 @@ RecordsOption = Annotated[
     Path, typer.Option("--records", help="Folder of record files.", envvar="HARNESS_RECORDS", show_default=True)
 ]
 BoardsOption = Annotated[Path, typer.Option("--boards", help="Folder that the tables are written to.")]
+SignersOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--signers",
+        help="Say who signed each record, by this allowed_signers file, and refuse those that are signed otherwise.",
+        envvar="HARNESS_SIGNERS",
+        metavar="FILE",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
 SetOption = Annotated[
     list[str] | None,

@@ -5,8 +5,10 @@ Boards and claims both ask here, so that they never differ in which record they 
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ from harness.errors import RequestError
 from harness.records.kinds import MIX, is_mix_of_board, is_submitted
 from harness.records.record import PanelFacts, Record, RecordHead
 from harness.records.store import AnyHead, Store, panel_folder, slug
+from harness.system.signatures import signer_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +102,14 @@ def age(record: RecordHead) -> tuple[datetime, str]:
 class Folder:
     """A folder of records whose heads are read once, however many boards and claims ask for them.
 
-    tolerant: a file that is no record is left out and told in ``refused``, in place of an error.
+    tolerant: a file that is no record is left out and told in ``refused``, in place of an error. signed_by: who signed
+    the files that are signed; None where nobody asked.
     """
 
     def __init__(self, store: Store, tolerant: bool = False) -> None:
         self.store, self.tolerant = store, tolerant
         self.refused: dict[Path, RequestError] = {}
+        self.signed_by: dict[Path, str] | None = None
         self._heads: dict[Path, RecordHead] = {}
         self._paths: dict[int, Path] = {}  # by the identity of a head, which is kept above
         self._kept: dict[tuple[str, str], Path] = {}
@@ -138,6 +143,28 @@ class Folder:
         self.refused |= errors
         for path in errors:
             self._heads.pop(path, None)
+
+    def ask_who_signed(self, signers: Path) -> None:
+        """Find who of the list ``signers`` signed each file, and refuse those that are signed otherwise."""
+
+        def asked(path: Path) -> str | RequestError | None:
+            try:
+                return signer_of(path, signers)
+            except RequestError as error:
+                return error
+
+        paths = self.store.paths()
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # each waits for a program
+            found = dict(zip(paths, pool.map(asked, paths), strict=True))
+        self.signed_by = {path: name for path, name in found.items() if isinstance(name, str)}
+        self.refuse({path: error for path, error in found.items() if isinstance(error, RequestError)})
+
+    def signers_of(self, heads: Iterable[RecordHead]) -> dict[str, str] | None:
+        """Who signed those of ``heads`` that are signed, by id; None where nobody asked."""
+        if self.signed_by is None:
+            return None
+        known = {head.id: self.signed_by.get(self.path(head)) for head in heads}
+        return {id: name for id, name in known.items() if name is not None}
 
     def path(self, head: RecordHead) -> Path:
         """The file that one of ``heads`` was read from."""

@@ -17,24 +17,29 @@ Candidates = Sequence[tuple[Path, RecordHead]]
 
 
 def named(store: Store, name: str) -> Record:
-    """The one record of this name.
+    """The one record of this name, as ``path_of_record`` finds it. RequestError as there, and where it is damaged."""
+    return store.read(path_of_record(store, name))
+
+
+def path_of_record(store: Store, name: str) -> Path:
+    """The file of the one record of this name.
 
     A path to a record file, wherever it lies; the name of a file in the store, or the end of its path; the id of a
     record, or how it begins; ``panel/task/model``, the model by its name or as boards call it: the record that a board
     shows. RequestError where there is none, and where there are several, a line for each.
     """
     if Path(name).is_file():
-        return store.read(Path(name))
+        return Path(name)
     if paths := [path for path in store.paths() if name and _is_of_file(path, name)]:
         if len(paths) == 1:
-            return store.read(paths[0])
-        return store.read(_one(name, "record files are called", _heads(store, paths)[0])[0])
+            return paths[0]
+        return _one(name, "record files are called", _heads(store, paths)[0])[0]
     likely = [path for path in store.paths() if path.stem.rpartition("-")[2].startswith(name)]
     heads, damaged = _heads(store, likely or store.paths())
     if found := [(path, head) for path, head in heads if head.id.startswith(name)]:
-        return store.read(_one(name, "records' ids begin with", found)[0])
+        return _one(name, "records' ids begin with", found)[0]
     if found := _shown(heads, name):
-        return store.read(_one(name, "records on boards are called", found)[0])
+        return _one(name, "records on boards are called", found)[0]
     if damaged:
         raise damaged[0]
     raise RequestError(

@@ -15,7 +15,6 @@ from harness.system.files import write_atomically
 from harness.system.version import __version__
 
 WRITTEN_BY = re.compile(r"labor-harness (\d+(?:\.\d+)*) ")  # the beginning of what a record says of its code
-SIGNATURE = ".sig"  # the ending of a signature, after the whole name of the file that is signed
 AnyHead = TypeVar("AnyHead", bound=RecordHead)
 
 
@@ -23,11 +22,6 @@ def slug(text: str) -> str:
     """A name as a file name: letters, digits, '.', '_' and '-', never empty and never hidden."""
     kept = "".join(c if c.isalnum() or c in "._-" else "-" for c in text).strip(".-")
     return kept or "unnamed"
-
-
-def signature_of(path: Path) -> Path:
-    """The file that a detached signature of a record file lies in, whether it is there or not."""
-    return path.with_name(path.name + SIGNATURE)
 
 
 def panel_folder(panel: PanelFacts, alone: bool) -> str:

@@ -22,6 +22,7 @@ from harness.render.boards import csv_tables
 from harness.render.boards.markdown import escape
 from harness.render.html.page import HEAD_OF_PAGE
 from harness.render.latex import HEAD, escaped
+from harness.system.signatures import HEADER, signature_of
 
 OF_BOARD = {"panel", "folder", "fingerprint", "task", "task_version", "outcomes", "rows"}  # in a board's JSON
 OF_CLAIMS = {"source", "panel", "language_model", "claims"}
@@ -60,10 +61,13 @@ def removable(paths: Iterable[Path], boards: Iterable[Board], records: Path, fol
 
 
 def remove(paths: Iterable[Path]) -> None:
-    """Remove the files, and the folders of which nothing is left."""
+    """Remove the files with their signatures, and the folders of which nothing is left."""
     folders = set()
     for path in paths:
         path.unlink(missing_ok=True)
+        with suppress(OSError):
+            if signature_of(path).read_bytes().startswith(HEADER.encode()):
+                signature_of(path).unlink()
         folders.add(path.parent)
     for folder in folders:
         with suppress(OSError):  # where somebody keeps something else in it

@@ -11,6 +11,10 @@ from harness.stats.plausibility import LOSS_LEFT, SURPRISES_LEFT
 
 CODE = re.compile(r"`([\w.-]+)`")  # in a note: what is set as code; all else of it is text, whoever named it
 
+OF_SIGNATURES = (
+    "signed by: whose SSH key stands by the bytes of the record file, by the list that the board was made with. That "
+    "its numbers are right it does not say: `harness verify` tests that."
+)
 OF_SEEDS = (
     "seeds: a row of several seeds is the mean over them, its perplexity exp(-mean log-likelihood); its errors and p "
     "are over persons and seeds together (crossed; intervals and p allow for few seeds by Student's t); sd: of "
@@ -83,6 +87,8 @@ def notes(board: Board) -> list[str]:
         lines += [_treatment(row) for row in rows if not row.sums_to_one]
     if board.unchecked:
         lines.append(OF_LIMITS)
+    if any(row.signed is not None for row in rows):
+        lines.append(OF_SIGNATURES)
     for row in rows:
         lines += _of_row(row)
     if board.superseded:

@@ -11,6 +11,7 @@ from harness.stats.inference import Estimate
 
 NONE = "–"
 UNCHECKED = "submitted, not checked"
+UNSIGNED = "unsigned"
 ALWAYS = inf
 
 
@@ -70,6 +71,13 @@ def row_mark(row: Row) -> str:
 def seeds_cell(row: Row) -> str:
     """The number of seeds, and of several the standard deviation of perplexity over them: '5, sd 0.021'."""
     return "1" if row.seeds is None else f"{row.seeds}, sd {number(row.seed_spread, digits_of(row) + 1)}"
+
+
+def signed_cell(row: Row) -> str:
+    """Those who signed, or that nobody did; of several seeds, that some are not signed."""
+    if row.signed:
+        return str(row.signed_by)
+    return UNSIGNED if row.signed_by is None else f"{row.signed_by}; some {UNSIGNED}"
 
 
 def p_cell(row: Row) -> str:
@@ -182,6 +190,8 @@ def columns(board: Board, costs: bool = True) -> list[BoardColumn]:
         chosen.append(
             BoardColumn("mass", mass_cell, key=lambda r: None if r.mass is None else r.mass.mean, importance=12)
         )
+    if any(r.signed is not None for r in rows):
+        chosen.append(BoardColumn("signed by", signed_cell, number=False, key=signed_cell, importance=22))
     return [*chosen, *_cost_columns()] if costs else chosen
 
 
