@@ -20,6 +20,7 @@ from harness.panel.weights import weighted_alike
 from harness.registry import Registry
 from harness.runs.execute import Reuse, require_multi_panel, require_pretrainable
 from harness.runs.run import Run
+from harness.system.files import require_regular
 from harness.system.machine import resolve_device
 from harness.system.progress import Progress
 
@@ -237,6 +238,7 @@ def read(kind: type[RequestT], path: Path) -> RequestT:
     """A request from a YAML file. RequestError, naming the file and the entry, where it is none."""
     import yaml
 
+    require_regular(path)
     try:
         text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text)

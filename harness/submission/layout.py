@@ -18,6 +18,7 @@ from typing import IO, Literal
 
 from harness.data.checks.careers import lost_zeros
 from harness.errors import Fault, RequestError, did_you_mean
+from harness.system.files import require_regular
 
 Kind = Literal["csv", "csv.gz", "parquet"]
 Form = Literal["long", "wide", "event"]
@@ -59,6 +60,7 @@ class FileLayout:
 
 def kind_of(path: Path) -> Kind:
     """By its first bytes, whatever it is called. RequestError where it cannot be read, or is no such file."""
+    require_regular(path)
     try:
         with path.open("rb") as file:
             head = file.read(1000)

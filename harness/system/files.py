@@ -13,11 +13,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import RunError
+from harness.errors import RequestError, RunError
 from harness.system.drafts import draft_prefix
 
 LOCK, SPENT, FILES = "lock", "spent.json", "files"
 FORGOTTEN = 30 * 24 * 3600.0  # seconds after which nobody is thought to come back to what was left
+
+
+def require_regular(path: Path) -> None:
+    """RequestError of what is there and neither file nor folder: a pipe that nobody writes to makes one wait."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise RequestError(f"{path}: is no regular file: write it to one")
 
 
 @dataclass(frozen=True, slots=True)

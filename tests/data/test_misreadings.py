@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers.commands import typed
 from helpers.tables import CAREERS, errors, folder
 from pyarrow import parquet
 
@@ -103,6 +104,16 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     assert errors(place) == ["careers.csv: is no regular file: write the table to one"]
     with pytest.raises(RequestError, match="is neither a regular file nor a folder"):
         open_panel(place / "careers.csv")
+
+
+@pytest.mark.parametrize(
+    "line", [["score", "pipe", "--name", "mine", "--task", "next_occ"], ["run", "--config", "pipe"]]
+)
+def test_nor_is_one_in_the_place_of_probabilities_or_a_request(tmp_path: Path, line: list[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = typed(tmp_path, *line, "--records", "records")
+    assert done.returncode == 2
+    assert done.stderr.endswith("pipe: is no regular file: write it to one\n")
 
 
 def test_a_small_file_that_unpacks_to_a_large_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
