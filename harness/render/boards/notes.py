@@ -52,6 +52,9 @@ def _of_weights(board: Board) -> str:
     )
 
 
+NAMED = 4  # models that a note lists by name
+
+
 def notes(board: Board) -> list[str]:
     """Notes that a reader needs to read the table rightly, a sentence each."""
     rows = board.rows
@@ -129,10 +132,8 @@ def _not_spot_checked(board: Board) -> list[str]:
     names = [row.label for row in board.rows if row.not_spot_checked]
     if not names:
         return []
-    whose = "every model" if len(names) > 1 and len(names) == len(board.rows) else ", ".join(names)
-    return [
-        f"not spot-checked, because an earlier version ran it: {whose}. `harness run --force` checks and runs again."
-    ]
+    whose = ", ".join(names) if len(names) <= NAMED else f"{len(names)} of {len(board.rows)} rows"
+    return [f"not spot-checked, because an earlier version ran it: {whose}; 'harness run --force' runs it again."]
 
 
 def _of_ranks(board: Board) -> Iterator[str]:
