@@ -9,7 +9,7 @@ $(BIN)/harness: pyproject.toml constraints.txt
 
 FAMILY = --model career --model career-titles --model nemo --model bag-of-jobs --model markov-regression
 
-.PHONY: test bench lint boards
+.PHONY: test bench lint docs boards
 
 test: $(BIN)/harness
 	$(BIN)/pytest
@@ -23,6 +23,12 @@ lint: $(BIN)/harness
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The pages that the program itself says, and the site, in site/index.html.
+docs: $(BIN)/harness
+	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
+	$(BIN)/python docs/generate.py
+	$(BIN)/mkdocs build
 
 # Run again, on this machine, everything that the committed boards are computed from.
 boards: $(BIN)/harness

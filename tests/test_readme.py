@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 
 import pytest
 from helpers.paths import ROOT
@@ -45,6 +46,26 @@ def test_every_command_shown_is_one_the_program_has() -> None:
     assert shown >= {"run", "list", "leaderboard", "data", "new-plugin"}
     for command in sorted(shown):
         assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0, command
+
+
+def test_the_readme_is_one_screen() -> None:
+    assert len(README.encode()) <= 8192
+
+
+def test_generated_pages_are_what_the_program_says() -> None:
+    line = [sys.executable, ROOT / "docs" / "generate.py", "--check"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken = []
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+            if not target.startswith(("http", "mailto:")) and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == []
 
 
 def test_constraints_pin_what_was_tested() -> None:
