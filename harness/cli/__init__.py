@@ -28,6 +28,7 @@ from harness.cli import (
     score,
     show,
     sign,
+    upkeep,
     verify,
 )
 from harness.cli.once import once
@@ -80,9 +81,11 @@ def build_app(registry: Registry) -> typer.Typer:
     app.command("ablate")(ablate.ablate)
     app.command("claims")(claims.claims)
     app.command("forecast")(forecast.forecast)
+    app.command("doctor")(upkeep.doctor)
     app.command("audit")(plugin.audit)
     app.command("new-plugin")(plugin.new_plugin)
     app.add_typer(data.app, name="data")
+    app.add_typer(upkeep.cache, name="cache")
     _add_commands(app, registry)
     once(app)
     return app
