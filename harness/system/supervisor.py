@@ -24,7 +24,7 @@ from harness.system import processes
 
 HEAD = struct.Struct("dq")  # the deadline, in seconds of ``time.monotonic``; the status plus one, once it has ended
 LONGEST_NOTE = 400  # bytes
-PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PASSED_ON = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 SENT_BY_TERMINAL = 0x80  # si_code SI_KERNEL: the terminal sends its signals to both processes
 APART = 0.5  # seconds: two interrupts that are nearer are one, which reached the worker twice
