@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.commands import typed
 from helpers.panels import crowd
@@ -25,8 +27,11 @@ def test_the_command_runs_writes_and_reads_again(
     four_persons: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call = InProcess("claims", monkeypatch, capsys)
-    write_panel(crowd(four_persons, 10), tmp_path / "crowd", "csv")
-    tiny = SMALLEST | {"epochs": 1, "pool": tmp_path / "crowd"}
+    careers = crowd(four_persons, 10)
+    write_panel(careers, tmp_path / "crowd", "csv")
+    others = np.array([f"other-{person}" for person in careers.persons])
+    write_panel(replace(careers, persons=others), tmp_path / "pool", "csv")  # a base that has met nobody held out
+    tiny = SMALLEST | {"epochs": 1, "pool": tmp_path / "pool"}
     places = ["--records", str(tmp_path / "results"), "--boards", str(tmp_path / "boards")]
     asked = ["--data", str(tmp_path / "crowd"), "--claim", "words", "--claim", "fine-tuning", "--shots", "1", *places]
     asked += [word for name, value in tiny.items() for word in ("--set", f"llm-lora.{name}={value}")]

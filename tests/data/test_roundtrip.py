@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +23,10 @@ from harness.panel.occupations import Occupations, Status
 from harness.records.store import Store
 
 # Anything printable, quotes, commas and accents included, but no blanks around it: files do not keep those of codes.
-WORD = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=8)
+# As readers give words: with one spelling of an accented character (NFC).
+WORD = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=8).map(
+    lambda word: unicodedata.normalize("NFC", word)
+)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False) | st.just(float("nan"))
 
 

@@ -303,7 +303,7 @@ def test_a_weight_is_what_as_many_transitions_are(answered: list[tuple[int, bool
         sum(1 for row in answered if f"p{row[2]}" == person and row[3]) for person in counted.ids
     ]
     errors = [inference.perplexity(e.log_likelihood, e.counted, 50).standard_error for e in (counted, repeats)]
-    assert errors[0] == pytest.approx(errors[1])
+    assert errors[0] == pytest.approx(errors[1], nan_ok=True)  # of one person there is none
 
 
 def test_a_weight_that_a_record_file_rounds_away_is_left_out() -> None:
