@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 import time
@@ -11,26 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli import (
-    ablate,
-    board,
-    card,
-    claims,
-    compare,
-    console,
-    data,
-    explain,
-    forecast,
-    migrate,
-    mix,
-    plugin,
-    run,
-    score,
-    show,
-    sign,
-    upkeep,
-    verify,
-)
+from harness.cli import console
 from harness.cli.once import once
 from harness.errors import HarnessError
 from harness.registry import Registry, implementations, load_registry, reason
@@ -39,6 +21,27 @@ from harness.system.progress import PROGRESS
 from harness.system.terminal import visible, write_out_what_cannot_be_encoded
 from harness.system.version import __version__
 
+COMMANDS = {  # name -> module of this package, and the function there
+    "run": ("run", "run"),
+    "list": ("show", "list_all"),
+    "show": ("show", "show"),
+    "leaderboard": ("board", "leaderboard"),
+    "compare": ("compare", "compare"),
+    "card": ("card", "card"),
+    "mix": ("mix", "mix"),
+    "score": ("score", "score"),
+    "verify": ("verify", "verify"),
+    "sign": ("sign", "sign"),
+    "migrate": ("migrate", "migrate"),
+    "explain": ("explain", "explain"),
+    "ablate": ("ablate", "ablate"),
+    "claims": ("claims", "claims"),
+    "forecast": ("forecast", "forecast"),
+    "doctor": ("upkeep", "doctor"),
+    "audit": ("plugin", "audit"),
+    "new-plugin": ("plugin", "new_plugin"),
+}
+GROUPS = {"data": ("data", "app"), "cache": ("upkeep", "cache")}  # name -> module, and the commands there
 INTERRUPTED = 130  # the exit status of what Ctrl-C ended
 GRACE = 5.0  # seconds
 HELP = "Models of a worker's next occupation, side by side on one split with one likelihood."
@@ -50,8 +53,11 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-def build_app(registry: Registry) -> typer.Typer:
-    """The command with those that plugins add through ``harness_cli``."""
+def build_app(registry: Registry, only: str | None = None) -> typer.Typer:
+    """The command with those that plugins add through ``harness_cli``.
+
+    only: of those that come with the harness, this one alone, so that no other is imported.
+    """
     app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
     @app.callback()
@@ -66,26 +72,12 @@ def build_app(registry: Registry) -> typer.Typer:
         context.meta[PROGRESS] = console.TerminalProgress()
 
     common.__doc__ = HELP
-    app.command("run")(run.run)
-    app.command("list")(show.list_all)
-    app.command("show")(show.show)
-    app.command("leaderboard")(board.leaderboard)
-    app.command("compare")(compare.compare)
-    app.command("card")(card.card)
-    app.command("mix")(mix.mix)
-    app.command("score")(score.score)
-    app.command("verify")(verify.verify)
-    app.command("sign")(sign.sign)
-    app.command("migrate")(migrate.migrate)
-    app.command("explain")(explain.explain)
-    app.command("ablate")(ablate.ablate)
-    app.command("claims")(claims.claims)
-    app.command("forecast")(forecast.forecast)
-    app.command("doctor")(upkeep.doctor)
-    app.command("audit")(plugin.audit)
-    app.command("new-plugin")(plugin.new_plugin)
-    app.add_typer(data.app, name="data")
-    app.add_typer(upkeep.cache, name="cache")
+    for name, (module, attribute) in COMMANDS.items():
+        if only in (None, name):
+            app.command(name)(getattr(importlib.import_module(f"harness.cli.{module}"), attribute))
+    for name, (module, attribute) in GROUPS.items():
+        if only in (None, name):
+            app.add_typer(getattr(importlib.import_module(f"harness.cli.{module}"), attribute), name=name)
     _add_commands(app, registry)
     once(app)
     return app
@@ -137,7 +129,8 @@ def main() -> None:
 def _main(arguments: list[str]) -> None:
     try:
         registry = load_registry()
-        app = build_app(registry)
+        asked = arguments[0] if arguments and arguments[0] in {*COMMANDS, *GROUPS} else None
+        app = build_app(registry, asked)
         known = set(registry.broken)
         try:
             app(args=arguments, prog_name="harness")
