@@ -83,3 +83,8 @@ def require_installed(what: str, missing: Sequence[str], install: str = "") -> N
     if missing:
         line = install_line(missing, install)
         raise RequestError(f"{what} needs {', '.join(missing)}, which is not installed: {line}")
+
+
+def in_one_line(error: BaseException) -> str:
+    """An exception that was not written for the user: its kind, and what it says."""
+    return ": ".join(filter(None, [type(error).__name__, " ".join(str(error).split())]))

@@ -14,7 +14,7 @@ import typer
 
 from harness.cli import console
 from harness.cli.once import once
-from harness.errors import HarnessError
+from harness.errors import HarnessError, in_one_line
 from harness.registry import Registry, implementations, load_registry, reason
 from harness.system import processes
 from harness.system.progress import PROGRESS
@@ -148,6 +148,6 @@ def _main(arguments: list[str]) -> None:
         if isinstance(error.__cause__, KeyboardInterrupt):
             sys.exit(INTERRUPTED)
         status = error.exit_status if isinstance(error, HarnessError) else 1
-        what = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error} (see --debug)"
+        what = str(error) if isinstance(error, HarnessError) else f"{in_one_line(error)} (see --debug)"
         console.say(f"error: {what}")
         sys.exit(status)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from harness.errors import HarnessError, RunError
+from harness.errors import HarnessError, RunError, in_one_line
 from harness.model.contract import BoundedRows, Estimator, Model, ModelSpec, OutcomeModel, UnnormalizedModel
 from harness.panel.careers import Panel
 from harness.panel.model_view import locked, model_view
@@ -138,20 +140,23 @@ class _Asked:
 
 
 class blaming:  # noqa: N801 - a context manager, called like a function
-    """Blame a model and a step of it: an exception of a model that is not written for the user becomes a RunError.
+    """Blame a model and a step of it: whatever a model raises that is not written for the user becomes a RunError.
 
-    So does an exit: a model that leaves would end the command with its own status, and without a word. The supervisor
-    is told of the step, for ends that no exception announces.
+    So does an exit: a model that leaves would end the command with its own status, and without a word. An interrupt
+    alone is the user's. The supervisor is told of the step, for ends that no exception announces. What the model
+    prints goes to stderr: stdout is the command's.
     """
 
     def __init__(self, name: str, step: str) -> None:
         self.name, self.step = name, step
+        self._printed = redirect_stdout(sys.stderr)
 
     def __enter__(self) -> None:
         note_step(f"{self.step} of model '{self.name}'")
+        self._printed.__enter__()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._printed.__exit__(None, None, None)
         note_step("")
-        if isinstance(error, Exception | SystemExit) and not isinstance(error, HarnessError):
-            what = f"{type(error).__name__}: {error}"
-            raise RunError(f"model '{self.name}' failed in {self.step}: {what}") from error
+        if error is not None and not isinstance(error, HarnessError | KeyboardInterrupt):
+            raise RunError(f"model '{self.name}' failed in {self.step}: {in_one_line(error)}") from error

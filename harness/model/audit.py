@@ -14,7 +14,14 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.model import spot_check
-from harness.model.answers import CONTRACT_TOLERANCE, Inquiry, checked_log_event, checked_log_prob, whole_rows
+from harness.model.answers import (
+    CONTRACT_TOLERANCE,
+    Inquiry,
+    blaming,
+    checked_log_event,
+    checked_log_prob,
+    whole_rows,
+)
 from harness.model.contract import Context, Estimator, ModelSpec, OutcomeModel, Params
 from harness.model.scoring import score
 from harness.model.task import Task
@@ -81,7 +88,8 @@ class Subject:
                 progress=self.setup.progress,
                 open_panel=self.setup.open_panel,
             )
-            model.fit(self.panel.part("train"), self.panel.part("valid"), context)
+            with blaming(self.spec.name, "fit"):
+                model.fit(self.panel.part("train"), self.panel.part("valid"), context)
         return model
 
 
@@ -179,9 +187,11 @@ def survives_saving(subject: Subject) -> str | None:
     """Save, load into a new model, and compare; nothing that is saved may be a pickle."""
     loaded = subject.spec.build(subject.params)
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
-        subject.model.save(Path(folder))
+        with blaming(subject.spec.name, "save"):
+            subject.model.save(Path(folder))
         pickled = [p.name for p in Path(folder).rglob("*") if p.suffix in {".pkl", ".pickle", ".joblib", ".pt", ".bin"}]
-        loaded.load(Path(folder))
+        with blaming(subject.spec.name, "load"):
+            loaded.load(Path(folder))
         moved = _largest_move(
             subject.ask(subject.test, subject.transitions), subject.ask(subject.test, subject.transitions, loaded)
         )

@@ -17,7 +17,9 @@ HARNESS = str(Path(sys.executable).parent / "harness")
 
 
 def installed(folder: Path, *line: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the installed command in the folder, in a process of its own."""
+    """Run the installed command in the folder, in a process of its own; PYTHONPATH goes before the one that is set."""
+    paths = [environment.get("PYTHONPATH"), os.environ.get("PYTHONPATH")]
+    environment |= {"PYTHONPATH": os.pathsep.join(filter(None, paths))} if any(paths) else {}
     return subprocess.run(
         [HARNESS, *line],
         cwd=folder,

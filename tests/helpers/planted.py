@@ -25,18 +25,20 @@ class Uniform(Model):
 TAIL = """
 @hookimpl
 def harness_models():
-    return [ModelSpec("planted", "a model of a test", Planted)]
+    return [ModelSpec(name, "a model of a test", Planted{spec}) for name in {names}]
 """
 
 
-def plant(folder: Path, source: str) -> str:
+def plant(folder: Path, source: str, spec: str = "", further: tuple[str, ...] = ()) -> str:
     """Write a plugin whose model ``planted`` is the class ``Planted`` of the source; the value of PYTHONPATH.
 
-    source: may build on ``Uniform``, numpy as ``np`` and the modules ctypes, os and time.
+    source: may build on ``Uniform``, numpy as ``np`` and the modules ctypes, os and time. spec: further arguments of
+    its ``ModelSpec``. further: names of models of the same class.
     """
     about = folder / "planted-1.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: planted\nVersion: 1\n")
     (about / "entry_points.txt").write_text("[harness]\nplanted = planted_model\n")
-    (folder / "planted_model.py").write_text(HEAD + source + TAIL)
+    tail = TAIL.format(spec=f", {spec}" if spec else "", names=[*further, "planted"])
+    (folder / "planted_model.py").write_text(HEAD + source + tail)
     return str(folder)

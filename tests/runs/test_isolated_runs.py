@@ -51,6 +51,12 @@ class Planted(Knower):
 ASKS_ANOTHER_PROGRAM = READS_THE_FILE.replace(
     "with open(DATA) as file:", "for file in [__import__('subprocess').check_output(['cat', DATA], text=True).split()]:"
 )
+LOOKS_INTO_ITS_PARENT = """
+class Planted(Knower):
+    def careers(self):
+        with open(f"/proc/{os.getppid()}/mem", "rb") as memory:
+            return [memory]
+"""
 LOOKS_AROUND = """
 import gc
 class Planted(Knower):
@@ -92,7 +98,7 @@ def run(folder: Path, data: Path, source: str, more: Sequence[str] = ()) -> subp
     return installed(folder, *line, PYTHONPATH=path)
 
 
-@pytest.mark.parametrize("source", [READS_THE_FILE, ASKS_ANOTHER_PROGRAM])
+@pytest.mark.parametrize("source", [READS_THE_FILE, ASKS_ANOTHER_PROGRAM, LOOKS_INTO_ITS_PARENT])
 def test_the_data_cannot_be_read(source: str, tmp_path: Path, careers: Path) -> None:
     done = run(tmp_path, careers, source, ["--isolated"])
     assert done.returncode == 1

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from harness.errors import HarnessError, RequestError
+from harness.errors import HarnessError, RequestError, in_one_line
 from harness.model.contract import Context, Estimator, OutcomeModel, UnnormalizedModel
 from harness.panel.careers import Panel
 from harness.registry import load_registry
@@ -133,8 +133,8 @@ def main() -> None:
                 send(sink, {"event": "answer", **reply}, found)
             except HarnessError as error:
                 send(sink, {"event": "error", "kind": type(error).__name__, "text": str(error)})
-            except Exception as error:  # noqa: BLE001 - a stranger's model may raise anything
-                send(sink, {"event": "error", "kind": "", "text": f"{type(error).__name__}: {error}"})
+            except BaseException as error:  # noqa: BLE001 - a stranger's model may raise anything
+                send(sink, {"event": "error", "kind": "", "text": in_one_line(error)})
 
 
 if __name__ == "__main__":
