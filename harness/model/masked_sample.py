@@ -88,6 +88,8 @@ class MaskedSample:
 
     def _rows(self, states: IntArray, log_prob: FloatArray, scores: Scores) -> FloatArray:
         """float64 [r, K]: whole rows, held against the answers about single states, and against their own mass."""
+        if not self.sizes.rows:
+            return np.zeros((0, self.question.shown.n_states))
         some = replace(self.question, transitions=self.question.transitions[: self.sizes.rows])
         rows = checked_log_prob(self.spec, self.model, some, whole_rows(some.shown, some.transitions))
         rows = rows.astype(np.float64)

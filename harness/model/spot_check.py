@@ -5,6 +5,9 @@ career ends with the record that is asked about, whose state is redrawn; persons
 order, and each stands there once. Some are asked about alone, some in whole rows, all along with a state that did not
 happen. The scores of the run must then say the same. A model that reads the outcome, a later record, a name or the
 other persons says something else, and so does one that answers about single states otherwise than in whole rows.
+
+A smaller sample of other transitions is asked about after the model was scored. A model that remembered the first one,
+and was honest about that alone, cannot know it.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ MOVED_RANKS = 0.05  # of the sample: the share whose rank may move where two sta
 
 CHEAP = SampleSizes(transitions=256, rows=256, alone=8)
 DEAR = SampleSizes(transitions=16, rows=2, alone=2)  # where a whole row costs as much as hundreds of single states
+CHEAP_AFTER = SampleSizes(transitions=64, rows=64, alone=0)
+DEAR_AFTER = SampleSizes(transitions=4, rows=0, alone=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +56,23 @@ class SpotCheck:
     sizes: SampleSizes
 
     def require_same(self, scores: Scores) -> None:
-        """RunError, naming person and reason, where the scores of the run are not those of the sample.
+        """RunError, naming person and reason, where the scores of the run are not those of the sample, nor of another.
 
         scores: of all the task's transitions of ``test``, in order.
         """
+        self._hold_against(scores)
+        if (another := self._another()) is not None:
+            another._hold_against(scores)
+
+    def _another(self) -> SpotCheck | None:
+        """Further transitions, asked about now; None where there are none."""
+        left = np.delete(self.task.transitions(self.test), self.places)
+        if not len(left):
+            return None
+        sizes = DEAR_AFTER if _is_dear(self.spec, self.model) else CHEAP_AFTER
+        return _asked(self.spec, self.model, task=self.task, test=self.test, among=left, sizes=sizes)
+
+    def _hold_against(self, scores: Scores) -> None:
         run = _taken(scores, self.places)
         slack = self.slack + _loose(run) + _loose(self.scores)
         self._compare(_priced(self.task, self.model, run), _priced(self.task, self.model, self.scores), slack)
@@ -118,11 +136,20 @@ def ask(spec: ModelSpec, model: Estimator, task: Task, test: Panel) -> SpotCheck
 
     RunError where its answers contradict one another, or break the contract.
     """
+    sizes = DEAR if _is_dear(spec, model) else CHEAP
+    return _asked(spec, model, task=task, test=test, among=task.transitions(test), sizes=sizes)
+
+
+def _is_dear(spec: ModelSpec, model: Estimator) -> bool:
+    return isinstance(model, UnnormalizedModel) or not spec.whole_rows
+
+
+def _asked(
+    spec: ModelSpec, model: Estimator, task: Task, test: Panel, among: IntArray, sizes: SampleSizes
+) -> SpotCheck:
+    """A sample of these transitions (int64 [n], in order), at most one of a person, and the answers about it."""
     generator = np.random.default_rng()
-    dear = isinstance(model, UnnormalizedModel) or not spec.whole_rows
-    sizes = DEAR if dear else CHEAP
-    at_risk = task.transitions(test)
-    shuffled = generator.permutation(at_risk)
+    shuffled = generator.permutation(among)
     _, first = np.unique(test.person[shuffled], return_index=True)
     chosen = shuffled[generator.permutation(first)[: sizes.transitions]]
     happened, targets = test.histories(chosen)
@@ -136,7 +163,7 @@ def ask(spec: ModelSpec, model: Estimator, task: Task, test: Panel) -> SpotCheck
         task=task,
         test=test,
         question=question,
-        places=np.searchsorted(at_risk, chosen),
+        places=np.searchsorted(task.transitions(test), chosen),
         scores=answered[0],
         slack=answered[1],
         sizes=SampleSizes(n, 0 if isinstance(model, OutcomeModel) else min(n, sizes.rows), min(n, sizes.alone)),

@@ -154,6 +154,33 @@ def test_a_run_refuses_who_sees_what_it_must_not(
     assert workshop.store.paths() == []
 
 
+class EvadesTheSample(Cheat):
+    """Honest about the histories that the masked sample brought, which it remembers, and about no others."""
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+        self.asked: set[tuple[Any, ...]] = set()
+
+    def tip(self, panel: Panel, transitions: IntArray, states: IntArray) -> IntArray:
+        keys = [
+            (*panel.state[panel.offsets[panel.person[t]] : t].tolist(), float(panel.covariates["wage"].values[t]))
+            for t in transitions
+        ]
+        if str(panel.persons[0]).startswith("person-"):
+            self.asked.update(keys)
+        return np.where([key in self.asked for key in keys], -1, panel.state[transitions].astype(np.int64))
+
+
+@pytest.mark.parametrize("whole_rows", [True, False])
+def test_a_model_cannot_know_all_that_is_checked_before_it_is_scored(
+    whole_rows: bool, registry: Registry, workshop: Workshop, careers: Panel
+) -> None:
+    entry = entry_of(EvadesTheSample, whole_rows=whole_rows)
+    with pytest.raises(RunError, match=r"failed the spot check of 'next_occ' .* keeps what it met before"):
+        run_all(run_on(registry, careers, entry=entry), workshop)
+    assert workshop.store.paths() == []
+
+
 def test_a_model_that_draws_its_answers_is_refused(registry: Registry, workshop: Workshop, careers: Panel) -> None:
     with pytest.raises(RunError, match="'frequencies' answers the same question otherwise each time, by up to"):
         run_all(run_on(registry, careers, entry=entry_of(Draws)), workshop)
