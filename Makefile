@@ -9,7 +9,7 @@ $(BIN)/harness: pyproject.toml constraints.txt
 
 FAMILY = --model career --model career-titles --model nemo --model bag-of-jobs --model markov-regression
 
-.PHONY: test bench lint docs boards
+.PHONY: test bench reliability lint docs boards
 
 test: $(BIN)/harness
 	$(BIN)/pytest
@@ -18,6 +18,10 @@ test: $(BIN)/harness
 bench: $(BIN)/harness
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
 	$(BIN)/pytest -m slow --benchmark-enable
+
+# docs/reliability.md, measured again: some twenty minutes.
+reliability: $(BIN)/harness
+	PYTHONPATH=tests $(BIN)/python -m reliability
 
 lint: $(BIN)/harness
 	$(BIN)/ruff check .

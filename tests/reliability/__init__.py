@@ -1,0 +1,1 @@
+"""The measurements behind docs/reliability.md, which ``python -m reliability`` makes, and the tests that hold them."""
