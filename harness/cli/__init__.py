@@ -37,6 +37,7 @@ COMMANDS = {  # name -> module of this package, and the function there
     "ablate": ("ablate", "ablate"),
     "claims": ("claims", "claims"),
     "forecast": ("forecast", "forecast"),
+    "import": ("importing", "import_survey"),
     "doctor": ("upkeep", "doctor"),
     "audit": ("plugin", "audit"),
     "new-plugin": ("plugin", "new_plugin"),

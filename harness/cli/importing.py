@@ -1,0 +1,105 @@
+"""harness import: a survey as its site gives it, as a panel folder."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli import console
+from harness.cli.options import JsonOption
+from harness.errors import RequestError
+from harness.system.progress import PROGRESS
+
+if TYPE_CHECKING:
+    from harness.data.surveys.importing import Imported
+
+
+class Survey(StrEnum):
+    """Surveys that can be imported."""
+
+    NLSY79 = "nlsy79"
+    NLSY97 = "nlsy97"
+    PSID = "psid"
+    CPS = "cps"
+
+
+class StateScheme(StrEnum):
+    """State spaces of imported careers."""
+
+    OWN = "own"
+    OCC1990DD = "occ1990dd"
+
+
+def import_survey(
+    context: typer.Context,
+    survey: Annotated[Survey, typer.Argument(help="Which survey the files are of.", metavar="SURVEY")],
+    source: Annotated[
+        Path | None, typer.Argument(help="The download: a folder, a zip, or one of its files.", metavar="FOLDER_OR_ZIP")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="A new folder for the panel.", metavar="PANEL")] = None,
+    scheme: Annotated[
+        StateScheme,
+        typer.Option("--occupations", help="States: occ1990dd, as LABOR-LLM's, or the survey's own codes."),
+    ] = StateScheme.OWN,
+    crosswalk: Annotated[
+        Path | None,
+        typer.Option("--crosswalk", help="Dorn's crosswalks to occ1990dd: a file, or a folder of them (.dta or .csv)."),
+    ] = None,
+    tagset: Annotated[
+        Path | None,
+        typer.Option("--tagset", help="Write the variables to ask the site for, and import nothing.", metavar="FILE"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the careers of a survey, read from the files that its site gives, as a panel folder."""
+    from harness.data.surveys.importing import import_survey as read
+
+    if tagset is not None:
+        if source is not None or out is not None:
+            raise RequestError("--tagset writes the variables to ask for; it takes neither files nor --out")
+        _write_tagset(survey, tagset)
+        return
+    if source is None or out is None:
+        raise RequestError(f"harness import {survey.value} FOLDER_OR_ZIP --out PANEL: both are needed")
+    with context.meta[PROGRESS].bar(f"reading {source}", None):
+        done = read(survey.value, source, out, scheme.value, crosswalk=crosswalk)
+    if as_json:
+        console.emit_json(
+            {
+                "files": [str(file) for file in done.files],
+                "persons": done.panel.n_persons,
+                "records": done.panel.n_records,
+                "states": done.panel.n_states,
+                "fingerprint": done.panel.fingerprint(),
+                "notes": dict(done.notes),
+                "missing": {part: dict(counts) for part, counts in done.missing.items()},
+            }
+        )
+    else:
+        _show(done)
+
+
+def _write_tagset(survey: Survey, path: Path) -> None:
+    from harness.data.surveys.tagsets import variables_of
+
+    names = variables_of(survey.value)
+    if path.exists():
+        raise RequestError(f"{path}: is there already; name a new file")
+    path.write_text("\n".join(names) + "\n", encoding="utf-8")
+    console.result(f"{path}: {len(names):,} variables of {survey.value}")
+
+
+def _show(done: Imported) -> None:
+    panel = done.panel
+    console.result("\n".join(str(file) for file in done.files))
+    years = f"{panel.year.min()}-{panel.year.max()}"
+    console.result(f"{panel.n_persons:,} persons, {panel.n_records:,} person-years {years}, {panel.n_states:,} states")
+    for note, count in done.notes.items():
+        console.result(f"{count:,} {note}")
+    codes = sorted({code for counts in done.missing.values() for code in counts})
+    rows = [[part, *(f"{counts.get(code, 0):,}" for code in codes)] for part, counts in done.missing.items() if counts]
+    if rows:
+        console.table(["missing values of", *codes], rows, right=[False, *(True for _ in codes)])

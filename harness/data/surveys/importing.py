@@ -1,0 +1,56 @@
+"""One survey's bundle as a panel folder, and what was done on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.data.surveys.bundle import Bundle, opened
+from harness.data.surveys.cps import read_cps
+from harness.data.surveys.nls import read_nls
+from harness.data.surveys.psid import read_psid
+from harness.data.surveys.rows import PersonYears, panel_of
+from harness.data.surveys.states import space_for
+from harness.data.write import write_panel
+from harness.panel.careers import Panel
+
+Missing = Mapping[str, Mapping[str, int]]
+Reader = Callable[[Bundle], tuple[PersonYears, dict[str, dict[str, int]]]]
+SURVEYS = ("nlsy79", "nlsy97", "psid", "cps")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A panel that was written. notes: sentence -> count; missing: part -> code for what is missing -> count."""
+
+    panel: Panel
+    files: tuple[Path, ...]
+    notes: Mapping[str, int]
+    missing: Missing
+
+
+def import_survey(survey: str, source: Path, out: Path, scheme: str, crosswalk: Path | None) -> Imported:
+    """Write the careers of a bundle as a panel folder.
+
+    survey: one of ``SURVEYS``. scheme: 'own' or 'occ1990dd'. crosswalk: a file or folder of Dorn's crosswalks. Raises
+    RequestError and DataError, as the readers do.
+    """
+    readers: dict[str, Reader] = {
+        "nlsy79": lambda bundle: read_nls(bundle, "nlsy79"),
+        "nlsy97": lambda bundle: read_nls(bundle, "nlsy97"),
+        "psid": read_psid,
+        "cps": lambda bundle: read_cps(bundle, scheme),
+    }
+    with opened(source) as bundle:
+        rows, missing = readers[survey](bundle)
+    space = space_for(rows.state, scheme, crosswalk)
+    panel = panel_of(rows, space, out.name)
+    without = int((space.of(rows.state) < 0).sum())
+    notes = {**rows.notes}
+    if without:
+        notes["person-years whose code has no counterpart in occ1990dd"] = without
+    for coding, codes in space.unmapped.items():
+        notes[f"codes of {coding} without a counterpart in occ1990dd"] = codes
+    files = write_panel(panel, out)
+    return Imported(panel, tuple(files), notes, missing)
