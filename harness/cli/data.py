@@ -130,6 +130,19 @@ def convert(
         console.result("\n".join(str(file) for file in files))
 
 
+@app.command("lists")
+def lists(as_json: JsonOption = False) -> None:
+    """Code lists that come with the package, for --occupations NAME."""
+    from harness.data.codelists import code_lists
+
+    found = code_lists().values()
+    if as_json:
+        console.emit_json([asdict(one) for one in found])
+        return
+    rows = [[one.name, f"{one.codes:,}", one.summary, f"{one.source}; {one.license}"] for one in found]
+    console.table(["code list", "codes", "", "source and license"], rows, right=[False, True, False, False])
+
+
 def _count(found: Sequence[object], word: str) -> str:
     return f"{len(found):,} {word}{'' if len(found) == 1 else 's'}"
 

@@ -11,6 +11,7 @@ from typing import Any
 from harness.data.checks.findings import Findings
 from harness.data.checks.misreadings import remark_on_readings
 from harness.data.checks.remarks import remark
+from harness.data.codelists import code_lists, path_of
 from harness.data.formats.career_files import is_career_folder, read_career
 from harness.data.formats.folder import is_panel_folder, read_folder
 from harness.data.formats.single_file import read_single_file
@@ -48,8 +49,8 @@ def open_panel(
     source: a data set's name; or a panel folder, a folder of CAREER files, or one csv, csv.gz or parquet file. Where a
     name and a path are the same, the name wins: write './name' for the path. settings: parameters of a named data set.
     columns: part -> column, or 'part=column' pairs, for files whose columns have other names (parts: person, year,
-    occupation; title, group, status, split). occupations: a table of the states, for files without one. datasets: those
-    that have names; without them, only paths are known.
+    occupation; title, group, status, split). occupations: a table of the states, for files without one, or the name of a
+    code list that comes with the package. datasets: those that have names; without them, only paths are known.
 
     Raises RequestError for a request that makes no sense, and DataError with every fault of a faulty source.
     """
@@ -99,9 +100,13 @@ def _mapping(columns: Columns) -> dict[str, str]:
 
 
 def _path(occupations: str | Path | None) -> Path | None:
-    if occupations is not None and not Path(occupations).is_file():
-        raise RequestError(f"--occupations {occupations}: there is no such file")
-    return None if occupations is None else Path(occupations)
+    """The table of the states: a file, or a code list that comes with the package, by its name."""
+    if occupations is None or Path(occupations).is_file():
+        return None if occupations is None else Path(occupations)
+    if str(occupations) in code_lists():
+        return path_of(str(occupations))
+    near = did_you_mean(str(occupations), code_lists())
+    raise RequestError(f"--occupations {occupations}: there is no such file, and no code list of the name; {near}")
 
 
 def _read(

@@ -9,9 +9,11 @@ from harness.data.checks.findings import Findings
 from harness.data.checks.telling import telling
 from harness.data.checks.twins import Twins, twins
 from harness.panel.careers import Panel
+from harness.panel.occupations import Status
 
 WORDS_FOR_MISSING = ("NA", "N/A", "NaN", "nan", "None", "NULL", "null", ".", "-")
 MOST_TWINS = 20  # pairs that are told one by one
+FEW = 10  # occupations that need no groups
 
 
 def remark(panel: Panel, findings: Findings) -> None:
@@ -28,11 +30,23 @@ def remark(panel: Panel, findings: Findings) -> None:
             if word in covariate.levels:
                 message = "is taken as a value like any other; leave the entry blank if it means that none is known"
                 findings.note(panel.name, message, column=name, value=word)
+    if _is_ungrouped(panel):
+        message = (
+            "every occupation is a group of its own: mnl and gbm lose their middle stage; --occupations NAME brings the "
+            "groups and titles of a code list ('harness data lists' names them)"
+        )
+        findings.note(panel.name, message, column="occupation")
     found = twins(panel)
     for pair in found[:MOST_TWINS]:
         findings.note(panel.name, _of_pair(pair), column="person", value=pair.first)
     if len(found) > MOST_TWINS:
         findings.note(panel.name, f"{_of_splits(found)}: {MOST_TWINS} of them are told above", column="person")
+
+
+def _is_ungrouped(panel: Panel) -> bool:
+    states = panel.occupations
+    groups = [group for group, status in zip(states.groups, states.statuses, strict=True) if status is Status.EMPLOYED]
+    return FEW < len(groups) == len(set(groups))
 
 
 def cautions(panel: Panel) -> tuple[str, ...]:
