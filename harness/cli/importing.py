@@ -1,4 +1,4 @@
-"""harness import: a survey as its site gives it, as a panel folder."""
+"""harness import: a survey or a corpus of resumes as its site gives it, as a panel folder."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 
 class Survey(StrEnum):
-    """Surveys that can be imported."""
+    """Surveys and corpora of resumes that can be imported."""
 
     NLSY79 = "nlsy79"
     NLSY97 = "nlsy97"
     PSID = "psid"
     CPS = "cps"
+    JOBHOP = "jobhop"
+    KARRIEREWEGE = "karrierewege"
+    DECORTE = "decorte"
 
 
 class StateScheme(StrEnum):
@@ -35,7 +38,13 @@ class StateScheme(StrEnum):
 
 def import_survey(
     context: typer.Context,
-    survey: Annotated[Survey, typer.Argument(help="Which survey the files are of.", metavar="SURVEY")],
+    survey: Annotated[
+        Survey,
+        typer.Argument(
+            help="Survey or corpus that the files are of: nlsy79, nlsy97, psid, cps, jobhop, karrierewege, decorte.",
+            metavar="SURVEY",
+        ),
+    ],
     source: Annotated[
         Path | None, typer.Argument(help="The download: a folder, a zip, or one of its files.", metavar="FOLDER_OR_ZIP")
     ] = None,
@@ -52,12 +61,34 @@ def import_survey(
         Path | None,
         typer.Option("--tagset", help="Write the variables to ask the site for, and import nothing.", metavar="FILE"),
     ] = None,
+    match: Annotated[
+        str | None,
+        typer.Option(
+            "--match",
+            help="Resumes: the code list whose titles the resumes' are matched to, a name ('harness data lists') or a "
+            "table; JobHop's ESCO codes become unit groups of isco08.",
+            metavar="LIST",
+        ),
+    ] = None,
+    least: Annotated[
+        float, typer.Option("--least-score", help="Similarity that a match needs, 0 to 100.", min=0, max=100)
+    ] = 85.0,
+    matches: Annotated[
+        Path | None,
+        typer.Option(
+            "--matches", help="Matches as they were written, and edited, to take as they are.", metavar="FILE"
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the careers of a survey, read from the files that its site gives, as a panel folder."""
+    """Write the careers of a survey, or of a corpus of resumes, read from the files that its site gives, as a panel."""
     from harness.data.surveys.importing import import_survey as read
+    from harness.data.surveys.resume_careers import Matching, import_resumes
+    from harness.data.surveys.resumes import CORPORA
 
     if tagset is not None:
+        if survey.value in CORPORA:
+            raise RequestError(f"--tagset is for surveys: {survey.value} comes whole")
         if source is not None or out is not None:
             raise RequestError("--tagset writes the variables to ask for; it takes neither files nor --out")
         _write_tagset(survey, tagset)
@@ -65,7 +96,18 @@ def import_survey(
     if source is None or out is None:
         raise RequestError(f"harness import {survey.value} FOLDER_OR_ZIP --out PANEL: both are needed")
     with context.meta[PROGRESS].bar(f"reading {source}", None):
-        done = read(survey.value, source, out, scheme.value, crosswalk=crosswalk)
+        if survey.value in CORPORA:
+            if scheme is not StateScheme.OWN or crosswalk is not None:
+                raise RequestError("--occupations occ1990dd and --crosswalk are for surveys; resumes take --match LIST")
+            if matches is not None and match is None:
+                raise RequestError("--matches is for --match LIST")
+            written = out.with_name(f"{out.name}.matches.csv")
+            wanted = match and Matching(code_list=match, least=least, matches=matches, written=written)
+            done = import_resumes(survey.value, source, out, wanted or None)
+        else:
+            if match is not None or matches is not None:
+                raise RequestError("--match and --matches are for resumes; surveys take --occupations")
+            done = read(survey.value, source, out, scheme.value, crosswalk=crosswalk)
     if as_json:
         console.emit_json(
             {

@@ -49,8 +49,9 @@ def open_panel(
     source: a data set's name; or a panel folder, a folder of CAREER files, or one csv, csv.gz or parquet file. Where a
     name and a path are the same, the name wins: write './name' for the path. settings: parameters of a named data set.
     columns: part -> column, or 'part=column' pairs, for files whose columns have other names (parts: person, year,
-    occupation; title, group, status, split). occupations: a table of the states, for files without one, or the name of a
-    code list that comes with the package. datasets: those that have names; without them, only paths are known.
+    occupation; title, group, status, split). occupations: a table of the states, for files without one, or the
+    name of a code list that comes with the package. datasets: those that have names; without them, only paths are
+    known.
 
     Raises RequestError for a request that makes no sense, and DataError with every fault of a faulty source.
     """

@@ -32,8 +32,8 @@ def remark(panel: Panel, findings: Findings) -> None:
                 findings.note(panel.name, message, column=name, value=word)
     if _is_ungrouped(panel):
         message = (
-            "every occupation is a group of its own: mnl and gbm lose their middle stage; --occupations NAME brings the "
-            "groups and titles of a code list ('harness data lists' names them)"
+            "every occupation is a group of its own: mnl and gbm lose their middle stage; --occupations NAME brings "
+            "the groups and titles of a code list ('harness data lists' names them)"
         )
         findings.note(panel.name, message, column="occupation")
     found = twins(panel)
