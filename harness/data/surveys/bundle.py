@@ -13,6 +13,7 @@ from harness.errors import RequestError
 
 MOST_UNPACKED = 16_000_000_000  # bytes that a zip may hold
 MANY = 10_000  # files
+VALUES = (".csv", ".dct", ".dat", ".txt", ".gz", ".parquet")  # of several forms of one table, the one named is read
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ def opened(source: Path) -> Iterator[Bundle]:
             yield Bundle(str(source), tuple(_unzipped(source, Path(folder))))
     elif source.is_file():
         stem = source.name.split(".")[0]
-        beside = sorted(path for path in source.parent.iterdir() if path.name.split(".")[0] == stem and path.is_file())
+        same = (path for path in source.parent.iterdir() if path.name.split(".")[0] == stem and path.is_file())
+        beside = sorted(path for path in same if path == source or not path.name.lower().endswith(VALUES))
         yield Bundle(str(source), tuple(beside))
     else:
         raise RequestError(f"{source}: there is no such file or folder")

@@ -21,13 +21,14 @@ OPTIONAL = (
     *("MONTH", "MISH", "AGE", "SEX", "RACE", "EDUC", "REGION", "STATEFIP", "SCHLCOLL"),
     *("OCC", "OCC2010", "OCC1990", "WTFINL", "LNKFW1YWT", "STRATA", "CLUSTER"),
 )
-EMPLOYED, SEEKING = (1, 10, 12), (20, 21, 22)
+EMPLOYED, SEEKING = (10, 12), (20, 21, 22)
 AT_SCHOOL = (1, 2, 3, 4)
 
 
 def read_cps(bundle: Bundle, scheme: str) -> tuple[PersonYears, dict[str, dict[str, int]]]:
-    """Person-years of an extract, the last month of each calendar year that a person was asked in.
+    """Person-years of an extract: of each person the calendar month asked of in most years, of equal ones the latest.
 
+    So two records of a person are whole years apart, whichever months the rotation brought.
     Under 'occ1990dd' occupations are those of OCC1990, else those of OCC, as asked. RequestError where a variable that
     careers need is not in the extract.
     """
@@ -44,15 +45,12 @@ def read_cps(bundle: Bundle, scheme: str) -> tuple[PersonYears, dict[str, dict[s
     year = persons.whole("YEAR")
     state = _states(persons, source, year)
     month = persons.whole("MONTH") if "MONTH" in persons.columns else np.zeros(len(year), dtype=np.int64)
-    usable = (linked > 0) & (state != NO_STATE)
-    order = np.lexsort((np.arange(len(year)), month, year, person))
-    order = order[usable[order]]
-    last = np.append((np.diff(person[order]) != 0) | (np.diff(year[order]) != 0), True) if len(order) else order
-    kept = order[np.flatnonzero(last)]
+    usable = np.flatnonzero((linked > 0) & (state != NO_STATE))
+    kept = usable[_own_month(person[usable], year[usable], month[usable])]
     notes = {
         "records without CPSIDP, which cannot be linked": int((linked <= 0).sum()),
         "records of children, the armed forces, or without a status": int(((linked > 0) & (state == NO_STATE)).sum()),
-        "earlier months of a person's calendar year": len(order) - len(kept),
+        "records of other months than the one that a person is followed in": len(usable) - len(kept),
     }
     rows = PersonYears(
         ids=ids.astype(str),
@@ -62,6 +60,17 @@ def read_cps(bundle: Bundle, scheme: str) -> tuple[PersonYears, dict[str, dict[s
         covariates=_covariates(persons, year),
     )
     return rows.take(kept, notes), {}
+
+
+def _own_month(person: IntArray, year: IntArray, month: IntArray) -> IntArray:
+    """int64: places of the records of each person's own calendar month, one a year, in order."""
+    when = person.astype(np.int64) * 100 + month
+    first = np.unique(np.stack([when, year]), axis=1, return_index=True)[1]  # one record a month
+    own, times = np.unique(when[first], return_counts=True)
+    order = np.lexsort((own, times, own // 100))
+    best = own[order[np.append(np.diff(own[order] // 100) != 0, True)]] if len(own) else own
+    kept = first[np.isin(when[first], best)]
+    return np.asarray(kept[np.lexsort((year[kept], person[kept]))], dtype=np.int64)
 
 
 def _states(persons: Persons, source: str, year: IntArray) -> IntArray:
@@ -82,7 +91,6 @@ def _states(persons: Persons, source: str, year: IntArray) -> IntArray:
 
 
 CODINGS = (  # years of the basic monthly survey and the codes of OCC then, as IPUMS documents them
-    (1962, 1970, "census1970"),
     (1971, 1982, "census1970"),
     (1983, 1991, "census1980"),
     (1992, 2002, "census1990"),

@@ -150,8 +150,9 @@ def test_a_zip_is_a_bundle_and_reference_numbers_are_known_without_a_codebook(
     bundle = investigator(tmp_path / "bundle", "mine", many(questions), ("csv",))
     with zipfile.ZipFile(tmp_path / "mine.zip", "w") as packed:
         packed.write(bundle / "mine.csv", "sub/mine.csv")
-    status, _, err = command("nlsy79", str(tmp_path / "mine.zip"), "--out", str(tmp_path / "panel"))
+    status, out, err = command("nlsy79", str(tmp_path / "mine.zip"), "--out", str(tmp_path / "panel"))
     assert (status, err) == (0, "")
+    assert "40 steps from a code of one census to one of another, which name the same work differently" in out
     panel = harness.open_panel(tmp_path / "panel")
     careers = read(panel)
     assert {person: careers[person] for person in "123"} == {
