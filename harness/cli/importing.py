@@ -95,6 +95,8 @@ def import_survey(
         return
     if source is None or out is None:
         raise RequestError(f"harness import {survey.value} FOLDER_OR_ZIP --out PANEL: both are needed")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RequestError(f"{out}: already holds something; name a new folder")
     with context.meta[PROGRESS].bar(f"reading {source}", None):
         if survey.value in CORPORA:
             if scheme is not StateScheme.OWN or crosswalk is not None:

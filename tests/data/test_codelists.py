@@ -45,6 +45,7 @@ def test_every_list_reads_as_a_table_of_occupations(tmp_path: Path, name: str) -
     [
         ("census2010", "3255", "Registered nurses", "29"),
         ("census2002", "3130", "Registered Nurses", "29"),
+        ("soc2018", "29-1141", "Registered Nurses", "29"),
         ("isco08", "2221", "Nursing professionals", "2"),
         ("occ1990dd", "095", "Registered nurses", "professional specialty"),
     ],

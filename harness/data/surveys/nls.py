@@ -23,7 +23,9 @@ RACES = {
 REGIONS = {1: "northeast", 2: "north central", 3: "south", 4: "west"}
 LEVELS = ("less than high school", "high school", "some college", "college", "graduate degree")
 ENROLLED = {"nlsy79": (2, 3), "nlsy97": (8, 9, 10, 11)}
-WEEK_UNDETERMINED, WEEK_UNEMPLOYED, WEEK_OUT, WEEK_WORKING = 2, 4, 5, 7  # 7 military service, 100 and more an employer
+# Codes of a week in either work history. 1: without an employer and looking for none; 3: with one, not known how long;
+# 6 and 7: military service; 100 and more: an employer.
+WEEK_UNDETERMINED, WEEK_UNEMPLOYED, WEEK_OUT, WEEK_WORKING, FIRST_EMPLOYER = 2, 4, (1, 5), (3, 6, 7), 100
 ESR = {3: UNEMPLOYED, 4: OUT, 5: OUT, 6: OUT, 7: OUT}  # 5: going to school, where nothing says enrolled
 
 
@@ -103,9 +105,9 @@ def _weeks(values: dict[str, IntArray], roles: Roles, year: int) -> dict[str, In
     statuses = np.stack(weeks)
     return {
         "unemployed": (statuses == WEEK_UNEMPLOYED).sum(axis=0),
-        "out": (statuses == WEEK_OUT).sum(axis=0),
+        "out": np.isin(statuses, WEEK_OUT).sum(axis=0),
         "undetermined": (statuses == WEEK_UNDETERMINED).sum(axis=0),
-        "working": ((statuses == WEEK_WORKING) | (statuses >= 100) | (statuses == 3)).sum(axis=0),
+        "working": (np.isin(statuses, WEEK_WORKING) | (statuses >= FIRST_EMPLOYER)).sum(axis=0),
     }
 
 
