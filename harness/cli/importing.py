@@ -29,6 +29,9 @@ class Survey(StrEnum):
     DECORTE = "decorte"
 
 
+RESUMES = (Survey.JOBHOP, Survey.KARRIEREWEGE, Survey.DECORTE)
+
+
 class StateScheme(StrEnum):
     """State spaces of imported careers."""
 
@@ -82,13 +85,7 @@ def import_survey(
     as_json: JsonOption = False,
 ) -> None:
     """Write the careers of a survey, or of a corpus of resumes, read from the files that its site gives, as a panel."""
-    from harness.data.surveys.importing import import_survey as read
-    from harness.data.surveys.resume_careers import Matching, import_resumes
-    from harness.data.surveys.resumes import CORPORA
-
     if tagset is not None:
-        if survey.value in CORPORA:
-            raise RequestError(f"--tagset is for surveys: {survey.value} comes whole")
         if source is not None or out is not None:
             raise RequestError("--tagset writes the variables to ask for; it takes neither files nor --out")
         _write_tagset(survey, tagset)
@@ -98,18 +95,14 @@ def import_survey(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RequestError(f"{out}: already holds something; name a new folder")
     with context.meta[PROGRESS].bar(f"reading {source}", None):
-        if survey.value in CORPORA:
+        if survey in RESUMES:
             if scheme is not StateScheme.OWN or crosswalk is not None:
                 raise RequestError("--occupations occ1990dd and --crosswalk are for surveys; resumes take --match LIST")
-            if matches is not None and match is None:
-                raise RequestError("--matches is for --match LIST")
-            written = out.with_name(f"{out.name}.matches.csv")
-            wanted = match and Matching(code_list=match, least=least, matches=matches, written=written)
-            done = import_resumes(survey.value, source, out, wanted or None)
+            done = _resumes(survey, source, out, match=match, least=least, matches=matches)
+        elif match is not None or matches is not None:
+            raise RequestError("--match and --matches are for resumes; surveys take --occupations")
         else:
-            if match is not None or matches is not None:
-                raise RequestError("--match and --matches are for resumes; surveys take --occupations")
-            done = read(survey.value, source, out, scheme.value, crosswalk=crosswalk)
+            done = _survey(survey, source, out, scheme=scheme, crosswalk=crosswalk)
     if as_json:
         console.emit_json(
             {
@@ -126,9 +119,31 @@ def import_survey(
         _show(done)
 
 
+def _survey(survey: Survey, source: Path, out: Path, scheme: StateScheme, crosswalk: Path | None) -> Imported:
+    from harness.data.surveys.importing import import_survey as read
+
+    return read(survey.value, source, out, scheme.value, crosswalk=crosswalk)
+
+
+def _resumes(
+    survey: Survey, source: Path, out: Path, match: str | None, least: float, matches: Path | None
+) -> Imported:
+    from harness.data.surveys.resume_careers import Matching, import_resumes
+
+    if match is None:
+        if matches is not None:
+            raise RequestError("--matches is for --match LIST")
+        return import_resumes(survey.value, source, out, None)
+    written = out.with_name(f"{out.name}.matches.csv")
+    wanted = Matching(code_list=match, least=least, matches=matches, written=written)
+    return import_resumes(survey.value, source, out, wanted)
+
+
 def _write_tagset(survey: Survey, path: Path) -> None:
     from harness.data.surveys.tagsets import variables_of
 
+    if survey in RESUMES:
+        raise RequestError(f"--tagset is for surveys: {survey.value} comes whole")
     names = variables_of(survey.value)
     if path.exists():
         raise RequestError(f"{path}: is there already; name a new file")

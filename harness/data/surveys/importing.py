@@ -19,7 +19,6 @@ from harness.panel.careers import Panel
 
 Missing = Mapping[str, Mapping[str, int]]
 Reader = Callable[[Bundle], tuple[PersonYears, dict[str, dict[str, int]]]]
-SURVEYS = ("nlsy79", "nlsy97", "psid", "cps")
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,8 @@ class Imported:
 def import_survey(survey: str, source: Path, out: Path, scheme: str, crosswalk: Path | None) -> Imported:
     """Write the careers of a bundle as a panel folder.
 
-    survey: one of ``SURVEYS``. scheme: 'own' or 'occ1990dd'. crosswalk: a file or folder of Dorn's crosswalks. Raises
-    RequestError and DataError, as the readers do.
+    survey: nlsy79, nlsy97, psid or cps. scheme: 'own' or 'occ1990dd'. crosswalk: a file or folder of Dorn's crosswalks.
+    Raises RequestError and DataError, as the readers do.
     """
     readers: dict[str, Reader] = {
         "nlsy79": lambda bundle: read_nls(bundle, "nlsy79"),

@@ -14,7 +14,6 @@ from harness.data.surveys.bundle import Bundle
 from harness.errors import DataError, Fault
 from harness.types import IntArray, StrArray
 
-CORPORA = ("jobhop", "karrierewege", "decorte")
 FIRST, LAST = 1940, 2040  # years within which a date is taken to be one
 QUARTER = re.compile(r"Q([1-4])\s+(\d{4})")
 MONTHS = (
