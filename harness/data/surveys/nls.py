@@ -9,7 +9,7 @@ import numpy as np
 from harness.data.surveys.bundle import Bundle
 from harness.data.surveys.nls_layout import Extract, named, read_extract
 from harness.data.surveys.nls_roles import NEEDED, Role, roles_of
-from harness.data.surveys.rows import PersonYears, categorical, numeric, recoded
+from harness.data.surveys.rows import PersonYears, categorical, nested_units, numeric, recoded
 from harness.data.surveys.states import EDUCATION, NO_STATE, NOT_WORKING, OUT, UNEMPLOYED, key_of
 from harness.errors import RequestError
 from harness.panel.careers import Covariate
@@ -157,10 +157,12 @@ def _covariates(values: dict[str, IntArray], roles: Roles, years: list[int], sur
         found["education"] = categorical(np.concatenate(_education(values, roles, years)), LEVELS)
     if "weight" in fixed:
         found["weight"] = numeric(np.where(fixed["weight"] < 0, np.nan, fixed["weight"] / 100.0))
-    for name, column in (("sample", "sample"), ("stratum", "stratum"), ("unit", "unit")):
+    for name in ("sample", "stratum"):
         if name in fixed:
             codes = [int(code) for code in np.unique(fixed[name]) if code >= 0]
-            found[column] = recoded(fixed[name], {code: str(code) for code in codes})
+            found[name] = recoded(fixed[name], {code: str(code) for code in codes})
+    if "unit" in fixed:
+        found["unit"] = nested_units(fixed.get("stratum", np.zeros_like(fixed["unit"])), fixed["unit"])
     return found
 
 

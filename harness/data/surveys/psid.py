@@ -7,7 +7,7 @@ import numpy as np
 from harness.data.surveys.bundle import Bundle
 from harness.data.surveys.psid_layout import MISSING
 from harness.data.surveys.psid_merge import Merged, listed, merged_files
-from harness.data.surveys.rows import PersonYears, categorical, numeric, recoded
+from harness.data.surveys.rows import PersonYears, categorical, nested_units, numeric, recoded
 from harness.data.surveys.states import EDUCATION, NO_STATE, OUT, UNEMPLOYED, key_of
 from harness.errors import RequestError
 from harness.panel.careers import Covariate
@@ -119,10 +119,11 @@ def _covariates(merged: Merged, person: IntArray, year: IntArray, years: list[in
             if column is not None:
                 values[year == one] = column[person[year == one]]
         found["region"] = recoded(values, REGIONS)
-    for role in ("stratum", "unit"):
-        column = merged.of(role)
-        if column is not None:
-            found[role] = recoded(column[person], {int(code): str(code) for code in np.unique(column) if code > 0})
+    stratum, unit = merged.of("stratum"), merged.of("unit")
+    if stratum is not None:
+        found["stratum"] = recoded(stratum[person], {int(code): str(code) for code in np.unique(stratum) if code > 0})
+        if unit is not None:
+            found["unit"] = nested_units(stratum[person], unit[person])
     if (weight := _weights(merged, person, year)) is not None:
         found["weight"] = numeric(weight)
     return found

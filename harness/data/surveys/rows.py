@@ -45,6 +45,9 @@ def panel_of(rows: PersonYears, space: Space, name: str) -> Panel:
 
     Raises RequestError where no row is left.
     """
+    ids, times = np.unique(rows.ids, return_counts=True)
+    if (times > 1).any():
+        raise RequestError(f"{name}: {times.max()} rows are of person {ids[times.argmax()]}: each person has one")
     states = space.of(rows.state)
     kept = np.flatnonzero(states >= 0)
     kept = kept[np.lexsort((rows.year[kept], rows.person[kept]))]
@@ -52,14 +55,14 @@ def panel_of(rows: PersonYears, space: Space, name: str) -> Panel:
         raise RequestError(f"{name}: no person has a year with an occupation or a status")
     persons, person = np.unique(rows.person[kept], return_inverse=True)
     starts = np.flatnonzero(np.diff(person, prepend=-1))
-    ids = rows.ids[persons]
-    split = split_by_hash(ids)
+    kept_ids = rows.ids[persons]
+    split = split_by_hash(kept_ids)
     if len(set(split.tolist())) < len(SPLITS):
-        raise RequestError(f"{name}: {len(ids)} persons are too few: train, valid or test would have none")
+        raise RequestError(f"{name}: {len(kept_ids)} persons are too few: train, valid or test would have none")
     covariates = {key: _placed(one.take(kept), person) for key, one in rows.covariates.items()}
     return Panel(
         name=name,
-        persons=ids,
+        persons=kept_ids,
         offsets=np.append(starts, len(kept)).astype(np.int64),
         year=rows.year[kept].astype(np.int32),
         state=states[kept].astype(np.int32),
@@ -86,6 +89,15 @@ def recoded(values: IntArray, levels: Mapping[int, str]) -> Covariate:
     for code, level in levels.items():
         found[values == code] = names.index(level)
     return categorical(found, names)
+
+
+def nested_units(strata: IntArray, units: IntArray) -> Covariate:
+    """Sampling units by stratum and unit, 'STRATUM-UNIT', since surveys number them anew in each stratum."""
+    pairs, index = np.unique(np.stack([strata, units]), axis=1, return_inverse=True)
+    known = (pairs >= 0).all(axis=0)
+    levels = tuple(f"{a}-{b}" for a, b in pairs[:, known].T.tolist())
+    place = np.where(known, np.cumsum(known) - 1, -1)
+    return categorical(place[index.reshape(-1)], levels)
 
 
 def _placed(covariate: Covariate, person: IntArray) -> Covariate:

@@ -117,10 +117,18 @@ def test_every_layout_gives_the_same_careers(command: InProcess, tmp_path: Path,
     assert panel.covariates["birth_year"].values[:4].tolist() == [1980, 1980, 1980, 1981]
     assert panel.covariates["weight"].values[3] == 100.5
     assert column(panel, "stratum")[0] == "2"
-    assert column(panel, "unit")[10] == "2"
+    assert column(panel, "unit")[10] == "1-2"
     states = panel.occupations
     titles = dict(zip(states.codes, states.titles, strict=True))
     assert (titles["3130"], states.groups[states.codes.index("3130")]) == ("Registered Nurses", "29")
+
+
+def test_a_person_stands_in_one_row(command: InProcess, tmp_path: Path) -> None:
+    first, *rest = many(young())
+    twice = Question(first.reference, first.question, first.year, [*first.values[:-1], first.values[0]])
+    bundle = investigator(tmp_path / "bundle", "default", [twice, *rest], ("csv", "sdf"))
+    status, _, err = command("nlsy97", str(bundle), "--out", str(tmp_path / "panel"))
+    assert (status, err) == (2, "error: panel: 2 rows are of person 7: each person has one\n")
 
 
 def test_missing_codes_are_told_apart_and_counted(command: InProcess, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def individuals() -> Columns:
         "ER30002": ("PERSON NUMBER                         68", each(1, 2, 30, 170)),
         "ER32000": ("SEX OF INDIVIDUAL", each(1, 2, 2, 1)),
         "ER31996": ("SAMPLING ERROR STRATUM", numbered(1)),
+        "ER31997": ("SAMPLING ERROR CLUSTER", each(1, 1, 1, 1)),
         "ER33601": ("2001 INTERVIEW NUMBER", numbered(300)),
         "ER33602": ("SEQUENCE NUMBER                       01", each(1, 2, 3, 81)),
         "ER33603": ("RELATION TO HEAD                      01", each(10, 20, 30, 10)),
@@ -108,6 +109,7 @@ def test_families_are_joined_to_their_reference_persons_and_spouses(
     assert panel.covariates["weight"].values[records][[0, 2]].tolist() == [11, 12]
     assert np.isnan(panel.covariates["weight"].values[records][1])
     assert panel.covariates["stratum"].levels[int(panel.covariates["stratum"].values[records][0])] == "7"
+    assert panel.covariates["unit"].levels[int(panel.covariates["unit"].values[records][0])] == "7-1"
     others = "person-years of neither a reference person nor a spouse, whose work the family file does not tell"
     assert f"{2 * FAMILIES} {others}" in out.splitlines()
 
