@@ -41,13 +41,14 @@ RequestT = TypeVar("RequestT", bound="Request")
 
 class ReadOptions(TypedDict, total=False):
     """How careers are read. settings: parameters of a data set by name. columns: part -> column (person, year,
-    occupation; title, group, status, split). occupations: a table of the states. weights, strata, units: columns of a
-    survey's design.
+    occupation; title, group, status, split). occupations: a table of the states. reading: options of files by name, such
+    as {"every": "year", "missing": "-5..-1"}. weights, strata, units: columns of a survey's design.
     """
 
     settings: Mapping[str, Any]
     columns: Mapping[str, str]
     occupations: str | Path
+    reading: Mapping[str, Any]
     weights: str
     strata: str
     units: str
@@ -80,14 +81,18 @@ def open_panel(
     columns: Mapping[str, str] | Iterable[str] = (),
     occupations: str | Path | None = None,
     registry: Registry | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> Panel:
     """The panel of a registered name or of a path; every installed plugin is known where no registry is given.
 
-    Arguments and errors are those of ``harness.data.open.open_panel``.
+    Arguments and errors are those of ``harness.data.open.open_panel``; reading: options by name, such as
+    ``{"every": "year", "missing": "-5..-1"}``.
     """
+    from harness.data.reading import FileReading
     from harness.registry import load_registry
 
-    return (registry or load_registry()).open_panel(source, settings, columns, occupations)
+    how = FileReading.of(reading or {})
+    return (registry or load_registry()).open_panel(source, settings, columns, occupations, reading=how)
 
 
 def describe(data: str | Path | Panel, **options: Unpack[ReadOptions]) -> Description:
@@ -226,7 +231,7 @@ def score(
 
 
 _OF_RUN = ("seed", "seeds", "train_persons", "device", "reuse")
-_OF_PANEL = ("occupations", "weights", "strata", "units", "train_also", "pretrain")
+_OF_PANEL = ("occupations", "reading", "weights", "strata", "units", "train_also", "pretrain")
 
 
 def _panel_request(data: str | Path | Panel, options: Any) -> PanelRequest:
@@ -279,6 +284,8 @@ def _panels(panel: Panel, options: Any) -> Any:
     from harness.panel.survey_design import surveyed
     from harness.runs.request import Panels
 
-    if astray := [name for name in ("settings", "columns", "occupations", "train_also", "pretrain") if name in options]:
+    if astray := [
+        name for name in ("settings", "columns", "occupations", "reading", "train_also", "pretrain") if name in options
+    ]:
         raise RequestError(f"{astray[0]}: is for careers by name or path, and the panel is open already")
     return Panels(scored=surveyed(panel, options.get("weights"), options.get("strata"), options.get("units")))

@@ -6,7 +6,7 @@ import importlib.metadata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pluggy
 
@@ -20,6 +20,9 @@ from harness.model.task import Task
 from harness.panel import Panel
 from harness.stats.figures import METRICS, Metric
 from harness.system.entry import Entry
+
+if TYPE_CHECKING:
+    from harness.data.reading import FileReading
 
 GROUP, DISTRIBUTION = "harness", "labor-harness"
 NO_MODEL = "'mix' is no model but an ensemble of finished runs: 'harness mix --help' says how their records make one"
@@ -58,11 +61,12 @@ class Registry:
         settings: Mapping[str, Any] | None = None,
         columns: Mapping[str, str] | Iterable[str] = (),
         occupations: str | Path | None = None,
+        reading: FileReading | None = None,
     ) -> Panel:
         """The panel of a data set's name or of a path; arguments and errors as of ``harness.data.open.open_panel``."""
-        from harness.data.open import open_panel
+        from harness.data.open import PLAIN, open_panel
 
-        return open_panel(source, settings, columns, occupations, datasets=self.datasets)
+        return open_panel(source, settings, columns, occupations, reading=reading or PLAIN, datasets=self.datasets)
 
     def task(self, name: str) -> Task:
         return self._get(self.tasks, name, "task").item

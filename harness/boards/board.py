@@ -13,6 +13,7 @@ from harness.boards.plausibility import held_against
 from harness.boards.rows import Row, Standing, row_of, with_signers
 from harness.boards.views import Views, views_of
 from harness.errors import RequestError
+from harness.panel import time
 from harness.records.current import Folder, by_panel, current, over_seeds
 from harness.records.kinds import CAUTIONS, is_ranked, survey_design_of, unchecked_among
 from harness.records.paired import Paired, require_same_transitions
@@ -56,6 +57,13 @@ class Board:
     few_units: int | None = None
     cautions: tuple[str, ...] = ()
     views: Views = field(default_factory=Views)
+
+    @property
+    def size(self) -> str:
+        """The panel's size in words, with the unit of its times where that is no year."""
+        unit = time.unit_of(self.source)
+        every = "" if unit == "year" else f", times in {unit}s"
+        return f"{self.panel_persons:,} persons, {self.panel_records:,} records{every}"
 
     @property
     def weights(self) -> str | None:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli import console
+from harness.cli import console, look
+from harness.cli.faults import told
 from harness.cli.options import JsonOption
-from harness.cli.panels import ColumnOption, OccupationsOption
+from harness.cli.panels import ColumnOption, OccupationsOption, reads_file
+from harness.data.reading import FileReading
 from harness.model.params import pairs
 from harness.system.progress import PROGRESS
 
@@ -21,11 +23,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Describe, check and convert careers.", no_args_is_help=True, rich_markup_mode=None)
 
+app.command("look")(look.look)
+
 SourceArgument = Annotated[
     str,
-    typer.Argument(
-        help="A data set's name, a panel folder, a csv or parquet file, or a CAREER folder.", metavar="SOURCE"
-    ),
+    typer.Argument(help="A data set's name, a panel folder, a file of careers, or a CAREER folder.", metavar="SOURCE"),
 ]
 DataSetOption = Annotated[
     list[str] | None,
@@ -47,11 +49,14 @@ def _settings(given: list[str] | None) -> dict[str, str]:
 
 
 @app.command("describe")
+@reads_file
 def describe(
     context: typer.Context,
     source: SourceArgument,
     column: ColumnOption = None,
     occupations: OccupationsOption = None,
+    *,
+    reading: FileReading,
     settings: DataSetOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,7 +64,7 @@ def describe(
     from harness.data.describe import describe as describe_panel
 
     with context.meta[PROGRESS].bar(f"reading {source}", None):
-        panel = context.obj.open_panel(source, _settings(settings), column or [], occupations)
+        panel = context.obj.open_panel(source, _settings(settings), column or [], occupations, reading=reading)
         found = describe_panel(panel)
     if as_json:
         console.emit_json(found.as_json())
@@ -68,20 +73,29 @@ def describe(
 
 
 @app.command("check")
+@reads_file
 def check(
     context: typer.Context,
     source: SourceArgument,
     column: ColumnOption = None,
     occupations: OccupationsOption = None,
+    *,
+    reading: FileReading,
     settings: DataSetOption = None,
+    show_all: Annotated[bool, typer.Option("--all", help="List every fault, not three of each kind.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List every fault of a source with file, line, column and value. Exit status 2 if there is an error."""
+    """List the faults of a source with file, line, column and value, three of each kind. Status 2 for an error."""
     from harness.data.open import check as check_source
 
     with context.meta[PROGRESS].bar(f"checking {source}", None):
         found = check_source(
-            source, _settings(settings), columns=column or [], occupations=occupations, datasets=context.obj.datasets
+            source,
+            _settings(settings),
+            columns=column or [],
+            occupations=occupations,
+            reading=reading,
+            datasets=context.obj.datasets,
         )
     panel = found.panel
     if as_json:
@@ -96,7 +110,7 @@ def check(
             }
         )
     else:
-        lines = [f"error: {fault}" for fault in found.errors] + [f"note: {fault}" for fault in found.notes]
+        lines = [*told("error", found.errors, show_all), *told("note", found.notes, show_all)]
         if panel:
             lines += [f"left out: {count} {reason}" for reason, count in panel.left_out.items()]
         size = f"; {panel.n_persons:,} persons, {panel.n_records:,} records" if panel else "; not read"
@@ -107,6 +121,7 @@ def check(
 
 
 @app.command("convert")
+@reads_file
 def convert(
     context: typer.Context,
     source: SourceArgument,
@@ -114,6 +129,8 @@ def convert(
     form: Annotated[Form, typer.Option("--to", help="Form of the careers.")] = Form.CSV_GZ,
     column: ColumnOption = None,
     occupations: OccupationsOption = None,
+    *,
+    reading: FileReading,
     settings: DataSetOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -121,7 +138,7 @@ def convert(
     from harness.data.write import write_panel
 
     with context.meta[PROGRESS].bar(f"converting {source}", None):
-        panel = context.obj.open_panel(source, _settings(settings), column or [], occupations)
+        panel = context.obj.open_panel(source, _settings(settings), column or [], occupations, reading=reading)
         files = write_panel(panel, folder, form.value)
     if as_json:
         fingerprint = None if form is Form.CAREER else panel.fingerprint()

@@ -21,6 +21,7 @@ from harness.cli.options import (
 )
 from harness.cli.panels import reads_careers
 from harness.cli.workshop import workshop_of
+from harness.data.tables.times import point
 from harness.errors import HarnessError, RequestError
 from harness.model.params import parse
 from harness.registry import Registry
@@ -42,14 +43,18 @@ def forecast(
     records: Path,
     model: ModelsOption,
     year: Annotated[
-        int | None, typer.Option("--from", help="The last year that is known; left out, the last years are forecast.")
+        str | None,
+        typer.Option("--from", help="The last year that is known, or 1998-07; left out, the last years are forecast."),
     ] = None,
     horizon: Annotated[
         int | None, typer.Option(min=1, max=100, help="Years ahead; left out, ten or as many as the panel has.")
     ] = None,
     samples: Annotated[int, typer.Option(min=1, max=10_000, help="Careers sampled for each person.")] = 20,
-    every: Annotated[
-        int | None, typer.Option(min=1, help="Years from one sampled record to the next; left out, as in the panel.")
+    step: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Years from one sampled record to the next; left out, as in the panel (or --every N)."
+        ),
     ] = None,
     settings: SetOption = None,
     train_also: AlsoOption = None,
@@ -73,6 +78,7 @@ def forecast(
 
     registry: Registry = context.obj
     given = parse(settings or [], dict.fromkeys(model))
+    panel, step = _stepped(panel, step)
     also = {"train_also": tuple(train_also or ()), "pretrain": pretrain, "parameters": dict(given.data)}
     request = RunRequest(
         panel=panel.model_copy(update=also),
@@ -86,7 +92,8 @@ def forecast(
         require_writable(out)
     workshop = workshop_of(context, records, request.reuse)
     progress = workshop.progress
-    plan = plan_forecast(request.panel.open(registry, progress), year, horizon, every)
+    opened = request.panel.open(registry, progress)
+    plan = plan_forecast(opened, None if year is None else point(year, opened.unit), horizon, step)
     further = request.panel.open_further(plan.panel, registry, progress)
     resumes = request.panel.open_resumes(plan.panel, registry, progress)
     panels = Panels(
@@ -152,6 +159,14 @@ class _Forecasts:
         registry = self.workshop.registry
         run = self.request.run(name, None, tasks=(registry.task("next_occ"),), panels=self.panels, registry=registry)
         return forecast_with(run, self.plan, self.samples, self.workshop)
+
+
+def _stepped(panel: PanelRequest, step: int | None) -> tuple[PanelRequest, int | None]:
+    """--every says how often the panel has a record, by a word, or how often the forecast has one, by a number."""
+    every = panel.reading.every or ""
+    if step is not None or not every.isdigit() or not int(every):
+        return panel, step
+    return panel.model_copy(update={"reading": panel.reading.model_copy(update={"every": None})}), int(every)
 
 
 def _show(report: Report, as_json: bool) -> None:

@@ -11,12 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.options import RECORDS, RecordsOption
+from harness.cli.reading import reading_of, reading_parameters
+from harness.data.reading import FileReading
 from harness.errors import RequestError
 from harness.model.params import pairs
 from harness.runs.request import PanelRequest
 
 DataOption = Annotated[
-    str, typer.Option("--data", help="A data set's name, a panel folder, a csv or parquet file, or a CAREER folder.")
+    str, typer.Option("--data", help="A data set's name, a panel folder, a file of careers, or a CAREER folder.")
 ]
 OptionalDataOption = Annotated[
     str | None,
@@ -55,6 +57,8 @@ UnitsOption = Annotated[
     ),
 ]
 
+PLAIN = FileReading()
+
 
 def panel_request(
     data: DataOption = "market",
@@ -63,22 +67,40 @@ def panel_request(
     weights: WeightsOption = None,
     strata: StrataOption = None,
     units: UnitsOption = None,
+    *,
+    reading: FileReading = PLAIN,
 ) -> PanelRequest:
     """The careers that the shared options name. RequestError where a --column is not PART=COLUMN."""
     return PanelRequest(
         data=data,
         columns=pairs(column or []),
         occupations=occupations,
+        reading=reading,
         weights=weights,
         strata=strata,
         units=units,
     )
 
 
+def reads_file(command: Callable[..., None]) -> Callable[..., Any]:
+    """A command of a source with the options of a reading, of which its ``reading`` is made."""
+    own = inspect.signature(command, eval_str=True)
+
+    @wraps(command)
+    def with_reading(**given: Any) -> None:
+        command(reading=reading_of(given), **given)
+
+    parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in own.parameters.values() if p.name != "reading"]
+    parameters = [*parameters, *reading_parameters().values()]
+    with_reading.__signature__ = own.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
+    with_reading.__annotations__ = {p.name: p.annotation for p in parameters}
+    return with_reading
+
+
 def reads_careers(
     command: Callable[..., None] | None = None, *, all_where_left_out: bool = False
 ) -> Callable[..., Any]:
-    """A command with the options of ``panel_request`` and --records, from which its ``panel`` is made.
+    """A command with the options of ``panel_request``, of a reading, both in its ``panel``, and --records.
 
     The command takes ``panel`` and ``records``. The shared options stand after its required ones. all_where_left_out:
     without --data it gets no panel, and speaks of all.
@@ -88,6 +110,8 @@ def reads_careers(
     inner = command
     own = inspect.signature(inner, eval_str=True)
     shared = dict(inspect.signature(panel_request, eval_str=True).parameters)
+    del shared["reading"]
+    shared |= reading_parameters()
     if all_where_left_out:
         shared["data"] = shared["data"].replace(default=None, annotation=OptionalDataOption)
     records = inspect.Parameter("records", inspect.Parameter.KEYWORD_ONLY, default=RECORDS, annotation=RecordsOption)
@@ -99,7 +123,8 @@ def reads_careers(
             _require_data(asked)
             inner(panel=None, **given)
         else:
-            inner(panel=panel_request(**asked), **given)
+            reading = reading_of(asked)
+            inner(panel=panel_request(**asked, reading=reading), **given)
 
     rest = [p.replace(kind=p.KEYWORD_ONLY) for p in own.parameters.values() if p.name not in ("panel", "records")]
     first = [p for p in rest if p.default is p.empty]
@@ -113,4 +138,6 @@ def reads_careers(
 def _require_data(asked: dict[str, Any]) -> None:
     for name, value in asked.items():
         if value:
-            raise RequestError(f"--{name} says how the careers of --data are read: name them with --data")
+            raise RequestError(
+                f"--{name.replace('_', '-')} says how the careers of --data are read: name them with --data"
+            )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.data.reading import FileReading
 from harness.errors import RequestError
 from harness.panel import Panel
 from harness.panel.survey_design import drawn
@@ -61,7 +62,7 @@ def _typed(value: Any) -> str:
 
 def _data(panel: PanelFacts, registry: Registry) -> list[str]:
     opened = opened_by(panel, registry)
-    words = ["--data", opened.source]
+    words = ["--data", opened.source, *FileReading.of(panel.source.get("options", {})).words()]
     for option in ("weights", "strata", "units"):
         column = getattr(opened, option)
         words += [] if column is None else [f"--{option}", column]
@@ -103,6 +104,13 @@ def opened_by(panel: PanelFacts, registry: Registry) -> Opened:
     )
 
 
+def _reading(facts: PanelFacts, told: PanelRequest | None) -> FileReading:
+    """How the panel's file was read, as the command line says, or else as the record does."""
+    return (
+        told.reading if told is not None and told.reading.given() else FileReading.of(facts.source.get("options", {}))
+    )
+
+
 def reopen(facts: PanelFacts, registry: Registry, progress: Progress, told: PanelRequest | None = None) -> Panel:
     """The panel of a record, the very one.
 
@@ -118,6 +126,7 @@ def reopen(facts: PanelFacts, registry: Registry, progress: Progress, told: Pane
         parameters=dict(how.settings) if source == how.source and how.is_named else {},
         columns={} if told is None else told.columns,
         occupations=None if told is None else told.occupations,
+        reading=_reading(facts, told),
         weights=how.weights,
         strata=how.strata,
         units=how.units,

@@ -29,6 +29,7 @@ from harness.cli.options import (
 from harness.cli.panels import reads_careers
 from harness.cli.workshop import isolation_of, workshop_of
 from harness.data.checks.remarks import cautions
+from harness.data.reading import FileReading
 from harness.errors import RequestError
 from harness.model.params import parse
 from harness.records.record import Record
@@ -153,6 +154,8 @@ def _given(context: typer.Context) -> set[str]:
 def _over(written: RunRequest, asked: RunRequest, given: set[str]) -> RunRequest:
     """The request of a file, with the entries that the command line gives in their place."""
     of_panel = {entry: getattr(asked.panel, entry) for option, entry in PANEL_ENTRIES.items() if option in given}
+    of_file = {entry: getattr(asked.panel.reading, entry) for entry in FileReading.model_fields if entry in given}
+    of_panel["reading"] = written.panel.reading.model_copy(update=of_file)
     changes: dict[str, Any] = {entry: getattr(asked, entry) for option, entry in RUN_ENTRIES.items() if option in given}
     if "model" in given:
         changes["models"] = {name: written.models.get(name, {}) for name in asked.models}

@@ -25,9 +25,11 @@ def assemble(records: Records, occupations: Occupations | None, findings: Findin
     no_person = records.tell_blanks(findings, "person", "every record needs the id of its person")
     records.tell_blanks(findings, "occupation", "a year without a known state has no row")
     person = np.where(no_person, -1, records.person.index)
-    year, good_year = checks.read_years(records, findings)
+    times = checks.read_years(records, findings)
+    year, _, unit = times
     state = checks.read_states(records, occupations.codes, findings) if occupations else None
-    checks.check_sequence(records, person, year=year, usable=good_year & ~no_person, findings=findings)
+    checks.check_sequence(records, person, times, findings)
+    checks.check_spells(records, person, times, findings)
     split = checks.read_split(records, person, findings)
     ids = np.array(records.person.distinct, dtype=str)
     if split is None:
@@ -51,7 +53,7 @@ def assemble(records: Records, occupations: Occupations | None, findings: Findin
         occupations=occupations,
         split=split,
         covariates=covariates,
-        source=records.source,
+        source={**records.source, **({} if unit == "year" else {"time_unit": unit})},
         left_out=records.left_out,
     )
 

@@ -13,13 +13,12 @@ import numpy as np
 from harness.data.checks.findings import Findings
 from harness.data.tables.columns import Column, NumberColumn, TextColumn
 from harness.data.tables.csvfile import is_regular
+from harness.data.tables.missing import says_missing
 from harness.errors import did_you_mean
 from harness.panel.careers import Covariate
 from harness.types import BoolArray, FloatArray, IntArray
 
 SCHEMA_FILE = "columns.json"
-# How R, pandas and Stata write a missing number. In a column of words they are words.
-MISSING_NUMBERS = frozenset({"", "NA", "NaN", "nan", "."})
 LEADING_ZERO = re.compile(r"[+-]?0\d")
 
 
@@ -100,12 +99,15 @@ def with_schema(
 
 
 def to_numbers(values: list[str]) -> FloatArray | None:
-    """float64 [d], NaN for missing; None where a value is no number."""
+    """float64 [d], NaN for what programs write where there is none; None where a value is no number.
+
+    In a column of words, such words are words.
+    """
     import pyarrow as pa
 
     stripped = [value.strip() for value in values]
     try:
-        array = pa.array([None if value in MISSING_NUMBERS else value for value in stripped], pa.string())
+        array = pa.array([None if not value or says_missing(value) else value for value in stripped], pa.string())
         return np.asarray(array.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
     except pa.ArrowInvalid:
         return None

@@ -15,6 +15,8 @@ from harness.data.codelists import code_lists, path_of
 from harness.data.formats.career_files import is_career_folder, read_career
 from harness.data.formats.folder import is_panel_folder, read_folder
 from harness.data.formats.single_file import read_single_file
+from harness.data.reading import FileReading
+from harness.data.tables.files import ENDINGS, PLAIN, is_parquet_folder, is_readable
 from harness.data.tables.mapping import check_parts, parse_mapping
 from harness.errors import Fault, RequestError, did_you_mean, require_installed
 from harness.model.dataset import DatasetSpec
@@ -22,7 +24,6 @@ from harness.model.params import validate
 from harness.panel.careers import Panel
 from harness.system.entry import Entry
 
-FILE_ENDINGS = (".csv", ".csv.gz", ".parquet")
 Columns = Mapping[str, str] | Iterable[str]
 Datasets = Mapping[str, Entry[DatasetSpec]]
 NONE: Datasets = MappingProxyType({})
@@ -37,33 +38,48 @@ class Check:
     panel: Panel | None
 
 
+@dataclass(frozen=True)
+class _Opening:
+    """Arguments of ``open_panel``, looked at."""
+
+    source: str | Path
+    settings: Mapping[str, Any]
+    mapping: dict[str, str]
+    occupations: Path | None
+    reading: FileReading
+    datasets: Datasets
+
+
 def open_panel(
     source: str | Path,
     settings: Mapping[str, Any] | None = None,
     columns: Columns = (),
     occupations: str | Path | None = None,
+    reading: FileReading = PLAIN,
     datasets: Datasets = NONE,
 ) -> Panel:
     """The panel that a registered name or a path stands for.
 
-    source: a data set's name; or a panel folder, a folder of CAREER files, or one csv, csv.gz or parquet file. Where a
+    source: a data set's name; or a panel folder, a folder of CAREER files, or one file of any form that
+    ``harness.data.tables.files`` knows (text, parquet, feather, Stata, SPSS, SAS, R, a workbook). Where a
     name and a path are the same, the name wins: write './name' for the path. settings: parameters of a named data set.
     columns: part -> column, or 'part=column' pairs, for files whose columns have other names (parts: person, year,
-    occupation; title, group, status, split). occupations: a table of the states, for files without one, or the
-    name of a code list that comes with the package. datasets: those that have names; without them, only paths are
-    known.
+    occupation; title, group, status, split; age, birth_year). occupations: a table of the states, for files without
+    one, or the name of a code list that comes with the package. reading: which object of a file is read, its shape,
+    and what of it is missing or not wanted. datasets: those that have names; without them, only paths are known.
 
     Raises RequestError for a request that makes no sense, and DataError with every fault of a faulty source.
     """
     findings = Findings()
-    panel = _read(
-        source,
-        settings or {},
+    asked = _Opening(
+        source=source,
+        settings=settings or {},
         mapping=_mapping(columns),
         occupations=_path(occupations),
+        reading=reading,
         datasets=datasets,
-        findings=findings,
     )
+    panel = _read(asked, findings)
     findings.raise_errors()
     if panel is None:  # a reader that returns nothing has said why
         raise AssertionError(f"{source}: no panel, and no fault told")
@@ -75,18 +91,20 @@ def check(
     settings: Mapping[str, Any] | None = None,
     columns: Columns = (),
     occupations: str | Path | None = None,
+    reading: FileReading = PLAIN,
     datasets: Datasets = NONE,
 ) -> Check:
     """All that is wrong with a source (errors), and all that is worth a look (notes); arguments as ``open_panel``."""
     findings = Findings(wants_notes=True)
-    panel = _read(
-        source,
-        settings or {},
+    asked = _Opening(
+        source=source,
+        settings=settings or {},
         mapping=_mapping(columns),
         occupations=_path(occupations),
+        reading=reading,
         datasets=datasets,
-        findings=findings,
     )
+    panel = _read(asked, findings)
     if panel is not None:
         remark(panel, findings)
         remark_on_readings(panel, findings)
@@ -110,30 +128,28 @@ def _path(occupations: str | Path | None) -> Path | None:
     raise RequestError(f"--occupations {occupations}: there is no such file, and no code list of the name; {near}")
 
 
-def _read(
-    source: str | Path,
-    settings: Mapping[str, Any],
-    mapping: Mapping[str, str],
-    occupations: Path | None,
-    datasets: Datasets,
-    findings: Findings,
-) -> Panel | None:
-    names = {} if isinstance(source, Path) else datasets
+def _read(asked: _Opening, findings: Findings) -> Panel | None:
+    source, mapping, occupations, reading = asked.source, asked.mapping, asked.occupations, asked.reading
+    names = {} if isinstance(source, Path) else asked.datasets
+    options = next((f"--{option.replace('_', '-')}" for option in reading.given()), None)
     if source in names:
-        if mapping or occupations:
-            raise RequestError(f"'{source}' is a data set by name: --column and --occupations are for files")
-        return _load(names[str(source)].item, settings)
+        if mapping or occupations or options:
+            option = options or "--column and --occupations"
+            raise RequestError(f"'{source}' is a data set by name: {option} are for files")
+        return _load(names[str(source)].item, asked.settings)
     path = Path(source)
-    if settings and path.exists():
-        raise RequestError(f"--set data.{next(iter(settings))}: {source} is read from files, which have no parameters")
+    if asked.settings and path.exists():
+        name = next(iter(asked.settings))
+        raise RequestError(f"--set data.{name}: {source} is read from files, which have no parameters")
     if is_career_folder(path):
-        if mapping:
-            raise RequestError(f"{source} holds CAREER files, which have no columns: --column is for tables")
+        if mapping or options:
+            option = options or "--column"
+            raise RequestError(f"{source} holds CAREER files, which have no columns: {option} is for tables")
         return read_career(path, occupations, findings)
     if is_panel_folder(path):
-        return read_folder(path, mapping, occupations, findings)
-    if path.is_file() and path.name.endswith(FILE_ENDINGS):
-        return read_single_file(path, mapping, occupations, findings)
+        return read_folder(path, mapping, occupations, reading=reading, findings=findings)
+    if is_parquet_folder(path) or (path.is_file() and is_readable(path.name)):
+        return read_single_file(path, mapping, occupations, reading=reading, findings=findings)
     raise RequestError(_no_source(source, path, names))
 
 
@@ -147,9 +163,11 @@ def _no_source(source: str | Path, path: Path, names: Iterable[str]) -> str:
     if path.exists() and not (path.is_file() or path.is_dir()):
         return f"{source}: is neither a regular file nor a folder: write the careers to a file"
     if path.is_file():
-        return f"{source}: careers are read from {', '.join(FILE_ENDINGS)} files, or from a folder"
+        return f"{source}: careers are read from {', '.join(ENDINGS)} files, packed or not, or from a folder"
     if path.is_dir():
-        return f"{source}: the folder holds neither careers.csv (or .csv.gz, .parquet) nor train.job"
+        return (
+            f"{source}: the folder holds neither careers.csv (or .csv.gz, .parquet) nor train.job, and no parquet files"
+        )
     if isinstance(source, Path):
         return f"{source}: there is no such file or folder"
     return f"'{source}' is no data set, and there is no such file or folder; {did_you_mean(str(source), names)}"

@@ -17,6 +17,7 @@ import numpy as np
 
 from harness.data.covariates import is_fixed
 from harness.errors import RequestError
+from harness.panel import time
 from harness.panel.careers import Covariate, Panel
 from harness.types import FloatArray, IntArray
 
@@ -42,6 +43,10 @@ class Plan:
     years: IntArray
     actual: IntArray
     left_out: Mapping[str, int]
+
+    def when(self, at: int) -> str:
+        """A point in time by its name."""
+        return time.name(at, self.panel.unit)
 
     @property
     def last(self) -> IntArray:
@@ -93,15 +98,17 @@ def plan(panel: Panel, year: int | None = None, horizon: int | None = None, ever
     if not len(years):
         following = wave + every * ((year - wave) // every + 1)
         raise RequestError(
-            f"sampled every {every} years, '{panel.name}' has its next record in {following}: forecast at least "
-            f"{following - year} years from {year} (--horizon), or sample more often (--every)"
+            f"sampled every {every} {panel.unit}s, '{panel.name}' has its next record in {_named(panel, following)}: "
+            f"forecast at least {following - year} {panel.unit}s from {_named(panel, year)} (--horizon), or sample "
+            "more often (--step)"
         )
     held_out = panel.part("test")
     actual, unasked = _actual(held_out, persons, years, (year, year + horizon))
+    known_to = _named(panel, year)
     unseen = {
-        f"persons without a record up to {year}": panel.n_persons - known.n_persons,
-        f"test persons without a record up to {year}": held_out.n_persons - persons.n_persons - weightless,
-        f"test persons whose last record up to {year} has weight zero": weightless,
+        f"persons without a record up to {known_to}": panel.n_persons - known.n_persons,
+        f"test persons without a record up to {known_to}": held_out.n_persons - persons.n_persons - weightless,
+        f"test persons whose last record up to {known_to} has weight zero": weightless,
         "later records of these persons, in years that are not sampled": unasked,
     }
     return Plan(
@@ -116,6 +123,10 @@ def plan(panel: Panel, year: int | None = None, horizon: int | None = None, ever
     )
 
 
+def _named(panel: Panel, at: int) -> str:
+    return time.name(at, panel.unit)
+
+
 def _span(panel: Panel, year: int | None, horizon: int | None) -> tuple[int, int]:
     """The last year that is known, and how many are forecast, where one or both are left out."""
     first, last = int(panel.year.min()), int(panel.year.max())
@@ -124,31 +135,41 @@ def _span(panel: Panel, year: int | None, horizon: int | None) -> tuple[int, int
         year = last - horizon
         if year < first:
             raise RequestError(
-                f"'{panel.name}' has records from {first} to {last}: forecast fewer years than {horizon} (--horizon), "
-                "or say from which year on (--from)"
+                f"'{panel.name}' has records from {_named(panel, first)} to {_named(panel, last)}: forecast fewer "
+                f"{panel.unit}s than {horizon} (--horizon), or say from which {panel.unit} on (--from)"
             )
     if not first <= year <= last:
-        raise RequestError(f"'{panel.name}' has records from {first} to {last}: {year} is not a year to forecast from")
+        span = f"{_named(panel, first)} to {_named(panel, last)}"
+        message = f"{_named(panel, year)} is not a {panel.unit} to forecast from"
+        raise RequestError(f"'{panel.name}' has records from {span}: {message}")
     if horizon is None:
         horizon = min(LONGEST, last - year)
         if not horizon:
-            raise RequestError(f"'{panel.name}' ends in {last}: name the years to forecast after it (--horizon)")
+            ends = _named(panel, last)
+            raise RequestError(
+                f"'{panel.name}' ends in {ends}: name the {panel.unit}s to forecast after it (--horizon)"
+            )
     return year, horizon
 
 
 def _require_people(panel: Panel, known: Panel, persons: Panel, year: int) -> None:
     counting = "" if panel.weight is None else " and a weight above zero"
+    end = _named(panel, year)
     learned = known.part("train")
     if not learned.weights(learned.transitions).any():
         train = panel.part("train")
-        hint = f": forecast from {train.year[train.transitions].min()} or later" if len(train.transitions) else ""
+        hint = (
+            f": forecast from {_named(panel, int(train.year[train.transitions].min()))} or later"
+            if len(train.transitions)
+            else ""
+        )
         raise RequestError(
-            f"'{panel.name}' has no training career with two records up to {year} to fit on{counting}{hint}"
+            f"'{panel.name}' has no training career with two records up to {end} to fit on{counting}{hint}"
         )
     if not persons.n_persons:
         test = panel.part("test")
-        hint = f": forecast from {test.year.min()} or later" if test.n_persons else ""
-        raise RequestError(f"'{panel.name}' has nobody in its test split with a record up to {year}{counting}{hint}")
+        hint = f": forecast from {_named(panel, int(test.year.min()))} or later" if test.n_persons else ""
+        raise RequestError(f"'{panel.name}' has nobody in its test split with a record up to {end}{counting}{hint}")
 
 
 def until(panel: Panel, year: int) -> Panel:
@@ -184,7 +205,9 @@ def pooled(panel: Panel, year: int) -> Panel:
     known = until(panel, year)
     train = known.part("train")
     if not train.weights(train.transitions).any():
-        raise RequestError(f"'{panel.name}' has no training career with two records up to {year}: nothing to add")
+        raise RequestError(
+            f"'{panel.name}' has no training career with two records up to {_named(panel, year)}: nothing to add"
+        )
     return known
 
 

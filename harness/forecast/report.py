@@ -173,18 +173,24 @@ class _Comparison:
 
     def period(self, forecasts: Sequence[Forecast]) -> Period:
         years = tuple(self.plan.years[self.columns].tolist())
-        lines = [ForecastLine(f"as in {self.plan.year}", self._shares(self.last))]
+        when = self.plan.when
+        lines = [ForecastLine(f"as in {when(self.plan.year)}", self._shares(self.last))]
         lines += [self._line(forecast) for forecast in forecasts]
         if self.observed:
             lines[1:] = self._scored(lines[1:], forecasts)
         return Period(
-            label=str(years[0]) if len(years) == 1 else f"{years[0]}-{years[-1]}",
+            label=when(years[0]) if len(years) == 1 else self._span(years),
             years=years,
             persons=len(self.members),
             records=int(self.records.sum()),
             actual=self._shares(self.happened, compared=False) if self.observed else None,
             lines=tuple(lines),
         )
+
+    def _span(self, years: Sequence[int]) -> str:
+        """'2001-2010', and of another unit '1998-07 to 1999-06'."""
+        between = "-" if self.plan.panel.unit == "year" else " to "
+        return between.join(self.plan.when(year) for year in (years[0], years[-1]))
 
     def _line(self, forecast: Forecast) -> ForecastLine:
         prob = forecast.prob[self.members][:, self.columns]  # [m, c, K]

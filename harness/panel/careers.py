@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from harness.panel import time
 from harness.panel.occupations import Occupations
 from harness.types import BoolArray, FloatArray, IntArray, StrArray
 
@@ -46,8 +47,9 @@ class Panel:
     """Many careers over one set of occupations: P persons, N records, K states.
 
     name: what boards call it. persons: str [P]. offsets: int64 [P + 1]. year, state: int32 [N], years strictly
-    increasing within a person. split: int8 [P], a position in ``SPLITS``. source: how the panel came to be, JSON-able;
-    a simulated panel names its generator there. left_out: reason -> count of what a reader did not take over.
+    increasing within a person, or whatever ``unit`` counts (``panel.time``). split: int8 [P], a position in ``SPLITS``.
+    source: how the panel came to be, JSON-able; a simulated panel names its generator there, and one of another unit of
+    time that (``time_unit``). left_out: reason -> count of what a reader did not take over.
     weight: float64 [N], what each record counts for, in estimation and in scoring; one everywhere where None.
     units, strata: int64 [P], the primary sampling unit and the stratum that each person was drawn in, numbered from 0,
     each unit within one stratum; None where persons, or persons of one stratum, were drawn each alone.
@@ -97,6 +99,11 @@ class Panel:
     def n_states(self) -> int:
         return len(self.occupations)
 
+    @property
+    def unit(self) -> str:
+        """Unit of ``year``: year, quarter, month, wave or age."""
+        return time.unit_of(self.source)
+
     @cached_property
     def person(self) -> IntArray:
         """int64 [N]: the person of each record."""
@@ -132,11 +139,14 @@ class Panel:
         return records[self.weights(records) > 0]
 
     def age(self) -> FloatArray:
-        """float64 [N]: years of age, NaN where the panel has no ``birth_year``."""
+        """float64 [N]: years of age, NaN where neither ``birth_year`` nor the panel's unit tells it."""
         birth = self.covariates.get("birth_year")
-        if birth is None or birth.kind != "numeric":
+        if self.unit == "age":
+            return self.year.astype(np.float64)
+        if self.unit not in time.PER_YEAR or birth is None or birth.kind != "numeric":
             return np.full(self.n_records, np.nan)
-        return np.asarray(self.year - birth.values.astype(np.float64), dtype=np.float64)
+        year = self.year // time.PER_YEAR[self.unit]
+        return np.asarray(year - birth.values.astype(np.float64), dtype=np.float64)
 
     def select(self, persons: IntArray) -> Panel:
         """The panel of these persons (int [p], positions), in the order given."""
@@ -190,7 +200,8 @@ class Panel:
 
     def name_of(self, record: int) -> str:
         """A record in words, for messages: "person P, year Y"."""
-        return f"person {self.persons[self.person[record]]}, year {self.year[record]}"
+        when = time.name(int(self.year[record]), self.unit)
+        return f"person {self.persons[self.person[record]]}, {when if self.unit != 'year' else f'year {when}'}"
 
     def part(self, split: Split) -> Panel:
         """The persons of one split."""
@@ -217,6 +228,8 @@ class Panel:
         head = [shape, list(self.occupations.statuses), kinds, self.persons.tolist()]
         if self.occupations.minors:
             head.append(list(self.occupations.minors))
+        if self.unit != "year":
+            head.append(["unit", self.unit])
         digest.update(json.dumps(head, ensure_ascii=True).encode())
         columns: list[tuple[IntArray | FloatArray, str]] = [
             (self.offsets, "<i8"),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.panel import time
 from harness.panel.careers import Panel
 from harness.records.evidence import Part, Slices
 from harness.stats.figures import DECIMALS, Scores, counting
@@ -72,10 +73,12 @@ class Slicing:
         if not np.isnan(age).all():
             band = np.where(np.isnan(age), -1, np.searchsorted(AGES, np.nan_to_num(age), side="right"))
             made["age"] = Levels.present(AGE_NAMES, band)
-        year, origin, known = test.year[transitions].astype(np.int64), test.origin(transitions), test.occupations
-        first = int(year.min()) // 10 if len(year) else 0
-        decades = [f"{first + i}0s" for i in range(int(year.max()) // 10 - first + 1 if len(year) else 0)]
-        made["decade"] = Levels.present(decades, year // 10 - first)
+        origin, known = test.origin(transitions), test.occupations
+        if test.unit in time.PER_YEAR:
+            year = test.year[transitions].astype(np.int64) // time.PER_YEAR[test.unit]
+            first = int(year.min()) // 10 if len(year) else 0
+            decades = [f"{first + i}0s" for i in range(int(year.max()) // 10 - first + 1 if len(year) else 0)]
+            made["decade"] = Levels.present(decades, year // 10 - first)
         status, statuses = numbered_as_met(str(of) for of in known.statuses)
         made["origin status"] = Levels.present(statuses, np.where(origin < 0, -1, status[origin]), FIRST)
         group, names = known.group_index()

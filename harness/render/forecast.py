@@ -78,7 +78,7 @@ def _by_year(
             continue
         rows.append((*_head(period), *actual, *map(cell, period.lines)))
     names = (line.name for line in report.periods[0].lines)
-    keys = ("year", "persons", *(["actual"] if status is not None else []))
+    keys = (report.plan.panel.unit, "persons", *(["actual"] if status is not None else []))
     return ForecastTable(title, (*keys, *names), tuple(rows), len(keys))
 
 
@@ -125,7 +125,7 @@ def _perplexities(report: Report) -> ForecastTable:
             rows.append((*_head(period), *levels, *map(_gap, models[1:])))
     names = [line.name for line in report.periods[0].lines[1:]]
     title = "perplexity of the actual state; difference in log-likelihood a record, nats"
-    headings = ("year", "persons", *names, *(f"{name} less {names[0]}" for name in names[1:]))
+    headings = (report.plan.panel.unit, "persons", *names, *(f"{name} less {names[0]}" for name in names[1:]))
     return ForecastTable(title, headings, tuple(rows), 2)
 
 
@@ -157,26 +157,27 @@ def _largest(report: Report) -> ForecastTable:
 def notes(report: Report) -> list[str]:
     """Notes that a reader needs to read the tables rightly, a sentence or two each."""
     plan, seen = report.plan, [p for p in report.periods if p.actual is not None]
-    rhythm = "year" if plan.every == 1 else f"{plan.every} years"
+    unit, year = plan.panel.unit, plan.when(plan.year)
+    rhythm = unit if plan.every == 1 else f"{plan.every} {unit}s"
     lines = [
-        f"{plan.persons.n_persons:,} test persons, as known at the end of {plan.year}; {report.samples} careers "
+        f"{plan.persons.n_persons:,} test persons, as known at the end of {year}; {report.samples} careers "
         f"sampled for each, a record every {rhythm}; seed {report.seed}. Models were fitted on "
-        f"{plan.known.part('train').n_persons:,} training persons, with no record after {plan.year}."
+        f"{plan.known.part('train').n_persons:,} training persons, with no record after {year}."
     ]
     if plan.panel.source.get("weights"):
         lines.append(
             f"Weighted by {plan.panel.source['weights']}: in shares, likelihoods and distances a person counts for the "
-            f"weight of their last record up to {plan.year}."
+            f"weight of their last record up to {year}."
         )
     if plan.carried:
         lines.append(f"Stay as last known: {', '.join(plan.carried)}.")
     if plan.moving:
-        lines.append(f"Move with the year: {', '.join(plan.moving)}.")
+        lines.append(f"Move with the {unit}: {', '.join(plan.moving)}.")
     if seen:
         lines += [
-            "A year's figures are of the persons observed in it. Intervals, and standard errors (±), resample persons: "
-            "they carry the noise of sampling careers, and not that of the fit.",
-            f"as in {plan.year}: everyone stays as last known.",
+            f"A {unit}'s figures are of the persons observed in it. Intervals, and standard errors (±), resample "
+            "persons: they carry the noise of sampling careers, and not that of the fit.",
+            f"as in {year}: everyone stays as last known.",
             "distance: half the sum of the absolute differences (total variation). In brackets, where 95% of the "
             "distances lie of careers drawn from the forecast itself. With few persons it favours no change; the root "
             "mean square error does not.",

@@ -16,6 +16,7 @@ import numpy as np
 from harness.errors import HarnessError
 from harness.model import Estimator, ModelSpec, Task
 from harness.model.scoring import score
+from harness.panel import time
 from harness.panel.careers import SPLITS, Panel, Split
 from harness.stats.inference import Estimate
 from harness.training.exchange import exchanged
@@ -122,7 +123,7 @@ def _earlier(panel: Panel) -> Panel:
     made = dict(panel.covariates)
     if (birth := made.get("birth_year")) is not None and birth.kind == "numeric":
         made["birth_year"] = replace(birth, values=birth.values - BACK)
-    return replace(panel, year=panel.year - np.int32(BACK), covariates=made)
+    return replace(panel, year=panel.year - np.int32(BACK * time.PER_YEAR.get(panel.unit, 1)), covariates=made)
 
 
 def _exchanged(panel: Panel) -> Panel:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from harness.data.reading import FileReading
 from harness.errors import DataError, RequestError
 from harness.model import ModelSpec, Task
 from harness.model.params import validate
@@ -77,6 +78,9 @@ class PanelRequest(Request):
     parameters: Values = Field(default_factory=dict, description="parameters of a named data set")
     columns: dict[str, str] = Field(default_factory=dict, description="part -> column, for files with other names")
     occupations: Path | None = Field(None, description="table of occupations for a single file of careers")
+    reading: FileReading = Field(
+        default_factory=FileReading, description="how the file is read: its shape, what is missing"
+    )
     weights: str | None = Field(None, description="covariate that each record counts for")
     strata: str | None = Field(None, description="covariate of the stratum in which a person was drawn")
     units: str | None = Field(None, description="covariate of the primary sampling unit")
@@ -91,7 +95,9 @@ class PanelRequest(Request):
         RequestError where the request makes no sense, DataError with every fault of a faulty source.
         """
         with progress.bar(f"reading {self.data}", None):
-            panel = registry.open_panel(self.data, self.parameters, self.columns, self.occupations)
+            panel = registry.open_panel(
+                self.data, self.parameters, self.columns, self.occupations, reading=self.reading
+            )
         panel = surveyed(panel, self.weights, self.strata, self.units)
         for sentence in uninformative(panel):
             progress.note(sentence)

@@ -51,11 +51,14 @@ INCOMES = [int(1_000 + 90_000 * draw) for draw in np.random.default_rng(0).rando
         ),
         (
             [9999999 if i % 10 == 0 else income for i, income in enumerate(INCOMES)],
-            ["stands in 12 records, far from all others: blank them if it means that none is known"],
+            [
+                "stands in 12 records, far from all others: blank them if it means that none is known "
+                "(--missing 9999999)"
+            ],
         ),
         (
             [-4 if i % 20 == 0 else income for i, income in enumerate(INCOMES)],
-            ["stands in 6 records, far from all others: blank them if it means that none is known"],
+            ["stands in 6 records, far from all others: blank them if it means that none is known (--missing -4)"],
         ),
         ([99 if i % 20 == 0 else i % 80 for i in range(120)], []),  # an age like others
         (list(range(120)), ["counts records, from 0 to 119: the number of a row; leave it out"]),
@@ -67,7 +70,8 @@ def test_a_column_that_is_no_measure(tmp_path: Path, column: list[object], expec
 
 def test_years_of_two_digits(tmp_path: Path) -> None:
     assert notes(file_of(tmp_path, list(INCOMES), (98, 99, 100))) == [
-        "mine, column 'year', value '98': years run from 98 to 100: are they calendar years, with all four digits?"
+        "mine, column 'year', value '98': years run from 98 to 100: are they calendar years, with all four digits? "
+        "--unit says another unit of time"
     ]
 
 

@@ -23,7 +23,7 @@ def test_stray_latin_1_bytes_are_told_by_line(tmp_path: Path) -> None:
     latin = CAREERS.encode().replace(b"2,1999,HOME,male", b"2,1999,HOME,m\xe4nnlich")
     assert errors(folder(tmp_path, latin)) == [
         "careers.csv, line 5, column 'gender', value 'm\ufffdnnlich': byte 0xe4 is not UTF-8 "
-        "(in Latin-1 the entry reads 'männlich'): save the whole file as UTF-8"
+        "(in Latin-1 the entry reads 'männlich'): save the whole file as UTF-8, or name its --encoding"
     ]
     titles = OCCUPATIONS.encode().replace(b"Maids", b"Femmes de m\xe9nage")
     assert errors(folder(tmp_path, occupations=titles))[0].startswith(
@@ -33,7 +33,7 @@ def test_stray_latin_1_bytes_are_told_by_line(tmp_path: Path) -> None:
 
 def test_utf_16_is_told(tmp_path: Path) -> None:
     assert errors(folder(tmp_path, CAREERS.encode("utf-16"))) == [
-        "careers.csv: is not UTF-8 text (UTF-16, or not text at all): save it as UTF-8"
+        "careers.csv: is not UTF-8 text (UTF-16, or not text at all): save it as UTF-8, or name its --encoding"
     ]
 
 
@@ -94,12 +94,10 @@ def test_files_that_are_missing_or_twice_there(tmp_path: Path) -> None:
     assert errors(place) == ["panel: holds careers.csv and careers.csv.gz: keep one"]
 
 
-def test_another_separator_is_named(tmp_path: Path) -> None:
-    found = errors(folder(tmp_path, CAREERS.replace(",", ";")))
-    assert found[0] == (
-        "careers.csv, line 1, column 'person': there is no such column; the file seems to be separated by ';': "
-        "write it with commas"
-    )
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_another_separator_is_seen(tmp_path: Path, mark: str) -> None:
+    plain = open_panel(folder(tmp_path)).fingerprint()
+    assert open_panel(folder(tmp_path, CAREERS.replace(",", mark))).fingerprint() == plain
 
 
 def parquet_folder(path: Path, **columns: Any) -> Path:

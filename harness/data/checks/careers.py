@@ -8,23 +8,43 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import numpy as np
 
 from harness.data.checks.findings import Findings, hints
+from harness.data.tables.columns import Column
 from harness.data.tables.rows import Records
+from harness.data.tables.times import Times, read_times
 from harness.panel.careers import SPLITS
+from harness.panel.time import PER_YEAR
 from harness.types import BoolArray, IntArray
 
-INTEGER = re.compile(r"[+-]?\d{1,9}")
+FEWEST_PAIRS = 20  # records that follow one another, for a column to be told an end of spells
+MANY, NEARLY_ALL = 0.25, 0.95  # shares of spells that are longer than a point, and that end before the next begins
+FIRST_YEAR = 1800
 ZERO_DECIMALS = re.compile(r"\.0+$")
 
 
-def read_years(records: Records, findings: Findings) -> tuple[IntArray, BoolArray]:
-    """int32 [N], and bool [N] whether each could be read. '1998.0' is no integer."""
+def read_years(records: Records, findings: Findings) -> tuple[IntArray, BoolArray, str]:
+    """int32 [N], bool [N] whether each could be read, and the unit of these times."""
     column = records.year
     blank = records.tell_blanks(findings, "year", "every record needs a calendar year, as 1998")
-    good = column.where(lambda value: INTEGER.fullmatch(value) is not None)
+    known = [value for value in column.distinct if value]
+    times = read_times(known, records.unit)
+    file, line, name = records.place(0, "year") if len(column) else (records.name, None, "year")
+    if times.refused or times.kind == "date":
+        message = times.refused or "are dates, and records are a year apart or a quarter or a month: write those"
+        findings.error(file, message, line=line, column=name, value=column.row(0))
+    elif times.note:
+        findings.note(file, times.note, column=name)
+    place = {value: i for i, value in enumerate(known)}
+    spot = np.array([place.get(value, -1) for value in column.distinct], dtype=np.int64)[column.index]
+    good = (spot >= 0) & np.append(times.good, False)[spot]
     right = "is not an integer; a calendar year is written as 1998"
+    if times.kind != "whole":
+        right = f"is no {times.unit} like the others of its column; write such as {_example(times, known)}"
     records.tell_same(findings, np.flatnonzero(~good & ~blank), "year", right)
-    years = np.array([int(v) if INTEGER.fullmatch(v) else 0 for v in column.distinct], dtype=np.int32)
-    return years[column.index], good
+    return np.append(times.value, 0)[spot].astype(np.int32), np.asarray(good, dtype=bool), times.unit
+
+
+def _example(times: Times, known: Sequence[str]) -> str:
+    return known[int(np.flatnonzero(times.good)[0])]
 
 
 def read_states(records: Records, codes: Sequence[str], findings: Findings) -> IntArray:
@@ -83,11 +103,15 @@ def _unknown_code(value: str, codes: Collection[str], zeros: Mapping[str, str], 
     return f"no occupation has this code{near[value]}"
 
 
-def check_sequence(records: Records, person: IntArray, year: IntArray, usable: BoolArray, findings: Findings) -> None:
+def check_sequence(
+    records: Records, person: IntArray, times: tuple[IntArray, BoolArray, str], findings: Findings
+) -> None:
     """Years of a person must rise from row to row: an error for each repeated year and each earlier one.
 
-    person, year: int [N]. usable: bool [N], rows whose person and year could be read.
+    person: int [N], -1 where it could not be read. times: as ``read_years`` gives them.
     """
+    year, good, unit = times
+    usable = good & (person >= 0)
     rows = np.flatnonzero(usable)
     rows = rows[np.argsort(person[rows], kind="stable")]
     if not (_same_person(person, rows) & (np.diff(year[rows]) <= 0)).any():
@@ -99,7 +123,8 @@ def check_sequence(records: Records, person: IntArray, year: IntArray, usable: B
     def repeated(row: int) -> str:
         file, line, _ = records.place(before[row], "year")
         where = f"line {line}" if file == records.place(row, "year")[0] else f"{file}, line {line}"
-        return f"person '{records.person.row(row)}' already has a record of this year ({where}): keep one a year"
+        said = f"person '{records.person.row(row)}' already has a record of this {unit} ({where}): "
+        return f"{said}keep one {'a year' if unit == 'year' else 'of each'}, or say which counts (--main)"
 
     records.tell(findings, by_year[again], "year", repeated)
     rows = rows[~np.isin(rows, by_year[again])]
@@ -107,7 +132,7 @@ def check_sequence(records: Records, person: IntArray, year: IntArray, usable: B
     last = dict(zip(rows[back].tolist(), year[rows[back - 1]].tolist(), strict=True))
 
     def unordered(row: int) -> str:
-        return f"comes after {last[row]} of person '{records.person.row(row)}': sort each person's rows by year"
+        return f"comes after {last[row]} of person '{records.person.row(row)}': sort each person's rows by {unit}"
 
     records.tell(findings, rows[back], "year", unordered)
 
@@ -161,3 +186,45 @@ def note_single_records(records: Records, findings: Findings) -> None:
         file, line, name = records.place(row, "person")
         message = "the career has a single record, so no transition: kept, and asked about in first records only"
         findings.note(file, message, line=line, column=name, value=records.person.row(row))
+
+
+def check_spells(
+    records: Records, person: IntArray, times: tuple[IntArray, BoolArray, str], findings: Findings
+) -> None:
+    """An error for a covariate that is the end of a spell: years of such a file are begins, and steps are spells.
+
+    It is never before its record's time, seldom after the person's next one, and not always as far away.
+    """
+    time, good, unit = times
+    rows = np.flatnonzero(good & (person >= 0))
+    rows = rows[np.lexsort((rows, person[rows]))]
+    later = np.flatnonzero(_same_person(person, rows))
+    if len(later) < FEWEST_PAIRS or unit not in PER_YEAR:
+        return
+    for name, column in records.covariates.items():
+        ends = _as_times(column, unit)
+        if ends is None or (ends[rows] < time[rows]).any():
+            continue
+        lengths = ends[rows] - time[rows]
+        follows = ends[rows[later]] <= time[rows[later + 1]]
+        if len(np.unique(lengths)) > 1 and (lengths > 0).mean() > MANY and follows.mean() > NEARLY_ALL:
+            file, line, begin = records.place(int(rows[0]), "year")
+            message = (
+                f"'{name}' looks like the end of a spell that begins here: --spells begin={begin} end={name} reads a "
+                f"record for each {unit} of it, --drop {name} only its begin"
+            )
+            findings.error(file, message, line=line, column=begin, value=records.year.row(int(rows[0])))
+
+
+def _as_times(column: Column, unit: str) -> IntArray | None:
+    """int64 [N]: a column of times in this unit; None for any other."""
+    text = column.text()
+    times = read_times(text.distinct, unit if unit == "year" else None)
+    if (
+        not times.good.all()
+        or times.unit != unit
+        or times.refused
+        or (unit == "year" and times.value.min() < FIRST_YEAR)
+    ):
+        return None
+    return times.value[text.index]

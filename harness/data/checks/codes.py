@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 
 import numpy as np
@@ -10,9 +11,9 @@ import numpy as np
 from harness.data.checks.careers import bare_code
 from harness.data.checks.findings import Findings
 from harness.data.tables.columns import TextColumn
+from harness.data.tables.missing import says_missing
 from harness.data.tables.rows import Records
 
-MISSING = frozenset({"na", "n/a", "nan", "none", "null", ".", "-", "<na>", "#n/a"})
 NEGATIVE = re.compile(r"-\d+(\.0+)?")  # how surveys write why an answer is missing
 WHOLE = re.compile(r"\d+\.0+")
 DECIMALS = re.compile(r"\d+\.\d*[1-9]\d*")
@@ -26,6 +27,16 @@ def whole_codes(column: TextColumn) -> TextColumn:
     return column.change(lambda code: code.partition(".")[0] if WHOLE.fullmatch(code) else code)
 
 
+def note_decimals(records: Records, findings: Findings) -> None:
+    """A note where codes are written as numbers with decimals of zero, which ``whole_codes`` takes away."""
+    column = records.occupation
+    if findings.wants_notes and whole_codes(column) is not column:
+        value = next(value for value in column.distinct if WHOLE.fullmatch(value))
+        file, _, name = records.place(0, "occupation")
+        message = "codes are written with decimals, and were taken as whole numbers"
+        findings.note(file, message, column=name, value=value)
+
+
 def check_codes(records: Records, findings: Findings) -> None:
     """An error for each code that is how missing is written, and for each that is another's number."""
     column = records.occupation
@@ -33,7 +44,7 @@ def check_codes(records: Records, findings: Findings) -> None:
         count = int(column.where(code.__eq__).sum())
         message = (
             f"is how a missing state is written ({count:,} {'row' if count == 1 else 'rows'}), and a year without a "
-            f"known state has no row: leave such rows out, or bring {LISTED}"
+            f"known state has no row: leave such rows out (--missing {_rule(code)}), or bring {LISTED}"
         )
         _tell(records, code, message, findings)
     for one, other in alike(column.distinct):
@@ -43,9 +54,26 @@ def check_codes(records: Records, findings: Findings) -> None:
         _tell(records, other, message, findings)
 
 
+def _rule(code: str) -> str:
+    """Words of an option, quoted where a shell would read more into them."""
+    return shlex.quote(code)
+
+
 def is_missing(code: str) -> bool:
     """True of words and negative numbers that stand for no answer."""
-    return code.casefold() in MISSING or NEGATIVE.fullmatch(code) is not None
+    return says_missing(code) or NEGATIVE.fullmatch(code) is not None
+
+
+def note_spellings(records: Records, findings: Findings) -> None:
+    """A note for codes that differ in nothing but case and blanks: they are two states."""
+    first: dict[str, str] = {}
+    for code in filter(None, records.occupation.distinct):
+        earlier = first.setdefault(" ".join(code.split()).casefold(), code)
+        if earlier != code:
+            row = int(np.flatnonzero(records.occupation.where(code.__eq__))[0])
+            file, line, name = records.place(row, "occupation")
+            message = f"differs from '{earlier}' in case or blanks alone, and is a state of its own: write both alike"
+            findings.note(file, message, line=line, column=name, value=code)
 
 
 def alike(codes: Iterable[str]) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from harness.data.checks.findings import Findings
+from harness.panel import time
 from harness.panel.careers import Covariate, Panel
 from harness.panel.occupations import Status
 from harness.types import FloatArray
@@ -32,8 +33,9 @@ def remark_on_readings(panel: Panel, findings: Findings) -> None:
 
 def _on_years(panel: Panel, findings: Findings) -> None:
     first, last = int(panel.year.min()), int(panel.year.max())
-    if first < FIRST_CENTURY or last > LAST_CENTURY:
-        message = f"years run from {first} to {last}: are they calendar years, with all four digits?"
+    if panel.unit == "year" and (first < FIRST_CENTURY or last > LAST_CENTURY):
+        way = "--century 1930 reads two digits" if last < 100 and first >= 0 else "--unit says another unit of time"
+        message = f"years run from {first} to {last}: are they calendar years, with all four digits? {way}"
         findings.note(panel.name, message, column="year", value=str(first if first < FIRST_CENTURY else last))
 
 
@@ -50,11 +52,12 @@ def _on_code_lists(panel: Panel, findings: Findings) -> None:
         mixed = both[before].mean(), both[~before].mean()
         if min(len(old), len(new)) >= FEW and max(mixed) <= MIXED:
             codes = panel.occupations.codes
+            since = time.name(start, panel.unit)
             message = (
-                f"from {start} on jobs have other codes than before ('{codes[new[0]]}', not '{codes[old[0]]}'): if the "
-                "code list changed, every career changes its state in that year; recode by a crosswalk"
+                f"from {since} on jobs have other codes than before ('{codes[new[0]]}', not '{codes[old[0]]}'): if the "
+                f"code list changed, every career changes its state in that {panel.unit}; recode by a crosswalk"
             )
-            findings.note(panel.name, message, column="occupation", value=str(start))
+            findings.note(panel.name, message, column="occupation", value=since)
             return
 
 
@@ -66,7 +69,10 @@ def _on_numbers(panel: Panel, name: str, values: FloatArray, findings: Findings)
     for value, count in ((known[-1], counts[-1]), (known[0], counts[0])):
         apart = len(measured) and ((value > FAR * measured.max() > 0) if value > 0 else measured.min() >= 0)
         if _is_code(float(value)) and apart:
-            message = f"stands in {count:,} records, far from all others: blank them if it means that none is known"
+            message = (
+                f"stands in {count:,} records, far from all others: blank them if it means that none is known "
+                f"(--missing {value:.0f})"
+            )
             findings.note(panel.name, message, column=name, value=f"{value:.0f}")
     if len(known) == panel.n_records > 2 and (np.diff(known) == 1).all():
         message = f"counts records, from {known[0]:.0f} to {known[-1]:.0f}: the number of a row; leave it out"

@@ -1,4 +1,4 @@
-"""Reads one csv, csv.gz or parquet file of the user's own: columns by mapping, states from the codes that occur."""
+"""Reads one file of the user's own, whatever its form: columns by mapping, states from the codes that occur."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from harness.data.assemble import assemble
-from harness.data.checks.codes import check_codes, whole_codes
+from harness.data.checks.codes import check_codes, note_decimals, note_spellings, whole_codes
 from harness.data.checks.findings import Findings
+from harness.data.lagged import lagged
 from harness.data.occupations import bad_statuses, major_group, read_occupations
+from harness.data.reading import FileReading
 from harness.data.tables.columns import TextColumn
 from harness.data.tables.files import read_file
 from harness.data.tables.mapping import OPTIONAL_PARTS, parts_of, records_of
+from harness.data.tables.prepare import prepared
 from harness.data.tables.rows import Records
 from harness.panel.careers import Panel
 from harness.panel.occupations import Occupations, Status
@@ -24,36 +27,50 @@ OF_THE_STATE = ("title", "group", "status")
 
 
 def read_single_file(
-    path: Path, mapping: Mapping[str, str], occupations: Path | None, findings: Findings
+    path: Path, mapping: Mapping[str, str], occupations: Path | None, reading: FileReading, findings: Findings
 ) -> Panel | None:
     """The panel of one file, named after the file; None after errors, which are in ``findings``.
 
     mapping: part -> column; every column without a part is a covariate. occupations: a table of the states. Without
-    one, the states are the codes that occur: ``title`` (the code itself without such a column), ``group`` (the first
-    two digits of a code like a SOC code, else the code itself) and ``status`` (employed).
+    one, the states are the codes that occur: ``title`` (the label that the file has for the code, or the code itself,
+    without such a column), ``group`` (the first two digits of a code like a SOC code, else the code itself) and
+    ``status`` (employed). reading: how the file becomes a row for each record.
     """
-    table = read_file(path, findings)
+    table = read_file(path, findings, mapping.get("year", "year"), reading)
     states, left_out = read_occupations(occupations, findings) if occupations else (None, dict[str, int]())
-    if table is None:
+    made = None if table is None else prepared(table, mapping, reading, findings)
+    if made is None:
         return None
+    table, mapping = made
     parts = parts_of(table, mapping, OPTIONAL_PARTS, findings)
     records = records_of(path.name.partition(".")[0], "file", table, parts=parts, findings=findings)
     if records is None:
         return None
     described = {p: table.columns[parts[p]].text().stripped() for p in OF_THE_STATE if p in parts}
     if occupations is None:
+        note_decimals(records, findings)
         records = replace(records, occupation=whole_codes(records.occupation))
         check_codes(records, findings)
-        states = states_of(records, described, findings)
+        note_spellings(records, findings)
+        labels = {} if reading.titles_from == "codes" else table.labels.get(parts["occupation"], {})
+        if reading.titles_from == "labels" and not labels:
+            message = "the file has no labels for these codes: --titles-from codes, or bring a table (--occupations)"
+            findings.error(table.file, message, column=parts["occupation"])
+        states = states_of(records, described, labels, findings)
     elif described:
         left_out[f"columns of {table.file} that describe states, in favor of {occupations.name}"] = len(described)
-    return assemble(replace(records, left_out={**table.left_out, **left_out}), states, findings)
+    told = {"options": given} if (given := reading.given()) else {}
+    records = replace(records, left_out={**table.left_out, **left_out}, source={**records.source, **told})
+    panel = assemble(records, states, findings)
+    return None if panel is None else lagged(panel, reading.lag)
 
 
-def states_of(records: Records, described: Mapping[str, TextColumn], findings: Findings) -> Occupations:
-    """The states that occur, by code; ``described``: what columns of the records say of them."""
+def states_of(
+    records: Records, described: Mapping[str, TextColumn], labels: Mapping[str, str], findings: Findings
+) -> Occupations:
+    """The states that occur, by code; described, labels: what columns of the records and the file say of them."""
     codes = sorted(filter(None, records.occupation.distinct))
-    titles = _one_each(records, "title", described, findings)
+    titles = {**labels, **_one_each(records, "title", described, findings)}
     groups = _one_each(records, "group", described, findings)
     statuses = _one_each(records, "status", described, findings)
     known = {status.value: status for status in Status}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -50,6 +50,14 @@ class TextColumn:
         target = np.array([position.setdefault(value, len(position)) for value in changed], dtype=np.int64)
         return TextColumn(list(position), target[self.index])
 
+    def take(self, rows: IntArray) -> TextColumn:
+        """The column of these rows (int64 [n]): its distinct values are those that occur there."""
+        index = self.index[rows]
+        used = np.unique(index)
+        place = np.zeros(len(self.distinct), dtype=np.int64)
+        place[used] = np.arange(len(used))
+        return TextColumn([self.distinct[k] for k in used.tolist()], place[index])
+
     def stripped(self) -> TextColumn:
         """The column without blanks around its values, and with accents that are one character each (Unicode's NFC)."""
         return self.change(lambda value: unicodedata.normalize("NFC", value.strip()))
@@ -62,7 +70,7 @@ class TextColumn:
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A column that its file already declares to be numbers (parquet)."""
+    """A column that its file already declares to be numbers (parquet, Stata, SPSS, SAS, R, a spreadsheet)."""
 
     array: Any  # a pyarrow.Array; pyarrow ships no types
 
@@ -83,6 +91,12 @@ class NumberColumn:
         if exact and pc.all(pc.equal(array, pc.round(array))).as_py() is not False:
             array = array.cast(pa.int64())
         return encode(array.cast(pa.string()))
+
+    def take(self, rows: IntArray) -> NumberColumn:
+        """The column of these rows (int64 [n])."""
+        import pyarrow as pa
+
+        return NumberColumn(self.array.take(pa.array(rows)))
 
     def first_inexact(self) -> int | None:
         """The first row whose number is so large that its neighbours are the same in the column's type, if any."""
@@ -110,7 +124,9 @@ class TextTable:
     """One file: its name, its columns, and where each of its rows stands.
 
     lines: int64 [N], the line on which each row begins, or for parquet the row, counted from 1. header_line: 1, or
-    None for parquet. left_out: reason -> count of what was passed over.
+    None for parquet. left_out: reason -> count of what was passed over. facts: what the file was taken to be, such as
+    its delimiter. titles: column -> what the file says that it is. labels: column -> value -> label. origin: column ->
+    the column of the file that each row's entry stands in, where that is not the column itself.
     """
 
     file: str
@@ -119,6 +135,28 @@ class TextTable:
     lines: IntArray
     header_line: int | None = 1
     left_out: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    origin: Mapping[str, TextColumn] = field(default_factory=dict)
+
+    def take(self, rows: IntArray) -> TextTable:
+        """The table of these rows (int64 [n]), in this order."""
+        return replace(
+            self,
+            columns={name: column.take(rows) for name, column in self.columns.items()},
+            rows=len(rows),
+            lines=self.lines[rows],
+            origin={name: column.take(rows) for name, column in self.origin.items()},
+        )
+
+    def without(self, gone: BoolArray, reason: str) -> TextTable:
+        """The table without these rows (bool [N]), which are counted under the reason."""
+        count = int(gone.sum())
+        if not count:
+            return self
+        left_out = {**self.left_out, reason: self.left_out.get(reason, 0) + count}
+        return replace(self.take(np.flatnonzero(~gone)), left_out=left_out)
 
 
 def encode(array: Any) -> TextColumn:

@@ -1,4 +1,4 @@
-"""Reads csv: fast where the file is sound, and line by line where it is not, to say what is wrong and where."""
+"""Reads text with delimiters: fast where it is sound, and line by line where not, to say what is wrong and where."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ MOST_UNPACKED = 8_000_000_000  # bytes that a compressed file may hold: a few ki
 PART = 1 << 24
 
 
-def read_bytes(path: Path, findings: Findings) -> bytes | None:
-    """The content of a file, unpacked where its name ends in .gz; None where it cannot be read, which is an error."""
+def read_bytes(path: Path, findings: Findings, encoding: str | None = None) -> bytes | None:
+    """The content of a file, unpacked where its name ends in .gz; None where it cannot be read, which is an error.
+
+    encoding: the file's, where it is not UTF-8, to which it is then changed.
+    """
     if not is_regular(path, findings):
         return None
     try:
@@ -35,16 +38,34 @@ def read_bytes(path: Path, findings: Findings) -> bytes | None:
     data = _unpack(path.name, packed, findings) if path.suffix == ".gz" else packed
     if data is None:
         return None
+    if encoding is not None:
+        data = _as_utf8(path.name, data, encoding, findings)
+    if data is None:
+        return None
     if path.suffix != ".gz" and data[:2] == b"\x1f\x8b":
         findings.error(path.name, "is gzip inside: name it .csv.gz")
     elif data[:4] == b"PAR1":
         findings.error(path.name, "is parquet inside: name it .parquet")
     elif data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in data[:1000]:
-        findings.error(path.name, "is not UTF-8 text (UTF-16, or not text at all): save it as UTF-8")
+        findings.error(
+            path.name, "is not UTF-8 text (UTF-16, or not text at all): save it as UTF-8, or name its --encoding"
+        )
     elif not data.strip():
         findings.error(path.name, "is empty")
     else:
         return data
+    return None
+
+
+def _as_utf8(file: str, data: bytes, encoding: str, findings: Findings) -> bytes | None:
+    try:
+        return data.decode(encoding).encode("utf-8")
+    except LookupError:
+        findings.error(file, f"--encoding {encoding}: no encoding has this name; write such as latin-1 or utf-16")
+    except UnicodeDecodeError as error:
+        findings.error(file, f"is not {encoding} (byte 0x{data[error.start]:02x}): name another --encoding")
+    except UnicodeError as error:  # what UTF-16 says of a text without its mark
+        findings.error(file, f"is not {encoding} ({error}): name another --encoding")
     return None
 
 
@@ -90,26 +111,23 @@ def gigabytes(size: int) -> str:
     return f"{size / 1e9:,.3g} GB"
 
 
-def read_csv(path: Path, findings: Findings) -> TextTable | None:
-    """All columns of a csv or csv.gz file as text; None where there is nothing to go on with.
+def read_text(file: str, data: bytes, findings: Findings, delimiter: str = ",") -> TextTable | None:
+    """All columns of a text with a line of column names, as text; None where there is nothing to go on with.
 
     Rows with too many or too few entries, stray bytes and repeated column names are errors; blank lines and columns
     without a name are left out and counted.
     """
-    data = read_bytes(path, findings)
-    if data is None:
-        return None
-    table = _parse(data)
+    table = _parse(data, delimiter)
     if table is None:
-        return _read_slowly(path.name, data, findings)
+        return _read_slowly(file, data, delimiter, findings)
     lines = data.count(b"\n") + (not data.endswith(b"\n"))
     if lines != table.num_rows + 1:  # blank lines, or line breaks inside quotes: only a scan can count
-        return _read_slowly(path.name, data, findings)
+        return _read_slowly(file, data, delimiter, findings)
     rows = table.num_rows
-    return _table(path.name, table, findings=findings, lines=np.arange(2, rows + 2, dtype=np.int64), left_out={})
+    return _table(file, table, findings=findings, lines=np.arange(2, rows + 2, dtype=np.int64), left_out={})
 
 
-def _parse(data: bytes) -> Any:
+def _parse(data: bytes, delimiter: str) -> Any:
     """The quick way, a pyarrow.Table; None where the file is not wholly regular."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
@@ -117,11 +135,11 @@ def _parse(data: bytes) -> Any:
     coded = pa.dictionary(pa.int32(), pa.string())
     try:
         first = data[: data.find(b"\n") + 1 or len(data)].decode("utf-8-sig")
-        names = next(csv.reader([first]), [])
+        names = next(csv.reader([first], delimiter=delimiter), [])
         table = arrow_csv.read_csv(
             pa.BufferReader(data),
             read_options=arrow_csv.ReadOptions(block_size=1 << 24),
-            parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+            parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, coded), strings_can_be_null=False
             ),
@@ -149,12 +167,12 @@ def _table(file: str, table: Any, findings: Findings, lines: np.ndarray, left_ou
     return TextTable(file, columns, table.num_rows, lines, left_out=left_out)
 
 
-def _read_slowly(file: str, data: bytes, findings: Findings) -> TextTable | None:
+def _read_slowly(file: str, data: bytes, delimiter: str, findings: Findings) -> TextTable | None:
     """Every row with its line; errors for stray bytes, ragged rows and a quote that never closes."""
     import pyarrow as pa
 
     text = data.decode("utf-8-sig", "surrogateescape")
-    rows, lines, blank = _rows(file, text, findings)
+    rows, lines, blank = _rows(file, text, delimiter, findings)
     if not rows:
         findings.error(file, "is empty: it has no line of column names")
         return None
@@ -172,9 +190,9 @@ def _read_slowly(file: str, data: bytes, findings: Findings) -> TextTable | None
     return _table(file, pa.Table.from_arrays(arrays, names=header), findings=findings, lines=numbers, left_out=left_out)
 
 
-def _rows(file: str, text: str, findings: Findings) -> tuple[list[list[str]], list[int], int]:
+def _rows(file: str, text: str, delimiter: str, findings: Findings) -> tuple[list[list[str]], list[int], int]:
     """Rows, the line each begins on, and how many blank lines were passed over."""
-    reader = csv.reader(io.StringIO(text, newline=""))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     rows: list[list[str]] = []
     lines: list[int] = []
     blank, begins = 0, 1
@@ -210,7 +228,7 @@ def _tell_stray_bytes(file: str, rows: list[list[str]], lines: list[int], findin
             findings.error(
                 file,
                 f"byte 0x{ord(stray[0]) - 0xDC00:02x} is not UTF-8 (in Latin-1 the entry reads {row[position]!r}): "
-                "save the whole file as UTF-8",
+                "save the whole file as UTF-8, or name its --encoding",
                 line=line,
                 column=header[position] if position < len(header) else None,
                 value=raw.decode("utf-8", "replace"),

@@ -1,4 +1,4 @@
-"""Reads a table by its name: csv, csv.gz, or parquet with what that knows of each column's type."""
+"""Reads a table by its name: text, parquet and feather with what they know of types, and other programs' files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from typing import Any
 import numpy as np
 
 from harness.data.checks.findings import Findings
+from harness.data.reading import FileReading
 from harness.data.tables.columns import Column, NumberColumn, TextTable, encode
-from harness.data.tables.csvfile import MOST_UNPACKED, gigabytes, is_regular, read_csv
+from harness.data.tables.csvfile import MOST_UNPACKED, gigabytes, is_regular
+from harness.data.tables.delimited import read_delimited
+from harness.data.tables.packed import unpacked
+
+PLAIN = FileReading()
 
 
 def read_parquet(path: Path, findings: Findings, year: str = "") -> TextTable | None:
@@ -31,22 +36,28 @@ def read_parquet(path: Path, findings: Findings, year: str = "") -> TextTable | 
         reason = str(error).splitlines()[0]
         findings.error(path.name, f"is not a readable parquet file ({reason}): write it again")
         return None
+    return _table(path.name, table, "parquet", findings)
+
+
+def _table(file: str, table: Any, form: str, findings: Findings) -> TextTable | None:
+    """The columns of a pyarrow.Table; None, and an error, where it has no rows."""
+    import pyarrow as pa
+
     columns: dict[str, Column] = {}
     for position, name in enumerate(table.column_names):
         if name in columns:
-            findings.error(path.name, "two columns have this name: give each its own", column=name)
+            findings.error(file, "two columns have this name: give each its own", column=name)
             continue
         try:
             columns[name] = _column(table.column(position).combine_chunks())
         except (pa.ArrowException, UnicodeDecodeError):
             kind = table.column(position).type
-            findings.error(path.name, f"is of type {kind}: write text or numbers, one value a row", column=name)
+            findings.error(file, f"is of type {kind}: write text or numbers, one value a row", column=name)
     if not table.num_rows:
-        findings.error(path.name, "has no rows")
+        findings.error(file, "has no rows")
         return None
-    return TextTable(
-        path.name, columns, table.num_rows, np.arange(1, table.num_rows + 1, dtype=np.int64), header_line=None
-    )
+    lines = np.arange(1, table.num_rows + 1, dtype=np.int64)
+    return TextTable(file, columns, table.num_rows, lines, header_line=None, facts={"format": form})
 
 
 def _one_file(path: Path, findings: Findings) -> Any:
@@ -96,6 +107,66 @@ def _column(array: Any) -> Column:
     return encode(array.cast(pa.string()))
 
 
-def read_file(path: Path, findings: Findings, year: str = "") -> TextTable | None:
-    """A csv, csv.gz or parquet file, by its name. year: the column that rows of a folder of files are sorted by."""
-    return read_parquet(path, findings, year) if path.suffix == ".parquet" else read_csv(path, findings)
+TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", ".asc", ".raw")
+ARROW = (".feather", ".arrow")
+LABELLED = (".dta", ".sav", ".zsav", ".por", ".sas7bdat", ".xpt")
+OF_R = (".rds", ".rdata", ".rda")
+WORKBOOKS = (".xlsx", ".xlsm")
+PACKED = (".zip", ".gz")
+ENDINGS = (*TEXT, ".parquet", *ARROW, *LABELLED, *OF_R, *WORKBOOKS)
+
+
+def is_readable(name: str) -> bool:
+    """True of a file whose name says that it is a table, packed or not."""
+    path = Path(name)
+    if path.suffix.casefold() == ".gz":
+        return Path(path.stem).suffix.casefold() in ENDINGS
+    return path.suffix.casefold() in (*ENDINGS, ".zip")
+
+
+def is_parquet_folder(path: Path) -> bool:
+    return path.is_dir() and next(path.rglob("*.parquet"), None) is not None
+
+
+def read_file(path: Path, findings: Findings, year: str = "", reading: FileReading = PLAIN) -> TextTable | None:
+    """A table by its name; None, and an error, where it cannot be read.
+
+    year: the column that rows of a folder of files are sorted by.
+    """
+    kind = path.suffix.casefold()
+    if kind == ".parquet" or is_parquet_folder(path):
+        return read_parquet(path, findings, year)
+    if kind in ARROW:
+        return read_feather(path, findings)
+    if kind in LABELLED:
+        from harness.data.tables.labelled import read_labelled
+
+        return read_labelled(path, findings)
+    if kind in OF_R:
+        from harness.data.tables.rfile import read_r
+
+        return read_r(path, reading.object, findings)
+    if kind in WORKBOOKS:
+        from harness.data.tables.excel import read_excel
+
+        return read_excel(path, reading.object, findings)
+    if kind == ".zip" or (kind == ".gz" and Path(path.stem).suffix.casefold() not in TEXT):
+        with unpacked(path, reading.object, is_readable, findings) as inside:
+            return None if inside is None else read_file(inside, findings, year, reading)
+    return read_delimited(path, reading, findings)
+
+
+def read_feather(path: Path, findings: Findings) -> TextTable | None:
+    """All columns of a feather (arrow) file; None, and an error, where it cannot be read."""
+    import pyarrow as pa
+    from pyarrow import feather
+
+    if not is_regular(path, findings):
+        return None
+    try:
+        table = feather.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        findings.error(path.name, f"is not a readable feather file ({reason}): write it again")
+        return None
+    return _table(path.name, table, "feather", findings)

@@ -14,6 +14,7 @@ from harness.errors import RequestError, did_you_mean
 OF_STATES = ("occupation", "title", "group")
 REQUIRED = ("person", "year", "occupation")
 OPTIONAL_PARTS = ("title", "group", "status", "split")
+OF_AGE = ("age", "birth_year")  # parts only where they are mapped: a column of such a name is a covariate
 NUMBER_ID = re.compile(r"[+-]?\d+(\.0+)?")
 
 
@@ -31,8 +32,9 @@ def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
 def check_parts(mapping: Mapping[str, str]) -> None:
     """RequestError where a mapping names a part that does not exist, or one column for two parts."""
     for part in mapping:
-        if part not in REQUIRED + OPTIONAL_PARTS:
-            raise RequestError(f"--column {part}=: no such part; {did_you_mean(part, REQUIRED + OPTIONAL_PARTS)}")
+        known = REQUIRED + OPTIONAL_PARTS + OF_AGE
+        if part not in known:
+            raise RequestError(f"--column {part}=: no such part; {did_you_mean(part, known)}")
     taken: dict[str, str] = {}
     for part, column in mapping.items():
         if column and column in taken:
@@ -60,8 +62,6 @@ def parts_of(
 
 def _missing(part: str, table: TextTable) -> str:
     names = list(table.columns)
-    if len(names) == 1 and (mark := next((m for m in ";\t|" if m in names[0]), None)):
-        return f"there is no such column; the file seems to be separated by {mark!r}: write it with commas"
     way = "" if part == "split" else f"; name it so, or say --column {part}=NAME"
     return f"there is no such column; {did_you_mean(part, names)}{way}"
 
@@ -89,7 +89,8 @@ def records_of(
     text = {part: table.columns[column].text().stripped() for part, column in parts.items()}
 
     def place(row: int, part: str) -> tuple[str, int | None, str]:
-        return table.file, int(table.lines[row]), parts.get(part, part)
+        column = parts.get(part, part)
+        return table.file, int(table.lines[row]), table.origin[column].row(row) if column in table.origin else column
 
     return Records(
         name=name,
@@ -103,4 +104,5 @@ def records_of(
         code_type=table.columns[parts["occupation"]].type,
         source={"reader": reader, "file": table.file},
         left_out=table.left_out,
+        unit=table.facts.get("unit"),
     )

@@ -20,7 +20,7 @@ class Records:
 
     place: (row, 'person' | 'year' | 'occupation' | 'split' | covariate) -> file, line and column of that entry.
     header_line: where the file names its columns, if it has such a line. code_type: the type that the file declares the
-    occupation column to be of. schema: what is known of covariates.
+    occupation column to be of. schema: what is known of covariates. unit: of the times, where that has been seen.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Records:
     code_type: str = "text"
     source: Mapping[str, Any] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    unit: str | None = None
 
     def tell(self, findings: Findings, rows: IntArray, part: str, message: Callable[[int], str]) -> None:
         """An error for each of these rows' entries; ``message`` of the row says what would be right."""

@@ -58,7 +58,7 @@ def render(board: Board) -> str:
         lines += pipes(section.headings, section.rows, [i < section.text for i in range(len(section.headings))])
         lines += ["", *bullets(section.notes), ""]
     lines += [
-        f"Panel {board.fingerprint[:12]} ({board.panel_persons:,} persons, {board.panel_records:,} records), "
+        f"Panel {board.fingerprint[:12]} ({board.size}), "
         f"task version {board.task_version}. Computed from the record files by `harness leaderboard`.",
         "",
     ]

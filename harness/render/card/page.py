@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 from harness.boards.card import Card
 from harness.boards.compare import SliceDifference
 from harness.boards.views import Level, Slice
+from harness.panel import time
 from harness.records.kinds import MIX, in_a_line, is_submitted
 from harness.records.record import Configuration, PanelFacts
 from harness.render.boards.markdown import bullets, escape, pipes
@@ -167,8 +168,10 @@ def _asked(asked: Configuration, submitted: bool) -> Iterator[str]:
 
 
 def _panel(panel: PanelFacts) -> str:
+    unit = time.unit_of(panel.source)
+    every = "" if unit == "year" else f", times in {unit}s"
     return (
-        f"{escape(panel.name)} ({panel.persons:,} persons, {panel.records:,} records, {panel.states:,} states; "
+        f"{escape(panel.name)} ({panel.persons:,} persons, {panel.records:,} records{every}, {panel.states:,} states; "
         f"{panel.fingerprint[:12]})"
     )
 

@@ -121,10 +121,7 @@ def coded(note: str) -> Markup:
 
 def _footer(board: Board) -> Markup:
     """The panel of a board, so that a reader can compute it again."""
-    said = (
-        f"Panel {board.fingerprint[:12]}: {board.panel_persons:,} persons, {board.panel_records:,} records; task "
-        f"version {board.task_version}. "
-    )
+    said = f"Panel {board.fingerprint[:12]}: {board.size}; task version {board.task_version}. "
     return element(
         "footer",
         said,

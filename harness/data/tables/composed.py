@@ -1,0 +1,127 @@
+"""Parts that no single column is: ids and times of several columns, and ages in the place of years."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from harness.data.checks.findings import Findings
+from harness.data.covariates import to_numbers
+from harness.data.reading import FileReading
+from harness.data.tables.columns import NumberColumn, TextColumn, TextTable, encode
+from harness.data.tables.times import full_year, read_times
+from harness.panel.time import PER_YEAR
+from harness.types import FloatArray
+
+BIRTH, AGE = "birth_year", "age"
+
+
+def composed(table: TextTable, parts: dict[str, str]) -> tuple[TextTable, dict[str, str]]:
+    """The table with a column for every part that is several columns joined by '+', as ``person=HOUSEHOLD+MEMBER``.
+
+    Of a time, the first is the year and the second a quarter (1 to 4) or a month.
+    """
+    for part, name in list(parts.items()):
+        pieces = [piece.strip() for piece in name.split("+")]
+        if name in table.columns or len(pieces) < 2 or any(piece not in table.columns for piece in pieces):
+            continue
+        columns = [table.columns[piece].text().stripped() for piece in pieces]
+        if part == "year":
+            columns = [columns[0], _within_year(columns[1]), *columns[2:]]
+        made = columns[0]
+        for column in columns[1:]:
+            made = _joined(made, column)
+        kept = {n: column for n, column in table.columns.items() if n not in pieces or part not in ("person", "year")}
+        table = replace(table, columns={**kept, name: made})
+    return table, parts
+
+
+def _within_year(column: TextColumn) -> TextColumn:
+    """'Q3' of a column of quarters, '07' of one of months."""
+    numbers = [int(value) for value in column.distinct if value.isdigit()]
+    if numbers and max(numbers) <= 4:
+        return column.change(lambda value: f"Q{value}" if value else "")
+    return column.change(lambda value: value.zfill(2) if value else "")
+
+
+def _joined(left: TextColumn, right: TextColumn) -> TextColumn:
+    width = len(right.distinct)
+    pairs, index = np.unique(left.index * width + right.index, return_inverse=True)
+    names = [(left.distinct[pair // width], right.distinct[pair % width]) for pair in pairs.tolist()]
+    joined = [f"{a}-{b}" if a and b else "" for a, b in names]
+    position: dict[str, int] = {}
+    target = np.array([position.setdefault(one, len(position)) for one in joined], dtype=np.int64)
+    return TextColumn(list(position), target[index])
+
+
+def aged(
+    table: TextTable, parts: dict[str, str], reading: FileReading, findings: Findings
+) -> tuple[TextTable, dict[str, str]]:
+    """The table with a year of birth, from the columns that ``--column age=`` and ``birth_year=`` name.
+
+    An age without a year is the time of a record, in years of age, unless a year of birth makes a calendar year of it.
+    """
+    age, birth = (_numbers(table, parts, part, findings) for part in (AGE, BIRTH))
+    taken = {name for part, name in parts.items() if part in (AGE, BIRTH)}
+    parts = {part: name for part, name in parts.items() if part not in (AGE, BIRTH)}
+    if age is None and birth is None:
+        return table, parts
+    columns = {name: column for name, column in table.columns.items() if name not in taken}
+    if birth is not None and reading.century is not None:
+        short = birth < 100
+        birth = np.where(short, full_year(np.nan_to_num(birth).astype(int), reading.century), birth)  # type: ignore[arg-type]
+    year = parts.get("year", "year")
+    if age is not None and year not in columns:
+        values = [None if np.isnan(a) else int(a) for a in age]
+        if birth is None:
+            columns["time"] = _text([None if v is None else f"age {v}" for v in values])
+        else:
+            born = [None if np.isnan(b) else int(b) for b in birth]
+            years = [None if a is None or b is None else str(a + b) for a, b in zip(values, born, strict=True)]
+            columns["time"] = _text(years)
+        parts["year"] = "time"
+    elif age is not None and birth is None:
+        birth = _born(table, parts, year, age=age, reading=reading)
+    if birth is not None:
+        import pyarrow as pa
+
+        columns[BIRTH] = NumberColumn(pa.array(birth, pa.float64(), from_pandas=True))
+    return replace(table, columns=columns), parts
+
+
+def _text(values: list[str | None]) -> TextColumn:
+    import pyarrow as pa
+
+    return encode(pa.array(values, pa.string()))
+
+
+def _numbers(table: TextTable, parts: dict[str, str], part: str, findings: Findings) -> FloatArray | None:
+    """float64 [N] of the column that plays the part, NaN for missing; None where there is none."""
+    name = parts.get(part)
+    if name is None:
+        return None
+    if name not in table.columns:
+        findings.error(table.file, f"there is no such column, for --column {part}=", column=name)
+        return None
+    column = table.columns[name]
+    if isinstance(column, NumberColumn):
+        return column.numbers()
+    numbers = to_numbers(column.distinct)
+    if numbers is None:
+        findings.error(table.file, f"is no column of numbers, and cannot be the {part}", column=name)
+        return None
+    return numbers[column.index]
+
+
+def _born(table: TextTable, parts: dict[str, str], year: str, age: FloatArray, reading: FileReading) -> FloatArray:
+    """float64 [N]: the year less the age, as the first record of each person that has both tells it."""
+    column = table.columns[year].text().stripped()
+    times = read_times(column.distinct, reading.unit, reading.century)
+    known = np.where(times.good, times.value // PER_YEAR.get(times.unit, 1), np.nan)[column.index]
+    born = known - np.floor(age)
+    person = table.columns[parts.get("person", "person")].text().stripped().index
+    told = np.flatnonzero(~np.isnan(born))
+    first = np.full(int(person.max(initial=0)) + 1, np.nan)
+    first[person[told[::-1]]] = born[told[::-1]]
+    return np.asarray(first[person], dtype=np.float64)
