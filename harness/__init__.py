@@ -41,8 +41,8 @@ RequestT = TypeVar("RequestT", bound="Request")
 
 class ReadOptions(TypedDict, total=False):
     """How careers are read. settings: parameters of a data set by name. columns: part -> column (person, year,
-    occupation; title, group, status, split). occupations: a table of the states. reading: options of files by name, such
-    as {"every": "year", "missing": "-5..-1"}. weights, strata, units: columns of a survey's design.
+    occupation; title, group, status, split). occupations: a table of the states. reading: options of files by name,
+    such as {"every": "year", "missing": "-5..-1"}. weights, strata, units: columns of a survey's design.
     """
 
     settings: Mapping[str, Any]

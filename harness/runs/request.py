@@ -98,6 +98,9 @@ class PanelRequest(Request):
             panel = registry.open_panel(
                 self.data, self.parameters, self.columns, self.occupations, reading=self.reading
             )
+        if self.reading.given():
+            for reason, count in panel.left_out.items():
+                progress.note(f"left out: {count:,} {reason}")
         panel = surveyed(panel, self.weights, self.strata, self.units)
         for sentence in uninformative(panel):
             progress.note(sentence)

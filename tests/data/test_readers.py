@@ -278,15 +278,24 @@ def test_a_data_set_without_its_library_says_how_to_install_it() -> None:
         ),
         ("wage-panel", {"men": "3"}, "'wage-panel' has no parameter 'men'; it has none"),
         ("market", {"person": 3}, "'market' has no parameter 'person'; did you mean 'persons'?"),
-        ("tests", {}, "tests: the folder holds neither careers.csv (or .csv.gz, .parquet) nor train.job"),
-        ("README.txt", {}, "README.txt: careers are read from .csv, .csv.gz, .parquet files, or from a folder"),
+        (
+            "tests",
+            {},
+            "tests: the folder holds neither careers.csv (or .csv.gz, .parquet) nor train.job, and no parquet files",
+        ),
+        (
+            "README.md",
+            {},
+            "README.md: careers are read from .csv, .tsv, .tab, .txt, .dat, .asc, .raw, .parquet, .feather, .arrow, .dta, "
+            ".sav, .zsav, .por, .sas7bdat, .xpt, .rds, .rdata, .rda, .xlsx, .xlsm files, packed or not, or from a folder",
+        ),
     ],
 )
 def test_a_source_that_does_not_exist(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str | Path, settings: dict[str, object], message: str
 ) -> None:
     (tmp_path / "tests").mkdir()
-    (tmp_path / "README.txt").write_text("nothing")
+    (tmp_path / "README.md").write_text("nothing")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RequestError) as refused:
         open_panel(source, settings)
