@@ -64,9 +64,12 @@ class Registry:
         reading: FileReading | None = None,
     ) -> Panel:
         """The panel of a data set's name or of a path; arguments and errors as of ``harness.data.open.open_panel``."""
-        from harness.data.open import PLAIN, open_panel
+        from harness.data.open import open_panel
+        from harness.data.reading import FileReading
 
-        return open_panel(source, settings, columns, occupations, reading=reading or PLAIN, datasets=self.datasets)
+        return open_panel(
+            source, settings, columns, occupations, reading=reading or FileReading(), datasets=self.datasets
+        )
 
     def task(self, name: str) -> Task:
         return self._get(self.tasks, name, "task").item

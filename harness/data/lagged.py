@@ -25,7 +25,7 @@ def lagged(panel: Panel, names: Sequence[str]) -> Panel:
         covariate = covariates.get(name)
         if covariate is None:
             raise RequestError(f"--lag {name}: no covariate has this name; {did_you_mean(name, covariates)}")
-        missing = -1 if covariate.kind == "categorical" else np.nan
-        values = np.where(first, missing, np.roll(covariate.values, 1)).astype(covariate.values.dtype)
+        values = np.roll(covariate.values, 1)
+        values[first] = -1 if covariate.kind == "categorical" else np.nan
         covariates[name] = replace(covariate, values=values, fixed=is_fixed(values, first))
     return replace(panel, covariates=covariates)

@@ -37,7 +37,7 @@ def people(persons: int = 60) -> pd.DataFrame:
 
 
 def test_a_table_is_looked_at_and_the_line_runs(tmp_path: Path, look: InProcess) -> None:
-    labels = {"occ80": {3: "Legislators", 14: "Educators", 25: "Pharmacists"}}
+    labels: dict[str, dict[int | float, str]] = {"occ80": {3: "Legislators", 14: "Educators", 25: "Pharmacists"}}
     pyreadstat.write_dta(people(), tmp_path / "jobs.dta", variable_value_labels=labels)
     status, out, err = look("look", str(tmp_path / "jobs.dta"), "--json")
     assert (status, err) == (0, "")

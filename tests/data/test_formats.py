@@ -26,7 +26,7 @@ from harness.errors import DataError, RequestError
 from harness.panel import Panel
 
 IN_R = {"person": "int32", "year": "int32", "occupation": "int32", "region": "category"}  # types that rdata writes
-LABELS = {110: "Managers", 230: "Teachers", 4720: "Cashiers"}
+LABELS: dict[int | float, str] = {110: "Managers", 230: "Teachers", 4720: "Cashiers"}
 
 
 def careers(persons: int = 40) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,8 +104,9 @@ def test_columns_that_are_not_wanted(tmp_path: Path) -> None:
     assert set(opened(path, covariates="wage").covariates) == {"wage"}
     assert opened(path, covariates="wage").left_out == {"columns of jobs.csv that were not asked for": 1}
     for option in ("drop", "covariates"):
+        wrong: dict[str, Any] = {option: "wges"}
         with pytest.raises(RequestError, match=rf"--{option} wges: jobs\.csv has no such column; did you mean 'wage'"):
-            opened(path, **{option: "wges"})
+            opened(path, **wrong)
 
 
 def test_a_lagged_covariate_is_that_of_the_record_before(tmp_path: Path) -> None:

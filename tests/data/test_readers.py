@@ -11,6 +11,7 @@ from helpers.paths import SHARED, SURVEY
 
 from harness import hookspecs, open_panel
 from harness.data.open import check
+from harness.data.tables.files import ENDINGS
 from harness.errors import DataError, RequestError
 from harness.hookspecs import PROJECT, hookimpl
 from harness.model.dataset import DatasetSpec
@@ -286,8 +287,7 @@ def test_a_data_set_without_its_library_says_how_to_install_it() -> None:
         (
             "README.md",
             {},
-            "README.md: careers are read from .csv, .tsv, .tab, .txt, .dat, .asc, .raw, .parquet, .feather, .arrow, .dta, "
-            ".sav, .zsav, .por, .sas7bdat, .xpt, .rds, .rdata, .rda, .xlsx, .xlsm files, packed or not, or from a folder",
+            f"README.md: careers are read from {', '.join(ENDINGS)} files, packed or not, or from a folder",
         ),
     ],
 )

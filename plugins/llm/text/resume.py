@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from harness.panel import Covariate, Occupations, Panel
+from harness.panel import Covariate, Occupations, Panel, time
 from harness.plugins.llm.text.facts import NO_FACTS, CareerFacts, facts
 from harness.plugins.llm.text.template import ResumeTemplate
 from harness.plugins.llm.text.texts import Texts
@@ -77,8 +77,8 @@ def resume_text(panel: Panel, options: TextOptions = EVERYTHING) -> ResumeText:
     known, whole = facts(panel, options.career_facts), Texts.empty(panel.n_records)
     return ResumeText(
         headers=_headers(panel, options),
-        heads=_heads(template, panel.year, _Known(levels, _changes(panel, levels.index), known)),
-        full_heads=_heads(template, panel.year, _Known(levels, levels.index > 0, whole)),
+        heads=_heads(template, panel, _Known(levels, _changes(panel, levels.index), known)),
+        full_heads=_heads(template, panel, _Known(levels, levels.index > 0, whole)),
         titles=titles(panel.occupations, options),
         delimiter=template.delimiter,
         end=template.end,
@@ -137,11 +137,11 @@ class _Known:
     facts: Texts
 
 
-def _heads(template: ResumeTemplate, year: IntArray, known: _Known) -> Texts:
-    """'1999 high school diploma:' of each record."""
+def _heads(template: ResumeTemplate, panel: Panel, known: _Known) -> Texts:
+    """'1999 high school diploma:' of each record; of a panel in months '1999-07 high school diploma:'."""
     levels, facts = known.levels, known.facts
     sizes = (len(levels.strings), 2, len(facts.strings))
-    key = year.astype(np.int64)
+    key = panel.year.astype(np.int64)
     for size, part in zip(sizes, (levels.index, known.changes, facts.index), strict=True):
         key = key * size + part.astype(np.int64)
     keys, index = np.unique(key, return_inverse=True)
@@ -151,7 +151,8 @@ def _heads(template: ResumeTemplate, year: IntArray, known: _Known) -> Texts:
         rest, changes = divmod(rest, 2)
         of_year, level = divmod(rest, sizes[0])
         words = {"education": levels.strings[level], "education_changes": bool(changes), "facts": facts.strings[fact]}
-        strings.append(template.head({"year": of_year, **words}))
+        when = of_year if panel.unit == "year" else time.name(of_year, panel.unit)
+        strings.append(template.head({"year": when, **words}))
     return Texts.distinct(strings, index)
 
 

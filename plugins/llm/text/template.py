@@ -98,7 +98,7 @@ class ResumeTemplate:
     def head(self, values: Mapping[str, Any]) -> str:
         """The text before a title. RequestError where it is empty: a title needs a token before it.
 
-        values: year, int; education and facts, words; education_changes, bool.
+        values: year, int, or a time of another unit in words; education and facts, words; education_changes, bool.
         """
         head = self._rendered(("head", *values.items()), values)
         if not head:
