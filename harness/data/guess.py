@@ -30,8 +30,8 @@ STATE = (
     r"(\w+ )*(occ|occupation|isco|job|kldb)( \w+)*|occ\w*",
     r"state|estado|activity|status|(\w+ )?ocup\w*|(\w+ )*(employment|empstat|lfs|labou?r)( \w+)*|\w*employment|code\d*",
 )
-BEGIN = (r"(\w+ )?(begin|start|from|onset)( \w+)?|ts|tstart|entry|von|debut|startdate|begindate",)
-END = (r"(\w+ )?(end|stop|until|to|finish)( \w+)?|tf|tstop|exit|bis|fin|enddate",)
+BEGIN = (r"(\w+ )?(begin|beg|start|from|onset)( \w+)?|ts|tstart|entry|von|debut|(start|begin|beg)(date|m|y|time)?",)
+END = (r"(\w+ )?(end|stop|until|to|finish)( \w+)?|tf|tstop|exit|bis|fin|(end|stop)(date|m|y|time)?",)
 WITHIN = (r"quarter|qtr|trimestre|quartal", r"month|mes|mois|monat|mth")
 DECIMALS = re.compile(r"[+-]?\d+\.\d*[1-9]\d*")
 STEM = re.compile(r"(.*?)(\d+)(\D*)")

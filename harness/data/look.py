@@ -96,12 +96,11 @@ def _mended(found: Findings, how: FileReading, table: TextTable, mapping: Mappin
             code = codes[1].strip("'")
             if code not in how.missing:
                 return how.model_copy(update={"missing": (*how.missing, code)})
-        if "--every" in said and how.every is None:
-            unit = how.unit or ("month" if "--unit month" in said else None)
-            return how.model_copy(update={"every": "year", "unit": unit})
         for unit in ("month", "quarter"):
             if f"--unit {unit}" in said and how.unit is None:
                 return how.model_copy(update={"unit": unit})
+        if "--every" in said and how.every is None and how.unit is None:
+            return how.model_copy(update={"every": "year"})
         if "--main" in said and how.main is None:
             return how.model_copy(update={"main": "longest" if how.spells else "latest"})
         if said.startswith("is blank") and not how.missing:

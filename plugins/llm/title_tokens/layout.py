@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.errors import RequestError
-from harness.panel import Covariate, Panel
+from harness.panel import Covariate, Panel, time
 from harness.plugins.llm.text.pieces import ranges
 from harness.plugins.llm.text.resume import TextOptions, titles, written
 from harness.types import IntArray
@@ -59,7 +59,7 @@ class PieceCareers:
         strings = ["", *titles(panel.occupations, options), BREAK]
         self._break = len(strings) - 1
         self._year = len(strings) + year.reshape(-1)
-        strings += [str(value) for value in years.tolist()]
+        strings += [time.name(value, panel.unit) for value in years.tolist()]
         self._level = np.where(level >= 0, len(strings) + level, ABSENT)
         strings += levels
         header = np.full((panel.n_persons, 1), len(strings), dtype=np.int64)
