@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from harness.render.results import Results
     from harness.runs.request import PanelRequest, Request, RunRequest
 
-__all__ = ["__version__", "board", "compare", "describe", "explain", "open_panel", "run", "score"]
+__all__ = ["__version__", "board", "compare", "describe", "explain", "from_frame", "open_panel", "run", "score"]
 
 RECORDS = "leaderboards/results"
 Models = Sequence[str] | Mapping[str, Mapping[str, Any]]
@@ -93,6 +93,17 @@ def open_panel(
 
     how = FileReading.of(reading or {})
     return (registry or load_registry()).open_panel(source, settings, columns, occupations, reading=how)
+
+
+def from_frame(frame: Any, name: str = "frame", **options: Unpack[ReadOptions]) -> Panel:
+    """The panel of a pandas or polars frame, or a pyarrow table, with a row for each record; checked as a file is."""
+    from harness.data.frames import as_file
+    from harness.registry import load_registry
+    from harness.system.progress import Silent
+
+    _require_known(options, ReadOptions)
+    with as_file(frame, name) as file:
+        return _panel_request(file, options).open(load_registry(), Silent())
 
 
 def describe(data: str | Path | Panel, **options: Unpack[ReadOptions]) -> Description:

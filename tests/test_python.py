@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import harness
-from harness.errors import RequestError
+from harness.errors import DataError, RequestError
 from harness.records.store import Store
 from harness.render.results import Results
 
@@ -101,6 +102,30 @@ def test_an_open_panel_and_a_frame_of_probabilities(folder: Path, monkeypatch: p
     assert np.log(row["perplexity_value"]) == pytest.approx(expected, abs=1e-6)
     ran = harness.run(panel, ["markov"], "switch", records=folder / "r3", progress=False)
     assert ran.to_frame()["model"].tolist() == ["markov"]
+
+
+def test_a_frame_is_read_as_a_file_is(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "ID": np.repeat(["a", "b", "c"], 3),
+            "YR": [2000, 2001, 2002] * 3,
+            "JOB": list("xxyxyyyyy"),
+            "wage": np.arange(9.0),
+        }
+    )
+    columns = {"person": "ID", "year": "YR", "occupation": "JOB"}
+    frame.to_csv(tmp_path / "careers.csv", index=False)
+    of_file = harness.open_panel(tmp_path / "careers.csv", columns=columns)
+    for given in (frame, pa.Table.from_pandas(frame)):
+        panel = harness.from_frame(given, "careers", columns=columns)
+        assert panel.name == "careers"
+        assert panel.persons.tolist() == of_file.persons.tolist()
+        assert panel.state.tolist() == of_file.state.tolist()
+        assert panel.covariates["wage"].values.tolist() == of_file.covariates["wage"].values.tolist()
+    with pytest.raises(RequestError, match="str is no frame that can be read"):
+        harness.from_frame("careers", columns=columns)
+    with pytest.raises(DataError, match="column 'JOB'"):
+        harness.from_frame(frame.assign(JOB=[None, *"xyxyyyyy"]), columns=columns)
 
 
 @pytest.mark.parametrize(
