@@ -105,14 +105,8 @@ def test_an_open_panel_and_a_frame_of_probabilities(folder: Path, monkeypatch: p
 
 
 def test_a_frame_is_read_as_a_file_is(tmp_path: Path) -> None:
-    frame = pd.DataFrame(
-        {
-            "ID": np.repeat(["a", "b", "c"], 3),
-            "YR": [2000, 2001, 2002] * 3,
-            "JOB": list("xxyxyyyyy"),
-            "wage": np.arange(9.0),
-        }
-    )
+    rows = [(f"p{i:02d}", 2000 + t, "xyz"[(i * t) % 3], float(i + t)) for i in range(40) for t in range(3)]
+    frame = pd.DataFrame(rows, columns=["ID", "YR", "JOB", "wage"])
     columns = {"person": "ID", "year": "YR", "occupation": "JOB"}
     frame.to_csv(tmp_path / "careers.csv", index=False)
     of_file = harness.open_panel(tmp_path / "careers.csv", columns=columns)
@@ -125,7 +119,7 @@ def test_a_frame_is_read_as_a_file_is(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="str is no frame that can be read"):
         harness.from_frame("careers", columns=columns)
     with pytest.raises(DataError, match="column 'JOB'"):
-        harness.from_frame(frame.assign(JOB=[None, *"xyxyyyyy"]), columns=columns)
+        harness.from_frame(frame.assign(JOB=frame["JOB"].where(frame["wage"] > 3)), columns=columns)
 
 
 @pytest.mark.parametrize(
