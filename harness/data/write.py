@@ -16,6 +16,7 @@ from harness.data.covariates import SCHEMA_FILE
 from harness.data.formats.career_files import JOB, OCCUPATIONS, YEAR
 from harness.data.open import open_panel
 from harness.errors import HarnessError, RequestError, RunError
+from harness.panel import time
 from harness.panel.careers import SPLITS, Covariate, Panel
 from harness.types import StrArray
 
@@ -73,7 +74,7 @@ def _write_careers(panel: Panel, path: Path) -> None:
 
     columns: dict[str, Any] = {
         "person": pa.array(panel.persons.tolist(), pa.string()).take(pa.array(panel.person)),
-        "year": pa.array(panel.year),
+        "year": pa.array(panel.year) if panel.unit == "year" else pa.array(_times(panel), pa.string()),
         "occupation": pa.array(panel.occupations.codes, pa.string()).take(pa.array(panel.state)),
     }
     columns |= {name: _entries(covariate) for name, covariate in panel.covariates.items()}
@@ -86,6 +87,11 @@ def _write_careers(panel: Panel, path: Path) -> None:
     arrow_csv.write_csv(table, sink, arrow_csv.WriteOptions(quoting_style="needed"))
     data = sink.getvalue().to_pybytes()
     path.write_bytes(gzip.compress(data, compresslevel=6, mtime=0) if path.suffix == ".gz" else data)
+
+
+def _times(panel: Panel) -> list[str]:
+    """Each record's time by its name, which readers know again."""
+    return [time.name(at, panel.unit) for at in panel.year.tolist()]
 
 
 def _entries(covariate: Covariate) -> Any:
@@ -131,7 +137,7 @@ def _unbroken_codes(panel: Panel) -> Panel:
 def _write_career(panel: Panel, folder: Path) -> None:
     fields: dict[str, tuple[StrArray, bool]] = {
         JOB: (np.array(panel.occupations.codes)[panel.state], False),
-        YEAR: (panel.year.astype(str), False),
+        YEAR: (np.array(_unbroken(_times(panel)), dtype=str), False),
     }
     for name, covariate in panel.covariates.items():
         if covariate.kind == "categorical":

@@ -16,6 +16,7 @@ from harness.forecast.report import ForecastLine, Period, Report, Shares
 from harness.forecast.sample import Forecast
 from harness.stats.inference import Estimate
 from harness.system.files import replacing
+from harness.types import IntArray
 
 ENDING = ".parquet"
 DIGITS = 6
@@ -30,6 +31,7 @@ def plain(report: Report) -> dict[str, Any]:
         "panel": plan.panel.name,
         "fingerprint": plan.panel.fingerprint(),
         **({} if weights is None else {"weights": weights}),
+        **({} if plan.panel.unit == "year" else {"time_unit": plan.panel.unit}),
         "from": plan.year,
         "years": plan.years.tolist(),
         "every": plan.every,
@@ -114,9 +116,19 @@ def require_writable(path: Path) -> None:
         raise RequestError(f"--out {path}: is a folder; name a file")
 
 
+def _times(plan: Plan, step: IntArray) -> Any:
+    """The times of these steps (int [n]): years as numbers, of another unit their names."""
+    import pyarrow as pa
+
+    if plan.panel.unit == "year":
+        return pa.array(plan.steps[step].astype(np.int32))
+    return pa.array([plan.when(int(at)) for at in plan.steps], pa.string()).take(pa.array(step))
+
+
 def write_careers(path: Path, plan: Plan, forecasts: Sequence[Forecast]) -> int:
     """Write every sampled record, and their number: model, person, sample (from 0), year, occupation (code).
 
+    Of a panel in another unit, the time's name stands in the place of the year.
     A whole file or nothing. RunError where it cannot be written.
     """
     import pyarrow as pa
@@ -129,7 +141,7 @@ def write_careers(path: Path, plan: Plan, forecasts: Sequence[Forecast]) -> int:
             "model": pa.array([forecast.name]).take(pa.array(np.zeros(len(person), dtype=np.int32))),
             "person": pa.array(plan.persons.persons.tolist(), pa.string()).take(pa.array(person)),
             "sample": pa.array(sample.astype(np.int32)),
-            "year": pa.array(plan.steps[step].astype(np.int32)),
+            plan.panel.unit: _times(plan, step),
             "occupation": pa.array(plan.panel.occupations.codes, pa.string()).take(
                 pa.array(forecast.states[person, sample, step])
             ),

@@ -17,6 +17,7 @@ from helpers.openings import checked, opened, records
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.data.write import write_panel
 from harness.errors import DataError, RequestError
 from harness.panel import Panel
 from harness.panel.time import name as time_name
@@ -258,6 +259,20 @@ def test_the_unit_is_part_of_the_panel_and_of_no_panel_of_years(tmp_path: Path) 
     assert "time_unit" not in years.source
     assert waves.name_of(0) == "person 1, wave 1"
     assert years.name_of(0) == "person 1, year 1"
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "career"])
+@pytest.mark.parametrize("names", ["Jul.93..Sep.93", "2001q4..2002q2", "w1..w3", "a15..a17"])
+def test_a_panel_in_any_unit_is_written_and_read_again(tmp_path: Path, kind: Any, names: str) -> None:
+    first, last = names.split("..")
+    path = table(tmp_path / "wide.csv", f"person,{first},{last}\n1,cook,nurse\n2,cook,cook\n3,nurse,cook")
+    panel = opened(path, wide=names)
+    write_panel(panel, tmp_path / "panel", kind)
+    again = opened(tmp_path / "panel")
+    assert again.unit == panel.unit
+    assert again.n_records == panel.n_records
+    if kind != "career":  # whose files number persons by their lines
+        assert again.fingerprint() == panel.fingerprint()
 
 
 @st.composite

@@ -26,7 +26,7 @@ DATED = (
     rf"(?P<d>\d{{1,2}})[ -]?{MONTH_NAME}[ -]?(?P<y>\d{{4}})([ :].*)?",
 )
 SLASHED = r"(?P<first>\d{1,2})[/-](?P<second>\d{1,2})[/-](?P<y>\d{4})"
-COUNTED = r"(?P<unit>wave|age) ?(?P<n>\d{1,4})"
+COUNTED = r"(?P<unit>wave|age)[ _]?(?P<n>\d{1,4})"
 FORMS: dict[str, tuple[re.Pattern[str], ...]] = {
     kind: tuple(re.compile(form, re.IGNORECASE) for form in forms)
     for kind, forms in (
