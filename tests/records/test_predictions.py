@@ -111,7 +111,8 @@ def test_the_validation_split_is_asked_for_what_happened_alone(
             return super().log_prob(panel, transitions, states)
 
     run_with_valid(run_on(registry, four_persons, entry=entry_of(Listening)), workshop)
-    assert asked[-2:] == [("d", 4), ("c", 1)]
+    assert [one for one in asked if one[0] == "d"] == [("d", 4)]
+    assert asked[-1] == ("c", 1)
 
 
 def test_a_run_does_not_score_the_validation_split(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
@@ -123,7 +124,7 @@ def test_a_run_does_not_score_the_validation_split(registry: Registry, workshop:
             return super().log_prob(panel, transitions, states)
 
     [record] = run_all(run_on(registry, four_persons, entry=entry_of(Listening)), workshop)
-    assert asked[-1] == "d"
+    assert asked.count("d") == 1  # elsewhere under other names, in the masked samples
     assert asked.count("c") == 2  # before and after the fit was saved, a few questions alone
     assert not covers_valid(workshop.cache, record)
     assert set(load(workshop.cache, record)) == {"test"}

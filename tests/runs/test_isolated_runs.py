@@ -118,7 +118,19 @@ def test_neither_panel_nor_scorer_is_there(source: str, tmp_path: Path, careers:
 def test_an_isolated_run_says_what_an_open_one_does(tmp_path: Path, careers: Path) -> None:
     found = []
     for more in ([], ["--isolated"]):
-        line = ("run", "--task", "all", "--model", "markov", "--model", "mnl", "--data", str(careers), "--json", *more)
+        line = (
+            "run",
+            "--task",
+            "next_occ",
+            "--task",
+            "switch",
+            "--model",
+            "markov",
+            "--data",
+            str(careers),
+            "--json",
+            *more,
+        )
         done = installed(tmp_path, *line)
         assert done.returncode == 0, done.stderr
         found.append(json.loads(done.stdout))
