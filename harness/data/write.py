@@ -18,6 +18,7 @@ from harness.data.open import open_panel
 from harness.errors import HarnessError, RequestError, RunError
 from harness.panel import time
 from harness.panel.careers import SPLITS, Covariate, Panel
+from harness.system.folders import filling
 from harness.types import StrArray
 
 Format = Literal["csv.gz", "csv", "parquet", "career"]
@@ -34,7 +35,8 @@ def write_panel(panel: Panel, folder: Path, kind: Format = "csv.gz") -> list[Pat
     ``occupations.csv`` beside them.
 
     Raises RequestError where the folder holds files already, or a covariate has the name of another column, or a level
-    is blank; RunError where what was written does not read back equal.
+    is blank; RunError where what was written does not read back equal, and where it cannot be written. The folder is
+    there whole or, after an error or a kill, not at all.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RequestError(f"{folder}: already holds something; name a new folder")
@@ -44,14 +46,14 @@ def write_panel(panel: Panel, folder: Path, kind: Format = "csv.gz") -> list[Pat
         if any(not level.strip() for level in covariate.levels):
             raise RequestError(f"covariate '{name}' has a blank level, which would read as missing: give it a name")
     panel = _unbroken_codes(panel) if kind == "career" else panel.in_order()
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_occupations(panel, folder / OCCUPATIONS)
-    if kind == "career":
-        _write_career(panel, folder)
-    else:
-        _write_careers(panel, folder / f"careers.{kind}")
-        _write_schema(panel, folder / SCHEMA_FILE)
-        _compare(panel, folder)
+    with filling(folder) as draft:
+        _write_occupations(panel, draft / OCCUPATIONS)
+        if kind == "career":
+            _write_career(panel, draft)
+        else:
+            _write_careers(panel, draft / f"careers.{kind}")
+            _write_schema(panel, draft / SCHEMA_FILE)
+            _compare(panel, draft, folder)
     return sorted(folder.iterdir())
 
 
@@ -112,9 +114,10 @@ def _write_schema(panel: Panel, path: Path) -> None:
     path.write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _compare(panel: Panel, folder: Path) -> None:
+def _compare(panel: Panel, written: Path, folder: Path) -> None:
+    """RunError, naming the folder that it is to be, where what was written is not the panel."""
     try:
-        read = open_panel(folder)
+        read = open_panel(written)
     except HarnessError as error:
         raise RunError(f"{folder}: what was written cannot be read back: {error}") from error
     if read.fingerprint() != panel.fingerprint():

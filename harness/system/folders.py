@@ -11,9 +11,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from harness.errors import RunError
 from harness.system.drafts import draft_prefix, sweep
 
 MANIFEST = "manifest.json"
+
+
+@contextmanager
+def filling(folder: Path) -> Iterator[Path]:
+    """A new folder beside ``folder``, to be filled, which comes to stand there, whole, when the block ends.
+
+    folder: not there, or empty; so it is after an error or a kill. RunError where it cannot be written.
+    """
+    place = folder.resolve()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        sweep(place.parent, depth=1)
+        draft = Path(tempfile.mkdtemp(prefix=draft_prefix(place.name), dir=place.parent))
+        try:
+            yield draft
+            draft.chmod(0o755)
+            if place.is_dir():
+                place.rmdir()
+            os.rename(draft, place)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror or error}); choose another folder") from error
 
 
 @contextmanager

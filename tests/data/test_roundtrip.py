@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from harness import open_panel
 from harness.data.describe import describe
 from harness.data.write import write_panel
-from harness.errors import RequestError
+from harness.errors import RequestError, RunError
 from harness.panel.careers import SPLITS, Covariate, Panel, split_by_hash
 from harness.panel.occupations import Occupations, Status
 from harness.records.store import Store
@@ -204,3 +204,20 @@ def test_the_figures_of_a_description_by_hand(tmp_path: Path) -> None:
     }
     assert (found.covariates["grade"].levels, found.covariates["grade"].missing) == (2, 1 / 8)
     assert json.loads(json.dumps(found.as_json()))["splits"]["test"]["transitions"] == 2
+
+
+def test_a_folder_is_written_whole_or_not_at_all(
+    four_persons: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.data.write._write_schema", full)
+        with pytest.raises(RunError, match=r"made: cannot be written \(No space left on device\)"):
+            write_panel(four_persons, tmp_path / "made")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "made").mkdir()
+    write_panel(four_persons, tmp_path / "made")
+    assert open_panel(tmp_path / "made").fingerprint() == four_persons.fingerprint()
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
