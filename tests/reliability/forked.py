@@ -7,9 +7,11 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -32,7 +34,10 @@ def in_parallel(make: Callable[..., Made], asked: Sequence[tuple[Any, ...]], pro
     """``make(*one)`` of each, in order, in forked processes, each of which has imported what commands need."""
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    with multiprocessing.get_context("fork").Pool(processes, initializer=_import_all) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="reliability-") as place,
+        multiprocessing.get_context("fork").Pool(processes, initializer=_begin, initargs=(place,)) as pool,
+    ):
         return list(pool.imap(partial(_unpacked, make), asked, chunksize=1))
 
 
@@ -40,7 +45,9 @@ def _unpacked(make: Callable[..., Made], one: tuple[Any, ...]) -> Made:
     return make(*one)
 
 
-def _import_all() -> None:
+def _begin(place: str) -> None:
+    """Make temporary files in this folder, which goes in the end, and import what commands need."""
+    tempfile.tempdir = place
     import arch.bootstrap
     import pandas
     import pyarrow.csv
@@ -54,21 +61,50 @@ def _import_all() -> None:
     assert all((arch.bootstrap, pandas, pyarrow.csv, pyarrow.parquet, harness))
 
 
-def typed(
-    folder: Path, line: Sequence[str], surroundings: Mapping[str, str], memory: int = 0, seconds: float = LONGEST
-) -> Done:
-    """Type a command of ``harness`` in the folder, which gets ``cache``, ``stdout`` and ``stderr``.
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What a command is typed under.
 
-    memory: bytes of address space, 0 for no limit. A command that lasts longer than so many seconds is killed.
+    surroundings: of the environment. before: what its process does first. seconds: after which it is killed, with all
+    that it started. said_in: where its stdout and stderr go; its folder, where None.
     """
-    begun = time.monotonic()
-    out, err = folder / "stdout", folder / "stderr"
-    if (child := os.fork()) == 0:
-        _become(folder, line, surroundings, memory)
-    status = _wait(child, begun + seconds)
+
+    surroundings: Mapping[str, str] = field(default_factory=dict)
+    before: Callable[[], None] | None = None
+    seconds: float = LONGEST
+    said_in: Path | None = None
+
+
+def typed(folder: Path, line: Sequence[str], terms: Terms | None = None) -> Done:
+    """Type a command of ``harness`` in the folder, whose ``cache`` it uses."""
+    terms, begun = terms or Terms(), time.monotonic()
+    out, err = started_out(folder, terms)
+    status = _wait(started(folder, line, terms), begun + terms.seconds)
     said = err.read_text(errors="replace") if err.exists() else ""
     told = out.read_text(errors="replace") if out.exists() else ""
     return Done(status, told, said, time.monotonic() - begun)
+
+
+def started_out(folder: Path, terms: Terms) -> tuple[Path, Path]:
+    """The files of the command's stdout and stderr."""
+    return (terms.said_in or folder) / "stdout", (terms.said_in or folder) / "stderr"
+
+
+def started(folder: Path, line: Sequence[str], terms: Terms) -> int:
+    """The id of a process that does the command, the first of a group of its own."""
+    if (child := os.fork()) == 0:
+        _become(folder, line, terms)
+    return child
+
+
+def limited_memory(size: int) -> Callable[[], None]:
+    """What a process does first to have so many bytes of address space."""
+    return partial(resource.setrlimit, resource.RLIMIT_AS, (size, size))
+
+
+def ended(child: int, seconds: float = LONGEST) -> int:
+    """The status of a process that ``started`` started, when it has ended, or was killed for want of time."""
+    return _wait(child, time.monotonic() + seconds)
 
 
 def _wait(child: int, deadline: float) -> int:
@@ -77,28 +113,34 @@ def _wait(child: int, deadline: float) -> int:
         if ended:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
-        time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
+        time.sleep(0.005)
+    kill(child)
     os.waitpid(child, 0)
     return 128 + signal.SIGKILL
 
 
-def _become(folder: Path, line: Sequence[str], surroundings: Mapping[str, str], memory: int) -> NoReturn:
+def kill(child: int) -> None:
+    """End a process of ``started``, with all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+
+
+def _become(folder: Path, line: Sequence[str], terms: Terms) -> NoReturn:
     """This process does the command and ends."""
     from harness.__main__ import main
 
     status = 70
     try:
         os.chdir(folder)
-        os.environ.update(surroundings, HARNESS_CACHE=str(folder / "cache"))
-        sys.path[:0] = surroundings.get("PYTHONPATH", "").split(os.pathsep)[:1]
-        for name, stream in (("stdout", 1), ("stderr", 2)):
-            opened = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(opened, stream)
+        os.setpgid(0, 0)
+        os.environ.update(terms.surroundings, HARNESS_CACHE=str(folder / "cache"))
+        sys.path[:0] = terms.surroundings.get("PYTHONPATH", "").split(os.pathsep)[:1]
+        for file, stream in zip(started_out(folder, terms), (1, 2), strict=True):
+            os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
-        if memory:
-            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        if terms.before is not None:
+            terms.before()
         sys.argv = ["harness", *line]
         main()
         status = 0

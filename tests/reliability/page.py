@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reliability import caught
+from reliability import caught, inputs, kills
 from reliability.tables import paragraph
 
 Found = dict[str, Any]
@@ -24,6 +24,8 @@ class Part:
 
 PARTS: dict[str, Part] = {
     "caught": Part(caught.measure, caught.text),
+    "inputs": Part(inputs.measure, inputs.text),
+    "kills": Part(kills.measure, kills.text),
 }
 HEAD = """\
 # Reliability

@@ -15,7 +15,7 @@ from helpers.planted import plant
 
 from reliability.careers import FLOOR, write_careers
 from reliability.cheats.model import COMMON, NOT_FOUND, NOTHING_GAINED, PASSES, REFUSED, WAYS, Cheat, Way
-from reliability.forked import Done, in_parallel, typed
+from reliability.forked import Done, Terms, in_parallel, limited_memory, typed
 
 INTERRUPTED = 130  # the status that a shell gives a command that was interrupted
 
@@ -48,14 +48,15 @@ def attempt(cheat: Cheat, way: Way) -> Trial:
         names = f"DATA, PLACE = {str(data)!r}, {made!r}\n"
         beside = "beside" in cheat.before
         path = plant(folder / "plugin", names + COMMON + cheat.source, cheat.spec, ("beside",) if beside else ())
-        surroundings = {"PYTHONPATH": os.pathsep.join([path, *filter(None, [os.environ.get("PYTHONPATH")])])}
+        found = {"PYTHONPATH": os.pathsep.join([path, *filter(None, [os.environ.get("PYTHONPATH")])])}
+        terms = Terms(surroundings=found, before=limited_memory(cheat.memory) if cheat.memory else None)
         for model in cheat.before if way != "audit" and not beside else ():
-            typed(folder, ("run", *_asked(cheat, data), "--model", model), surroundings)
+            typed(folder, ("run", *_asked(cheat, data), "--model", model), terms)
         begun = time.monotonic()
         line = _line(cheat, way, data)
         for _ in range(cheat.times):
             shutil.rmtree(folder / "records", ignore_errors=True)
-            done = typed(folder, line, surroundings, cheat.memory)
+            done = typed(folder, line, terms)
         seconds = time.monotonic() - begun
         verdict = _of_audit(done) if way == "audit" else _of_run(done, cheat, folder)
         lines = done.said.strip().split("\n")
