@@ -31,6 +31,11 @@ def shortened(value: str) -> str:
     return value if len(value) <= LONGEST_VALUE else f"{value[:LONGEST_VALUE]}..."
 
 
+def shown(name: str) -> str:
+    """A name that a file brings as errors show it, in one line: shortened, a line break as ``\\n``."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in shortened(name))
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing wrong with a data file: where it stands, what stands there, and what would be right."""
@@ -46,7 +51,7 @@ class Fault:
         if self.line is not None:
             where += f", line {self.line}"
         if self.column is not None:
-            where += f", column '{self.column}'"
+            where += f", column '{shown(self.column)}'"
         if self.value is not None:
             where += f", value {shortened(self.value)!r}"
         return f"{where}: {self.message}"
@@ -69,8 +74,8 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     # The time that a comparison takes grows with the square of the length.
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6) if len(name) <= LONGEST_VALUE else []
     if near:
-        return f"did you mean '{near[0]}'?"
-    return f"known: {', '.join(known)}" if known else "there are none"
+        return f"did you mean '{shown(near[0])}'?"
+    return f"known: {', '.join(map(shown, known))}" if known else "there are none"
 
 
 def install_line(missing: Sequence[str], install: str = "") -> str:

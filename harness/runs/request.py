@@ -254,7 +254,9 @@ def read(kind: type[RequestT], path: Path) -> RequestT:
         _require_once(yaml.compose(text, yaml.SafeLoader), path)
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    except yaml.YAMLError as error:
+    except RecursionError:
+        raise RequestError(f"{path}: not a request (nested too deeply)") from None
+    except (yaml.YAMLError, ValueError) as error:  # a date with a month of 13, a number of 5,000 digits
         raise RequestError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
     if not isinstance(content, Mapping):
         raise RequestError(f"{path}: holds no entries; write such as 'tasks: [next_occ]' and 'models: [mnl, gbm]'")

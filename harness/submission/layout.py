@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from harness.data.checks.careers import lost_zeros
-from harness.errors import Fault, RequestError, did_you_mean
+from harness.errors import Fault, RequestError, did_you_mean, shown
 from harness.system.files import require_regular
 
 Kind = Literal["csv", "csv.gz", "parquet"]
@@ -145,7 +145,8 @@ def _of_states(path: Path, codes: Sequence[str], names: Sequence[str]) -> tuple[
     ):
         raise RequestError(
             f"{path.name}: has no column probability or log_probability (--file-column probability=NAME), and none is "
-            f"named by a state's code; its columns: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
+            "named by a state's code; its columns: "
+            f"{', '.join(map(shown, names[:8]))}{', ...' if len(names) > 8 else ''}"
         )
     written, without = _as_r_writes(absent[0]), lost_zeros(names, absent[:1])
     way = f"R wrote it as '{written}': data.frame(..., check.names = FALSE)" if written in there else "add it"

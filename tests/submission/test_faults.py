@@ -190,3 +190,10 @@ def test_codes_and_ids_that_were_read_as_numbers_are_recognised(
     assert "value '3': has lost its leading zeros: the id is '03'" in score.refusal(
         long_file(tmp_path, [*rows, ["3", 2001, "OUT", 0.5]])
     )
+
+
+@pytest.mark.parametrize("head", ['person,year,"state\n","probab\nility"', 'who,"ye\nar",state,probability'])
+def test_names_of_columns_are_told_in_one_line(score: Scorer, tmp_path: Path, head: str) -> None:
+    file = tmp_path / "p.csv"
+    file.write_text(f"{head}\nd,2001,OUT,0.5\n")
+    assert "\\n" in score.refusal(file)

@@ -137,10 +137,13 @@ class ResumeTemplate:
         try:
             tree = environment.parse(self.source)
             compiled = environment.from_string(self.source)
+            wrong = next(_problems(tree, environment), None)
         except TemplateSyntaxError as error:
             raise self._wrong(error.lineno, str(error.message)) from error
-        for line, problem in _problems(tree, environment):
-            raise self._wrong(line, problem)
+        except RecursionError:
+            raise self._wrong(0, "is nested too deeply") from None
+        if wrong is not None:
+            raise self._wrong(*wrong)
         return compiled
 
     @cached_property

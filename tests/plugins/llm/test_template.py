@@ -226,6 +226,12 @@ def test_the_text_is_the_identity_and_not_the_path(registry: Registry, four_pers
     assert recipes[0] != recipes[1]  # a builtin base learns from the text that it is tuned on
 
 
+def test_a_template_that_is_nested_too_deeply_is_told() -> None:
+    deep = OWN.replace("{% block end %}", "{% block end %}{{ " + "[" * 3000 + " }}")
+    with pytest.raises(RequestError, match="is nested too deeply"):
+        _ = ResumeTemplate(deep).end
+
+
 def test_named_templates_stand_for_their_text() -> None:
     assert LlmParams(template="labor-llm").template == "labor-llm"
     assert ResumeTemplate.of("labor-llm") == ResumeTemplate.of(TEMPLATES["labor-llm"])
