@@ -16,6 +16,7 @@ from harness.system.version import __version__
 
 WRITTEN_BY = re.compile(r"labor-harness (\d+(?:\.\d+)*) ")  # the beginning of what a record says of its code
 AnyHead = TypeVar("AnyHead", bound=RecordHead)
+ID_OF_NAME = re.compile(r"-([0-9a-f]{16})\.json$")  # of a file that the store named; others may have any name
 
 
 def slug(text: str) -> str:
@@ -86,6 +87,10 @@ def _checked(path: Path, kind: type[AnyHead], content: bytes) -> AnyHead:
         raise RequestError(f"{path}: {_what_is_wrong(content, error)}") from error
     if record.id != record.configuration.id():
         raise RequestError(f"{path}: id {record.id} is not that of its configuration, {record.configuration.id()}")
+    if (named := ID_OF_NAME.search(path.name)) is not None and named.group(1) != record.id:
+        raise RequestError(
+            f"{path}: holds record {record.id}, and its name says {named.group(1)}: the files were swapped"
+        )
     return record
 
 

@@ -100,6 +100,19 @@ def test_two_files_of_one_record_are_refused(record: Record, workshop: Workshop)
         Folder(workshop.store).heads()
 
 
+def test_two_files_that_were_swapped_are_refused(record: Record, workshop: Workshop, four_persons: Panel) -> None:
+    [other] = run_all(run_on(workshop.registry, four_persons, "switch"), workshop)
+    one, two = (workshop.store.path(made.configuration) for made in (record, other))
+    content = one.read_bytes()
+    one.write_bytes(two.read_bytes())
+    two.write_bytes(content)
+    for read in (workshop.store.read, workshop.store.head):
+        with pytest.raises(RequestError, match=f"holds record {other.id}, and its name says {record.id}"):
+            read(one)
+    with pytest.raises(RequestError, match=f"holds record {record.id}, and its name says {other.id}"):
+        workshop.store.find(other.configuration)
+
+
 def test_names_that_make_one_folder_have_two(record: Record) -> None:
     facts = record.configuration.panel
 
