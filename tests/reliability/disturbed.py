@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,8 +165,8 @@ def _timeless(path: Path) -> str:
     if path.suffix == ".gz":
         return gzip.decompress(content).decode()
     if path.suffix == ".json" and b'"measured"' in content:
-        record = json.loads(content)
-        return json.dumps({name: value for name, value in record.items() if name != "measured"})
+        with suppress(ValueError, AttributeError):  # of one that was damaged, all of it
+            return json.dumps({name: value for name, value in json.loads(content).items() if name != "measured"})
     return re.sub(r"\d\d\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?\S*", "TIME", content.decode(errors="replace"))
 
 

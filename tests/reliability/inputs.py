@@ -14,7 +14,7 @@ from reliability.broken.readers import readers
 from reliability.forked import in_parallel
 from reliability.tables import paragraph, table
 
-INPUTS = 2_000  # of a reader
+INPUTS = 1_000  # of a reader
 DEAR = {"gguf": 0.1}  # a share of these, where one takes a second
 
 

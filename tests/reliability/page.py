@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reliability import caught, inputs, kills
+from reliability import caught, cost, damaged, forged, inputs, kills
 from reliability.tables import paragraph
 
 Found = dict[str, Any]
@@ -26,6 +26,9 @@ PARTS: dict[str, Part] = {
     "caught": Part(caught.measure, caught.text),
     "inputs": Part(inputs.measure, inputs.text),
     "kills": Part(kills.measure, kills.text),
+    "damaged": Part(damaged.measure, damaged.text),
+    "forged": Part(forged.measure, forged.text),
+    "cost": Part(cost.measure, cost.text),
 }
 HEAD = """\
 # Reliability
