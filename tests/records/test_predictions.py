@@ -23,8 +23,6 @@ from harness.runs.validation import Validation
 from harness.stats.figures import Scores
 from harness.types import FloatArray, IntArray
 
-MASKED = "person-"  # how the names of a spot check begin, which is made before and after the score
-
 
 @pytest.fixture
 def record(registry: Registry, workshop: Workshop, four_persons: Panel) -> Record:
