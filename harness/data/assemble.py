@@ -7,6 +7,8 @@ import numpy as np
 from harness.data.checks import careers as checks
 from harness.data.checks.findings import Findings
 from harness.data.covariates import as_covariate, with_schema
+from harness.data.tables.columns import TextColumn
+from harness.data.tables.missing import says_missing
 from harness.data.tables.rows import Records
 from harness.panel.careers import Covariate, Panel, id_order, split_by_hash
 from harness.panel.occupations import Occupations
@@ -68,6 +70,20 @@ def _covariates(records: Records, start: BoolArray, order: IntArray, findings: F
         else:
             covariates[name], misfits, right = with_schema(column, schema, start, order)
             records.tell_same(findings, misfits, name, right)
+        if findings.wants_notes and covariates[name].kind == "numeric":
+            _note_words(records, name, findings)
         if covariates[name].kind == "numeric" and len(infinite := order[np.isinf(covariates[name].values)]):
             records.tell_same(findings, np.sort(infinite), name, "is infinite: write a number, or leave it blank")
     return covariates
+
+
+def _note_words(records: Records, name: str, findings: Findings) -> None:
+    """A note for each word in a column of numbers that was taken for a missing one."""
+    column = records.covariates[name]
+    if not isinstance(column, TextColumn):
+        return
+    for word in filter(says_missing, column.distinct):
+        rows = np.flatnonzero(column.where(word.__eq__))
+        file, line, entry = records.place(int(rows[0]), name)
+        message = f"is no number, in a column of numbers: taken as missing ({len(rows):,} records)"
+        findings.note(file, message, line=line, column=entry, value=word)

@@ -21,7 +21,8 @@ def pool(main: Panel, others: Iterable[Panel]) -> tuple[Panel, ...]:
     """The training careers of further panels, titles spelt as those of ``main`` where they are the same.
 
     A state that ``main`` does not have keeps its own title. RequestError where a panel is given twice or is ``main``,
-    has no training career, has two states with one title, or trains on a career that ``main`` holds out.
+    has no training career, times in another unit, two states with one title, or trains on a career that ``main`` holds
+    out.
     """
     made: list[Panel] = []
     seen = {main.fingerprint(): "--data"}
@@ -31,6 +32,11 @@ def pool(main: Panel, others: Iterable[Panel]) -> tuple[Panel, ...]:
                 f"--train-also: '{other.name}' is the same panel as that of {first}; a panel is trained on once"
             )
         seen[other.fingerprint()] = f"another --train-also, '{other.name}'"
+        if other.unit != main.unit:
+            raise RequestError(
+                f"--train-also: '{other.name}' has times in {other.unit}s, and '{main.name}' in {main.unit}s: their "
+                "steps do not compare; thin one of them (--every)"
+            )
         train = _spelt_as(main, other).part("train")
         if not train.n_persons:
             raise RequestError(f"--train-also: '{other.name}' has nobody in its train split, so nothing to train on")

@@ -66,8 +66,14 @@ def test_what_is_not_named_is_told_with_the_option(tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["N/A", ".a", "NULL", "None", "#N/A"])
 def test_a_word_for_missing_makes_no_words_of_numbers(tmp_path: Path, word: str) -> None:
     rows = ROWS.replace("-4,-4,-4", "30,1,north").replace(",.,", ",30,").replace("9.5,.", f"{word},south")
-    panel = opened(table(tmp_path / "jobs.csv", rows))
+    found = checked(table(tmp_path / "jobs.csv", rows))
+    panel = found.panel
+    assert panel is not None
     assert panel.covariates["wage"].kind == "numeric"
+    assert any(
+        (note.column, note.value) == ("wage", word) and "taken as missing (31 records)" in note.message
+        for note in found.notes
+    )
     assert np.isnan(panel.covariates["wage"].values).sum() == 62
 
 

@@ -154,3 +154,9 @@ def test_boards_tell_a_pooled_run_from_one_alone(registry: Registry, workshop: W
     assert "train_also" not in rows["pooled"]
     assert rows["pooled (train also other)"]["train_also"] == f"other {other.fingerprint()[:12]}"
     assert isinstance(alone, Record)
+
+
+def test_a_panel_in_another_unit_of_time_is_not_trained_on(other: Panel) -> None:
+    months = replace(other, name="months", year=other.year * 12, source={"time_unit": "month"})
+    with pytest.raises(RequestError, match="'months' has times in months, and 'other' in years"):
+        pool(other, [months])

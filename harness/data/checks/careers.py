@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import numpy as np
 
 from harness.data.checks.findings import Findings, hints
-from harness.data.tables.columns import Column
+from harness.data.tables.columns import Column, NumberColumn
 from harness.data.tables.rows import Records
 from harness.data.tables.times import Times, read_times
 from harness.panel.careers import SPLITS
@@ -18,6 +18,7 @@ from harness.types import BoolArray, IntArray
 FEWEST_PAIRS = 20  # records that follow one another, for a column to be told an end of spells
 MANY, NEARLY_ALL = 0.25, 0.95  # shares of spells that are longer than a point, and that end before the next begins
 FIRST_YEAR = 1800
+SOME, MOST_TIMES = 1000, 3000  # values that are looked at first, and distinct times of a column at the most
 ZERO_DECIMALS = re.compile(r"\.0+$")
 
 
@@ -217,14 +218,18 @@ def check_spells(
 
 
 def _as_times(column: Column, unit: str) -> IntArray | None:
-    """int64 [N]: a column of times in this unit; None for any other."""
+    """int64 [N]: a column of times in this unit; None for any other, which is seen from its first values."""
+    if isinstance(column, NumberColumn):
+        numbers = column.numbers()
+        some = numbers[:SOME]
+        if np.isnan(some).any() or (some != np.round(some)).any() or len(np.unique(numbers)) > MOST_TIMES:
+            return None
     text = column.text()
+    if len(text.distinct) > MOST_TIMES:
+        return None
     times = read_times(text.distinct, unit if unit == "year" else None)
-    if (
-        not times.good.all()
-        or times.unit != unit
-        or times.refused
-        or (unit == "year" and times.value.min() < FIRST_YEAR)
-    ):
+    if not times.good.all() or times.unit != unit or times.refused:
+        return None
+    if unit == "year" and times.value.min() < FIRST_YEAR:
         return None
     return times.value[text.index]

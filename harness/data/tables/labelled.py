@@ -23,6 +23,7 @@ READERS = {
     ".sas7bdat": ("read_sas7bdat", "SAS"),
     ".xpt": ("read_xport", "SAS"),
 }
+EXACT = 1 << 53  # up to here a floating-point number is the whole number that it looks like
 CARD = 80  # bytes: a SAS transport file is whole cards, and says nowhere how many rows it has
 STATA_TIMES = {"%tm": ("month", 12 * 1960), "%tq": ("quarter", 4 * 1960)}  # counted from January 1960
 
@@ -97,11 +98,28 @@ def _column(values: Sequence[Any], form: str) -> Column:
     if counted is not None:
         unit, since = counted
         return encode(pa.array([None if v is None else time_name(int(v) + since, unit) for v in values], pa.string()))
-    if all(value is None or isinstance(value, int | float) for value in values):
-        if all(value is None or float(value).is_integer() for value in values):
-            return NumberColumn(pa.array([None if v is None else int(v) for v in values], pa.int64()))
-        return NumberColumn(pa.array(values, pa.float64(), from_pandas=True))
+    if (numbers := _numbers(values)) is not None:
+        return NumberColumn(numbers)
     return encode(pa.array([_text(value) for value in values], pa.string()))
+
+
+def _numbers(values: Sequence[Any]) -> Any:
+    """A pyarrow array of numbers, whole ones as integers; None where they are something else."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        array = pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # numbers and text, one beside the other
+        return None
+    if pa.types.is_null(array.type):
+        return array.cast(pa.float64())
+    if pa.types.is_integer(array.type):
+        return array.cast(pa.int64())
+    if not pa.types.is_floating(array.type):
+        return None
+    whole = pc.and_(pc.equal(array, pc.round(array)), pc.less(pc.abs(array), float(EXACT)))
+    return array.cast(pa.int64()) if pc.all(whole).as_py() else array.cast(pa.float64())
 
 
 def _text(value: Any) -> str | None:
