@@ -53,7 +53,7 @@ def test_the_readme_is_one_screen() -> None:
 
 
 def test_generated_pages_are_what_the_program_says() -> None:
-    line = [sys.executable, ROOT / "docs" / "generate.py", "--check"]
+    line = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
