@@ -19,7 +19,7 @@ bench: $(BIN)/harness
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
 	$(BIN)/pytest -m slow --benchmark-enable
 
-# docs/reliability.md, measured again: some twenty minutes.
+# docs/reliability.md, measured again: half an hour.
 reliability: $(BIN)/harness
 	PYTHONPATH=tests $(BIN)/python -m reliability
 

@@ -113,6 +113,8 @@ class Countdown:
 @contextmanager
 def small_disk() -> Iterator[Path]:
     """A folder on a disk of its own. OSError where the system lets this process mount none."""
+    if shutil.which("mount") is None:
+        raise OSError("there is no mount")
     place = Path(tempfile.mkdtemp(prefix="disk-"))
     options = ["-t", "tmpfs", "-o", "size=32m", "none", str(place)]
     mounted = subprocess.run(["mount", *options], capture_output=True, text=True, check=False)
@@ -124,6 +126,15 @@ def small_disk() -> Iterator[Path]:
         if not mounted.returncode:
             subprocess.run(["umount", str(place)], check=True)
         place.rmdir()
+
+
+def may_mount() -> bool:
+    """True where ``small_disk`` can be had."""
+    try:
+        with small_disk():
+            return True
+    except OSError:
+        return False
 
 
 def filled(disk: Path, left: int) -> None:

@@ -31,12 +31,12 @@ class Done:
 
 
 def in_parallel(make: Callable[..., Made], asked: Sequence[tuple[Any, ...]], processes: int = 2) -> list[Made]:
-    """``make(*one)`` of each, in order, in forked processes, each of which has imported what commands need."""
+    """``make(*one)`` of each, in order, in fresh processes, which have imported what commands need and fork them."""
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     with (
         tempfile.TemporaryDirectory(prefix="reliability-") as place,
-        multiprocessing.get_context("fork").Pool(processes, initializer=_begin, initargs=(place,)) as pool,
+        multiprocessing.get_context("spawn").Pool(processes, initializer=_begin, initargs=(place,)) as pool,
     ):
         return list(pool.imap(partial(_unpacked, make), asked, chunksize=1))
 
