@@ -142,6 +142,8 @@ class ResumeTemplate:
             raise self._wrong(error.lineno, str(error.message)) from error
         except RecursionError:
             raise self._wrong(0, "is nested too deeply") from None
+        except ValueError:  # Python turns no number of more than 4,300 digits into an integer
+            raise self._wrong(0, "holds a number of too many digits") from None
         if wrong is not None:
             raise self._wrong(*wrong)
         return compiled

@@ -232,6 +232,12 @@ def test_a_template_that_is_nested_too_deeply_is_told() -> None:
         _ = ResumeTemplate(deep).end
 
 
+def test_a_number_of_too_many_digits_is_told() -> None:
+    long = OWN.replace("{% block end %}", "{% block end %}{{ " + "9" * 5000 + " }}")
+    with pytest.raises(RequestError, match="holds a number of too many digits"):
+        _ = ResumeTemplate(long).end
+
+
 def test_named_templates_stand_for_their_text() -> None:
     assert LlmParams(template="labor-llm").template == "labor-llm"
     assert ResumeTemplate.of("labor-llm") == ResumeTemplate.of(TEMPLATES["labor-llm"])
