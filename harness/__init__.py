@@ -132,7 +132,7 @@ def run(
     """
     from harness.boards.board import boards_with
     from harness.cli.console import TerminalProgress
-    from harness.cli.workshop import isolation_of
+    from harness.cli.workshop import hidden_paths, isolation_of
     from harness.records.store import Store
     from harness.registry import load_registry
     from harness.render.results import Results
@@ -146,6 +146,7 @@ def run(
     registry, progress = load_registry(), TerminalProgress() if options.get("progress", True) else Silent()
     request.require_known(registry)
     require_cache()
+    hidden = hidden_paths(registry, [str(data)]) if isinstance(data, str | Path) else ()
     workshop = Workshop(
         registry=registry,
         store=Store(Path(options.get("records", RECORDS))),
@@ -153,7 +154,8 @@ def run(
         progress=progress,
         reuse=request.reuse,
         time_limit=options.get("time_limit"),
-        isolation=isolation_of(registry, [str(data)]) if options.get("isolated") else None,
+        isolation=isolation_of(registry, hidden) if options.get("isolated") else None,
+        hidden=hidden,
     )
     panels = request.panel.open_all(registry, progress) if isinstance(data, str | Path) else _panels(data, options)
     done, failed = run_all(request, panels, workshop, progress.note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,15 @@ import typer
 from harness.cli import console
 from harness.cli.options import DeviceOption, SeedOption, SetOption
 from harness.cli.panels import reads_careers
+from harness.cli.workshop import hidden_paths
 from harness.errors import RequestError, RunError
 from harness.model.params import parse, validate
+from harness.panel.pooling import open_apart
+from harness.records.predictions import folder_of
 from harness.registry import Registry
 from harness.runs.request import PanelRequest
-from harness.system.machine import resolve_device
+from harness.system.hidden_files import hidden_files, named_paths
+from harness.system.machine import cache_folder, resolve_device
 from harness.system.progress import PROGRESS
 from harness.system.time_limit import time_limit
 
@@ -57,10 +62,14 @@ def audit(
         seed=seed,
         device=resolve_device(device, spec.needs),
         progress=context.meta[PROGRESS],
-        open_panel=registry.open_panel,
+        open_panel=partial(open_apart, registry.open_panel, whole),
         tasks=tuple(entry.item for entry in registry.tasks.values()),
     )
-    with time_limit(limit, f"the audit of model '{model}'"):
+    hidden = (*hidden_paths(registry, [panel.data]), folder_of(cache_folder()))
+    with (
+        time_limit(limit, f"the audit of model '{model}'"),
+        hidden_files(f"model '{model}'", hidden, named_paths(params.model_dump())),
+    ):
         for finding in checks(spec, params, few, setup):
             problems += finding.problem is not None
             told = f"pass  {finding.check}" if finding.problem is None else f"FAIL  {finding.check}: {finding.problem}"

@@ -27,7 +27,7 @@ from harness.cli.options import (
     reuse_of,
 )
 from harness.cli.panels import reads_careers
-from harness.cli.workshop import isolation_of, workshop_of
+from harness.cli.workshop import hidden_paths, isolation_of, workshop_of
 from harness.data.checks.remarks import cautions
 from harness.data.reading import FileReading
 from harness.errors import RequestError
@@ -125,8 +125,10 @@ def run(
         write_atomically(write_config, to_yaml(request))
         console.say(f"-> {write_config}")
         return
-    isolation = isolation_of(registry, _data_of(request.panel)) if isolated else None
-    workshop = replace(workshop_of(context, records, request.reuse), time_limit=time_limit, isolation=isolation)
+    hidden = hidden_paths(registry, _data_of(request.panel))
+    isolation = isolation_of(registry, hidden) if isolated else None
+    workshop = workshop_of(context, records, request.reuse)
+    workshop = replace(workshop, time_limit=time_limit, isolation=isolation, hidden=hidden)
     panels = request.panel.open_all(registry, workshop.progress)
     for said in cautions(panels.scored) if processes.is_main() else ():
         console.say(f"warning: {said}")

@@ -20,6 +20,7 @@ from harness.cli.options import JsonOption
 from harness.errors import RequestError, install_line
 from harness.registry import Registry
 from harness.runs.isolation import sandbox
+from harness.system.cache import OF_RUNS, lendable
 from harness.system.machine import cache_folder, require_cache, versions
 from harness.system.version import __version__
 
@@ -137,15 +138,17 @@ def prune(
     console.say(f"{len(old)} entries {does}, {_size(sum(e.size for e in old))}")
 
 
-def _kinds(folder: Path) -> list[str]:
-    return sorted(p.name for p in folder.glob("[!.]*") if p.is_dir()) if folder.is_dir() else []
+def _kinds(folder: Path) -> dict[str, Path]:
+    """The folders of a cache by their kinds: those of runs, and those that models keep."""
+    found = [*(folder / name for name in OF_RUNS), *lendable(folder)]
+    return {path.name: path for path in sorted(found) if path.is_dir()}
 
 
 def _entries(folder: Path, kind: str | None = None) -> list[_Kept]:
     """What lies in the folders of one kind, or of every kind."""
-    found = []
-    for one in [kind] if kind else _kinds(folder):
-        for path in (folder / one).glob("[!.]*"):
+    found, kinds = [], _kinds(folder)
+    for one in [kinds[kind]] if kind else kinds.values():
+        for path in one.glob("[!.]*"):
             files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
             stats = [p.stat() for p in files]
             used = max((max(s.st_mtime, s.st_atime) for s in stats), default=path.stat().st_mtime)

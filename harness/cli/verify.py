@@ -16,7 +16,7 @@ from harness.cli.board import record_of, records_folder
 from harness.cli.options import RECORDS, JsonOption, RecordsOption, RunArgument
 from harness.cli.panels import ColumnOption, OccupationsOption
 from harness.cli.reproduce import command, opened_by, reopen
-from harness.cli.workshop import isolation_of
+from harness.cli.workshop import hidden_paths, isolation_of
 from harness.errors import RequestError
 from harness.model.params import pairs
 from harness.panel.careers import Panel
@@ -65,6 +65,7 @@ class _Scratch:
     def workshop(self, data: Iterable[str] = ()) -> Workshop:
         """The place of the new run. data: what its careers are read from, for a model that is isolated from it."""
         borrow(cache_folder(), self.scratch / "cache")
+        hidden = hidden_paths(self.registry, data)
         store = Store(self.scratch / "records")
         return Workshop(
             registry=self.registry,
@@ -72,7 +73,8 @@ class _Scratch:
             cache=self.scratch / "cache",
             progress=self.progress,
             reuse="never",
-            isolation=isolation_of(self.registry, data) if self.isolated and sandbox.is_known() else None,
+            isolation=isolation_of(self.registry, hidden) if self.isolated and sandbox.is_known() else None,
+            hidden=(*hidden, probabilities.folder_of(cache_folder())),
         )
 
 

@@ -26,7 +26,7 @@ from harness.model.contract import Context, Estimator, ModelSpec, OutcomeModel, 
 from harness.model.scoring import score
 from harness.model.task import Task
 from harness.panel.careers import Covariate, Panel
-from harness.system.machine import cache_folder
+from harness.system.cache import models_folder
 from harness.system.progress import Progress, Silent
 from harness.types import FloatArray, IntArray
 
@@ -83,7 +83,7 @@ class Subject:
             context = Context(
                 seed=self.setup.seed,
                 scratch=Path(scratch),
-                cache=cache_folder(),
+                cache=models_folder(),
                 device=self.setup.device,
                 progress=self.setup.progress,
                 open_panel=self.setup.open_panel,

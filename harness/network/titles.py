@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import RequestError
+from harness.system.cache import models_folder
 from harness.system.content import PATHS, hub_commit, model_content
-from harness.system.machine import cache_folder
 from harness.training.libraries import silence_libraries
 from harness.types import FloatArray
 
@@ -36,7 +36,7 @@ def title_vectors(titles: Sequence[str], encoder: str, device: str, like: Sequen
 
 def encoder_content(name: str) -> str | None:
     """Digest of an encoder's folder, or the commit of a hub name; None of the one that a package of a version holds."""
-    return None if name == "builtin" else model_content(_repository(name), "", cache_folder())
+    return None if name == "builtin" else model_content(_repository(name), "", models_folder())
 
 
 def _repository(name: str) -> str:

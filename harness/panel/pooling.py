@@ -6,7 +6,7 @@ other surveys differ; titles are what a reader would match.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from harness.errors import RequestError
 from harness.panel.careers import SPLITS, Panel
 from harness.panel.occupations import Occupations
+from harness.system.hidden_files import revealed_files
 from harness.types import IntArray
 
 
@@ -58,6 +59,17 @@ def require_apart(main: Panel, learned: Panel, option: str) -> None:
                 f"{option}: '{learned.name}' trains on person {both[0]}, whom --data holds out with the same career; "
                 "split both alike, or give other persons other ids"
             )
+
+
+def open_apart(open_panel: Callable[[str], Panel], main: Panel, place: str) -> Panel:
+    """Another panel for a model of ``main`` to learn from; RequestError where it holds careers that ``main`` holds out.
+
+    place: a data set's name or a path, which may be one that the model itself must not open.
+    """
+    with revealed_files():
+        opened = open_panel(place)
+    require_apart(main, opened, "the model's own panel")
+    return opened
 
 
 def same_titles(

@@ -118,9 +118,14 @@ def _equal(mine: Any, other: Any) -> bool:
     return np.array_equal(mine, other) if mine is not None and other is not None else mine is other
 
 
+def folder_of(cache: Path) -> Path:
+    """The folder of a cache that keeps the predictions of all runs."""
+    return cache / "probabilities"
+
+
 def path_of(cache: Path, record_id: str) -> Path:
     """The file of a run's predictions in the cache, there or not."""
-    return cache / "probabilities" / f"{record_id}.npz"
+    return folder_of(cache) / f"{record_id}.npz"
 
 
 def covers_valid(cache: Path, record: Record) -> bool:

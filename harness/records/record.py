@@ -268,6 +268,6 @@ def digest(content: Mapping[str, Any]) -> str:
 
 
 def now() -> datetime:
-    """The present millisecond, in UTC: of two records of one question that were made in one second, one is the newer."""
+    """The present millisecond, in UTC: of two records of one question, made in one second, one is the newer."""
     read = datetime.now(UTC)
     return read.replace(microsecond=read.microsecond // 1000 * 1000)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from harness.errors import RequestError
+from harness.errors import RequestError, RunError
 from harness.model import ModelSpec, Task, spot_check
 from harness.model.spot_check import SpotCheck
 from harness.panel import Panel
@@ -22,6 +22,8 @@ from harness.runs.isolation.process import Isolation
 from harness.runs.run import Run
 from harness.runs.scoring import score_task
 from harness.system import processes
+from harness.system.hidden_files import hidden_files, named_paths
+from harness.system.integrity import replaced_functions
 from harness.system.progress import Progress, Silent
 from harness.system.time_limit import time_limit
 
@@ -35,7 +37,8 @@ class Workshop:
     reuse: which records of identical requests are taken for a run of now. own: those that this machine made, whose fit
     its cache holds; any: also those that came with a checkout; never: none, and every fit is made anew. time_limit:
     seconds that a model may take for its fit, and again for each task. isolation: models live in processes of their
-    own, and no record of a run in this one is taken.
+    own, and no record of a run in this one is taken. hidden: files and folders that the careers were read from, which
+    no model may open.
     """
 
     registry: Registry
@@ -45,6 +48,7 @@ class Workshop:
     reuse: Reuse = "own"
     time_limit: float | None = None
     isolation: Isolation | None = None
+    hidden: tuple[Path, ...] = ()
 
     @property
     def fits(self) -> Fits:
@@ -57,9 +61,16 @@ class Workshop:
             isolated=self.isolation is not None,
         )
 
-    def limited(self, run: Run) -> AbstractContextManager[None]:
-        """RunError in a step of the run's model that takes longer than ``time_limit``."""
-        return time_limit(self.time_limit, f"model '{run.model.item.name}'")
+    @contextmanager
+    def limited(self, run: Run) -> Iterator[None]:
+        """RunError in a step of the run's model that takes longer than ``time_limit``, or opens what is hidden.
+
+        What earlier runs said of the same careers is hidden with them.
+        """
+        model = f"model '{run.model.item.name}'"
+        hidden = (*self.hidden, predictions.folder_of(self.cache))
+        with time_limit(self.time_limit, model), hidden_files(model, hidden, named_paths(run.params.model_dump())):
+            yield
 
 
 def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
@@ -114,11 +125,22 @@ def _scored(run: Run, check: SpotCheck, fitted: Fitted, workshop: Workshop) -> R
     with workshop.limited(run):
         own = _unbiased(run, fitted, workshop)
         outcome = score_task(run, check, fitted=own, progress=workshop.progress, metrics=metrics)
+    _require_own_code(run, workshop.registry)
     # Probabilities before the record, so that a record of this machine has them.
     predictions.save(workshop.cache, outcome.record, {"test": outcome.predictions})
     workshop.store.write(outcome.record)
     workshop.registry.tell("harness_run_finished", run=run, record=outcome.record)
     return outcome.record
+
+
+def _require_own_code(run: Run, registry: Registry) -> None:
+    """RunError where the code of a model has put itself in the place of the code that scores it."""
+    modules = [run.model.module, *(entry.module for entry in registry.models.values())]
+    if replaced := next(replaced_functions(modules), None):
+        raise RunError(
+            f"model '{run.model.item.name}' was scored after '{replaced}' had been replaced by a plugin's own code: a "
+            "plugin may add to the program by its hooks, and change nothing in it"
+        )
 
 
 def _unbiased(run: Run, fitted: Fitted, workshop: Workshop) -> Fitted:

@@ -18,9 +18,10 @@ from harness.model import Context, Estimator, ModelSpec
 from harness.model.answers import blaming
 from harness.model.probe import Probe
 from harness.panel import Panel
-from harness.panel.pooling import pool, require_apart
+from harness.panel.pooling import open_apart, pool, require_apart
 from harness.records.record import Configuration, now
 from harness.runs.run import Run, fit_name
+from harness.system.cache import models_cache
 from harness.system.files import unfinished
 from harness.system.folders import damage, publishing, standing
 from harness.system.machine import measured
@@ -126,21 +127,15 @@ class Fits:
         context = Context(
             seed=run.seed,
             scratch=scratch,
-            cache=self.cache,
+            cache=models_cache(self.cache),
             device=run.device,
             progress=self.progress,
             also=also,
             shared=shared,
             resumes=run.resumes,
-            open_panel=partial(self._open_apart, run.panel),
+            open_panel=partial(open_apart, self.open_panel, run.panel),
         )
         model.fit(run.learned("train"), run.learned("valid"), context)
-
-    def _open_apart(self, main: Panel, place: str) -> Panel:
-        """Another panel for a model to learn from; RequestError where it holds careers that ``main`` holds out."""
-        opened = self.open_panel(place)
-        require_apart(main, opened, "the model's own panel")
-        return opened
 
 
 def _keep(name: str, fitted: Fitted, folder: Path, stood: int | None) -> int | None:

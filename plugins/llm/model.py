@@ -48,7 +48,7 @@ from harness.plugins.llm.tuning.tune import (
     tune,
     validation_loss,
 )
-from harness.system.machine import cache_folder
+from harness.system.cache import models_folder
 from harness.training.libraries import silence_libraries
 from harness.training.loop import TrainingResult
 from harness.training.process_group import process_group
@@ -182,7 +182,7 @@ class LoraModel(Model):
         if self.params.base == "builtin":
             return None
         if self._audit is None or self._audit.content != self._content:
-            self._audit = BaseAudit(self._content, cache_folder())
+            self._audit = BaseAudit(self._content, models_folder())
         return self._audit.ways(model, max(part.longest() for part in resumes), resumes[0].context)
 
     def unseen(self, panel: Panel, transitions: IntArray) -> IntArray | None:

@@ -47,8 +47,14 @@ def test_old_fits_go_and_bases_stay(tmp_path: Path, cache: Path) -> None:
     assert "mnl-old" in dry.stdout
     assert (cache / "fits" / "mnl-old").exists()
     typed(tmp_path, "cache", "prune", HARNESS_CACHE=str(cache))
-    assert sorted(path.name for path in cache.rglob("*") if path.is_dir()) == ["base", "fits", "llm-bases", "mnl-new"]
+    assert sorted(path.name for path in cache.rglob("*") if path.is_dir()) == [
+        "base",
+        "fits",
+        "llm-bases",
+        "mnl-new",
+        "models",
+    ]
     wrong = typed(tmp_path, "cache", "prune", "--kind", "fit", HARNESS_CACHE=str(cache))
     assert (wrong.returncode, "holds fits, llm-bases" in wrong.stderr) == (2, True)
     typed(tmp_path, "cache", "prune", "--kind", "llm-bases", HARNESS_CACHE=str(cache))
-    assert not (cache / "llm-bases" / "base").exists()
+    assert not (cache / "models" / "llm-bases" / "base").exists()

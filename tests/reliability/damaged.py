@@ -46,7 +46,7 @@ KINDS = {
     ),
     "bases": Kept(
         Deed("run, reading a base", LLM, (LLM,)),
-        "cache/llm-bases/*/**/*",
+        "cache/models/llm-bases/*/**/*",
         12,
         ("records", "cache/probabilities", "cache/fits", "cache/unfinished"),
     ),

@@ -220,12 +220,14 @@ def test_bases_are_lent_and_nothing_else(tmp_path: Path) -> None:
     for name in ("fits/mnl-1", "probabilities", "unfinished/mnl-2", "llm-bases/abc", "llm-bases/.draft"):
         (cache / name).mkdir(parents=True)
     (cache / "llm-bases" / "abc" / "weights").write_text("1")
-    (cache / "titles.npz").write_text("2")
+    (cache / "titles.npz").write_text("2")  # as versions before had them, beside the folders of runs
     borrow(cache, scratch)
-    assert sorted(path.name for path in scratch.iterdir()) == ["llm-bases", "titles.npz"]
-    assert [path.name for path in (scratch / "llm-bases").iterdir()] == ["abc"]
-    assert (scratch / "llm-bases" / "abc" / "weights").read_text() == "1"
-    (scratch / "llm-bases" / "new").mkdir()
-    assert not (cache / "llm-bases" / "new").exists()
+    assert [path.name for path in scratch.iterdir()] == ["models"]
+    lent = scratch / "models"
+    assert sorted(path.name for path in lent.iterdir()) == ["llm-bases", "titles.npz"]
+    assert [path.name for path in (lent / "llm-bases").iterdir()] == ["abc"]
+    assert (lent / "llm-bases" / "abc" / "weights").read_text() == "1"
+    (lent / "llm-bases" / "new").mkdir()
+    assert not (cache / "models" / "llm-bases" / "new").exists()
     borrow(tmp_path / "nowhere", tmp_path / "empty")
-    assert list((tmp_path / "empty").iterdir()) == []
+    assert list((tmp_path / "empty" / "models").iterdir()) == []

@@ -19,6 +19,7 @@ from harness.errors import HarnessError, RequestError, RunError
 from harness.model.contract import Context
 from harness.runs.isolation.wire import Arrays, ClosedError, packed, receive, send
 from harness.system.cache import borrow, lendable
+from harness.system.hidden_files import named_paths
 from harness.system.progress import Bar
 
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sys")
@@ -148,7 +149,7 @@ def _readable(isolation: Isolation, params: Mapping[str, Any]) -> Iterator[Path]
     yield from lendable(isolation.cache)
     yield from (path.resolve() for kept in lendable(isolation.cache) if kept.is_dir() for path in kept.glob("[!.]*"))
     yield Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
-    yield from (Path(value).expanduser() for value in params.values() if isinstance(value, str) and os.sep in value)
+    yield from named_paths(params)
 
 
 def _require_hidden(hidden: tuple[Path, ...], readable: list[Path]) -> None:

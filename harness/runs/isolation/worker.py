@@ -19,6 +19,7 @@ from harness.panel.careers import Panel
 from harness.registry import load_registry
 from harness.runs.isolation.sandbox import restrict
 from harness.runs.isolation.wire import Arrays, ClosedError, receive, send, unpacked
+from harness.system.cache import models_folder
 from harness.system.supervisor import die_with
 
 Answer = tuple[dict[str, Any], dict[str, Any]]
@@ -81,7 +82,7 @@ class _Worker:
         context = Context(
             seed=head["seed"],
             scratch=Path(head["scratch"]),
-            cache=Path(os.environ["HARNESS_CACHE"]),
+            cache=models_folder(),
             device=head["device"],
             progress=self.parent,
             also=tuple(further[: head["also"]]),

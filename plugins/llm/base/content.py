@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.plugins.llm.base.named import NAMED
+from harness.system.cache import models_folder
 from harness.system.content import file_content, folder_content, model_content
-from harness.system.machine import cache_folder
 
 if TYPE_CHECKING:
     from harness.plugins.llm.params import BaseParams
@@ -27,14 +27,14 @@ def base_content(p: BaseParams) -> Mapping[str, str]:
         found = NAMED[p.base].sha256
     elif p.base.endswith(".gguf"):
         file = Path(p.base).expanduser()
-        found = file_content(file, cache_folder()) if file.is_file() else None
+        found = file_content(file, models_folder()) if file.is_file() else None
     else:
-        found = model_content(p.base, p.subfolder, cache_folder())
+        found = model_content(p.base, p.subfolder, models_folder())
     return {} if found is None else {"base": found}
 
 
 def _pool_content(path: Path) -> Mapping[str, str]:
     if not path.exists():  # the name of a data set, whose version is in the code
         return {}
-    cache = cache_folder()
+    cache = models_folder()
     return {"pool": file_content(path, cache) if path.is_file() else folder_content(path, cache, parts=("",))}

@@ -14,7 +14,7 @@ from harness.plugins.llm.base.content import base_content
 from harness.plugins.llm.base.open import OpenedBase, open_base
 from harness.plugins.llm.params import BaseParams
 from harness.plugins.llm.text.loader import load_causal_lm, load_tokenizer
-from harness.system.machine import cache_folder
+from harness.system.cache import models_folder
 
 
 def keep_base(folder: Path, config: Any, weights: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> None:
@@ -42,4 +42,4 @@ def kept_base(folder: Path, p: BaseParams, content: Mapping[str, str]) -> Opened
         raise RequestError(
             f"base={p.base} is another model than the one that this fit was made with: put that one back, or run again"
         )
-    return open_base(p.base, p.subfolder, cache_folder())
+    return open_base(p.base, p.subfolder, models_folder())

@@ -6,7 +6,7 @@ from harness.model import Context
 from harness.plugins.llm.base.open import OpenedBase, open_base
 from harness.plugins.llm.base.pretrain import builtin_base, recipe_of
 from harness.plugins.llm.params import BaseParams
-from harness.system.machine import cache_folder
+from harness.system.cache import models_folder
 
 
 def open_named(p: BaseParams, context: Context) -> OpenedBase:
@@ -16,7 +16,7 @@ def open_named(p: BaseParams, context: Context) -> OpenedBase:
     """
     if p.base != "builtin":
         # Bases of others lie in the user's cache, whichever cache this fit is kept in.
-        return open_base(p.base, p.subfolder, cache_folder(), context.progress)
+        return open_base(p.base, p.subfolder, models_folder(), context.progress)
     if context.open_panel is None:
         raise AssertionError("the builtin base is trained on a panel, and Context.open_panel is None")
     return builtin_base(recipe_of(p), context.open_panel(p.pool), context)

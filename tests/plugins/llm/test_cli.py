@@ -28,7 +28,7 @@ def test_a_base_is_made_once_and_opens_with_transformers(cache: Path, tmp_path: 
     given = [part for pair in SMALL for part in ("--set", pair)]
     first = harness(cache, "llm", "pretrain", *given, "--output", str(tmp_path / "base"))
     assert first.returncode == 0, first.stderr
-    [folder] = (cache / "llm-bases").iterdir()
+    [folder] = (cache / "models" / "llm-bases").iterdir()
     assert json.loads((folder / "recipe.json").read_text())["tokens"] == 5000
     assert f"{folder}: pre-trained in" in first.stdout
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "base", use_safetensors=True)

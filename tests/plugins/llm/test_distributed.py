@@ -52,7 +52,7 @@ def test_two_processes_fit_as_one_does(folder: Path, tmp_path: Path) -> None:
     assert two.stderr.count("marginal on next_occ: perplexity") == 1
     assert [path.name for path in (folder / "cache").iterdir() if path.name != "unfinished"] != []
     assert not list((folder / "cache" / "unfinished").iterdir())
-    os.symlink(folder / "cache" / "llm-bases", _made(tmp_path / "cache") / "llm-bases")  # the same base
+    os.symlink(folder / "cache" / "models", _made(tmp_path / "cache") / "models")  # the same base
     one = record_of(run(tmp_path, *RUN, "--json", launched=False))
     assert len(both["facts"]["validation_loss"]) == 3
     assert both["facts"]["validation_loss"] == pytest.approx(one["facts"]["validation_loss"], abs=1e-4)

@@ -123,8 +123,6 @@ class Planted(Uniform):
         time.sleep(0.05)
         return super().log_prob(panel, transitions, states)
 """,
-        run=NOT_FOUND,
-        audit=PASSES,
     ),
     Cheat(
         name="prints",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reliability.cheats.model import NOT_FOUND, PASSES, REFUSED, Cheat
+from reliability.cheats.model import NOT_FOUND, NOTHING_GAINED, PASSES, REFUSED, Cheat
 
 REMEMBERS = """
 class Planted(Tipped):
@@ -70,7 +70,7 @@ REMEMBERING = (
         does="looks histories up among those that another model of the same command was scored on",
         source=REMEMBERS,
         before=("beside",),
-        run=NOT_FOUND,
+        run="refused, with a record",  # the other is refused, when this one has met what it was asked
     ),
     Cheat(
         name="remembers-commands",
@@ -100,8 +100,6 @@ class Planted(Tipped):
         name="file-by-history",
         does="reads the data's file and looks careers up by what they say",
         source=FILE,
-        run=NOT_FOUND,
-        audit=PASSES,
         isolated=REFUSED,
     ),
     Cheat(
@@ -121,8 +119,6 @@ class Planted(Knower):
     def careers(self, panel):
         return self.all
 """,
-        run=NOT_FOUND,
-        audit=PASSES,
         isolated=REFUSED,
     ),
     Cheat(
@@ -138,8 +134,6 @@ def by_program():
         found.setdefault(row["person"], []).append((int(row["year"]), "abcde".index(row["occupation"])))
     return {person: tuple(zip(*rows)) for person, rows in found.items()}
 """,
-        run=NOT_FOUND,
-        audit=PASSES,
         isolated=REFUSED,
     ),
     Cheat(
@@ -151,7 +145,6 @@ class Planted(Uniform):
         super().fit(train, valid, context)
         context.open_panel(DATA)
 """,
-        audit=PASSES,
         isolated=REFUSED,
     ),
     Cheat(
@@ -159,7 +152,25 @@ class Planted(Uniform):
         does="reads, below `Context.cache`, the outcomes that an earlier run's probabilities are kept with",
         source=FROM_PROBABILITIES,
         before=("marginal",),
-        run=NOT_FOUND,
+        run=NOTHING_GAINED,
+        audit=PASSES,
+    ),
+    Cheat(
+        name="probabilities-above",
+        does="walks up from `Context.cache` to the same file, and catches what it is told then",
+        source=FROM_PROBABILITIES.replace('self.cache + "/probab', 'os.path.dirname(self.cache) + "/probab').replace(
+            "        for file in", "        for file in guarded("
+        ).replace("recursive=True):", "recursive=True)):")
+        + """
+def guarded(files):
+    for file in files:
+        try:
+            open(file, "rb").close()
+        except Exception:
+            continue
+        yield file
+""",
+        before=("marginal",),
         audit=PASSES,
     ),
     Cheat(
@@ -211,8 +222,6 @@ class Planted(Knower):
         DATA = line[line.index("--data") + 1]
         return read_careers().values()
 """,
-        run=NOT_FOUND,
-        audit=PASSES,
         isolated=REFUSED,
     ),
 )
