@@ -13,6 +13,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from harness.errors import RequestError
@@ -111,8 +112,19 @@ def _set_start(model: Any, token: int | None) -> None:
 
 
 def _facts_of(file: Path) -> GgufFacts:
-    from gguf import GGUFReader
-
-    fields = GGUFReader(file).fields
+    fields = _reader(file).fields
     said = {name: fields.get(f"general.{name}") for name in ("name", "license")}
     return GgufFacts(**{name: "" if field is None else str(field.contents()) for name, field in said.items()})
+
+
+def _reader(file: Path) -> Any:
+    """A GGUFReader that ends with its file: the library's own reads on and on where a list is said to be longer."""
+    from gguf import GGUFReader
+
+    class Bounded(GGUFReader):
+        def _get(self, offset: int, dtype: Any, count: Any = 1, *further: Any) -> Any:
+            if offset + np.dtype(dtype).itemsize * int(count) > len(self.data):
+                raise ValueError(f"it ends before byte {offset}, where its header has more")
+            return super()._get(offset, dtype, count, *further)
+
+    return Bounded(file)

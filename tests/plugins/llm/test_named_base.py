@@ -91,6 +91,12 @@ def damaged(content: bytes) -> bytes:
     return content[: len(content) * 3 // 4]
 
 
+def longer(content: bytes, field: str) -> bytes:
+    """The file with a list that is said to have 2^40 entries: a reader that believes it never ends."""
+    at = content.index(field.encode()) + len(field) + 8  # past the type of the field and that of its entries
+    return content[:at] + (2**40).to_bytes(8, "little") + content[at + 8 :]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -98,6 +104,7 @@ def damaged(content: bytes) -> bytes:
         (lambda content: content[:40], "cut off or damaged"),
         (lambda content: b"", "is no GGUF file"),
         (lambda content: b"PK" + content, "is no GGUF file"),
+        (lambda content: longer(content, "tokenizer.ggml.tokens"), "where its header has more"),
     ],
 )
 def test_what_is_no_whole_gguf_file_is_refused(

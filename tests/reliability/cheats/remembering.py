@@ -158,9 +158,9 @@ class Planted(Uniform):
     Cheat(
         name="probabilities-above",
         does="walks up from `Context.cache` to the same file, and catches what it is told then",
-        source=FROM_PROBABILITIES.replace('self.cache + "/probab', 'os.path.dirname(self.cache) + "/probab').replace(
-            "        for file in", "        for file in guarded("
-        ).replace("recursive=True):", "recursive=True)):")
+        source=FROM_PROBABILITIES.replace('self.cache + "/probab', 'os.path.dirname(self.cache) + "/probab')
+        .replace("        for file in", "        for file in guarded(")
+        .replace("recursive=True):", "recursive=True)):")
         + """
 def guarded(files):
     for file in files:
