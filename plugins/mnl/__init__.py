@@ -4,6 +4,8 @@ Stage one is a Logit of staying; stage two a MNLogit of the destination's major 
 three a conditional logit of the state within the group, on attributes of the pair. ``stages=one`` is a plain MNLogit
 over all states instead. ``harness explain`` prints what was estimated.
 
+mlogit: the multinomial logit of textbooks, on a formula, without a penalty.
+
 Columns are standardised and every coefficient but the constants carries a small ridge penalty: complete separation is
 common among hundreds of states, so the unpenalised optimum need not exist, and Newton's method then runs to infinity.
 """
@@ -12,9 +14,9 @@ from __future__ import annotations
 
 from harness.hookspecs import hookimpl
 from harness.model import Model, ModelSpec
-from harness.plugins.mnl.params import MnlParams
+from harness.plugins.mnl.params import MlogitParams, MnlParams
 
-__all__ = ["MnlParams", "harness_models"]
+__all__ = ["MlogitParams", "MnlParams", "harness_models"]
 
 
 def build(params: MnlParams) -> Model:
@@ -23,6 +25,13 @@ def build(params: MnlParams) -> Model:
     from harness.plugins.mnl.single_stage import OneStage
 
     return OneStage(params) if params.stages == "one" else Mnl(params)
+
+
+def build_plain(params: MlogitParams) -> Model:
+    """The plain multinomial logit; statsmodels and formulaic load when it is fitted."""
+    from harness.plugins.mnl.mlogit import MultinomialLogit
+
+    return MultinomialLogit(params)
 
 
 @hookimpl
@@ -37,5 +46,15 @@ def harness_models() -> list[ModelSpec]:
             install="pip install 'labor-harness[mnl]'",
             cite="McFadden (1974), Conditional logit analysis of qualitative choice behavior",
             uses_weights=True,
-        )
+        ),
+        ModelSpec(
+            "mlogit",
+            "plain multinomial logit: a formula, a base outcome, no penalty; clustered errors, marginal effects",
+            build_plain,
+            params=MlogitParams,
+            needs=("statsmodels", "formulaic"),
+            install="pip install 'labor-harness[mnl]'",
+            cite="McFadden (1974), Conditional logit analysis of qualitative choice behavior",
+            uses_weights=True,
+        ),
     ]

@@ -41,3 +41,16 @@ class MnlParams(Params):
         if self.terms and self.stages != "one":
             raise ValueError("terms are those of the MNLogit over all states: add stages=one, or leave them out")
         return self
+
+
+class MlogitParams(Params):
+    """Parameters of ``mlogit``."""
+
+    formula: str = Field(
+        "",
+        description="right-hand side over features ('harness list features'), such as C(education) * age + age**2; if "
+        "none is given tenure, age, its square, and the origin's major group where that is not too much",
+    )
+    base: str = Field("", description="base outcome: a state's code or title; the most frequent one where empty")
+    iterations: int = Field(100, ge=1, description="most Newton steps")
+    marginal_effects: bool = Field(True, description="whether to compute average marginal effects on every outcome")
