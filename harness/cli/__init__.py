@@ -42,7 +42,11 @@ COMMANDS = {  # name -> module of this package, and the function there
     "audit": ("plugin", "audit"),
     "new-plugin": ("plugin", "new_plugin"),
 }
-GROUPS = {"data": ("data", "app"), "cache": ("upkeep", "cache")}  # name -> module, and the commands there
+GROUPS = {
+    "data": ("data", "app"),
+    "study": ("study", "app"),
+    "cache": ("upkeep", "cache"),
+}  # name -> module, and the commands there
 INTERRUPTED = 130  # the exit status of what Ctrl-C ended
 GRACE = 5.0  # seconds
 HELP = "Models of a worker's next occupation, side by side on one split with one likelihood."

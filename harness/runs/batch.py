@@ -60,7 +60,7 @@ class _Runs:
     def _run(self, name: str, persons: int | None) -> Run:
         registry = self.workshop.registry
         spec = registry.model(name).item
-        tasks = _predicted_tasks(spec, self.tasks, self.tell) if "all" in self.request.tasks else self.tasks
+        tasks = predicted_tasks(spec, self.tasks, self.tell) if "all" in self.request.tasks else self.tasks
         return self.request.run(name, persons, tasks=tasks, panels=self.panels, registry=registry)
 
     def _run_seeds(self, run: Run, done: list[Record]) -> None:
@@ -88,7 +88,7 @@ class _Runs:
         return processes.count() > 1 and self.workshop.registry.model(name).item.distributed
 
 
-def _predicted_tasks(spec: ModelSpec, tasks: Sequence[Task], tell: Tell) -> Sequence[Task]:
+def predicted_tasks(spec: ModelSpec, tasks: Sequence[Task], tell: Tell) -> Sequence[Task]:
     """Of all tasks, those that the model can answer. One that predicts a single task's event passes over the others."""
     own = [task for task in tasks if spec.only_task in (None, task.name)]
     if not own:

@@ -41,11 +41,12 @@ Text = Annotated[str, BeforeValidator(_as_text)]
 Values = dict[str, Text]  # parameter -> value
 
 
-def _as_list(value: Any) -> Any:
+def as_list(value: Any) -> Any:
+    """One name or number as a list of one."""
     return [value] if isinstance(value, str | int) else value
 
 
-def _with_values(value: Any) -> Any:
+def with_values(value: Any) -> Any:
     """Models by name: a list of names, or names with their parameters, where nothing stands for the defaults."""
     if isinstance(value, str):
         value = [value]
@@ -84,7 +85,7 @@ class PanelRequest(Request):
     weights: str | None = Field(None, description="covariate that each record counts for")
     strata: str | None = Field(None, description="covariate of the stratum in which a person was drawn")
     units: str | None = Field(None, description="covariate of the primary sampling unit")
-    train_also: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(
+    train_also: Annotated[tuple[str, ...], BeforeValidator(as_list)] = Field(
         (), description="further panels to train on, by name or path"
     )
     pretrain: str | None = Field(None, description="panel of resumes to learn from first, by name or path")
@@ -162,12 +163,12 @@ class RunRequest(Request):
     """Models, each fitted once and scored on every task, with the careers that they are fitted on."""
 
     panel: PanelRequest = Field(default_factory=PanelRequest)
-    tasks: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field((), description="tasks by name, or 'all'")
+    tasks: Annotated[tuple[str, ...], BeforeValidator(as_list)] = Field((), description="tasks by name, or 'all'")
     task_parameters: Values = Field(default_factory=dict, description="parameters of the tasks, such as entry: true")
-    models: Annotated[dict[str, Values], BeforeValidator(_with_values)] = Field(
+    models: Annotated[dict[str, Values], BeforeValidator(with_values)] = Field(
         default_factory=dict, description="model -> the parameters that differ from its defaults"
     )
-    train_persons: Annotated[tuple[int, ...], BeforeValidator(_as_list)] = Field(
+    train_persons: Annotated[tuple[int, ...], BeforeValidator(as_list)] = Field(
         (0,), description="training persons to fit on, a point of a learning curve each; 0 for all"
     )
     seed: int = Field(0, ge=0, description="seed of every random draw")

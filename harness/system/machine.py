@@ -118,9 +118,25 @@ def free_memory(device: str) -> float:
         import torch
 
         return float(torch.cuda.mem_get_info(device)[0])
-    import psutil
+    left = free_main_memory()
+    if left is None:
+        raise RequestError("this system does not say how much memory is free: pip install psutil")
+    return left
 
-    free = float(psutil.virtual_memory().available)
+
+def free_main_memory() -> float | None:
+    """Bytes of main memory that are free, no more than the process's control group may still take; None where neither
+    the system says so nor psutil is installed.
+    """
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free = next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        try:
+            import psutil
+        except ImportError:
+            return None
+        free = float(psutil.virtual_memory().available)
     try:
         group = Path("/sys/fs/cgroup")
         most, now = ((group / name).read_text(encoding="ascii").strip() for name in ("memory.max", "memory.current"))

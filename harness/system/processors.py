@@ -10,6 +10,9 @@ from pathlib import Path
 
 MINUTE = 60.0  # seconds that the system's load is a mean over, about
 CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+THREADED = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "RAYON")  # libraries that ask their environment how many
+VECLIB = "VECLIB_MAXIMUM_THREADS"
+NVIDIA = Path("/proc/driver/nvidia/gpus")
 CPU_QUOTA, CPU_PERIOD = (Path(f"/sys/fs/cgroup/cpu/cpu.cfs_{name}_us") for name in ("quota", "period"))
 
 
@@ -28,6 +31,19 @@ def processors_left(here: float, busy: float, asked: str = "") -> int:
     first = asked.partition(",")[0].strip()
     most = int(first) if first.isdecimal() and int(first) else math.inf
     return max(1, int(min(math.floor(here - busy + 0.5), most)))
+
+
+def thread_variables(threads: int) -> dict[str, str]:
+    """The environment of a process that computes with so many threads, whatever library it computes with."""
+    return {name: str(threads) for name in (*(f"{library}_NUM_THREADS" for library in THREADED), VECLIB)}
+
+
+def gpus_here() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; no library is loaded to find out."""
+    asked = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if asked is not None:
+        return [name.strip() for name in asked.split(",") if name.strip()]
+    return [str(i) for i, _ in enumerate(NVIDIA.glob("*"))]
 
 
 def allowed() -> float:
