@@ -140,11 +140,11 @@ def merge_study(
     """
     workshop = workshop_of(context, records)
     merged = merge_folder(folder, workshop.store, workshop.cache)
-    console.say(f"{merged.records} records of {merged.cells} cells are in {records}")
+    console.say(f"{merged.records} records of {_cells(merged.cells)} are in {records}")
     for failure in merged.failed[:EXAMPLES]:
         console.say(f"failed: {failure.name}: {failure.error}")
     if merged.failed:
-        console.say(f"{len(merged.failed)} cells failed: submit the array again, or --retry-failed runs them here")
+        console.say(f"{_cells(len(merged.failed))} failed: submit the array again, or --retry-failed runs them here")
         raise typer.Exit(1)
 
 
@@ -231,8 +231,12 @@ def _tell(planned: StudyPlan, ended: Mapping[str, Ended]) -> bool:
     parts += [f"{len(never)} cannot be made"] if never else []
     for one in never[:EXAMPLES]:
         console.say(f"cannot be made: {one.cell.name()}: {one.why}")
-    console.say(f"{len(planned.cells)} cells: {', '.join(parts)}")
+    console.say(f"{_cells(len(planned.cells))}: {', '.join(parts)}")
     return bool(failed or kept or never)
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell{'' if count == 1 else 's'}"
 
 
 def _plain(one: PlannedCell, planned: StudyPlan) -> dict[str, Any]:

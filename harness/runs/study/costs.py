@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import RequestError
-from harness.records.record import Configuration, Measured
+from harness.records.record import Configuration, Measured, digest
 from harness.records.store import Store, slug
 
 MOST = 200  # records of one model that are read, the newest
@@ -62,7 +62,7 @@ class Costs:
     """Earlier runs, those of a store at first, and those that are learned from."""
 
     def __init__(self) -> None:
-        self._runs: dict[str, dict[str, _Earlier]] = defaultdict(dict)  # model -> run -> its cost
+        self._runs: dict[str, dict[str, _Earlier]] = defaultdict(dict)  # model -> parameters and size -> the newest run
 
     @classmethod
     def of_store(cls, store: Store, models: Collection[str]) -> Costs:
@@ -87,13 +87,10 @@ class Costs:
 
     def _learn(self, asked: Configuration, facts: Mapping[str, Any], cost: Measured) -> None:
         panel = asked.panel
+        fitted = panel.records * facts.get("train_persons", panel.persons) / panel.persons
+        size = digest({"parameters": asked.parameters, "fitted": fitted, "scored": panel.records})
         run = self._runs[asked.model].setdefault(
-            asked.fit_id(),
-            _Earlier(
-                parameters=asked.parameters,
-                fitted=panel.records * facts.get("train_persons", panel.persons) / panel.persons,
-                scored=panel.records,
-            ),
+            size, _Earlier(parameters=asked.parameters, fitted=fitted, scored=panel.records)
         )
         run.fit_seconds = cost.fit_seconds
         run.memory_mb = max(run.memory_mb, cost.peak_memory_mb)

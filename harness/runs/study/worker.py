@@ -6,7 +6,6 @@ them where this one ends.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -53,7 +52,6 @@ def _serve() -> None:
             done = do_work(head["work"], head["told"], place)
             note_step("")
             send(sink, {"event": "ended", **asdict(done)})
-            gc.collect()  # one fit at a time is in memory
 
 
 if __name__ == "__main__":

@@ -1,0 +1,263 @@
+"""harness study: what is planned, what is run, what is kept of failures, and what is not run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.commands import HARNESS, installed, typed
+from helpers.planted import plant
+
+STUDY = """
+panel: {data: market, parameters: {persons: [60, 80]}}
+tasks: [next_occ, switch]
+models: {uniform: {}, marginal: {}}
+train_persons: [0, 20]
+"""
+ONE = "panel: {data: market, parameters: {persons: 60}}\ntasks: [next_occ]\n"
+
+
+def written(folder: Path, text: str = STUDY) -> Path:
+    file = folder / "study.yaml"
+    file.write_text(text)
+    return file
+
+
+def contents(records: Path) -> dict[str, Any]:
+    """Record files by their path in the folder, without what two runs of one request may differ in."""
+    found = {}
+    for path in sorted(records.glob("*/*.json")):
+        content = json.loads(path.read_text())
+        del content["measured"]
+        found[str(path.relative_to(records))] = content
+    return found
+
+
+def plan(folder: Path, *options: str) -> list[dict[str, Any]]:
+    done = typed(folder, "study", "plan", "study.yaml", "--records", "r", "--json", *options)
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def states(folder: Path) -> list[str]:
+    return [one["state"] for one in plan(folder)]
+
+
+def test_a_study_leaves_the_records_of_its_runs_and_is_not_run_again(tmp_path: Path) -> None:
+    written(tmp_path)
+    assert states(tmp_path) == ["to run"] * 8
+    done = typed(tmp_path, "study", "run", "study.yaml", "--records", "r", "--jobs", "2")
+    assert done.returncode == 0, done.stderr
+    assert "8 cells: 0 done before, 8 now" in done.stderr
+    one = ("--model", "uniform", "--model", "marginal", "--train-persons", "0", "--train-persons", "20")
+    cache = str(tmp_path / "cache")
+    for persons in ("60", "80"):
+        line = ("run", "--task", "next_occ", "--task", "switch", *one, "--set", f"data.persons={persons}")
+        assert typed(tmp_path, *line, "--records", "s", HARNESS_CACHE=cache).returncode == 0
+    assert contents(tmp_path / "r") == contents(tmp_path / "s")
+    assert len(contents(tmp_path / "r")) == 16
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "r").rglob("*.json")}
+    text = STUDY.replace("train_persons: [0, 20]", "train_persons: [20, 25]")  # edited: what is left is what is new
+    written(tmp_path, text)
+    assert states(tmp_path) == ["done", "to run"] * 4
+    again = typed(
+        tmp_path, "study", "run", "study.yaml", "--records", "r", "--cell", plan(tmp_path)[1]["cell"], "--json"
+    )
+    assert again.returncode == 0, again.stderr
+    assert [one["ended"]["how"] for one in json.loads(again.stdout)] == ["done"]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert states(tmp_path) == ["done", "done", *["done", "to run"] * 3]
+
+
+def test_a_cell_that_failed_is_kept_with_its_error_until_it_is_retried(tmp_path: Path) -> None:
+    written(tmp_path, ONE + "models: {uniform: {}, marginal: {}}\n")
+    line = ("study", "run", "study.yaml", "--records", "r")
+    failed = typed(tmp_path, *line, "--time-limit", "0.001")
+    assert failed.returncode == 1
+    assert "model 'uniform' took longer than the 0.001 s of --time-limit" in failed.stderr
+    assert "2 cells: 0 done before, 0 now, 2 failed" in failed.stderr
+    kept = [json.loads(path.read_text()) for path in sorted((tmp_path / "r" / "failed").rglob("*.json"))]
+    assert [(one["name"].split()[0], one["times"], one["fault"]) for one in kept] == [
+        ("marginal", 1, "run"),
+        ("uniform", 1, "run"),
+    ]
+    assert states(tmp_path) == ["failed"] * 2
+    passed_over = typed(tmp_path, *line)
+    assert passed_over.returncode == 1
+    assert "2 failed before and were not tried again (--retry-failed does)" in passed_over.stderr
+    assert not contents(tmp_path / "r")
+    assert "no record files" in typed(tmp_path, "leaderboard", "--records", "r", "--boards", "b").stderr
+    retried = typed(tmp_path, *line, "--retry-failed")
+    assert retried.returncode == 0, retried.stderr
+    assert not list((tmp_path / "r" / "failed").rglob("*.json"))
+    assert states(tmp_path) == ["done"] * 2
+
+
+def test_costs_come_from_earlier_records_and_say_what_they_rest_on(tmp_path: Path) -> None:
+    written(tmp_path, ONE + "models: [uniform, marginal]\n")
+    assert all(one["seconds"] is None for one in plan(tmp_path))
+    assert typed(tmp_path, "study", "run", "study.yaml", "--records", "r").returncode == 0
+    for path in (tmp_path / "r").glob("*/*-uniform-*.json"):
+        record = json.loads(path.read_text())
+        record["measured"] |= {"fit_seconds": 8.0, "score_seconds": 2.0, "peak_memory_mb": 500.0}
+        path.write_text(json.dumps(record))
+    persons = record["facts"]["train_persons"]
+    written(tmp_path, ONE + f"models: [uniform, markov]\ntrain_persons: {persons // 2}\n")
+    known, unknown = plan(tmp_path)
+    assert known["basis"] == {"same_parameters": True, "scaled": True}
+    assert known["seconds"] == pytest.approx(8.0 * (persons // 2) / persons + 2.0, rel=0.02)
+    assert known["memory_mb"] == 500.0  # a smaller fit may need as much
+    assert unknown["seconds"] is None
+    told = typed(tmp_path, "study", "plan", "study.yaml", "--records", "r").stdout
+    assert "no earlier record to judge by: markov" in told
+    assert "1 of 2 cells: by a record of another size or other parameters" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "told"),
+    [
+        ("models: [markov]", (), "study.yaml: tasks is missing"),
+        ("tasks: [next_occ]\nmodels: [markof]", (), "no model is called 'markof'; did you mean 'markov'?"),
+        ("tasks: [next_ock]\nmodels: [markov]", (), "no task is called 'next_ock'"),
+        ("tasks: [next_occ]\nmodels: {gbm: {rounds: [1, x]}}", (), "gbm.rounds=x"),
+        ("tasks: [next_occ]\nmodels: [markov]\nreuse: never", (), "reuse: Input should be 'own' or 'any'"),
+        ("tasks: [next_occ]\nmodels: [markov]\npanels: nowhere", (), "nowhere"),
+        ("tasks: [next_occ]\nmodels: [markov]\nseeds: []", (), "seeds"),
+        ("tasks: [next_occ]\nmodels: [markov]\ngrid: 3", (), "known are panels, tasks"),
+        (STUDY, ("--cell", "0123"), "--cell 0123: study.yaml has no such cell"),
+        (STUDY, ("--on", "moon"), "--on moon: write local, ray, ray://HOST:PORT or slurm"),
+        (STUDY, ("--on", "slurm"), "--out is missing"),
+        (STUDY, ("--out", "x"), "--out is for --on slurm"),
+    ],
+)
+def test_a_wrong_request_is_one_line(text: str, options: tuple[str, ...], told: str, tmp_path: Path) -> None:
+    written(tmp_path, text)
+    done = typed(tmp_path, "study", "run", "study.yaml", "--records", "r", *options)
+    assert done.returncode == 2, done.stderr
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_cell_that_cannot_be_made_leaves_the_others(tmp_path: Path) -> None:
+    written(tmp_path, ONE + "models: [uniform]\ntrain_persons: [0, 5000]\n")
+    done = typed(tmp_path, "study", "run", "study.yaml", "--records", "r")
+    assert done.returncode == 1
+    assert (
+        "cannot be made: uniform on market persons=60 (seed 0, 5000 training persons): train_persons=5000"
+        in done.stderr
+    )
+    assert "2 cells: 0 done before, 1 now, 1 cannot be made" in done.stderr
+    assert len(contents(tmp_path / "r")) == 1
+
+
+def test_ray_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    done = typed(tmp_path, "study", "run", "study.yaml", "--records", "r", "--on", "ray")
+    assert done.returncode == 2
+    assert done.stderr == ("error: --on ray needs ray, which is not installed: pip install 'labor-harness[ray]'\n")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this machine")
+def test_a_job_array_skips_what_is_done_and_is_merged(tmp_path: Path) -> None:
+    """Its task in a shell, as Slurm starts it, after one that failed; of two cells the other is there already."""
+    written(tmp_path, ONE + "models: [marginal]\ntrain_persons: [0, 20]\n")
+    first, last = plan(tmp_path)
+    home, node = {"HARNESS_CACHE": str(tmp_path / "home")}, {"HARNESS_CACHE": str(tmp_path / "node")}
+    line = ("study", "run", "study.yaml", "--records", "r")
+    assert typed(tmp_path, *line, "--cell", first["cell"], **home).returncode == 0
+    options = ("--on", "slurm", "--out", "array", "--threads", "2", "--sbatch", "--partition=short")
+    written_down = typed(tmp_path, *line, *options, **home)
+    assert written_down.returncode == 0, written_down.stderr
+    assert "sbatch array/array.sh\nharness study merge array --records r\n" in written_down.stderr
+    script = tmp_path / "array" / "array.sh"
+    lines = script.read_text().splitlines()
+    assert {"#SBATCH --array=1-1", "#SBATCH --cpus-per-task=2", "#SBATCH --partition=short"} <= set(lines)
+    assert (tmp_path / "array" / "cells.txt").read_text() == f"{last['cell']} {last['name']}\n"
+
+    of_task = ("--cell", last["cell"], "--bundles", "array/done", "--time-limit", "0.001")
+    assert typed(tmp_path, *line, *of_task, **node).returncode == 1
+    merged = typed(tmp_path, "study", "merge", "array", "--records", "r", **home)
+    assert merged.returncode == 1
+    assert f"failed: {last['name']}: model 'marginal' took longer" in merged.stderr
+    assert len(list((tmp_path / "r" / "failed").rglob("*.json"))) == 1
+    assert len(contents(tmp_path / "r")) == 1
+
+    def task() -> str:
+        environment = os.environ | node | {"SLURM_ARRAY_TASK_ID": "1", "SLURM_CPUS_PER_TASK": "2"}
+        done = subprocess.run(["bash", str(script)], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    assert "1 cell: 0 done before, 1 now" in task()
+    (bundle,) = (tmp_path / "array" / "done").glob("*.zip")
+    before = bundle.stat().st_mtime_ns
+    assert "0 cells: 0 done before, 0 now" in task()
+    assert bundle.stat().st_mtime_ns == before
+    for _ in range(2):  # once or many times, it comes to the same
+        merged = typed(tmp_path, "study", "merge", "array", "--records", "r", **home)
+        assert merged.returncode == 0, merged.stderr
+        assert len(contents(tmp_path / "r")) == 2
+    assert not list((tmp_path / "r" / "failed").rglob("*.json"))
+    line = ("run", "--task", "next_occ", "--model", "marginal", "--set", "data.persons=60", "--train-persons", "20")
+    alone = typed(tmp_path, *line, "--records", "s")
+    assert alone.returncode == 0, alone.stderr
+    assert contents(tmp_path / "s").items() <= contents(tmp_path / "r").items()
+    assert "read from the record" in typed(tmp_path, *line, "--records", "r", **home).stderr  # the fit came too
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="the supervisor needs sigtimedwait")
+def test_a_study_that_was_stopped_goes_on(tmp_path: Path) -> None:
+    """Ctrl-C leaves what is finished, no process, and nothing that counts as a failure."""
+    source = "class Planted(Uniform):\n    def fit(self, train, valid, context):\n        self.k = train.n_states\n"
+    source += (
+        "        if context.seed:\n            open(f'{os.getpid()}.pid', 'w').close()\n            time.sleep(60)\n"
+    )
+    path = plant(tmp_path / "plugin", source)
+    written(tmp_path, ONE + "models: [planted]\nseeds: 3\n")
+    (tmp_path / "slow").touch()
+    line = ("study", "run", "study.yaml", "--records", "r", "--jobs", "2")
+    with subprocess.Popen(
+        [HARNESS, *line],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": _before(path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as command:
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.glob("*.pid"))) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        command.send_signal(signal.SIGINT)
+        _, said = command.communicate(timeout=30)
+    assert command.returncode in (-signal.SIGINT, 130)
+    assert "stopped; finished records are kept in r, and the same command goes on" in said
+    assert len(contents(tmp_path / "r")) == 1
+    assert not (tmp_path / "r" / "failed").exists()
+    deadline = time.monotonic() + 10
+    while any(_lives(int(pid.stem)) for pid in tmp_path.glob("*.pid")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (tmp_path / "slow").unlink()
+    done = installed(tmp_path, *line, PYTHONPATH=path)
+    assert done.returncode == 0, done.stderr
+    assert "3 cells: 1 done before, 2 now" in done.stderr
+
+
+def _before(path: str) -> str:
+    return os.pathsep.join(filter(None, [path, os.environ.get("PYTHONPATH")]))
+
+
+def _lives(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
