@@ -79,7 +79,9 @@ def run_study(
     ] = None,
     on: Annotated[
         str,
-        typer.Option(help="Where: local; ray, a cluster that is here or one for this study; ray://HOST:PORT; slurm."),
+        typer.Option(
+            help="Where: local; ray, the cluster of RAY_ADDRESS, or one of this machine; ray://HOST:PORT; slurm."
+        ),
     ] = "local",
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again the cells that failed before.")

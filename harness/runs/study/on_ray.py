@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from types import TracebackType
@@ -20,6 +23,7 @@ from harness.system.processors import thread_variables
 
 RETRIES = 3  # times that a cell is begun again whose node or process was lost
 MEGABYTE = 1 << 20
+ANSWERS = 10.0  # seconds that a cluster has to answer
 LOOKED_AT = 2.0  # seconds for which the cluster's size is taken to be what it was
 
 
@@ -27,8 +31,8 @@ LOOKED_AT = 2.0  # seconds for which the cluster's size is taken to be what it w
 class OnRay:
     """Carries cells out on a cluster of Ray.
 
-    address: ``ray`` for the cluster that is there (RAY_ADDRESS, or one of this machine), else one that is started here
-    for the time of the study; or ``ray://HOST:PORT``. threads: CPUs that each cell asks for. most: cells at a time;
+    address: ``ray`` for the cluster of RAY_ADDRESS, or else one that is started here for the time of the study; or
+    ``ray://HOST:PORT``. threads: CPUs that each cell asks for. most: cells at a time;
     as many as the cluster has CPUs for where None. open_panels: the careers that are put into the object store, each
     once. RequestError where Ray is not installed, does not answer, or has no node that is large enough.
     """
@@ -42,13 +46,15 @@ class OnRay:
     _panels: dict[str, Any] = field(default_factory=dict)
     _new: list[Event] = field(default_factory=list)
     _looked: tuple[float, int] = (-LOOKED_AT, 0)
+    _said: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> OnRay:
         self._ray = _connected(self.address)
+        self._said.enter_context(redirect_stdout(sys.stderr))  # Ray tells of lost nodes, and results go to stdout
         nodes = self._nodes()
         largest = max((node.get("CPU", 0.0) for node in nodes), default=0.0)
         if self.threads > largest:
-            self._ray.shutdown()
+            self.__exit__(None, None, None)
             raise RequestError(f"--threads {self.threads}: the largest node of the cluster has {largest:g} CPUs")
         self._memory = max(node.get("memory", 0.0) for node in nodes)
         return self
@@ -59,6 +65,7 @@ class OnRay:
         for running in self._running:
             self._ray.cancel(running, force=True)
         self._ray.shutdown()
+        self._said.close()
 
     def _nodes(self) -> list[Mapping[str, float]]:
         return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
@@ -123,20 +130,27 @@ def _connected(address: str) -> Any:
     except ImportError:
         require_installed("--on ray", ["ray"], "pip install 'labor-harness[ray]'")
         raise
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    given = os.environ.get("RAY_ADDRESS", "") if address == "ray" else address
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
-        if address != "ray":
-            ray.init(address, **quiet)
+        if given:
+            _require_answer(given)
+            ray.init(given, **quiet)
         else:
-            try:
-                ray.init("auto", **quiet)
-            except ConnectionError:
-                if "RAY_ADDRESS" in os.environ:
-                    raise
-                ray.init(include_dashboard=False, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise RequestError(f"--on {address}: no cluster of Ray answers there ({in_one_line(error)[:200]})") from error
+            ray.init("local", include_dashboard=False, **quiet)
+    except (ConnectionError, RuntimeError, ValueError, OSError, SystemExit) as error:
+        where = given or address
+        raise RequestError(
+            f"--on {address}: no cluster of Ray answers at {where} ({in_one_line(error)[:200]})"
+        ) from error
     return ray
+
+
+def _require_answer(address: str) -> None:
+    """OSError where nobody listens: Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWERS).close()
 
 
 def _carry_out(work: str, told: Mapping[str, Any], panels: Panels | None) -> dict[str, Any]:
