@@ -14,7 +14,11 @@ from typing import Any
 
 import pytest
 from helpers.commands import HARNESS, installed, typed
+from helpers.paths import ROOT
 from helpers.planted import plant
+
+from harness.registry import Registry
+from harness.runs.study.request import StudyRequest
 
 STUDY = """
 panel: {data: market, parameters: {persons: [60, 80]}}
@@ -120,6 +124,33 @@ def test_costs_come_from_earlier_records_and_say_what_they_rest_on(tmp_path: Pat
     told = typed(tmp_path, "study", "plan", "study.yaml", "--records", "r").stdout
     assert "no earlier record to judge by: markov" in told
     assert "1 of 2 cells: by a record of another size or other parameters" in told
+
+
+def test_the_study_of_the_documentation_is_one(registry: Registry, tmp_path: Path) -> None:
+    """Lists become a grid, a list of grids their union, a list in a list a value; models get what they can use."""
+    text = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    cells = StudyRequest.read(written(tmp_path, text)).cells(tmp_path, registry)
+    assert len({cell.id for cell in cells}) == len(cells) == 180
+    assert {cell.request.seed for cell in cells} == set(range(5))
+    assert {tuple(cell.request.models["gbm"].items()) for cell in cells if cell.model == "gbm"} == {
+        (("rounds", "100"),),
+        (("rounds", "300"),),
+        (("rounds", "50"), ("leaves", "15")),
+    }
+    further = "models: {mnl: [{penalties: [[30, 10], 3]}, {penalties: 3, iterations: 200}], gbm-switch: , career: }\n"
+    text = "tasks: [next_occ, switch]\nseeds: [3, 5]\npanel: {pretrain: market-resumes}\n" + further
+    cells = StudyRequest.read(written(tmp_path, text)).cells(tmp_path, registry)
+    assert [(cell.model, cell.request.seed, *cell.request.models[cell.model].values()) for cell in cells[:4]] == [
+        ("mnl", 3, "30,10"),
+        ("mnl", 5, "30,10"),
+        ("mnl", 3, "3"),
+        ("mnl", 5, "3"),  # with the default written out it is the same cell
+    ]
+    assert [(cell.model, cell.request.tasks, cell.request.panel.pretrain) for cell in cells[3::2]] == [
+        ("mnl", ("next_occ", "switch"), None),
+        ("gbm-switch", ("switch",), None),
+        ("career", ("next_occ", "switch"), "market-resumes"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ class _WorkerPlace:
         self._cells: queue.Queue[Cell | None] = queue.Queue()
         self._process: subprocess.Popen[bytes] | None = None
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in join
-        self._stopped = False
+        self._stopped = self._busy = False
         self._starting = threading.Lock()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -113,27 +113,32 @@ class _WorkerPlace:
         self._cells.put(cell)
 
     def stop(self) -> None:
-        """End the process, whatever it does, and the thread with it."""
+        """End the process, at once where it carries out a cell, and the thread with it."""
         with self._starting:
             self._stopped = True
-            if self._process is not None:
+            if self._process is not None and self._busy:
                 self._process.kill()
         self._cells.put(None)
 
     def join(self) -> None:
         self._thread.join(AT_END)
+        if self._process is not None and self._thread.is_alive():
+            self._process.kill()
         self._said.close()
 
     def _work(self) -> None:
         while (cell := self._cells.get()) is not None:
             begun = time.monotonic()
             self._events.put(Began(cell=cell, where=self.name))
+            self._busy = True
             try:
-                self._events.put(self._carried_out(cell))
+                ended = self._carried_out(cell)
             except (ClosedError, OSError, RunError) as error:
                 why = str(error) if isinstance(error, RunError) else self._why_it_ended()
                 seconds = time.monotonic() - begun
-                self._events.put(Ended(cell=cell, seconds=seconds, error=why, fault="lost", where=self.name))
+                ended = Ended(cell=cell, seconds=seconds, error=why, fault="lost", where=self.name)
+            self._busy = False
+            self._events.put(ended)
         if self._process is not None:
             self._close(self._process)
 
