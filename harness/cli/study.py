@@ -111,6 +111,8 @@ def run_study(
     where.require_sound()
     workshop, panels = workshop_of(context, records), LastPanels(context.obj)
     planned = _planned(file, workshop, panels, ids=cell, bundles=bundles)
+    for said in planned.cautions:
+        console.say(f"warning: {said}")
     limit = [] if time_limit is None else ["--time-limit", f"{time_limit:g}"]
     executor = where.executor(panels, [str(file.absolute()), "--records", str(records.absolute()), *limit])
     try:

@@ -24,7 +24,8 @@ NEARLY = 0.99  # share of a cell that is told as done until it is
 class HowToCarryOut:
     """retry_failed: cells that failed are tried again. time_limit: seconds for a fit, and again for each task.
 
-    away: records are made elsewhere and brought home. bundles: a folder that they are left in, in place of the store.
+    away: records are made elsewhere and brought home. bundles: a folder that they are left in,
+    in place of the store, and failures too.
     gpus: that each cell asks for.
     """
 
@@ -101,7 +102,7 @@ class _Study:
                 self._bring_home(planned, ended)
             except RunError as error:
                 ended = replace(ended, answer=None, error=str(error), fault="run")
-        failures = Failures(self.how.bundles.parent if self.how.bundles else self.workshop.store.folder)
+        failures = Failures(self.how.bundles or self.workshop.store.folder)
         if ended.error:
             failures.keep(planned.cell, ended)
         else:

@@ -22,13 +22,13 @@ class MergedCells:
 
 
 def merge_folder(folder: Path, store: Store, cache: Path) -> MergedCells:
-    """Merge every bundle of a folder, or of its ``done``, and the failures beside it.
+    """Merge every bundle of a folder, or of its ``done``, and the failures there.
 
     RequestError where there is neither bundle nor failure; RunError, naming the file, where one cannot be read.
     """
     inside = folder / DONE if (folder / DONE).is_dir() else folder
     bundles, failures = sorted(inside.glob("*.zip")), Failures(store.folder)
-    failed = failures.take(Failures(inside.parent))
+    failed = failures.take(Failures(inside))
     if not bundles and not failed:
         raise RequestError(f"{folder}: no cell has left anything there yet")
     records = 0

@@ -56,6 +56,7 @@ class OnRay:
         if self.threads > largest:
             self.__exit__(None, None, None)
             raise RequestError(f"--threads {self.threads}: the largest node of the cluster has {largest:g} CPUs")
+        self._task = self._ray.remote(_carry_out)
         self._memory = max(node.get("memory", 0.0) for node in nodes)
         return self
 
@@ -89,9 +90,7 @@ class OnRay:
         asked: dict[str, Any] = {"num_cpus": self.threads, "num_gpus": cell.gpus, "max_retries": RETRIES}
         if cell.memory_mb is not None:
             asked["memory"] = int(min(cell.memory_mb * MEGABYTE, self._memory))
-        task = self._ray.remote(_carry_out).options(
-            **asked, name=cell.name, runtime_env={"env_vars": thread_variables(self.threads)}
-        )
+        task = self._task.options(**asked, name=cell.name, runtime_env={"env_vars": thread_variables(self.threads)})
         self._running[task.remote(cell.work, dict(cell.told), self._panels_of(cell))] = cell
         self._new.append(Began(cell=cell, where="Ray"))
 

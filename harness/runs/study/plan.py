@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal
 
+from harness.data.checks.remarks import cautions
 from harness.errors import RequestError
 from harness.model import Task
 from harness.panel import Panel
@@ -49,10 +51,14 @@ class PlannedCell:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPlan:
-    """The cells of a study in the request's order, panel by panel, and what is known of costs."""
+    """The cells of a study in the request's order, panel by panel, and what is known of costs.
+
+    cautions: sentences on panels that whoever reads their figures must know.
+    """
 
     cells: tuple[PlannedCell, ...]
     costs: Costs
+    cautions: tuple[str, ...] = ()
 
     def count(self) -> dict[State, int]:
         """The number of cells in each state that some are in."""
@@ -80,13 +86,17 @@ def plan(cells: Sequence[StudyCell], workshop: Workshop, panels: LastPanels, any
     """
     costs = Costs.of_store(workshop.store, {cell.model for cell in cells})
     failures = Failures(workshop.store.folder)
-    planned = []
+    planned: list[PlannedCell] = []
+    seen: dict[str, list[str]] = {}
+    everyone = replace(workshop, reuse="any" if any_record else "own")
     with workshop.progress.bar("planning", len(cells)) as bar:
         for cell in cells:
             opened = panels.open(cell.request.panel)
-            planned.append(_planned(cell, opened, replace(workshop, reuse="any" if any_record else "own"), failures))
+            if (panel := cell.request.panel.model_dump_json()) not in seen:
+                seen[panel] = [f"{opened.scored.name}: {sentence}" for sentence in cautions(opened.scored)]
+            planned.append(_planned(cell, opened, everyone, failures))
             bar.advance()
-    return StudyPlan(cells=tuple(planned), costs=costs)
+    return StudyPlan(cells=tuple(planned), costs=costs, cautions=tuple(chain(*seen.values())))
 
 
 def _planned(cell: StudyCell, panels: Panels, workshop: Workshop, failures: Failures) -> PlannedCell:

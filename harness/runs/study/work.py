@@ -50,7 +50,10 @@ def _run(told: Mapping[str, Any], store: Store, place: WorkPlace) -> list[Record
         reuse=request.reuse,
         time_limit=told["time_limit"],
     )
+    sound = set(place.registry.broken)
     done, _ = run_all(request, place.open_panels(request.panel), workshop, lambda _: None)
+    for plugin in place.registry.broken.keys() - sound:
+        place.progress.note(f"plugin '{plugin}' failed and was passed over: {place.registry.broken[plugin]}")
     return done
 
 
