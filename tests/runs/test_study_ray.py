@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.cells import PATH, cell
 from helpers.commands import HARNESS, installed, typed
 from helpers.planted import plant
+
+from harness.registry import load_registry
+from harness.runs.study.cells import Event, Remark, run_cells
+from harness.runs.study.on_ray import OnRay
+from harness.runs.study.place import LastPanels
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning", "default::FutureWarning")]
 
@@ -97,3 +103,24 @@ def test_a_cluster_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: --on ray: no cluster of Ray answers at 127.0.0.1:1 (")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_cell_that_crashes_costs_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a cluster of this machine, started for these cells and gone with them; what asks for too much gets what is."""
+    monkeypatch.setenv("PYTHONPATH", PATH)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    cells = [cell("1"), cell("dies", "die"), cell("fails", "fail"), cell("2"), cell("large", memory_mb=1e9)]
+    happened: list[Event] = []
+    executor = OnRay("ray", 1, LastPanels(load_registry()).open, most=2)
+    ended = {one.cell.id: one for one in run_cells(cells, executor, happened.extend)}
+    assert {name: one.fault for name, one in ended.items()} == {
+        "1": "",
+        "dies": "lost",
+        "fails": "run",
+        "2": "",
+        "large": "",
+    }
+    assert "lost 4 times" in ended["dies"].error
+    assert ended["fails"].error == "ValueError: no number"
+    assert [one.text for one in happened if isinstance(one, Remark)] == ["about to fail"]
+    assert {one.answer["threads"] for one in ended.values() if one.answer} == {"1"}
