@@ -132,12 +132,12 @@ def run(
     """
     from harness.boards.board import boards_with
     from harness.cli.console import TerminalProgress
-    from harness.cli.workshop import hidden_paths, isolation_of
     from harness.records.store import Store
     from harness.registry import load_registry
     from harness.render.results import Results
     from harness.runs.batch import run_all
     from harness.runs.execute import Workshop
+    from harness.runs.isolation.hiding import hidden_paths, isolation_of
     from harness.system.machine import cache_folder, require_cache
     from harness.system.progress import Silent
 

@@ -55,11 +55,12 @@ class Where:
         if self.jobs is not None and self.is_slurm:
             raise RequestError("--jobs: how many tasks run at a time Slurm says; --sbatch can bound it")
 
-    def how(self, retry_failed: bool, time_limit: float | None) -> HowToCarryOut:
+    def how(self, retry_failed: bool, time_limit: float | None, isolated: bool) -> HowToCarryOut:
         """The same for the study."""
         return HowToCarryOut(
             retry_failed=retry_failed,
             time_limit=time_limit,
+            isolated=isolated,
             away=self.is_ray,
             bundles=self.bundles,
             gpus=self.gpus,

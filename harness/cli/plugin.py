@@ -11,12 +11,12 @@ import typer
 from harness.cli import console
 from harness.cli.options import DeviceOption, SeedOption, SetOption
 from harness.cli.panels import reads_careers
-from harness.cli.workshop import hidden_paths
 from harness.errors import RequestError, RunError
 from harness.model.params import parse, validate
 from harness.panel.pooling import open_apart
 from harness.records.predictions import folder_of
 from harness.registry import Registry
+from harness.runs.isolation.hiding import hidden_paths
 from harness.runs.request import PanelRequest
 from harness.system.hidden_files import hidden_files, named_paths
 from harness.system.machine import cache_folder, resolve_device

@@ -27,7 +27,7 @@ from harness.cli.options import (
     reuse_of,
 )
 from harness.cli.panels import reads_careers
-from harness.cli.workshop import hidden_paths, isolation_of, workshop_of
+from harness.cli.workshop import workshop_of
 from harness.data.checks.remarks import cautions
 from harness.data.reading import FileReading
 from harness.errors import RequestError
@@ -36,6 +36,7 @@ from harness.records.record import Record
 from harness.registry import Registry
 from harness.runs.batch import run_all
 from harness.runs.execute import Workshop
+from harness.runs.isolation.hiding import hidden_paths, isolation_of
 from harness.runs.request import PanelRequest, RunRequest, to_yaml
 from harness.runs.tasks import tasks_of
 from harness.system import processes
@@ -125,7 +126,7 @@ def run(
         write_atomically(write_config, to_yaml(request))
         console.say(f"-> {write_config}")
         return
-    hidden = hidden_paths(registry, _data_of(request.panel))
+    hidden = hidden_paths(registry, request.panel.sources())
     isolation = isolation_of(registry, hidden) if isolated else None
     workshop = workshop_of(context, records, request.reuse)
     workshop = replace(workshop, time_limit=time_limit, isolation=isolation, hidden=hidden)
@@ -140,11 +141,6 @@ def run(
         console.say(f"error: {message}")
     if failed:
         raise typer.Exit(1)
-
-
-def _data_of(panel: PanelRequest) -> list[str]:
-    """All that a request reads careers from."""
-    return [panel.data, *panel.train_also, *([panel.pretrain] if panel.pretrain else [])]
 
 
 def _given(context: typer.Context) -> set[str]:

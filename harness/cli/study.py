@@ -11,10 +11,11 @@ import typer
 
 from harness.cli import console
 from harness.cli.executors import Where
-from harness.cli.options import RECORDS, JsonOption, RecordsOption, TimeLimitOption
+from harness.cli.options import RECORDS, IsolatedOption, JsonOption, RecordsOption, TimeLimitOption
 from harness.cli.workshop import workshop_of
 from harness.errors import RequestError, did_you_mean
-from harness.runs.execute import Workshop
+from harness.registry import Registry
+from harness.runs.isolation.hiding import isolation_of
 from harness.runs.study.carry_out import carry_out
 from harness.runs.study.cells import Ended
 from harness.runs.study.merge import merge_folder
@@ -53,7 +54,8 @@ def plan_study(
     by the number of records that it is fitted on; a ? where there is none.
     """
     workshop = workshop_of(context, records)
-    planned = _planned(file, workshop, LastPanels(context.obj), cell)
+    request = StudyRequest.read(file)
+    planned = plan(_chosen(request, file, context.obj, cell), workshop, LastPanels(context.obj), request.reuse)
     if as_json:
         console.emit_json([_plain(one, planned) for one in planned.cells])
         return
@@ -87,6 +89,7 @@ def run_study(
         bool, typer.Option("--retry-failed", help="Try again the cells that failed before.")
     ] = False,
     time_limit: TimeLimitOption = None,
+    isolated: IsolatedOption = False,
     gpus: Annotated[float, typer.Option(help="GPUs that each cell asks Ray or Slurm for.", min=0.0)] = 0.0,
     out: Annotated[Path | None, typer.Option(help="Folder that the job array of --on slurm is written to.")] = None,
     sbatch: Annotated[
@@ -109,15 +112,20 @@ def run_study(
     """
     where = Where(on=on, jobs=jobs, threads=threads, gpus=gpus, out=out, sbatch=tuple(sbatch or ()), bundles=bundles)
     where.require_sound()
+    if isolated and on == "local":
+        isolation_of(context.obj, ())  # a system that cannot, before its cells fail one by one
     workshop, panels = workshop_of(context, records), LastPanels(context.obj)
-    planned = _planned(file, workshop, panels, ids=cell, bundles=bundles)
+    request = StudyRequest.read(file)
+    cells = _without_bundle(_chosen(request, file, context.obj, cell), bundles)
+    planned = plan(cells, workshop, panels, "isolated" if isolated else request.reuse)
     for said in planned.cautions:
         console.say(f"warning: {said}")
-    limit = [] if time_limit is None else ["--time-limit", f"{time_limit:g}"]
-    executor = where.executor(panels, [str(file.absolute()), "--records", str(records.absolute()), *limit])
+    further = [] if time_limit is None else ["--time-limit", f"{time_limit:g}"]
+    further += ["--isolated"] if isolated else []
+    executor = where.executor(panels, [str(file.absolute()), "--records", str(records.absolute()), *further])
     try:
         ended = carry_out(
-            planned, executor, workshop, how=where.how(retry_failed, time_limit), tell=workshop.progress.note
+            planned, executor, workshop, how=where.how(retry_failed, time_limit, isolated), tell=workshop.progress.note
         )
     except KeyboardInterrupt:
         console.say(f"stopped; finished records are kept in {records}, and the same command goes on")
@@ -152,20 +160,20 @@ def merge_study(
         raise typer.Exit(1)
 
 
-def _planned(
-    file: Path, workshop: Workshop, panels: LastPanels, ids: Sequence[str] | None, bundles: Path | None = None
-) -> StudyPlan:
-    """The plan of a file's study; of the cells with these ids alone. bundles: a cell that left one there is done."""
-    request = StudyRequest.read(file)
-    cells = request.cells(file.parent, workshop.registry)
-    if ids:
-        known = {cell.id: cell for cell in cells}
-        if astray := [id for id in ids if id not in known]:
-            raise RequestError(f"--cell {astray[0]}: {file} has no such cell; {did_you_mean(astray[0], known)}")
-        cells = tuple(known[id] for id in dict.fromkeys(ids))
-    if bundles is not None:
-        cells = tuple(cell for cell in cells if not (bundles / f"{cell.id}.zip").exists())
-    return plan(cells, workshop, panels, any_record=request.reuse == "any")
+def _chosen(request: StudyRequest, file: Path, registry: Registry, ids: Sequence[str] | None) -> Sequence[StudyCell]:
+    """The cells of a file's study; of these ids alone. RequestError for an id that none has."""
+    cells = request.cells(file.parent, registry)
+    if not ids:
+        return cells
+    known = {cell.id: cell for cell in cells}
+    if astray := [id for id in ids if id not in known]:
+        raise RequestError(f"--cell {astray[0]}: {file} has no such cell; {did_you_mean(astray[0], known)}")
+    return [known[id] for id in dict.fromkeys(ids)]
+
+
+def _without_bundle(cells: Sequence[StudyCell], bundles: Path | None) -> Sequence[StudyCell]:
+    """The cells that have left nothing in the folder of bundles."""
+    return cells if bundles is None else [cell for cell in cells if not (bundles / f"{cell.id}.zip").exists()]
 
 
 def _groups(planned: StudyPlan) -> list[list[str]]:

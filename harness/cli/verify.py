@@ -16,7 +16,6 @@ from harness.cli.board import record_of, records_folder
 from harness.cli.options import RECORDS, JsonOption, RecordsOption, RunArgument
 from harness.cli.panels import ColumnOption, OccupationsOption
 from harness.cli.reproduce import command, opened_by, reopen
-from harness.cli.workshop import hidden_paths, isolation_of
 from harness.errors import RequestError
 from harness.model.params import pairs
 from harness.panel.careers import Panel
@@ -29,6 +28,7 @@ from harness.registry import Registry
 from harness.render.boards.table import bracketed
 from harness.runs.execute import Workshop, execute
 from harness.runs.isolation import sandbox
+from harness.runs.isolation.hiding import hidden_paths, isolation_of
 from harness.runs.request import PanelRequest
 from harness.runs.verify import Verification, contradictions, require_same, run_of, task_of
 from harness.runs.verify import verify as compare

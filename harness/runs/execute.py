@@ -181,14 +181,15 @@ def is_answered(run: Run, task: Task, workshop: Workshop) -> bool:
     asked = run.configuration(task)
     if workshop.reuse == "never" or not workshop.store.path(asked).exists():
         return False
-    if workshop.isolation is not None and not _was_isolated(workshop.store, asked):
+    if workshop.isolation is not None and not was_isolated(workshop.store, asked):
         return False
     if not workshop.fits.holds(run):
         return workshop.reuse == "any"
     return predictions.path_of(workshop.cache, asked.id()).exists()
 
 
-def _was_isolated(store: Store, asked: Configuration) -> bool:
+def was_isolated(store: Store, asked: Configuration) -> bool:
+    """True where the store's record of a request is of a model that lived in a process of its own."""
     known = store.find(asked)
     return known is not None and known.checked is not None and known.checked.isolated
 

@@ -146,6 +146,10 @@ class PanelRequest(Request):
             require_apart(panel, resumes.part("train"), "--pretrain")
         return resumes
 
+    def sources(self) -> list[str]:
+        """All that careers are read from, by name or path."""
+        return [self.data, *self.train_also, *([self.pretrain] if self.pretrain else [])]
+
     def found_from(self, folder: Path, registry: Registry) -> PanelRequest:
         """The same request, its relative paths read from a folder where something lies there."""
 

@@ -18,6 +18,7 @@ from helpers.paths import ROOT
 from helpers.planted import plant
 
 from harness.registry import Registry
+from harness.runs.isolation import sandbox
 from harness.runs.study.request import StudyRequest
 
 STUDY = """
@@ -79,6 +80,33 @@ def test_a_study_leaves_the_records_of_its_runs_and_is_not_run_again(tmp_path: P
     assert [one["ended"]["how"] for one in json.loads(again.stdout)] == ["done"]
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert states(tmp_path) == ["done", "done", "done", "to run"]
+
+
+@pytest.mark.skipif(not sandbox.is_known(), reason="needs a kernel with Landlock")
+def test_a_record_of_a_model_that_was_not_isolated_is_none_of_an_isolated_study(tmp_path: Path) -> None:
+    written(tmp_path, ONE + "models: [uniform]\n")
+    line = ("study", "run", "study.yaml", "--records", "r")
+    same = ("run", "--task", "next_occ", "--model", "uniform", "--set", "data.persons=60", "--records", "r", "--json")
+    assert typed(tmp_path, *same).returncode == 0
+    assert states(tmp_path) == ["done"]
+    for told in ("1 cell: 0 done before, 1 now", "1 cell: 1 done before, 0 now"):
+        done = typed(tmp_path, *line, "--isolated")
+        assert done.returncode == 0, done.stderr
+        assert told in done.stderr
+    (record,) = contents(tmp_path / "r").values()
+    assert record["checked"]["isolated"] is True
+
+
+def test_a_model_of_a_study_cannot_open_its_own_data(tmp_path: Path) -> None:
+    """As in a run: what the careers were read from is hidden from it."""
+    rows = [f"{p},{2000 + t},{'abc'[(p + t) % 3]}" for p in range(40) for t in range(4)]
+    (tmp_path / "jobs.csv").write_text("\n".join(["person,year,occupation", *rows]))
+    source = "class Planted(Uniform):\n    def fit(self, train, valid, context):\n        open('jobs.csv').read()\n"
+    path = plant(tmp_path / "plugin", source)
+    written(tmp_path, "panel: jobs.csv\ntasks: [next_occ]\nmodels: [planted]\n")
+    done = installed(tmp_path, "study", "run", "study.yaml", "--records", "r", PYTHONPATH=path)
+    assert done.returncode == 1
+    assert "opened jobs.csv, which holds the outcomes" in done.stderr
 
 
 def test_a_cell_that_failed_is_kept_with_its_error_until_it_is_retried(tmp_path: Path) -> None:

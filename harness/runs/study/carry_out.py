@@ -24,13 +24,13 @@ NEARLY = 0.99  # share of a cell that is told as done until it is
 class HowToCarryOut:
     """retry_failed: cells that failed are tried again. time_limit: seconds for a fit, and again for each task.
 
-    away: records are made elsewhere and brought home. bundles: a folder that they are left in,
-    in place of the store, and failures too.
-    gpus: that each cell asks for.
+    isolated: each model lives in a process of its own. away: records are made elsewhere and brought home. bundles: a
+    folder that they are left in, in place of the store, and failures too. gpus: that each cell asks for.
     """
 
     retry_failed: bool = False
     time_limit: float | None = None
+    isolated: bool = False
     away: bool = False
     bundles: Path | None = None
     gpus: float = 0.0
@@ -82,6 +82,7 @@ class _Study:
                 told={
                     "request": asked.model_dump(mode="json"),
                     "time_limit": how.time_limit,
+                    "isolated": how.isolated,
                     "records": None if how.away or how.bundles else records,
                     "bundle": str(how.bundles / f"{planned.cell.id}.zip") if how.bundles else None,
                 },

@@ -14,7 +14,7 @@ from harness.model import Task
 from harness.panel import Panel
 from harness.records import predictions
 from harness.runs.batch import predicted_tasks
-from harness.runs.execute import Workshop
+from harness.runs.execute import Workshop, was_isolated
 from harness.runs.request import Panels
 from harness.runs.run import Run
 from harness.runs.study.costs import CellCost, Costs, Workload
@@ -24,6 +24,7 @@ from harness.runs.study.request import StudyCell
 from harness.runs.tasks import at_risk, tasks_of
 
 State = Literal["done", "fit kept", "to run", "failed", "cannot be made"]
+Counts = Literal["any", "own", "isolated"]
 STATES: tuple[State, ...] = ("done", "fit kept", "to run", "failed", "cannot be made")
 
 
@@ -78,33 +79,31 @@ class StudyPlan:
         return [planned for _, planned in sorted(found, key=lambda one: one[0])]
 
 
-def plan(cells: Sequence[StudyCell], workshop: Workshop, panels: LastPanels, any_record: bool = False) -> StudyPlan:
-    """The state of every cell. panels: opened in turn, as cells come panel by panel. any_record: one that came with a
-    checkout counts.
+def plan(cells: Sequence[StudyCell], workshop: Workshop, panels: LastPanels, only: Counts) -> StudyPlan:
+    """The state of every cell. panels: opened in turn, as cells come panel by panel. only: the records that count: any,
+    with those that came with a checkout; this machine's own; of these, those of isolated models.
 
     RequestError where careers cannot be read: that is wrong for all cells that are to read them.
     """
     costs = Costs.of_store(workshop.store, {cell.model for cell in cells})
-    failures = Failures(workshop.store.folder)
     planned: list[PlannedCell] = []
     seen: dict[str, list[str]] = {}
-    everyone = replace(workshop, reuse="any" if any_record else "own")
     with workshop.progress.bar("planning", len(cells)) as bar:
         for cell in cells:
             opened = panels.open(cell.request.panel)
             if (panel := cell.request.panel.model_dump_json()) not in seen:
                 seen[panel] = [f"{opened.scored.name}: {sentence}" for sentence in cautions(opened.scored)]
-            planned.append(_planned(cell, opened, everyone, failures))
+            planned.append(_planned(cell, opened, workshop, only))
             bar.advance()
     return StudyPlan(cells=tuple(planned), costs=costs, cautions=tuple(chain(*seen.values())))
 
 
-def _planned(cell: StudyCell, panels: Panels, workshop: Workshop, failures: Failures) -> PlannedCell:
+def _planned(cell: StudyCell, panels: Panels, workshop: Workshop, only: Counts) -> PlannedCell:
     try:
         run = _run(cell, panels, workshop)
     except RequestError as error:
         return PlannedCell(cell=cell, state="cannot be made", why=str(error))
-    missing = [task for task in run.tasks if not _has_record(run, task, workshop)]
+    missing = [task for task in run.tasks if not _has_record(run, task, workshop, only)]
     planned = PlannedCell(
         cell=cell,
         state="to run" if missing else "done",
@@ -112,7 +111,7 @@ def _planned(cell: StudyCell, panels: Panels, workshop: Workshop, failures: Fail
         records=tuple(run.configuration(task).id() for task in run.tasks),
         load=_load(run, missing),
     )
-    if missing and (failure := failures.of(cell)) is not None:
+    if missing and (failure := Failures(workshop.store.folder).of(cell)) is not None:
         return replace(planned, state="failed", why=failure.error)
     return replace(planned, state="fit kept") if missing and workshop.fits.holds(run) else planned
 
@@ -132,12 +131,14 @@ def _nobody(said: str) -> None:
     """Takes what is told of every cell alike."""
 
 
-def _has_record(run: Run, task: Task, workshop: Workshop) -> bool:
+def _has_record(run: Run, task: Task, workshop: Workshop, only: Counts) -> bool:
     """True where the task needs no run: a cell may have been carried out elsewhere, its fit left there."""
     asked = run.configuration(task)
     if not workshop.store.path(asked).exists():
         return False
-    return workshop.reuse == "any" or predictions.path_of(workshop.cache, asked.id()).exists()
+    if only == "isolated" and not was_isolated(workshop.store, asked):
+        return False
+    return only == "any" or predictions.path_of(workshop.cache, asked.id()).exists()
 
 
 def _load(run: Run, tasks: Iterable[Task]) -> Workload:

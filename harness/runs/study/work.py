@@ -12,6 +12,7 @@ from harness.records.store import Store
 from harness.runs.batch import run_all
 from harness.runs.execute import Workshop
 from harness.runs.fits import folder_of
+from harness.runs.isolation.hiding import hidden_paths, isolation_of
 from harness.runs.request import RunRequest
 from harness.runs.study.bundle import packed, write_whole
 from harness.runs.study.place import WorkPlace
@@ -20,8 +21,9 @@ WORK = f"{__name__}:run_cell"
 
 
 def run_cell(told: Mapping[str, Any], place: WorkPlace) -> dict[str, Any]:
-    """Make a run's records. told: ``request``, as ``RunRequest`` has it; ``time_limit`` in seconds, or None; and where
-    they are left: ``records``, a folder, or else ``bundle``, a file, or where both are None the answer.
+    """Make a run's records. told: ``request``, as ``RunRequest`` has it; ``time_limit`` in seconds, or None;
+    ``isolated``; and where they are left: ``records``, a folder, or else ``bundle``, a file, or where both are None
+    the answer.
 
     The answer: ``records``, their ids; ``heads``, what Costs learns from; ``bundle``, bytes. HarnessError as the run
     has it.
@@ -42,6 +44,7 @@ def run_cell(told: Mapping[str, Any], place: WorkPlace) -> dict[str, Any]:
 
 def _run(told: Mapping[str, Any], store: Store, place: WorkPlace) -> list[Record]:
     request = RunRequest.model_validate(told["request"])
+    hidden = hidden_paths(place.registry, request.panel.sources())
     workshop = Workshop(
         registry=place.registry,
         store=store,
@@ -49,6 +52,8 @@ def _run(told: Mapping[str, Any], store: Store, place: WorkPlace) -> list[Record
         progress=place.progress,
         reuse=request.reuse,
         time_limit=told["time_limit"],
+        isolation=isolation_of(place.registry, hidden) if told["isolated"] else None,
+        hidden=hidden,
     )
     sound = set(place.registry.broken)
     done, _ = run_all(request, place.open_panels(request.panel), workshop, lambda _: None)
