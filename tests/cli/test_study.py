@@ -140,12 +140,13 @@ def test_costs_come_from_earlier_records_and_say_what_they_rest_on(tmp_path: Pat
     for path in (tmp_path / "r").glob("*/*-uniform-*.json"):
         record = json.loads(path.read_text())
         record["measured"] |= {"fit_seconds": 8.0, "score_seconds": 2.0, "peak_memory_mb": 500.0}
+        record["measured"] |= {"started": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:00:11Z"}  # a second more
         path.write_text(json.dumps(record))
     persons = record["facts"]["train_persons"]
     written(tmp_path, ONE + f"models: [uniform, markov]\ntrain_persons: {persons // 2}\n")
     known, unknown = plan(tmp_path)
     assert known["basis"] == {"same_parameters": True, "scaled": True}
-    assert known["seconds"] == pytest.approx(8.0 * (persons // 2) / persons + 2.0, rel=0.02)
+    assert known["seconds"] == pytest.approx(8.0 * (persons // 2) / persons + 2.0 + 1.0, rel=0.02)
     assert known["memory_mb"] == 500.0  # a smaller fit may need as much
     assert unknown["seconds"] is None
     told = typed(tmp_path, "study", "plan", "study.yaml", "--records", "r").stdout

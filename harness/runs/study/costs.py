@@ -13,24 +13,26 @@ from harness.records.record import Configuration, Measured, digest
 from harness.records.store import Store, slug
 
 MOST = 200  # records of one model that are read, the newest
+LONGEST_AROUND = 5.0  # seconds beside fit and scoring; more is a fit that was taken from the cache later
 
 
 @dataclass(frozen=True, slots=True)
 class CellCost:
-    """Seconds of a fit and of scoring, and peak memory in MB. scaled: the earlier run was of another size.
+    """Seconds of a fit, of scoring and of all around them, and peak memory in MB.
 
-    same: it had the same parameters.
+    scaled: the earlier run was of another size. same: it had the same parameters.
     """
 
     fit_seconds: float
     score_seconds: float
+    around_seconds: float
     memory_mb: float
     scaled: bool
     same: bool
 
     @property
     def seconds(self) -> float:
-        return self.fit_seconds + self.score_seconds
+        return self.fit_seconds + self.score_seconds + self.around_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,14 @@ class Workload:
 
 @dataclass
 class _Earlier:
-    """One earlier run: its fit, and the seconds of each task."""
+    """One earlier run: its fit, the seconds of each task, and those of all around them: checks, files."""
 
     parameters: Mapping[str, Any]
     fitted: float
     scored: float
     fit_seconds: float = 0.0
     memory_mb: float = 0.0
+    around_seconds: float = 0.0
     score_seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -95,6 +98,9 @@ class Costs:
         run.fit_seconds = cost.fit_seconds
         run.memory_mb = max(run.memory_mb, cost.peak_memory_mb)
         run.score_seconds[asked.task] = cost.score_seconds
+        around = (cost.finished - cost.started).total_seconds() - cost.fit_seconds - cost.score_seconds
+        if 0 < around <= LONGEST_AROUND:
+            run.around_seconds = around
 
     def of(self, load: Workload, fit_is_kept: bool = False) -> CellCost | None:
         """What it will take; None where no record of the model says.
@@ -112,6 +118,7 @@ class Costs:
         return CellCost(
             fit_seconds=0.0 if fit_is_kept else near.fit_seconds * more,
             score_seconds=score * load.scored / near.scored,
+            around_seconds=near.around_seconds,
             memory_mb=near.memory_mb * max(1.0, more),
             scaled=_apart(near, load) > 0.01,
             same=near.parameters == load.parameters,
