@@ -25,6 +25,7 @@ HEAVY = [
     "pyarrow",
     "arch",
     "yaml",
+    "optuna",
 ]
 
 # From the bottom up: a room imports only rooms that stand before it, wherever in a file the import stands.

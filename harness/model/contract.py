@@ -18,13 +18,18 @@ from harness.types import FloatArray, IntArray
 
 
 class Params(BaseModel):
-    """Base of every parameter schema: closed, typed, frozen. Give each field a description with its unit."""
+    """Base of every parameter schema: closed, typed, frozen. Give each field a description with its unit, and those
+    that are worth a search a ``SearchRange``, for ``harness tune``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class NoParams(Params):
     """For what has nothing to set."""
+
+
+def unreported(step: int, loss: float) -> None:
+    """Take a validation loss that nobody waits for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +56,9 @@ class Context:
     """A whole panel to learn from before the survey, for models that are ``pretrainable``."""
     open_panel: Callable[[str], Panel] | None = None
     """Opens the panel of a data set's name or of a path; None where the fit is asked for without one."""
+    report: Callable[[int, float], None] = unreported
+    """For models that validate while they fit: called after each time with its number, from 1, and the loss of
+    ``valid``, nats a transition. It raises where a search gives the fit up; let that pass."""
 
 
 @dataclass(frozen=True, slots=True)

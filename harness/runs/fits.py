@@ -16,6 +16,7 @@ from typing import Any
 from harness.errors import RunError
 from harness.model import Context, Estimator, ModelSpec
 from harness.model.answers import blaming
+from harness.model.contract import unreported
 from harness.model.probe import Probe
 from harness.panel import Panel
 from harness.panel.pooling import open_apart, pool, require_apart
@@ -50,7 +51,8 @@ class Fits:
     """The fits of one cache folder.
 
     open_panel: opens the panel of a name or a path, for models that need a further one. anew: make a fit that is there
-    once more. isolated: models live in processes of their own, and a fit must have been made in one.
+    once more. isolated: models live in processes of their own, and a fit must have been made in one. report: takes the
+    validation losses of fits under way (``Context.report``).
     """
 
     cache: Path
@@ -58,6 +60,7 @@ class Fits:
     progress: Progress = field(default_factory=Silent)
     anew: bool = False
     isolated: bool = False
+    report: Callable[[int, float], None] = unreported
 
     def folder(self, run: Run) -> Path:
         return self.cache / "fits" / run.fit_name
@@ -134,6 +137,7 @@ class Fits:
             shared=shared,
             resumes=run.resumes,
             open_panel=partial(open_apart, self.open_panel, run.panel),
+            report=self.report,
         )
         model.fit(run.learned("train"), run.learned("valid"), context)
 
