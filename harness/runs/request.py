@@ -243,8 +243,8 @@ def _require_once(root: Any, path: Path) -> None:
                 raise RequestError(f"{path}, line {line}: '{key.value}' stands in line {lines[key.value]} already")
 
 
-def read(kind: type[RequestT], path: Path) -> RequestT:
-    """A request from a YAML file. RequestError, naming the file and the entry, where it is none."""
+def entries_of(path: Path) -> Mapping[Any, Any]:
+    """The entries of a YAML file. RequestError, naming the file, where it is none."""
     import yaml
 
     require_regular(path)
@@ -260,6 +260,12 @@ def read(kind: type[RequestT], path: Path) -> RequestT:
         raise RequestError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
     if not isinstance(content, Mapping):
         raise RequestError(f"{path}: holds no entries; write such as 'tasks: [next_occ]' and 'models: [mnl, gbm]'")
+    return content
+
+
+def read(kind: type[RequestT], path: Path) -> RequestT:
+    """A request from a YAML file. RequestError, naming the file and the entry, where it is none."""
+    content = entries_of(path)
     try:
         return kind.model_validate(content)
     except ValidationError as error:
