@@ -26,6 +26,8 @@ HEAVY = [
     "arch",
     "yaml",
     "optuna",
+    "mlflow",
+    "wandb",
 ]
 
 # From the bottom up: a room imports only rooms that stand before it, wherever in a file the import stands.

@@ -18,6 +18,7 @@ from harness.cli.options import (
     ForceOption,
     IsolatedOption,
     JsonOption,
+    ObserveOption,
     PretrainOption,
     ReuseOption,
     SeedOption,
@@ -95,6 +96,7 @@ def run(
     force: ForceOption = False,
     time_limit: TimeLimitOption = None,
     isolated: IsolatedOption = False,
+    observe: ObserveOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fit each model once, score it on each task of the test split, and show where it stands.
@@ -125,9 +127,9 @@ def run(
         write_atomically(write_config, to_yaml(request))
         console.say(f"-> {write_config}")
         return
-    hidden = hidden_paths(registry, _data_of(request.panel))
+    hidden = hidden_paths(registry, request.panel.sources)
     isolation = isolation_of(registry, hidden) if isolated else None
-    workshop = workshop_of(context, records, request.reuse)
+    workshop = workshop_of(context, records, request.reuse, observe or [])
     workshop = replace(workshop, time_limit=time_limit, isolation=isolation, hidden=hidden)
     panels = request.panel.open_all(registry, workshop.progress)
     for said in cautions(panels.scored) if processes.is_main() else ():
@@ -140,11 +142,6 @@ def run(
         console.say(f"error: {message}")
     if failed:
         raise typer.Exit(1)
-
-
-def _data_of(panel: PanelRequest) -> list[str]:
-    """All that a request reads careers from."""
-    return [panel.data, *panel.train_also, *([panel.pretrain] if panel.pretrain else [])]
 
 
 def _given(context: typer.Context) -> set[str]:

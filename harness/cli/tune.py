@@ -21,7 +21,7 @@ from harness.cli.options import (
     TimeLimitOption,
 )
 from harness.cli.panels import reads_careers
-from harness.cli.workshop import workshop_of
+from harness.cli.workshop import hidden_paths, workshop_of
 from harness.errors import RequestError, RunError, require_installed
 from harness.model import ModelSpec, missing_modules
 from harness.model.params import pairs, parse
@@ -107,7 +107,8 @@ def tune(
         device=device,
     )
     seconds = None if timeout is None else seconds_of(timeout)
-    workshop = replace(workshop_of(context, records), time_limit=time_limit)
+    hidden = hidden_paths(registry, asked.panel.sources)
+    workshop = replace(workshop_of(context, records), time_limit=time_limit, hidden=hidden)
     made = ParameterSearch(
         trials=Trials.of(asked, workshop),
         space=space,

@@ -89,6 +89,11 @@ class PanelRequest(Request):
     )
     pretrain: str | None = Field(None, description="panel of resumes to learn from first, by name or path")
 
+    @property
+    def sources(self) -> list[str]:
+        """All that careers are read from, by name or path."""
+        return [self.data, *self.train_also, *([self.pretrain] if self.pretrain else [])]
+
     def open(self, registry: Registry, progress: Progress) -> Panel:
         """The panel that is scored, weighted and drawn as its survey has it; a note on covariates that tell nothing.
 

@@ -97,6 +97,7 @@ class ChildProcess:
                 "cache": str(workshop.cache),
                 "records": str(workshop.store.folder),
                 "time_limit": workshop.time_limit,
+                "hidden": [str(path) for path in workshop.hidden],
             }
             send(sink, head)
             reply, _ = receive(source)

@@ -54,6 +54,7 @@ def _opened(head: dict[str, Any], sink: Any) -> Trials | None:
             store=Store(Path(head["records"])),
             cache=Path(head["cache"]),
             time_limit=head["time_limit"],
+            hidden=tuple(map(Path, head["hidden"])),
         )
         trials = Trials.of(TuneRequest.model_validate(head["request"]), workshop)
     except Exception as error:  # noqa: BLE001 - told to the parent, whatever it is
