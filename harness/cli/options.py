@@ -82,8 +82,8 @@ ObserveOption = Annotated[
     list[str] | None,
     typer.Option(
         "--observe",
-        help="Tell a tracker of experiments of every finished run: mlflow or wandb. Repeatable; HARNESS_OBSERVE asks in "
-        "every command.",
+        help="Tell a tracker of experiments of every finished run: mlflow or wandb. Repeatable; HARNESS_OBSERVE asks "
+        "in every command.",
         metavar="OBSERVER",
     ),
 ]

@@ -106,14 +106,13 @@ def tune(
         seed=seed,
         device=device,
     )
-    seconds = None if timeout is None else seconds_of(timeout)
     hidden = hidden_paths(registry, asked.panel.sources)
     workshop = replace(workshop_of(context, records), time_limit=time_limit, hidden=hidden)
     made = ParameterSearch(
         trials=Trials.of(asked, workshop),
         space=space,
         count=trials,
-        seconds=seconds,
+        seconds=None if timeout is None else seconds_of(timeout),
         jobs=jobs,
         prune=not no_prune,
         tell=lambda outcome: console.say(_line(outcome)),
@@ -126,10 +125,7 @@ def tune(
         raise RunError(f"no trial of '{model}' came to an end: {told}")
     target = out or Path(f"{model}-{task}-tuned.yaml")
     write_atomically(target, to_yaml(request_of(made.trials, best)))
-    if as_json:
-        console.emit_json({"search": made.name, "best": asdict(best), "trials": [*map(asdict, outcomes)]})
-    else:
-        _show(made, outcomes, best)
+    _show(made, outcomes, best, as_json)
     console.say(f"-> {target}: harness run --config {target}")
 
 
@@ -170,8 +166,11 @@ def _perplexity(outcome: TrialOutcome) -> str:
     return f"{outcome.perplexity:.4f}" + (f" ± {error:.4f}" if error is not None and not isnan(error) else "")
 
 
-def _show(search: ParameterSearch, outcomes: list[TrialOutcome], best: TrialOutcome) -> None:
-    """The best trials, how the others ended, and what the figures are worth."""
+def _show(search: ParameterSearch, outcomes: list[TrialOutcome], best: TrialOutcome, as_json: bool) -> None:
+    """The best trials, how the others ended, and what the figures are worth; as JSON, every trial."""
+    if as_json:
+        console.emit_json({"search": search.name, "best": asdict(best), "trials": [*map(asdict, outcomes)]})
+        return
     done = sorted((one for one in outcomes if one.perplexity is not None), key=lambda one: one.perplexity or 0.0)
     names = list(search.space)
     headings = ["trial", "validation perplexity", "seconds", *names]

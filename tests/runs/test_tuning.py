@@ -40,6 +40,7 @@ class Watched(Model):
     fits: ClassVar[list[float]] = []
     reported: ClassVar[list[int]] = []
     stop_at: ClassVar[int | None] = None
+    spied: ClassVar[Path | None] = None
 
     def __init__(self, params: Knobs) -> None:
         self.params = params
@@ -47,6 +48,8 @@ class Watched(Model):
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
         self.shown.update(train.state.tolist(), valid.state.tolist())
         self.fits.append(self.params.level)
+        if self.spied is not None:
+            self.spied.read_bytes()
         if self.stop_at == len(self.fits):
             raise KeyboardInterrupt
         if self.params.kind == "bad" and self.params.level > 5:
@@ -72,6 +75,7 @@ class Watched(Model):
 @pytest.fixture(autouse=True)
 def fresh() -> None:
     Watched.shown, Watched.fits, Watched.reported, Watched.stop_at = set(), [], [], None
+    Watched.spied = None
 
 
 @pytest.fixture
@@ -119,6 +123,13 @@ def test_the_test_split_is_never_read(watching: Workshop, market_40: Panel, fold
     assert len(Watched.fits) == 12
     assert Watched.shown
     assert marker not in Watched.shown
+
+
+def test_a_trial_that_opens_the_careers_file_fails(watching: Workshop, folder: Path) -> None:
+    Watched.spied = folder / "careers.csv.gz"
+    [outcome] = search(replace(watching, hidden=(folder,)), folder, 1).run()
+    assert outcome.state == "failed"
+    assert "which holds the outcomes that it is asked about" in str(outcome.error)
 
 
 def test_a_search_finds_what_is_better_and_leaves_a_request(watching: Workshop, folder: Path) -> None:
