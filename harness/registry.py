@@ -17,7 +17,7 @@ from harness.model.dataset import DatasetSpec
 from harness.model.encoder import EncoderSpec
 from harness.model.paper import Paper
 from harness.model.task import Task
-from harness.panel import Panel
+from harness.panel import Corpus, Panel
 from harness.stats.figures import METRICS, Metric
 from harness.system.entry import Entry
 
@@ -70,6 +70,13 @@ class Registry:
         return open_panel(
             source, settings, columns, occupations, reading=reading or FileReading(), datasets=self.datasets
         )
+
+    def open_corpus(self, source: str | Path) -> Corpus | None:
+        """The corpus of a path, of which nothing is read yet; None where the source is something else."""
+        from harness.data.formats.corpus import is_corpus, read_corpus
+
+        path = Path(source)
+        return read_corpus(path) if source not in self.datasets and is_corpus(path) else None
 
     def task(self, name: str) -> Task:
         return self._get(self.tasks, name, "task").item

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,11 +15,17 @@ from harness.cli.faults import told
 from harness.cli.options import JsonOption
 from harness.cli.panels import ColumnOption, OccupationsOption, reads_file
 from harness.data.reading import FileReading
-from harness.model.params import pairs
+from harness.errors import RequestError, require_installed
+from harness.model import Params
+from harness.model.params import pairs, validate
+from harness.panel import Panel
+from harness.registry import Registry
 from harness.system.progress import PROGRESS
 
 if TYPE_CHECKING:
     from harness.data.describe import Description
+    from harness.data.write import Format
+    from harness.data.write_corpus import PartOf
 
 app = typer.Typer(help="Describe, check and convert careers.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -42,6 +48,15 @@ class Form(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     CAREER = "career"
+    SHARDS = "shards"
+
+
+WRITTEN: dict[Form, Format] = {
+    Form.CSV_GZ: "csv.gz",
+    Form.CSV: "csv",
+    Form.PARQUET: "parquet",
+    Form.CAREER: "career",
+}
 
 
 def _settings(given: list[str] | None) -> dict[str, str]:
@@ -132,19 +147,87 @@ def convert(
     *,
     reading: FileReading,
     settings: DataSetOption = None,
+    shards: Annotated[
+        int | None,
+        typer.Option("--shards", help="--to shards: how many; of a folder of parquet files each is one.", min=1),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", help="--to shards: processes that write at a time.", min=1)] = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a source as a panel folder that reads back equal, or as CAREER files."""
+    """Write a source as a panel folder that reads back equal, as CAREER files, or in shards larger than memory."""
     from harness.data.write import write_panel
 
+    if form is Form.SHARDS:
+        asked = _Sharding(source, _settings(settings), pairs(column or []), occupations, reading, shards)
+        _write_shards(context, asked, folder, jobs, as_json)
+        return
+    if shards is not None or jobs > 1:
+        raise RequestError("--shards and --jobs are for --to shards")
     with context.meta[PROGRESS].bar(f"converting {source}", None):
         panel = context.obj.open_panel(source, _settings(settings), column or [], occupations, reading=reading)
-        files = write_panel(panel, folder, form.value)
+        files = write_panel(panel, folder, WRITTEN[form])
     if as_json:
         fingerprint = None if form is Form.CAREER else panel.fingerprint()
         console.emit_json({"files": [str(file) for file in files], "fingerprint": fingerprint})
     else:
         console.result("\n".join(str(file) for file in files))
+
+
+@dataclass(frozen=True)
+class _Sharding:
+    """Careers that are to be written in shards, as they are read."""
+
+    source: str
+    settings: dict[str, str]
+    columns: dict[str, str]
+    occupations: Path | None
+    reading: FileReading
+    shards: int | None
+
+    def parts(self, registry: Registry) -> tuple[PartOf, int, bool]:
+        """The parts, how many they are, and whether other processes can make them."""
+        from harness.data.formats.corpus import is_corpus
+        from harness.data.formats.folder import is_panel_folder
+        from harness.data.tables.files import is_parquet_folder
+        from harness.data.write_corpus import parts_of, parts_of_files
+
+        path, spec = Path(self.source), registry.datasets.get(self.source)
+        if spec is not None and spec.item.part is not None:
+            require_installed(f"data set '{self.source}'", spec.item.missing(), spec.item.install)
+            params = validate(spec.item.params, self.settings, self.source)
+            return _PartOfDataset(spec.item.part, params, self.shards or 1), self.shards or 1, True
+        if spec is None and is_parquet_folder(path) and not is_corpus(path) and not is_panel_folder(path):
+            if self.shards is not None:
+                raise RequestError("--shards: each file of the folder is a shard; leave it out")
+            files = sorted(path.rglob("*.parquet"))
+            return parts_of_files(files, self.columns, self.occupations, self.reading), len(files), True
+        panel = registry.open_panel(self.source, self.settings, self.columns, self.occupations, reading=self.reading)
+        return parts_of(panel, self.shards or 1), self.shards or 1, False
+
+
+@dataclass(frozen=True)
+class _PartOfDataset:
+    """Parts of a data set that makes them one by one."""
+
+    part: Callable[[Any, int, int], Panel]
+    params: Params
+    parts: int
+
+    def __call__(self, number: int) -> Panel:
+        return self.part(self.params, number, self.parts)
+
+
+def _write_shards(context: typer.Context, asked: _Sharding, folder: Path, jobs: int, as_json: bool) -> None:
+    from harness.data.write_corpus import write_corpus
+
+    part, parts, elsewhere = asked.parts(context.obj)
+    corpus = write_corpus(part, parts, folder, jobs if elsewhere else 1, context.meta[PROGRESS])
+    if as_json:
+        found = {"folder": str(folder), "shards": len(corpus.shards), "persons": corpus.n_persons}
+        console.emit_json(found | {"records": corpus.n_records, "fingerprint": corpus.fingerprint()})
+    else:
+        sizes = f"{corpus.n_persons:,} persons, {corpus.n_records:,} records"
+        console.result(f"{folder}: {_count(corpus.shards, 'shard')}, {sizes}, fingerprint {corpus.fingerprint()[:12]}")
 
 
 @app.command("lists")

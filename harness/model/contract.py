@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from harness.panel.careers import Panel
+from harness.panel.corpus import Corpus
 from harness.system.progress import Progress, Silent
 from harness.types import FloatArray, IntArray
 
@@ -52,8 +53,9 @@ class Context:
     shared: bool = False
     """All processes of a launch make this fit together (``harness.system.processes``), and must end with the same
     model."""
-    resumes: Panel | None = None
-    """A whole panel to learn from before the survey, for models that are ``pretrainable``."""
+    resumes: Panel | Corpus | None = None
+    """A whole panel to learn from before the survey, for models that are ``pretrainable``; where they are ``streaming``
+    it may be a corpus, which is read shard after shard."""
     open_panel: Callable[[str], Panel] | None = None
     """Opens the panel of a data set's name or of a path; None where the fit is asked for without one."""
     report: Callable[[int, float], None] = unreported
@@ -225,6 +227,8 @@ class ModelSpec:
     """Several processes can fit it together; the main process alone makes the whole fit of any other model."""
     pretrainable: bool = False
     """It can learn from resumes first (``Context.resumes``)."""
+    streaming: bool = False
+    """It reads resumes shard after shard, in bounded memory: ``Context.resumes`` may be a ``Corpus``."""
     ablations: tuple[Ablation, ...] = ()
     """The arms of ``harness ablate``."""
     uses_weights: bool = False

@@ -18,7 +18,7 @@ from harness.model import Context, Estimator, ModelSpec
 from harness.model.answers import blaming
 from harness.model.contract import unreported
 from harness.model.probe import Probe
-from harness.panel import Panel
+from harness.panel import Corpus, Panel
 from harness.panel.pooling import open_apart, pool, require_apart
 from harness.records.record import Configuration, now
 from harness.runs.run import Run, fit_name
@@ -125,8 +125,6 @@ class Fits:
 
     def _train(self, model: Estimator, run: Run, scratch: Path, shared: bool) -> None:
         also = pool(run.panel, run.train_also)
-        if run.resumes is not None:
-            require_apart(run.panel, run.resumes.part("train"), "--pretrain")
         context = Context(
             seed=run.seed,
             scratch=scratch,
@@ -135,11 +133,27 @@ class Fits:
             progress=self.progress,
             also=also,
             shared=shared,
-            resumes=run.resumes,
+            resumes=self._resumes(run),
             open_panel=partial(open_apart, self.open_panel, run.panel),
             report=self.report,
         )
         model.fit(run.learned("train"), run.learned("valid"), context)
+
+    def _resumes(self, run: Run) -> Panel | Corpus | None:
+        """The resumes of a run, none of which ``--data`` holds out; whole, where the model does not stream them.
+
+        Of a corpus every shard is checked when it is read.
+        """
+
+        def check(resumes: Panel) -> None:
+            require_apart(run.panel, resumes.part("train"), "--pretrain")
+
+        if isinstance(run.resumes, Corpus):
+            corpus = run.resumes.checked(check)
+            return corpus if run.model.item.streaming else corpus.whole()
+        if run.resumes is not None:
+            check(run.resumes)
+        return run.resumes
 
 
 def _keep(name: str, fitted: Fitted, folder: Path, stood: int | None) -> int | None:

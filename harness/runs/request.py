@@ -14,7 +14,7 @@ from harness.data.reading import FileReading
 from harness.errors import DataError, RequestError
 from harness.model import ModelSpec, Task
 from harness.model.params import validate
-from harness.panel import Panel, pool, require_apart
+from harness.panel import Corpus, Panel, pool, require_apart
 from harness.panel.covariates import uninformative
 from harness.panel.survey_design import surveyed
 from harness.panel.weights import weighted_alike
@@ -68,7 +68,7 @@ class Panels:
 
     scored: Panel
     also: tuple[Panel, ...] = ()
-    resumes: Panel | None = None
+    resumes: Panel | Corpus | None = None
 
 
 class PanelRequest(Request):
@@ -132,22 +132,23 @@ class PanelRequest(Request):
         pool(panel, found)  # their faults, before the minutes of a fit
         return tuple(sorted(found, key=lambda other: (other.name, other.fingerprint())))
 
-    def open_resumes(self, panel: Panel, registry: Registry, progress: Progress) -> Panel | None:
-        """The panel of ``pretrain``, weighted as ``panel`` is if it has the column.
+    def open_resumes(self, panel: Panel, registry: Registry, progress: Progress) -> Panel | Corpus | None:
+        """The panel or the corpus of ``pretrain``, weighted as ``panel`` is if it has the column.
 
-        RequestError, naming the option, where it cannot be learned from.
+        RequestError, naming the option, where it cannot be learned from; of a corpus, when a shard is read.
         """
         source = self.pretrain
         if source is None:
             return None
         with progress.bar(f"reading {source}", None):
             try:
-                resumes = weighted_alike(registry.open_panel(source), panel)
+                resumes = resumes_at(source, panel, registry)
             except DataError as error:
                 raise RequestError(
                     f"--pretrain {source}: 'harness data check {source}' says what is wrong ({error})"
                 ) from error
-            require_apart(panel, resumes.part("train"), "--pretrain")
+            if isinstance(resumes, Panel):
+                require_apart(panel, resumes.part("train"), "--pretrain")
         return resumes
 
     def found_from(self, folder: Path, registry: Registry) -> PanelRequest:
@@ -223,7 +224,15 @@ class RunRequest(Request):
         )
 
 
-def resumes_for(spec: ModelSpec, panels: Panels) -> Panel | None:
+def resumes_at(source: str, panel: Panel, registry: Registry) -> Panel | Corpus:
+    """The resumes of a data set's name or of a path: a corpus as it is, where ``panel`` does not weigh its records."""
+    corpus = registry.open_corpus(source)
+    if corpus is not None and panel.source.get("weights") not in corpus.covariates:
+        return corpus
+    return weighted_alike(registry.open_panel(source) if corpus is None else corpus.whole(), panel)
+
+
+def resumes_for(spec: ModelSpec, panels: Panels) -> Panel | Corpus | None:
     """The resumes that a model learns from first: none, where it cannot be pre-trained."""
     return panels.resumes if spec.pretrainable else None
 
