@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,18 +14,15 @@ from harness.cli import console, look
 from harness.cli.faults import told
 from harness.cli.options import JsonOption
 from harness.cli.panels import ColumnOption, OccupationsOption, reads_file
+from harness.cli.sharding import Sharding
 from harness.data.reading import FileReading
-from harness.errors import RequestError, require_installed
-from harness.model import Params
-from harness.model.params import pairs, validate
-from harness.panel import Panel
-from harness.registry import Registry
+from harness.errors import RequestError
+from harness.model.params import pairs
 from harness.system.progress import PROGRESS
 
 if TYPE_CHECKING:
     from harness.data.describe import Description
     from harness.data.write import Format
-    from harness.data.write_corpus import PartOf
 
 app = typer.Typer(help="Describe, check and convert careers.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -158,8 +155,16 @@ def convert(
     from harness.data.write import write_panel
 
     if form is Form.SHARDS:
-        asked = _Sharding(source, _settings(settings), pairs(column or []), occupations, reading, shards)
-        _write_shards(context, asked, folder, jobs, as_json)
+        asked = Sharding(
+            source=source,
+            settings=_settings(settings),
+            columns=pairs(column or []),
+            occupations=occupations,
+            reading=reading,
+            shards=shards,
+            jobs=jobs,
+        )
+        asked.write(context, folder, as_json)
         return
     if shards is not None or jobs > 1:
         raise RequestError("--shards and --jobs are for --to shards")
@@ -171,63 +176,6 @@ def convert(
         console.emit_json({"files": [str(file) for file in files], "fingerprint": fingerprint})
     else:
         console.result("\n".join(str(file) for file in files))
-
-
-@dataclass(frozen=True)
-class _Sharding:
-    """Careers that are to be written in shards, as they are read."""
-
-    source: str
-    settings: dict[str, str]
-    columns: dict[str, str]
-    occupations: Path | None
-    reading: FileReading
-    shards: int | None
-
-    def parts(self, registry: Registry) -> tuple[PartOf, int, bool]:
-        """The parts, how many they are, and whether other processes can make them."""
-        from harness.data.formats.corpus import is_corpus
-        from harness.data.formats.folder import is_panel_folder
-        from harness.data.tables.files import is_parquet_folder
-        from harness.data.write_corpus import parts_of, parts_of_files
-
-        path, spec = Path(self.source), registry.datasets.get(self.source)
-        if spec is not None and spec.item.part is not None:
-            require_installed(f"data set '{self.source}'", spec.item.missing(), spec.item.install)
-            params = validate(spec.item.params, self.settings, self.source)
-            return _PartOfDataset(spec.item.part, params, self.shards or 1), self.shards or 1, True
-        if spec is None and is_parquet_folder(path) and not is_corpus(path) and not is_panel_folder(path):
-            if self.shards is not None:
-                raise RequestError("--shards: each file of the folder is a shard; leave it out")
-            files = sorted(path.rglob("*.parquet"))
-            return parts_of_files(files, self.columns, self.occupations, self.reading), len(files), True
-        panel = registry.open_panel(self.source, self.settings, self.columns, self.occupations, reading=self.reading)
-        return parts_of(panel, self.shards or 1), self.shards or 1, False
-
-
-@dataclass(frozen=True)
-class _PartOfDataset:
-    """Parts of a data set that makes them one by one."""
-
-    part: Callable[[Any, int, int], Panel]
-    params: Params
-    parts: int
-
-    def __call__(self, number: int) -> Panel:
-        return self.part(self.params, number, self.parts)
-
-
-def _write_shards(context: typer.Context, asked: _Sharding, folder: Path, jobs: int, as_json: bool) -> None:
-    from harness.data.write_corpus import write_corpus
-
-    part, parts, elsewhere = asked.parts(context.obj)
-    corpus = write_corpus(part, parts, folder, jobs if elsewhere else 1, context.meta[PROGRESS])
-    if as_json:
-        found = {"folder": str(folder), "shards": len(corpus.shards), "persons": corpus.n_persons}
-        console.emit_json(found | {"records": corpus.n_records, "fingerprint": corpus.fingerprint()})
-    else:
-        sizes = f"{corpus.n_persons:,} persons, {corpus.n_records:,} records"
-        console.result(f"{folder}: {_count(corpus.shards, 'shard')}, {sizes}, fingerprint {corpus.fingerprint()[:12]}")
 
 
 @app.command("lists")

@@ -7,7 +7,7 @@ read again for it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import blake2b
@@ -70,17 +70,17 @@ def parts_of(panel: Panel, parts: int) -> PartOf:
     return partial(_part, panel.in_order(), parts)
 
 
-def parts_of_files(
-    files: Sequence[Path], columns: Mapping[str, str], occupations: str | Path | None, reading: FileReading
-) -> PartOf:
-    """Parts that stand in files of their own; arguments as of ``harness.data.open.open_panel``."""
-    return partial(_file, tuple(files), dict(columns), occupations, reading)
+@dataclass(frozen=True, kw_only=True)
+class PartsInFiles:
+    """Parts that stand in files of their own; the rest as of ``harness.data.open.open_panel``."""
 
+    files: tuple[Path, ...]
+    columns: Mapping[str, str]
+    occupations: str | Path | None
+    reading: FileReading
 
-def _file(
-    files: tuple[Path, ...], columns: dict[str, str], occupations: str | Path | None, reading: FileReading, number: int
-) -> Panel:
-    return open_panel(files[number], columns=columns, occupations=occupations, reading=reading)
+    def __call__(self, number: int) -> Panel:
+        return open_panel(self.files[number], columns=self.columns, occupations=self.occupations, reading=self.reading)
 
 
 def _part(panel: Panel, parts: int, number: int) -> Panel:

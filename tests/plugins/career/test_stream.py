@@ -62,13 +62,23 @@ def fitted(registry: Registry, panel: Panel, resumes: Panel | Corpus, folder: Pa
     return dict(model.facts())
 
 
+def counting(corpus: Corpus) -> tuple[Corpus, list[int]]:
+    """The corpus, and the numbers of the shards that are read of it, as they are."""
+    numbers: list[int] = []
+
+    def read(number: int) -> Panel:
+        numbers.append(number)
+        return corpus.read(number)
+
+    return replace(corpus, read=read), numbers
+
+
 def test_a_pass_reads_every_training_career_once(
     few: Panel, corpora: Callable[[int], Corpus], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "WINDOW", 300)
     corpus = corpora(16)
-    read: list[int] = []
-    counted = replace(corpus, read=lambda number: read.append(number) or corpus.read(number))
+    counted, read = counting(corpus)
     stream = Stream(counted, Encoding([]), seed=0)
     assert stream.windows == 8
     passes = []
@@ -129,8 +139,7 @@ def test_a_pass_that_was_killed_goes_on_to_the_same_base(
 def test_a_sample_is_of_shards_from_all_over(corpora: Callable[[int], Corpus], monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = corpora(16)
     monkeypatch.setattr(streams, "SAMPLE", corpus.n_records // 4)
-    read: list[int] = []
-    counted = replace(corpus, read=lambda number: read.append(number) or corpus.read(number))
+    counted, read = counting(corpus)
     monkeypatch.setattr(streams, "WATCHED", 40)
     careers, watched = sample_of(counted, Context(seed=0, scratch=Path(), cache=Path()))
     assert read == [0, 5, 10, 15]
