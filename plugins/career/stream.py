@@ -20,6 +20,7 @@ from harness.panel import Corpus, Panel
 from harness.panel.corpus import joined
 from harness.plugins.career.network import Network
 from harness.plugins.career.train import NetworkTrainee
+from harness.system.machine import free_large_blocks_at_once
 from harness.training.loop import EpochSteps
 from harness.training.schedule import Schedule
 from harness.types import IntArray
@@ -101,6 +102,7 @@ class StreamedTrainee(NetworkTrainee):
     @contextmanager
     def steps(self) -> Iterator[EpochSteps]:
         """And nothing is read ahead any more once they are done."""
+        free_large_blocks_at_once()  # windows differ in size, and would leave holes behind
         with super().steps() as steps:
             try:
                 yield steps
