@@ -48,6 +48,8 @@ class Sharding:
         else:
             shards = f"{count:,} shard{'' if count == 1 else 's'}"
             console.result(f"{folder}: {shards}, {persons:,} persons, {records:,} records, fingerprint {digest[:12]}")
+        for reason, left in corpus.left_out.items():
+            console.say(f"left out: {left:,} {reason}")
 
     def _parts(self, registry: Registry) -> tuple[PartOf, int, bool]:
         """The parts, how many they are, and whether other processes can make them."""

@@ -7,6 +7,7 @@ read again for it.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -141,7 +142,9 @@ def _finish(written: list[_Written], draft: Path) -> None:
         shards=tuple(one.shard for one in written),
         covariates=covariates,
         read=lambda number: first,
-        source=dict(first.source),
+        # What is the same of all parts; each may be of a file of its own.
+        source={k: v for k, v in first.source.items() if all(one.about.source.get(k) == v for one in written)},
+        left_out=sum((Counter(one.about.left_out) for one in written), Counter()),
     )
     content = {
         "version": VERSION,
@@ -150,6 +153,7 @@ def _finish(written: list[_Written], draft: Path) -> None:
         "fingerprint": corpus.fingerprint(),
         "fixed": [own for own, covariate in covariates.items() if covariate.fixed],
         "source": dict(corpus.source),
+        "left_out": dict(corpus.left_out),
         "shards": [{"file": s.place, **{k: v for k, v in asdict(s).items() if k != "place"}} for s in corpus.shards],
     }
     (draft / ABOUT).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -34,8 +34,9 @@ class Shard:
 class Corpus:
     """Careers of P persons and N records over one set of occupations, in shards of whole careers.
 
-    covariates: the kind and the levels of each, without values. read: from the number of a shard to its panel. checks:
-    made of every shard when it is first read; they raise where it cannot be learned from.
+    covariates: the kind and the levels of each, without values. read: from the number of a shard to its panel.
+    left_out: reason -> count of what was not taken over when it was written. checks: made of every shard when it is
+    first read; they raise where it cannot be learned from.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Corpus:
     covariates: Mapping[str, Covariate]
     read: Callable[[int], Panel]
     source: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
     checks: tuple[Callable[[Panel], None], ...] = ()
     _sound: set[int] = field(default_factory=set, compare=False)
 
@@ -99,7 +101,9 @@ class Corpus:
 
     def whole(self) -> Panel:
         """All careers as one panel in memory, persons in the order of their ids."""
-        return replace(joined(list(self.panels())), name=self.name, source=dict(self.source)).in_order()
+        every = joined(list(self.panels()))
+        made = replace(every, name=self.name, source=dict(self.source), left_out=dict(self.left_out))
+        return made.in_order()
 
 
 def in_memory(careers: Panel | Corpus) -> Panel:

@@ -49,6 +49,22 @@ def test_a_corpus_holds_the_panel_that_it_was_written_from(folder: Path, market_
     assert open_panel(folder).name == "corpus"
 
 
+@pytest.mark.parametrize("unit", ["quarter", "month", "wave", "age"])
+def test_times_have_their_unit(market_40: Panel, tmp_path: Path, unit: str) -> None:
+    year = market_40.year if unit in ("quarter", "month") else market_40.year - market_40.year.min() + 1
+    timed = replace(market_40, year=year, source={"time_unit": unit}, covariates={})
+    corpus = write_corpus(parts_of(timed, 2), 2, tmp_path / "corpus")
+    assert corpus.unit == unit
+    assert corpus.whole().fingerprint() == timed.fingerprint()
+
+
+def test_what_files_leave_out_is_counted(market_40: Panel, tmp_path: Path) -> None:
+    halves = [market_40.select(np.arange(0, 20)), market_40.select(np.arange(20, 40))]
+    parts = [replace(half, left_out={"rows without a state": n}) for half, n in zip(halves, (2, 3), strict=True)]
+    corpus = write_corpus(parts.__getitem__, 2, tmp_path / "corpus")
+    assert dict(corpus.left_out) == dict(corpus.whole().left_out) == {"rows without a state": 5}
+
+
 def test_the_fingerprint_is_of_the_careers(folder: Path, market_60: Panel, tmp_path: Path) -> None:
     """The same careers written again have the same, one other state another one."""
     same = write_corpus(parts_of(replace(market_60, name="other"), 4), 4, tmp_path / "same")

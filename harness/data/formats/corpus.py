@@ -19,8 +19,9 @@ from harness.data.checks.findings import Findings
 from harness.data.covariates import SCHEMA_FILE, read_schema
 from harness.data.formats.folder import OCCUPATIONS
 from harness.data.occupations import read_occupations
+from harness.data.tables.times import point
 from harness.errors import RequestError
-from harness.panel import SPLITS, Corpus, Covariate, Occupations, Panel
+from harness.panel import SPLITS, Corpus, Covariate, Occupations, Panel, time
 from harness.panel.corpus import Shard
 from harness.types import IntArray
 
@@ -52,7 +53,7 @@ def read_corpus(path: Path) -> Corpus:
             for name, kind in schema.items()
         }
         covariates = {name: replace(c, fixed=name in about["fixed"]) for name, c in covariates.items()}
-        name, source = path.resolve().name, dict(about["source"])
+        name, source, left_out = path.resolve().name, dict(about["source"]), dict(about["left_out"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RequestError(f"{path / ABOUT}: is not as it was written ({error!r}): write the corpus again") from error
     corpus = Corpus(
@@ -62,6 +63,7 @@ def read_corpus(path: Path) -> Corpus:
         covariates=covariates,
         read=partial(_read, shards=shards, name=name, occupations=occupations, covariates=covariates, source=source),
         source=source,
+        left_out=left_out,
     )
     if not shards or corpus.fingerprint() != about.get("fingerprint"):
         raise RequestError(f"{path}: {ABOUT} and the tables beside it are not of one corpus: write the corpus again")
@@ -84,15 +86,16 @@ def _read(
     """The careers of one shard. RequestError where the file is not as it was written."""
     place = shards[number].place
     try:
-        columns = _columns(place, covariates)
+        unit = time.unit_of(source)
+        columns = _columns(place, covariates, unit)
         starts = np.flatnonzero(np.diff(columns["person"][1], prepend=-1))
-        offsets = np.concatenate([starts, [len(columns["year"])]]).astype(np.int64)
         words, index = columns["person"]
+        offsets = np.concatenate([starts, [len(index)]]).astype(np.int64)
         return Panel(
             name=name,
             persons=np.array(words, dtype=str)[index[starts]],
             offsets=offsets,
-            year=columns["year"].astype(np.int32),
+            year=_times(columns["year"], unit),
             state=_placed(columns["occupation"], occupations.codes),
             occupations=occupations,
             split=_placed(columns["split"], SPLITS)[starts].astype(np.int8),
@@ -103,7 +106,7 @@ def _read(
         raise RequestError(f"{place}: is not as it was written ({error}): write the corpus again") from error
 
 
-def _columns(place: str, covariates: Mapping[str, Covariate]) -> dict[str, Any]:
+def _columns(place: str, covariates: Mapping[str, Covariate], unit: str) -> dict[str, Any]:
     """Numbers as arrays, and words as (those that occur, int64 position of each record's, -1 for none).
 
     The file is mapped into memory, not read into it: what is decoded is all that this process holds.
@@ -111,6 +114,7 @@ def _columns(place: str, covariates: Mapping[str, Covariate]) -> dict[str, Any]:
     from pyarrow import parquet
 
     words = ["person", "occupation", "split", *(name for name, c in covariates.items() if c.kind == "categorical")]
+    words += [] if unit == "year" else ["year"]
     names = ["person", "year", "occupation", *covariates, "split"]
     table = parquet.read_table(place, columns=names, memory_map=True, read_dictionary=words)
     found: dict[str, Any] = {}
@@ -123,6 +127,14 @@ def _columns(place: str, covariates: Mapping[str, Covariate]) -> dict[str, Any]:
         else:
             found[name] = column.to_numpy(zero_copy_only=False)
     return found
+
+
+def _times(column: Any, unit: str) -> IntArray:
+    """int32: calendar years as they are, and times in another unit by their names."""
+    if unit == "year":
+        return np.asarray(column, dtype=np.int32)
+    words, index = column
+    return np.array([point(word, unit) for word in words], dtype=np.int32)[index]
 
 
 def _placed(column: tuple[list[str], IntArray], known: tuple[str, ...]) -> IntArray:
