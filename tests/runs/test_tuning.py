@@ -162,6 +162,18 @@ def test_a_search_that_was_stopped_goes_on_to_the_same_trials(watching: Workshop
     assert plain(told) == plain(whole[5:])
 
 
+def test_a_search_that_was_killed_while_it_wrote_goes_on(watching: Workshop, folder: Path) -> None:
+    whole = search(watching, folder, 3)
+    told = plain(whole.run())
+    content = whole.path.read_bytes()
+    whole.path.write_bytes(content[:-20])
+    Path(f"{whole.path}.lock").symlink_to(whole.path)
+    assert plain(search(watching, folder, 3).run()) == told
+    whole.path.write_bytes(content.replace(b'"op_code":', b'"op_co', 1))
+    with pytest.raises(RequestError, match=r"damaged .*; remove it to search anew"):
+        search(watching, folder, 3).run()
+
+
 def test_trials_that_fail_are_told_and_kept(watching: Workshop, folder: Path) -> None:
     told: list[TrialOutcome] = []
     outcomes = search(watching, folder, 9, tell=told.append).run()

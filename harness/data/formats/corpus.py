@@ -134,7 +134,8 @@ def _times(column: Any, unit: str) -> IntArray:
     if unit == "year":
         return np.asarray(column, dtype=np.int32)
     words, index = column
-    return np.array([point(word, unit) for word in words], dtype=np.int32)[index]
+    times: IntArray = np.array([point(word, unit) for word in words], dtype=np.int32)[index]
+    return times
 
 
 def _placed(column: tuple[list[str], IntArray], known: tuple[str, ...]) -> IntArray:

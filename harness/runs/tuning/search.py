@@ -103,15 +103,20 @@ class ParameterSearch:
             return [_outcome(trial) for trial in _finished(study)]
 
     def _opened(self) -> Study:
+        """The search as it was left. RequestError where its file is damaged."""
         import optuna
         from optuna.storages import JournalStorage
         from optuna.storages.journal import JournalFileBackend
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
+        _mend(self.path)
         # A curve is compared with those of five trials, from its second validation on.
         pruner = optuna.pruners.MedianPruner(5, 1) if self.prune else optuna.pruners.NopPruner()
-        storage = JournalStorage(JournalFileBackend(str(self.path)))
-        return optuna.create_study(study_name=self.name, storage=storage, pruner=pruner, load_if_exists=True)
+        try:
+            storage = JournalStorage(JournalFileBackend(str(self.path)))
+            return optuna.create_study(study_name=self.name, storage=storage, pruner=pruner, load_if_exists=True)
+        except (ValueError, KeyError, TypeError) as error:
+            raise RequestError(f"{self.path}: damaged ({error}); remove it to search anew") from error
 
     def _requeue(self, study: Study) -> None:
         """Close what was under way when the search was stopped, and try it once more: its fit may have checkpoints."""
@@ -210,6 +215,14 @@ class ParameterSearch:
             self.tell(_outcome(kept))
 
 
+def _mend(path: Path) -> None:
+    """Remove what a kill left of a line that was being written, and of the lock that it was written under."""
+    Path(f"{path}.lock").unlink(missing_ok=True)
+    if path.exists():
+        with path.open("r+b") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
+
+
 def _is_over(end: float | None) -> bool:
     return end is not None and time.monotonic() >= end
 
@@ -229,9 +242,12 @@ def _suggest(trial: Trial, name: str, axis: ChoiceAxis | NumberAxis) -> None:
 
 
 def _finished(study: Study) -> list[FrozenTrial]:
-    """Trials that came to an end of their own: those that were interrupted say nothing of what they tried."""
-    trials = study.get_trials(deepcopy=False)
-    return [trial for trial in trials if trial.state.is_finished() and TRIED in trial.user_attrs]
+    """Trials that came to an end of their own: one that failed says why, and one that was interrupted does not."""
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished() and _ended(trial)]
+
+
+def _ended(trial: FrozenTrial) -> bool:
+    return trial.state.name != "FAIL" or "error" in trial.user_attrs
 
 
 def _outcome(trial: FrozenTrial) -> TrialOutcome:
