@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from harness.cli import build_app
 from harness.registry import Registry, load_registry
+from harness.runs.tuning.space import own_space
 
 ROOT = Path(__file__).resolve().parents[1]
 BOARD = ("market", "next_occ")
@@ -50,18 +51,20 @@ def _paths(command: object, before: tuple[str, ...]) -> Iterator[tuple[str, ...]
 
 
 def parameters(registry: Registry) -> str:
-    """The parameters of every built-in model, with defaults and descriptions."""
-    lines = ["# Parameters", "", "Of every built-in model, for `--set MODEL.NAME=VALUE`.", ""]
+    """The parameters of every built-in model, with defaults, where they are searched, and descriptions."""
+    told = "Of every built-in model, for `--set MODEL.NAME=VALUE`, with the values that `harness tune` searches."
+    lines = ["# Parameters", "", told, ""]
     for name, entry in registry.models.items():
         if entry.owner != "labor-harness":
             continue
         lines += [f"## {name}", "", f"{entry.item.summary}.", ""]
         fields = entry.item.params.model_fields
         if fields:
-            lines += ["| parameter | default | |", "| --- | --- | --- |"]
+            lines += ["| parameter | default | `harness tune` | |", "| --- | --- | --- | --- |"]
+        searched = own_space(entry.item)
         for field, info in fields.items():
             told = (info.description or "").replace("|", "\\|")
-            lines.append(f"| `{field}` | `{info.default!r}` | {told} |")
+            lines.append(f"| `{field}` | `{info.default!r}` | {searched.get(field, '')} | {told} |")
         lines += ["" if fields else "It has none.", ""] if not fields else [""]
     return "\n".join(lines)
 

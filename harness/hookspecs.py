@@ -8,6 +8,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import typer
 
@@ -57,13 +58,18 @@ def harness_papers() -> list[Paper]:  # type: ignore[empty-body]
 
 
 @hookspec
-def harness_run_started(run: Run) -> None:
-    """A run begins."""
+def harness_run_started(run: Run, observers: tuple[str, ...]) -> None:
+    """A run begins.
+
+    observers: the entry points of plugins that the user asked to observe it, by --observe or HARNESS_OBSERVE; an
+    implementation that takes them is one to ask for. RequestError ends the command; whatever else fails is told and
+    passed over.
+    """
 
 
 @hookspec
-def harness_run_finished(run: Run, record: Record) -> None:
-    """A run has scored one task and its record is on disk."""
+def harness_run_finished(run: Run, record: Record, observers: tuple[str, ...], path: Path) -> None:
+    """A run has scored one task and its record is on disk. path: its file. observers: as in ``harness_run_started``."""
 
 
 @hookspec(firstresult=True)

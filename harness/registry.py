@@ -17,7 +17,7 @@ from harness.model.dataset import DatasetSpec
 from harness.model.encoder import EncoderSpec
 from harness.model.paper import Paper
 from harness.model.task import Task
-from harness.panel import Panel
+from harness.panel import Corpus, Panel
 from harness.stats.figures import METRICS, Metric
 from harness.system.entry import Entry
 
@@ -71,6 +71,13 @@ class Registry:
             source, settings, columns, occupations, reading=reading or FileReading(), datasets=self.datasets
         )
 
+    def open_corpus(self, source: str | Path) -> Corpus | None:
+        """The corpus of a path, of which nothing is read yet; None where the source is something else."""
+        from harness.data.formats.corpus import is_corpus, read_corpus
+
+        path = Path(source)
+        return read_corpus(path) if source not in self.datasets and is_corpus(path) else None
+
     def task(self, name: str) -> Task:
         return self._get(self.tasks, name, "task").item
 
@@ -80,16 +87,26 @@ class Registry:
     def dataset(self, name: str) -> DatasetSpec:
         return self._get(self.datasets, name, "data set").item
 
-    def tell(self, hook: str, **told: Any) -> list[Any]:
+    def observers(self) -> list[str]:
+        """The names of plugins that observe runs where they are asked to: entry points whose hooks ask who was."""
+        return sorted(
+            implementation.plugin_name.rpartition(":")[2]
+            for implementation in implementations(self.manager, "harness_run_finished")
+            if "observers" in implementation.argnames
+        )
+
+    def tell(self, hook: str, refusals: bool = False, **told: Any) -> list[Any]:
         """The answers of a hook that are not None; an implementation that fails is told in ``broken``, and passed over.
 
-        told: the hook's arguments.
+        told: the hook's arguments. refusals: a RequestError is raised.
         """
         answers = []
         for implementation in implementations(self.manager, hook):
             try:
                 answer = implementation.function(*(told[name] for name in implementation.argnames))
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's function may raise anything
+            except (Exception, SystemExit) as error:
+                if refusals and isinstance(error, RequestError):
+                    raise
                 self.broken[implementation.plugin_name] = f"{hook}: {reason(error)}"
                 continue
             if answer is not None:

@@ -11,14 +11,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from harness.features.frequencies import Destinations, Stays, entry_shares
 from harness.hookspecs import hookimpl
-from harness.model import Context, Model, ModelSpec, Params
+from harness.model import Context, Model, ModelSpec, Params, SearchRange
 from harness.panel import Panel
 from harness.types import FloatArray, IntArray
 
@@ -28,11 +28,21 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 class MarkovParams(Params):
     """Parameters of ``markov``: prior strengths in transitions; a blank one is chosen on the validation split."""
 
-    stay_strength: float | None = Field(None, gt=0, description="overall stay rate against a state's own, transitions")
-    group_strength: float | None = Field(None, gt=0, description="margin against flows between groups, switches")
-    origin_strength: float | None = Field(None, gt=0, description="group flows against an origin's own, switches")
-    state_strength: float | None = Field(None, gt=0, description="shares in a group against an origin's own, switches")
-    entry_strength: float = Field(10.0, gt=0, description="all records' frequencies against first records', careers")
+    stay_strength: Annotated[float | None, SearchRange(1, 1000, log=True)] = Field(
+        None, gt=0, description="overall stay rate against a state's own, transitions"
+    )
+    group_strength: Annotated[float | None, SearchRange(1, 1000, log=True)] = Field(
+        None, gt=0, description="margin against flows between groups, switches"
+    )
+    origin_strength: Annotated[float | None, SearchRange(1, 1000, log=True)] = Field(
+        None, gt=0, description="group flows against an origin's own, switches"
+    )
+    state_strength: Annotated[float | None, SearchRange(1, 1000, log=True)] = Field(
+        None, gt=0, description="shares in a group against an origin's own, switches"
+    )
+    entry_strength: Annotated[float, SearchRange(1, 100, log=True)] = Field(
+        10.0, gt=0, description="all records' frequencies against first records', careers"
+    )
 
 
 class Markov(Model):

@@ -25,6 +25,9 @@ HEAVY = [
     "pyarrow",
     "arch",
     "yaml",
+    "optuna",
+    "mlflow",
+    "wandb",
 ]
 
 # From the bottom up: a room imports only rooms that stand before it, wherever in a file the import stands.

@@ -35,6 +35,7 @@ COMMANDS = {  # name -> module of this package, and the function there
     "migrate": ("migrate", "migrate"),
     "explain": ("explain", "explain"),
     "ablate": ("ablate", "ablate"),
+    "tune": ("tune", "tune"),
     "claims": ("claims", "claims"),
     "forecast": ("forecast", "forecast"),
     "import": ("importing", "import_survey"),

@@ -14,12 +14,15 @@ from harness.cli import console, look
 from harness.cli.faults import told
 from harness.cli.options import JsonOption
 from harness.cli.panels import ColumnOption, OccupationsOption, reads_file
+from harness.cli.sharding import Sharding
 from harness.data.reading import FileReading
+from harness.errors import RequestError
 from harness.model.params import pairs
 from harness.system.progress import PROGRESS
 
 if TYPE_CHECKING:
     from harness.data.describe import Description
+    from harness.data.write import Format
 
 app = typer.Typer(help="Describe, check and convert careers.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -42,6 +45,15 @@ class Form(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     CAREER = "career"
+    SHARDS = "shards"
+
+
+WRITTEN: dict[Form, Format] = {
+    Form.CSV_GZ: "csv.gz",
+    Form.CSV: "csv",
+    Form.PARQUET: "parquet",
+    Form.CAREER: "career",
+}
 
 
 def _settings(given: list[str] | None) -> dict[str, str]:
@@ -132,14 +144,33 @@ def convert(
     *,
     reading: FileReading,
     settings: DataSetOption = None,
+    shards: Annotated[
+        int | None,
+        typer.Option("--shards", help="--to shards: how many; of a folder of parquet files each is one.", min=1),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", help="--to shards: processes that write at a time.", min=1)] = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a source as a panel folder that reads back equal, or as CAREER files."""
+    """Write a source as a panel folder that reads back equal, as CAREER files, or in shards larger than memory."""
     from harness.data.write import write_panel
 
+    if form is Form.SHARDS:
+        asked = Sharding(
+            source=source,
+            settings=_settings(settings),
+            columns=pairs(column or []),
+            occupations=occupations,
+            reading=reading,
+            shards=shards,
+            jobs=jobs,
+        )
+        asked.write(context, folder, as_json)
+        return
+    if shards is not None or jobs > 1:
+        raise RequestError("--shards and --jobs are for --to shards")
     with context.meta[PROGRESS].bar(f"converting {source}", None):
         panel = context.obj.open_panel(source, _settings(settings), column or [], occupations, reading=reading)
-        files = write_panel(panel, folder, form.value)
+        files = write_panel(panel, folder, WRITTEN[form])
     if as_json:
         fingerprint = None if form is Form.CAREER else panel.fingerprint()
         console.emit_json({"files": [str(file) for file in files], "fingerprint": fingerprint})

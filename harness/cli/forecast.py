@@ -24,6 +24,7 @@ from harness.cli.workshop import workshop_of
 from harness.data.tables.times import point
 from harness.errors import HarnessError, RequestError
 from harness.model.params import parse
+from harness.panel import in_memory
 from harness.registry import Registry
 from harness.runs.execute import Workshop
 from harness.runs.request import PanelRequest, Panels, RunRequest
@@ -99,7 +100,7 @@ def forecast(
     panels = Panels(
         scored=plan.known,
         also=tuple(pooled(other, plan.year) for other in further),
-        resumes=None if resumes is None else pooled(resumes, plan.year),
+        resumes=None if resumes is None else pooled(in_memory(resumes), plan.year),
     )
     done, failed = _Forecasts(request, plan, panels=panels, samples=samples, workshop=workshop).forecast_all()
     with progress.bar("comparing with what happened", None):

@@ -78,6 +78,15 @@ IsolatedOption = Annotated[
         help="Fit and ask each model in a process of its own, which cannot read the data's files, nor any outcome.",
     ),
 ]
+ObserveOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--observe",
+        help="Tell a tracker of experiments of every finished run: mlflow or wandb. Repeatable; HARNESS_OBSERVE asks "
+        "in every command.",
+        metavar="OBSERVER",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Run again what the records already hold: --reuse never.")]
 ReuseOption = Annotated[
     str,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from harness.errors import RequestError
 from harness.records.current import Folder
 from harness.registry import Registry, load_registry
 from harness.render import INDEX, MOST_BOARDS, of_board, of_boards, of_panel, overview
+from harness.system.side_by_side import in_processes
 
 MANY_RECORDS = 2000  # record files from which starting further processes is worth its seconds
 
@@ -54,17 +53,9 @@ def boards_and_tables(records: Folder, folder: Path, registry: Registry) -> Rebu
 
 
 def _by_processes(processes: int, panels: list[list[PlannedBoard]], folder: Path, paged: bool) -> list[Rebuilt]:
-    """The boards and tables of each panel. An error, as Ctrl-C, ends the further processes at once."""
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is this process's alone to answer
-        made = [pool.submit(_of_panel, panel, folder, paged) for panel in panels]  # the first starts them all
-        signal.signal(signal.SIGINT, before)
-        try:
-            return [panel.result() for panel in made]
-        except BaseException:
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
+    """The boards and tables of each panel."""
+    made = dict(in_processes([partial(_of_panel, panel, folder, paged) for panel in panels], processes))
+    return [made[place] for place in range(len(panels))]
 
 
 def _of_panel(panel: list[PlannedBoard], folder: Path, paged: bool, registry: Registry | None = None) -> Rebuilt:

@@ -18,6 +18,7 @@ from harness.cli.options import (
     ForceOption,
     IsolatedOption,
     JsonOption,
+    ObserveOption,
     PretrainOption,
     ReuseOption,
     SeedOption,
@@ -96,6 +97,7 @@ def run(
     force: ForceOption = False,
     time_limit: TimeLimitOption = None,
     isolated: IsolatedOption = False,
+    observe: ObserveOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fit each model once, score it on each task of the test split, and show where it stands.
@@ -126,9 +128,9 @@ def run(
         write_atomically(write_config, to_yaml(request))
         console.say(f"-> {write_config}")
         return
-    hidden = hidden_paths(registry, request.panel.sources())
+    hidden = hidden_paths(registry, request.panel.sources)
     isolation = isolation_of(registry, hidden) if isolated else None
-    workshop = workshop_of(context, records, request.reuse)
+    workshop = workshop_of(context, records, request.reuse, observe or [])
     workshop = replace(workshop, time_limit=time_limit, isolation=isolation, hidden=hidden)
     panels = request.panel.open_all(registry, workshop.progress)
     for said in cautions(panels.scored) if processes.is_main() else ():

@@ -15,6 +15,7 @@ from harness.features.catalogue import known
 from harness.model.contract import ModelSpec, Params
 from harness.model.dataset import DatasetSpec
 from harness.registry import NO_MODEL, Registry
+from harness.runs.tuning.space import Space, own_space
 from harness.system.entry import Entry
 
 
@@ -90,7 +91,8 @@ def show(
         raise RequestError(f"nothing is called '{name}'; {did_you_mean(name, every)}")
     entry = every[name]
     facts = _facts(entry)
-    parameters = _parameters(getattr(entry.item, "params", Params))
+    searched = own_space(entry.item) if isinstance(entry.item, ModelSpec) else {}
+    parameters = _parameters(getattr(entry.item, "params", Params), searched)
     if as_json:
         console.emit_json(facts | {"parameters": parameters})
         return
@@ -99,8 +101,11 @@ def show(
             console.result(f"{key}: {value}")
     if parameters:
         console.result("")
-        rows = [[p["name"], p["type"], p["default"], p["description"]] for p in parameters]
-        console.table(["parameter", "type", "default", ""], rows)
+        names = ["name", "type", "default", "tuned", "description"]
+        names = [name for name in names if name != "tuned" or any(p["tuned"] for p in parameters)]
+        headings = {"name": "parameter", "tuned": "harness tune", "description": ""}
+        rows = [[p[name] for name in names] for p in parameters]
+        console.table([headings.get(name, name) for name in names], rows)
 
 
 def _facts(entry: Entry[Any]) -> dict[str, str]:
@@ -120,13 +125,14 @@ def _facts(entry: Entry[Any]) -> dict[str, str]:
     return facts
 
 
-def _parameters(schema: type[Params]) -> list[dict[str, str]]:
+def _parameters(schema: type[Params], searched: Space) -> list[dict[str, str]]:
     properties = schema.model_json_schema().get("properties", {})
     return [
         {
             "name": name,
             "type": _type(properties[name]),
             "default": str(info.default),
+            "tuned": str(searched.get(name, "")),
             "description": info.description or "",
         }
         for name, info in schema.model_fields.items()

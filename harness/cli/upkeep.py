@@ -29,6 +29,7 @@ LIBRARIES = ("pandas", "pyarrow", "pydantic", "torch", "transformers", "peft", "
 KINDS = {
     "fits": "fitted models; a run whose fit is gone fits again",
     "probabilities": "what runs said of each transition, for mix and compare",
+    "searches": "trials of harness tune; the same command then begins anew",
     "unfinished": "checkpoints of fits that were interrupted",
 }
 DAY = 24 * 3600.0

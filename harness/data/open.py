@@ -13,6 +13,7 @@ from harness.data.checks.misreadings import remark_on_readings
 from harness.data.checks.remarks import remark
 from harness.data.codelists import code_lists, path_of
 from harness.data.formats.career_files import is_career_folder, read_career
+from harness.data.formats.corpus import is_corpus, read_corpus
 from harness.data.formats.folder import is_panel_folder, read_folder
 from harness.data.formats.single_file import read_single_file
 from harness.data.reading import FileReading
@@ -60,7 +61,7 @@ def open_panel(
 ) -> Panel:
     """The panel that a registered name or a path stands for.
 
-    source: a data set's name; or a panel folder, a folder of CAREER files, or one file of any form that
+    source: a data set's name; or a panel folder, a corpus, a folder of CAREER files, or one file of any form that
     ``harness.data.tables.files`` knows (text, parquet, feather, Stata, SPSS, SAS, R, a workbook). Where a
     name and a path are the same, the name wins: write './name' for the path. settings: parameters of a named data set.
     columns: part -> column, or 'part=column' pairs, for files whose columns have other names (parts: person, year,
@@ -146,6 +147,11 @@ def _read(asked: _Opening, findings: Findings) -> Panel | None:
             option = options or "--column"
             raise RequestError(f"{source} holds CAREER files, which have no columns: {option} is for tables")
         return read_career(path, occupations, findings)
+    if is_corpus(path):
+        if mapping or occupations or options:
+            option = options or "--column and --occupations"
+            raise RequestError(f"{source} is a corpus, whose shards say all: {option} are for tables")
+        return read_corpus(path).whole()
     if is_panel_folder(path):
         return read_folder(path, mapping, occupations, reading=reading, findings=findings)
     if is_parquet_folder(path) or (path.is_file() and is_readable(path.name)):

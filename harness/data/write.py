@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from harness.data.open import open_panel
 from harness.errors import HarnessError, RequestError, RunError
 from harness.panel import time
 from harness.panel.careers import SPLITS, Covariate, Panel
+from harness.panel.occupations import Occupations
 from harness.system.folders import filling
 from harness.types import StrArray
 
@@ -38,27 +39,37 @@ def write_panel(panel: Panel, folder: Path, kind: Format = "csv.gz") -> list[Pat
     is blank; RunError where what was written does not read back equal, and where it cannot be written. The folder is
     there whole or, after an error or a kill, not at all.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RequestError(f"{folder}: already holds something; name a new folder")
-    for name, covariate in panel.covariates.items():
-        if name in PARTS or name.strip() != name or not name:
-            raise RequestError(f"covariate '{name}' cannot be a column beside {', '.join(PARTS)}: give it another name")
-        if any(not level.strip() for level in covariate.levels):
-            raise RequestError(f"covariate '{name}' has a blank level, which would read as missing: give it a name")
+    require_new(folder)
+    require_columns(panel.covariates)
     panel = _unbroken_codes(panel) if kind == "career" else panel.in_order()
     with filling(folder) as draft:
-        _write_occupations(panel, draft / OCCUPATIONS)
+        write_occupations(panel.occupations, draft / OCCUPATIONS)
         if kind == "career":
             _write_career(panel, draft)
         else:
-            _write_careers(panel, draft / f"careers.{kind}")
-            _write_schema(panel, draft / SCHEMA_FILE)
+            write_careers(panel, draft / f"careers.{kind}")
+            write_schema(panel.covariates, draft / SCHEMA_FILE)
             _compare(panel, draft, folder)
     return sorted(folder.iterdir())
 
 
-def _write_occupations(panel: Panel, path: Path) -> None:
-    states = panel.occupations
+def require_new(folder: Path) -> None:
+    """RequestError where a folder that is to be written holds something already."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RequestError(f"{folder}: already holds something; name a new folder")
+
+
+def require_columns(covariates: Mapping[str, Covariate]) -> None:
+    """RequestError where a covariate has the name of another column, or a level that would read as missing."""
+    for name, covariate in covariates.items():
+        if name in PARTS or name.strip() != name or not name:
+            raise RequestError(f"covariate '{name}' cannot be a column beside {', '.join(PARTS)}: give it another name")
+        if any(not level.strip() for level in covariate.levels):
+            raise RequestError(f"covariate '{name}' has a blank level, which would read as missing: give it a name")
+
+
+def write_occupations(states: Occupations, path: Path) -> None:
+    """The table of the states, as every panel folder has it."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         columns = {"code": states.codes, "title": states.titles, "group": states.groups}
@@ -69,7 +80,8 @@ def _write_occupations(panel: Panel, path: Path) -> None:
         writer.writerows(zip(*columns.values(), strict=True))
 
 
-def _write_careers(panel: Panel, path: Path) -> None:
+def write_careers(panel: Panel, path: Path) -> None:
+    """A row for each record, as csv, csv.gz or parquet by the name of the file."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
     from pyarrow import parquet
@@ -106,10 +118,11 @@ def _entries(covariate: Covariate) -> Any:
     return pa.array(covariate.levels, pa.string()).take(index)
 
 
-def _write_schema(panel: Panel, path: Path) -> None:
+def write_schema(covariates: Mapping[str, Covariate], path: Path) -> None:
+    """The kind and the levels of each covariate."""
     schema = {
         name: {"kind": c.kind, "levels": list(c.levels)} if c.kind == "categorical" else {"kind": c.kind}
-        for name, c in panel.covariates.items()
+        for name, c in covariates.items()
     }
     path.write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -19,6 +19,7 @@ from harness.model.contract import (
 )
 from harness.model.dataset import DatasetSpec
 from harness.model.encoder import CareerEncoder, EncoderSpec
+from harness.model.search import SearchRange
 from harness.model.task import EachState, Event, Partition, Task, every_transition
 
 OpenModel = UnnormalizedModel  # former names, for plugins of before
@@ -41,6 +42,7 @@ __all__ = [
     "OutcomeModel",
     "Params",
     "Partition",
+    "SearchRange",
     "Table",
     "Task",
     "UnnormalizedModel",

@@ -13,18 +13,24 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from harness.panel.careers import Panel
+from harness.panel.corpus import Corpus
 from harness.system.progress import Progress, Silent
 from harness.types import FloatArray, IntArray
 
 
 class Params(BaseModel):
-    """Base of every parameter schema: closed, typed, frozen. Give each field a description with its unit."""
+    """Base of every parameter schema: closed, typed, frozen. Give each field a description with its unit, and those
+    that are worth a search a ``SearchRange``, for ``harness tune``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class NoParams(Params):
     """For what has nothing to set."""
+
+
+def unreported(step: int, loss: float) -> None:
+    """Take a validation loss that nobody waits for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +53,14 @@ class Context:
     shared: bool = False
     """All processes of a launch make this fit together (``harness.system.processes``), and must end with the same
     model."""
-    resumes: Panel | None = None
-    """A whole panel to learn from before the survey, for models that are ``pretrainable``."""
+    resumes: Panel | Corpus | None = None
+    """A whole panel to learn from before the survey, for models that are ``pretrainable``; where they are ``streaming``
+    it may be a corpus, which is read shard after shard."""
     open_panel: Callable[[str], Panel] | None = None
     """Opens the panel of a data set's name or of a path; None where the fit is asked for without one."""
+    report: Callable[[int, float], None] = unreported
+    """For models that validate while they fit: called after each time with its number, from 1, and the loss of
+    ``valid``, nats a transition. It raises where a search gives the fit up; let that pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +227,8 @@ class ModelSpec:
     """Several processes can fit it together; the main process alone makes the whole fit of any other model."""
     pretrainable: bool = False
     """It can learn from resumes first (``Context.resumes``)."""
+    streaming: bool = False
+    """It reads resumes shard after shard, in bounded memory: ``Context.resumes`` may be a ``Corpus``."""
     ablations: tuple[Ablation, ...] = ()
     """The arms of ``harness ablate``."""
     uses_weights: bool = False

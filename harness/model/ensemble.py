@@ -15,7 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from harness.model.contract import BoundedRows, Context, Estimator, Model, OutcomeModel, Table, UnnormalizedModel
+from harness.model.contract import (
+    BoundedRows,
+    Context,
+    Estimator,
+    Model,
+    OutcomeModel,
+    Table,
+    UnnormalizedModel,
+    unreported,
+)
 from harness.panel.careers import Panel
 from harness.system.progress import Bar, Progress
 from harness.types import FloatArray, IntArray
@@ -38,7 +47,9 @@ class _Members(Estimator):
             scratch = context.scratch / f"member-{i + 1}"
             scratch.mkdir(exist_ok=True)
             progress = _Numbered(context.progress, f"{i + 1} of {len(self.members)}")
-            member.fit(train, valid, replace(context, seed=_seed(context.seed, i), scratch=scratch, progress=progress))
+            own = replace(context, seed=_seed(context.seed, i), scratch=scratch, progress=progress)
+            # One validation curve: the first member's, which is that of the model alone.
+            member.fit(train, valid, own if i == 0 else replace(own, report=unreported))
 
     def unseen(self, panel: Panel, transitions: IntArray) -> IntArray | None:
         return self.members[0].unseen(panel, transitions)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from harness.types import BoolArray, FloatArray, IntArray, StrArray
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+T = TypeVar("T")
 DIGITS = re.compile(r"([0-9]+)")
 
 
@@ -215,6 +216,14 @@ class Panel:
             stop = max(start + 1, int(np.searchsorted(self.offsets, limit, side="right")) - 1)
             yield self.select(np.arange(start, stop)), int(self.offsets[start])
             start = stop
+
+    def once(self, name: str, found: Callable[[Panel], T]) -> T:
+        """What a function finds in this panel, looked for once: a large panel takes minutes."""
+        key = f"once {name}"
+        if key not in vars(self):
+            vars(self)[key] = found(self)  # as ``cached_property`` keeps it: a changed copy starts without
+        kept: T = vars(self)[key]
+        return kept
 
     def fingerprint(self) -> str:
         """64 hexadecimal digits of SHA-256 over everything a model or a task can see, and over the split."""

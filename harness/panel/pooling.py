@@ -52,6 +52,9 @@ def require_apart(main: Panel, learned: Panel, option: str) -> None:
     Careers are the same when person, years and states are: their titles, but for case and blanks, or their codes.
     """
     kept = main.select(np.flatnonzero(main.split != SPLITS.index("train")))
+    # Careers of other persons are others, and a corpus has many of these.
+    known = np.intersect1d(kept.persons, learned.persons)
+    kept, learned = (panel.select(np.flatnonzero(np.isin(panel.persons, known))) for panel in (kept, learned))
     for names in (_titles, _codes):
         held_out = set(_careers(kept, names(kept)))
         if both := next((career for career in _careers(learned, names(learned)) if career in held_out), None):

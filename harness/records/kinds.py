@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from harness.records.evidence import EvidenceColumns
 from harness.records.record import Record, RecordHead
 from harness.stats.resampling import SurveyDesign
 
@@ -60,7 +61,11 @@ def is_ranked(record: RecordHead) -> bool:
 
 def survey_design_of(record: Record) -> SurveyDesign | None:
     """The survey design that the record's persons were drawn by; None where each was drawn alone."""
-    evidence = record.evidence
+    return design_of(record.evidence)
+
+
+def design_of(evidence: EvidenceColumns) -> SurveyDesign | None:
+    """The survey design that the persons of an evidence were drawn by; None where each was drawn alone."""
     if evidence.units is None and evidence.strata is None:
         return None
     units = evidence.units if evidence.units is not None else list(range(len(evidence.ids)))

@@ -63,7 +63,7 @@ def record_of(scored: Scored, further: Iterable[Metric] = ()) -> Record:
 
 def _record_of(scored: Scored, further: Iterable[Metric]) -> Record:
     test = scored.panel.part("test")
-    evidence = _drawn(gather(scored.scores, test.persons.tolist()), test)
+    evidence = with_design(gather(scored.scores, test.persons.tolist()), test)
     slicing = scored.slicing or Slicing.of(scored.panel, test, scored.task.transitions(test))
     record = Record(
         id=scored.configuration.id(),
@@ -87,7 +87,7 @@ def of_panel(cautions: Sequence[str]) -> dict[str, list[str]]:
     return {CAUTIONS: list(cautions)} if cautions else {}
 
 
-def _drawn(evidence: Evidence, test: Panel) -> Evidence:
+def with_design(evidence: Evidence, test: Panel) -> Evidence:
     """The evidence with how its persons were drawn, where the panel knows, in numbers that mean nothing elsewhere."""
     if test.units is None and test.strata is None:
         return evidence

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from harness.errors import RequestError, RunError
 from harness.model import ModelSpec, Task, spot_check
@@ -38,7 +38,7 @@ class Workshop:
     its cache holds; any: also those that came with a checkout; never: none, and every fit is made anew. time_limit:
     seconds that a model may take for its fit, and again for each task. isolation: models live in processes of their
     own, and no record of a run in this one is taken. hidden: files and folders that the careers were read from, which
-    no model may open.
+    no model may open. observers: plugins that are asked to observe runs.
     """
 
     registry: Registry
@@ -49,6 +49,7 @@ class Workshop:
     time_limit: float | None = None
     isolation: Isolation | None = None
     hidden: tuple[Path, ...] = ()
+    observers: tuple[str, ...] = ()
 
     @property
     def fits(self) -> Fits:
@@ -85,7 +86,7 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
     for task in run.tasks:
         _require_fit_for(run.model.item, task, run.panel)
     if processes.is_main():
-        registry.tell("harness_run_started", run=run)
+        registry.tell("harness_run_started", refusals=True, run=run, observers=workshop.observers)
     if workshop.isolation is not None:
         run = replace(run, model=isolated(run.model, workshop.isolation))
     fitted: Fitted | None = None
@@ -128,8 +129,9 @@ def _scored(run: Run, check: SpotCheck, fitted: Fitted, workshop: Workshop) -> R
     _require_own_code(run, workshop.registry)
     # Probabilities before the record, so that a record of this machine has them.
     predictions.save(workshop.cache, outcome.record, {"test": outcome.predictions})
-    workshop.store.write(outcome.record)
-    workshop.registry.tell("harness_run_finished", run=run, record=outcome.record)
+    path = workshop.store.write(outcome.record)
+    told: dict[str, Any] = {"run": run, "record": outcome.record, "observers": workshop.observers, "path": path}
+    workshop.registry.tell("harness_run_finished", **told)
     return outcome.record
 
 

@@ -16,8 +16,9 @@ from typing import Any
 from harness.errors import RunError
 from harness.model import Context, Estimator, ModelSpec
 from harness.model.answers import blaming
+from harness.model.contract import unreported
 from harness.model.probe import Probe
-from harness.panel import Panel
+from harness.panel import Corpus, Panel
 from harness.panel.pooling import open_apart, pool, require_apart
 from harness.records.record import Configuration, now
 from harness.runs.run import Run, fit_name
@@ -50,7 +51,8 @@ class Fits:
     """The fits of one cache folder.
 
     open_panel: opens the panel of a name or a path, for models that need a further one. anew: make a fit that is there
-    once more. isolated: models live in processes of their own, and a fit must have been made in one.
+    once more. isolated: models live in processes of their own, and a fit must have been made in one. report: takes the
+    validation losses of fits under way (``Context.report``).
     """
 
     cache: Path
@@ -58,6 +60,7 @@ class Fits:
     progress: Progress = field(default_factory=Silent)
     anew: bool = False
     isolated: bool = False
+    report: Callable[[int, float], None] = unreported
 
     def folder(self, run: Run) -> Path:
         return self.cache / "fits" / run.fit_name
@@ -122,8 +125,6 @@ class Fits:
 
     def _train(self, model: Estimator, run: Run, scratch: Path, shared: bool) -> None:
         also = pool(run.panel, run.train_also)
-        if run.resumes is not None:
-            require_apart(run.panel, run.resumes.part("train"), "--pretrain")
         context = Context(
             seed=run.seed,
             scratch=scratch,
@@ -132,10 +133,27 @@ class Fits:
             progress=self.progress,
             also=also,
             shared=shared,
-            resumes=run.resumes,
+            resumes=self._resumes(run),
             open_panel=partial(open_apart, self.open_panel, run.panel),
+            report=self.report,
         )
         model.fit(run.learned("train"), run.learned("valid"), context)
+
+    def _resumes(self, run: Run) -> Panel | Corpus | None:
+        """The resumes of a run, none of which ``--data`` holds out; whole, where the model does not stream them.
+
+        Of a corpus every shard is checked when it is read.
+        """
+
+        def check(resumes: Panel) -> None:
+            require_apart(run.panel, resumes.part("train"), "--pretrain")
+
+        if isinstance(run.resumes, Corpus):
+            corpus = run.resumes.checked(check)
+            return corpus if run.model.item.streaming else corpus.whole()
+        if run.resumes is not None:
+            check(run.resumes)
+        return run.resumes
 
 
 def _keep(name: str, fitted: Fitted, folder: Path, stood: int | None) -> int | None:

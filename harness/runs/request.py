@@ -14,7 +14,7 @@ from harness.data.reading import FileReading
 from harness.errors import DataError, RequestError
 from harness.model import ModelSpec, Task
 from harness.model.params import validate
-from harness.panel import Panel, pool, require_apart
+from harness.panel import Corpus, Panel, pool, require_apart
 from harness.panel.covariates import uninformative
 from harness.panel.survey_design import surveyed
 from harness.panel.weights import weighted_alike
@@ -69,7 +69,7 @@ class Panels:
 
     scored: Panel
     also: tuple[Panel, ...] = ()
-    resumes: Panel | None = None
+    resumes: Panel | Corpus | None = None
 
 
 class PanelRequest(Request):
@@ -89,6 +89,11 @@ class PanelRequest(Request):
         (), description="further panels to train on, by name or path"
     )
     pretrain: str | None = Field(None, description="panel of resumes to learn from first, by name or path")
+
+    @property
+    def sources(self) -> list[str]:
+        """All that careers are read from, by name or path."""
+        return [self.data, *self.train_also, *([self.pretrain] if self.pretrain else [])]
 
     def open(self, registry: Registry, progress: Progress) -> Panel:
         """The panel that is scored, weighted and drawn as its survey has it; a note on covariates that tell nothing.
@@ -128,27 +133,24 @@ class PanelRequest(Request):
         pool(panel, found)  # their faults, before the minutes of a fit
         return tuple(sorted(found, key=lambda other: (other.name, other.fingerprint())))
 
-    def open_resumes(self, panel: Panel, registry: Registry, progress: Progress) -> Panel | None:
-        """The panel of ``pretrain``, weighted as ``panel`` is if it has the column.
+    def open_resumes(self, panel: Panel, registry: Registry, progress: Progress) -> Panel | Corpus | None:
+        """The panel or the corpus of ``pretrain``, weighted as ``panel`` is if it has the column.
 
-        RequestError, naming the option, where it cannot be learned from.
+        RequestError, naming the option, where it cannot be learned from; of a corpus, when a shard is read.
         """
         source = self.pretrain
         if source is None:
             return None
         with progress.bar(f"reading {source}", None):
             try:
-                resumes = weighted_alike(registry.open_panel(source), panel)
+                resumes = resumes_at(source, panel, registry)
             except DataError as error:
                 raise RequestError(
                     f"--pretrain {source}: 'harness data check {source}' says what is wrong ({error})"
                 ) from error
-            require_apart(panel, resumes.part("train"), "--pretrain")
+            if isinstance(resumes, Panel):
+                require_apart(panel, resumes.part("train"), "--pretrain")
         return resumes
-
-    def sources(self) -> list[str]:
-        """All that careers are read from, by name or path."""
-        return [self.data, *self.train_also, *([self.pretrain] if self.pretrain else [])]
 
     def found_from(self, folder: Path, registry: Registry) -> PanelRequest:
         """The same request, its relative paths read from a folder where something lies there."""
@@ -223,7 +225,15 @@ class RunRequest(Request):
         )
 
 
-def resumes_for(spec: ModelSpec, panels: Panels) -> Panel | None:
+def resumes_at(source: str, panel: Panel, registry: Registry) -> Panel | Corpus:
+    """The resumes of a data set's name or of a path: a corpus as it is, where ``panel`` does not weigh its records."""
+    corpus = registry.open_corpus(source)
+    if corpus is not None and panel.source.get("weights") not in corpus.covariates:
+        return corpus
+    return weighted_alike(registry.open_panel(source) if corpus is None else corpus.whole(), panel)
+
+
+def resumes_for(spec: ModelSpec, panels: Panels) -> Panel | Corpus | None:
     """The resumes that a model learns from first: none, where it cannot be pre-trained."""
     return panels.resumes if spec.pretrainable else None
 
@@ -248,8 +258,8 @@ def _require_once(root: Any, path: Path) -> None:
                 raise RequestError(f"{path}, line {line}: '{key.value}' stands in line {lines[key.value]} already")
 
 
-def read(kind: type[RequestT], path: Path) -> RequestT:
-    """A request from a YAML file. RequestError, naming the file and the entry, where it is none."""
+def entries_of(path: Path) -> Mapping[Any, Any]:
+    """The entries of a YAML file. RequestError, naming the file, where it is none."""
     import yaml
 
     require_regular(path)
@@ -265,6 +275,12 @@ def read(kind: type[RequestT], path: Path) -> RequestT:
         raise RequestError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
     if not isinstance(content, Mapping):
         raise RequestError(f"{path}: holds no entries; write such as 'tasks: [next_occ]' and 'models: [mnl, gbm]'")
+    return content
+
+
+def read(kind: type[RequestT], path: Path) -> RequestT:
+    """A request from a YAML file. RequestError, naming the file and the entry, where it is none."""
+    content = entries_of(path)
     try:
         return kind.model_validate(content)
     except ValidationError as error:

@@ -14,7 +14,7 @@ from harness.data.checks.remarks import cautions
 from harness.errors import RequestError
 from harness.model import ModelSpec, Params
 from harness.model.task import Task
-from harness.panel import Panel
+from harness.panel import Corpus, Panel
 from harness.panel.weights import that_count
 from harness.records.record import Configuration, PanelFacts
 from harness.runs.identity import code_version
@@ -26,11 +26,11 @@ class Run:
     """One model on one panel with one seed, for one or more tasks.
 
     device: where it is computed; no part of its identity. train_also: whole further panels, whose training careers the
-    model is fitted on together with the panel's own. resumes: a panel that it is pre-trained on. train_persons: the
-    number of training persons that it is fitted on; all where None. code: the code that it runs, read once, when the
-    run is made: sources that are edited during a fit do not change it. contents: digests of what the parameters only
-    name, read then too. RequestError where the panel has no more
-    training persons than ``train_persons``.
+    model is fitted on together with the panel's own. resumes: a panel or a corpus that it is pre-trained on.
+    train_persons: the number of training persons that it is fitted on; all where None. code: the code that it runs,
+    read once, when the run is made: sources that are edited during a fit do not change it. contents: digests of what
+    the parameters only name, read then too. RequestError where the panel has no more training persons than
+    ``train_persons``.
     """
 
     model: Entry[ModelSpec]
@@ -40,7 +40,7 @@ class Run:
     seed: int = 0
     device: str = "cpu"
     train_also: tuple[Panel, ...] = ()
-    resumes: Panel | None = None
+    resumes: Panel | Corpus | None = None
     train_persons: int | None = None
     code: str = field(init=False)
     contents: Mapping[str, str] = field(init=False)
@@ -110,7 +110,7 @@ def fit_name(configuration: Configuration, spec: ModelSpec) -> str:
     return f"{spec.name}-{configuration.fit_id(spec.scoring_params)}"
 
 
-def panel_facts(panel: Panel) -> PanelFacts:
+def panel_facts(panel: Panel | Corpus) -> PanelFacts:
     """A panel as its records name it."""
     return PanelFacts(
         name=panel.name,

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from harness.errors import RequestError
 from harness.model.contract import ModelSpec
 from harness.model.task import Task
-from harness.panel.careers import Panel
+from harness.panel import Corpus, Panel, in_memory
 from harness.records.paired import Paired
 from harness.records.record import PanelFacts, Record, figures
 from harness.registry import Registry
@@ -81,7 +81,9 @@ def contradictions(record: Record, further: Collection[Metric] = ()) -> dict[str
     }
 
 
-def run_of(record: Record, registry: Registry, panel: Panel, device: str, learned: tuple[Panel, ...] = ()) -> Run:
+def run_of(
+    record: Record, registry: Registry, panel: Panel, device: str, learned: tuple[Panel | Corpus, ...] = ()
+) -> Run:
     """The request that a record answers, to be run by the code that is here.
 
     learned: the panels of ``train_also``, and last that of ``pretrain`` where there is one. RequestError where this
@@ -97,7 +99,7 @@ def run_of(record: Record, registry: Registry, panel: Panel, device: str, learne
         panel=panel,
         seed=asked.seed,
         device=device,
-        train_also=learned[: len(asked.train_also)],
+        train_also=tuple(map(in_memory, learned[: len(asked.train_also)])),
         resumes=resumes,
         train_persons=asked.train_persons,
     )
@@ -139,7 +141,7 @@ def task_of(record: Record, registry: Registry) -> Task:
     return task
 
 
-def require_same(panel: Panel, facts: PanelFacts, option: str) -> None:
+def require_same(panel: Panel | Corpus, facts: PanelFacts, option: str) -> None:
     """RequestError, saying what differs, where a panel is not the one that a record is of."""
     if panel.fingerprint() == facts.fingerprint:
         return

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from harness.system.machine import cache_folder
 
-OF_RUNS = ("fits", "probabilities", "unfinished")  # folders of a cache, which hold what became of the careers of a test
+# Folders of a cache, which hold what became of the careers of a test.
+OF_RUNS = ("fits", "probabilities", "searches", "unfinished")
 OF_MODELS = "models"  # the folder of it that models are shown, and nothing of a run lies in
 
 

@@ -67,6 +67,17 @@ def unfinished(cache: Path, name: str, anew: bool = False) -> Iterator[Scratch]:
             place.rmdir()
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold a lock by its file, which goes with it; False where another living process holds it."""
+    lock = _locked(path)
+    try:
+        yield lock is not None
+    finally:
+        if lock is not None:
+            _release(lock, path)
+
+
 def _locked(path: Path) -> int | None:
     """A descriptor that holds the lock, or None where another process has it."""
     while True:

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TypeVar
 
-from harness.model.contract import Context
+from harness.model.contract import Context, unreported
 from harness.system.files import unfinished
 from harness.system.folders import damage, publishing, standing
 from harness.system.sources import digest
@@ -46,7 +46,7 @@ class CachedBase:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with unfinished(context.cache, f"{self.kind}-{self.key}") as scratch:
                 start = perf_counter()
-                base = learn(replace(context, scratch=scratch.folder))
+                base = learn(replace(context, scratch=scratch.folder, report=unreported))
                 seconds = round(scratch.seconds + perf_counter() - start, 2)
                 with publishing(folder, instead_of=stood) as draft:
                     write(base, draft, seconds)

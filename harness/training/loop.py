@@ -147,6 +147,7 @@ def train(trainee: Trainee, schedule: Schedule, context: Context, name: str, lab
             weights=weights,
             checkpoint=checkpoint,
             bar=bar,
+            report=context.report,
         )
         while schedule.pace.more(state):
             with epoch_steps() as stepping:
@@ -170,6 +171,7 @@ class _Loop:
     weights: AveragedWeights
     checkpoint: Checkpoint
     bar: Bar
+    report: Callable[[int, float], None]
 
     def epoch(self, stepping: Stepping) -> None:
         """Every sequence once, but for those that an interrupted run has done already or the pace leaves out."""
@@ -205,3 +207,4 @@ class _Loop:
                 "longer warmup"
             )
         self.bar.describe(f"{label}: epoch {state.epochs}, validation perplexity {np.exp(loss):.3f}")
+        self.report(state.epochs, loss)

@@ -6,7 +6,7 @@ A ``Pace`` says both, from the state of the training alone, so that one that was
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from harness.training.state import TrainingState
@@ -145,6 +145,16 @@ class TokenBudget:
 
     def tokens(self, state: TrainingState, epoch: int) -> float | None:
         return self.budget
+
+
+def in_windows(pace: LinearDecay | InverseRoot, windows: int) -> LinearDecay | InverseRoot:
+    """The pace of a training that is told of every window of its sequences as of an epoch, so many to a real one.
+
+    The steps and their rates are the same but for the sizes of windows, which differ a little.
+    """
+    if isinstance(pace, LinearDecay):
+        return replace(pace, epochs=pace.epochs * windows)
+    return replace(pace, epochs=pace.epochs * windows, patience=pace.patience * windows)
 
 
 @dataclass(frozen=True, kw_only=True)

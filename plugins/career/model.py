@@ -19,7 +19,7 @@ from harness.model import Context, Model, take_states
 from harness.network.start import start_of
 from harness.network.titles import title_vectors
 from harness.network.transitions import AT_ONCE, TransitionTable
-from harness.panel import Panel
+from harness.panel import Corpus, Panel
 from harness.plugins.career.files import ABOUT, read_network, write_network
 from harness.plugins.career.layers import Reader
 from harness.plugins.career.network import Network
@@ -104,7 +104,7 @@ class CareerModel(Model):
             "pretraining_loss": [round(loss, 6) for loss in base.validation],
         }
 
-    def _titles(self, panel: Panel, context: Context) -> Tensor | None:
+    def _titles(self, panel: Panel | Corpus, context: Context) -> Tensor | None:
         """float32 [K, e] where the parameters name an encoder."""
         if not isinstance(self.params, TitlesParams):
             return None

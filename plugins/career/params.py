@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from harness.model import Params
+from harness.model import Params, SearchRange
 from harness.model.params import listed
 from harness.training.exchange import require_shares
 
@@ -66,11 +66,13 @@ class FamilyParams(Params):
         "asked for; or with the inverse square root of the steps, until the validation loss has not fallen for "
         "'patience' epochs",
     )
-    learning_rate: float = Field(2e-3, gt=0, description=RATE)
+    learning_rate: Annotated[float, SearchRange(3e-4, 1e-2, log=True)] = Field(2e-3, gt=0, description=RATE)
     warmup: int = Field(100, ge=0, description="steps in which the learning rate rises to its peak")
-    weight_decay: float = Field(0.05, ge=0, description=DECAY)
+    weight_decay: Annotated[float, SearchRange(0.01, 2, log=True)] = Field(0.05, ge=0, description=DECAY)
     batch_tokens: int = Field(2048, ge=1, description="transitions in a batch; a longer career is one alone")
-    epochs: int = Field(25, ge=1, description="epochs; with schedule=inverse-sqrt, the most")
+    epochs: Annotated[int, SearchRange(10, 60, log=True)] = Field(
+        25, ge=1, description="epochs; with schedule=inverse-sqrt, the most"
+    )
     fewest_steps: int = Field(
         500, ge=1, description="schedule=linear: steps that training has at least, in more epochs where careers are few"
     )
@@ -78,7 +80,7 @@ class FamilyParams(Params):
     average: float = Field(
         0.99, ge=0, lt=1, description="what a step leaves of the running average of weights that is validated and kept"
     )
-    exchange: float | None = Field(
+    exchange: Annotated[float | None, SearchRange(0, 0.8)] = Field(
         None,
         ge=0,
         le=1,
@@ -126,10 +128,16 @@ class FamilyParams(Params):
 class SequenceParams(FamilyParams):
     """And what can be set of a network that reads whole careers."""
 
-    layers: int = Field(2, ge=1, description="layers")
-    width: int = Field(64, ge=1, description="dimensions of embeddings and hidden states")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of what a layer gives that is dropped in training")
-    state_dropout: float = Field(0.1, ge=0, lt=1, description="share of a history's states that is hidden in training")
+    layers: Annotated[int, SearchRange(1, 4)] = Field(2, ge=1, description="layers")
+    width: Annotated[int, SearchRange(choices=("32", "64", "128"))] = Field(
+        64, ge=1, description="dimensions of embeddings and hidden states"
+    )
+    dropout: Annotated[float, SearchRange(0, 0.4)] = Field(
+        0.1, ge=0, lt=1, description="share of what a layer gives that is dropped in training"
+    )
+    state_dropout: Annotated[float, SearchRange(0, 0.3)] = Field(
+        0.1, ge=0, lt=1, description="share of a history's states that is hidden in training"
+    )
     history: Literal["given", "learned"] = Field(
         "given", description="tenure, spells and years since: given as covariates, or to be learned from the states"
     )
@@ -138,7 +146,7 @@ class SequenceParams(FamilyParams):
     )
     groups: bool = Field(True, description="whether states of one major group share a part of their embeddings")
     tied: bool = Field(True, description="whether states are predicted by the embeddings that they are read by")
-    weight_decay: float = Field(0.5, ge=0, description=DECAY)
+    weight_decay: Annotated[float, SearchRange(0.01, 2, log=True)] = Field(0.5, ge=0, description=DECAY)
 
 
 class CareerParams(SequenceParams):
@@ -201,18 +209,22 @@ class EncodedParams(CareerParams):
 class NemoParams(SequenceParams):
     """An LSTM over states and covariates."""
 
-    layers: int = Field(1, ge=1, description="LSTM layers")
+    layers: Annotated[int, SearchRange(1, 2)] = Field(1, ge=1, description="LSTM layers")
 
 
 class BagParams(FamilyParams):
     """The present state and the mean of those before it, linearly."""
 
-    width: int = Field(128, ge=1, description="dimensions of the embeddings")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of their sum that is dropped in training")
-    learning_rate: float = Field(5e-3, gt=0, description=RATE)
+    width: Annotated[int, SearchRange(choices=("64", "128", "256"))] = Field(
+        128, ge=1, description="dimensions of the embeddings"
+    )
+    dropout: Annotated[float, SearchRange(0, 0.4)] = Field(
+        0.1, ge=0, lt=1, description="share of their sum that is dropped in training"
+    )
+    learning_rate: Annotated[float, SearchRange(1e-3, 2e-2, log=True)] = Field(5e-3, gt=0, description=RATE)
 
 
 class RegressionParams(FamilyParams):
     """Logits of staying and of where to, of hand-made terms."""
 
-    learning_rate: float = Field(1e-2, gt=0, description=RATE)
+    learning_rate: Annotated[float, SearchRange(2e-3, 5e-2, log=True)] = Field(1e-2, gt=0, description=RATE)

@@ -10,7 +10,7 @@ from harness.plugins.career.layers import Reader, Shape
 from harness.plugins.career.network import NetworkPlan
 from harness.plugins.career.params import BagParams, CareerParams, FamilyParams, SequenceParams
 from harness.plugins.career.pretrain import PretrainingRecipe
-from harness.training.schedule import InverseRoot, LinearDecay, Pace, Schedule
+from harness.training.schedule import InverseRoot, LinearDecay, Schedule
 
 EXCHANGE = (0.5, 0.1)  # shares of careers, within major groups and across
 
@@ -53,7 +53,7 @@ def schedule_of(p: FamilyParams, tuned: bool) -> Schedule:
     )
 
 
-def _pace(p: FamilyParams, epochs: int, warmup: int) -> Pace:
+def _pace(p: FamilyParams, epochs: int, warmup: int) -> LinearDecay | InverseRoot:
     if p.schedule == "linear":
         return LinearDecay(epochs=epochs, warmup=warmup, fewest_steps=p.fewest_steps)
     return InverseRoot(epochs=epochs, warmup=warmup, patience=p.patience)

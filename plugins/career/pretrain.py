@@ -17,14 +17,15 @@ from harness.features.selection import Given, names_of
 from harness.model import Context
 from harness.network.start import start_of
 from harness.network.transitions import TransitionTable
-from harness.panel import Occupations, Panel
+from harness.panel import Corpus, Occupations, Panel
 from harness.panel.pooling import same_titles
 from harness.plugins.career.files import read_network, write_network
 from harness.plugins.career.network import Network, NetworkPlan
+from harness.plugins.career.stream import Stream, StreamedTrainee, sample_of, split_of
 from harness.plugins.career.train import CareerTrainee
 from harness.training.cached_base import CachedBase, base_key
 from harness.training.loop import TrainingResult, train
-from harness.training.schedule import Schedule
+from harness.training.schedule import InverseRoot, LinearDecay, Schedule, in_windows
 from harness.types import IntArray
 
 Match = Literal["title", "code"]
@@ -43,7 +44,13 @@ class PretrainingRecipe:
     schedule: Schedule
     seed: int = 0
 
-    def place(self, resumes: Panel, titles: Tensor | None) -> CachedBase:
+    @property
+    def pace(self) -> LinearDecay | InverseRoot:
+        """That of its schedule."""
+        assert isinstance(self.schedule.pace, LinearDecay | InverseRoot)
+        return self.schedule.pace
+
+    def place(self, resumes: Panel | Corpus, titles: Tensor | None) -> CachedBase:
         """The place in the cache of the base of these resumes, and of what an encoder says of their titles."""
         plain = replace(self, schedule=replace(self.schedule, checkpoint_seconds=0.0))
         # A folder's encoder may have changed under its name: what it says is part of the key.
@@ -64,7 +71,9 @@ class PretrainedNetwork:
     seconds: float
 
 
-def pretrained(recipe: PretrainingRecipe, resumes: Panel, titles: Tensor | None, context: Context) -> PretrainedNetwork:
+def pretrained(
+    recipe: PretrainingRecipe, resumes: Panel | Corpus, titles: Tensor | None, context: Context
+) -> PretrainedNetwork:
     """The network of a recipe, from the cache, where it is trained first if it is not there yet."""
     place = recipe.place(resumes, titles)
     folder = place.learned(context, lambda own: _learn(recipe, resumes, titles, own), _write)
@@ -80,9 +89,9 @@ def pretrained(recipe: PretrainingRecipe, resumes: Panel, titles: Tensor | None,
 
 
 def _learn(
-    recipe: PretrainingRecipe, resumes: Panel, titles: Tensor | None, context: Context
+    recipe: PretrainingRecipe, resumes: Panel | Corpus, titles: Tensor | None, context: Context
 ) -> tuple[Network, Encoding, TrainingResult]:
-    careers, watched = resumes.part("train"), resumes.part("valid")
+    careers, watched = sample_of(resumes, context) if isinstance(resumes, Corpus) else split_of(resumes)
     if not len(careers.transitions):
         raise RequestError(f"--pretrain: '{resumes.name}' has no training career of two records: nothing to learn from")
     names = names_of(careers, recipe.given)
@@ -91,10 +100,23 @@ def _learn(
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         network = Network(plan, start_of(careers), titles)
-    tokens, held_out = (TransitionTable.of(panel, encoding) for panel in (careers, watched))
+    held_out = TransitionTable.of(watched, encoding)
     context = replace(context, seed=recipe.seed)
+    if isinstance(resumes, Corpus):
+        del careers, watched  # shards take their place
+        stream = Stream(resumes, encoding, recipe.seed)
+        schedule = replace(recipe.schedule, pace=in_windows(recipe.pace, stream.windows))
+        streamed = StreamedTrainee(network=network, stream=stream, valid=held_out, schedule=schedule, context=context)
+        result = train(streamed, schedule, context, "pre-training")
+        of_passes = replace(result, validation=result.validation[:: stream.windows])
+        return network.cpu(), encoding, of_passes
     trainee = CareerTrainee(
-        network=network, panel=careers, tokens=tokens, valid=held_out, schedule=recipe.schedule, context=context
+        network=network,
+        panel=careers,
+        tokens=TransitionTable.of(careers, encoding),
+        valid=held_out,
+        schedule=recipe.schedule,
+        context=context,
     )
     result = train(trainee, recipe.schedule, context, "pre-training")
     return network.cpu(), encoding, result

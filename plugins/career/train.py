@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,37 +25,38 @@ from harness.training.workers import workers
 from harness.types import FloatArray, IntArray
 
 
-class CareerTrainee:
-    """A network, the careers it learns from and those that are held out (``harness.training.loop.Trainee``)."""
+class NetworkTrainee(ABC):
+    """A network in training, and the careers that are held out (``harness.training.loop.Trainee``). tokens: transitions
+    of an epoch, about."""
 
     group = SINGLE
 
     def __init__(
-        self,
-        network: Network,
-        panel: Panel,
-        tokens: TransitionTable,
-        valid: TransitionTable,
-        schedule: Schedule,
-        context: Context,
+        self, network: Network, valid: TransitionTable, schedule: Schedule, context: Context, tokens: int
     ) -> None:
         self.model = network.to(context.device)
-        self.panel, self.plain, self.valid = panel, tokens, valid
+        self.valid = valid
         self.device = context.device
         self.trained = dict(network.named_parameters())
         self.optimizer = adamw(list(self.trained.values()), schedule.weight_decay, beta_2=0.98)
         self.exchange = Exchange(schedule.exchange, schedule.exchange_across, context.seed)
-        self.tokens = len(tokens)
+        self.tokens = tokens
         self.watched = len(valid) > 0
+
+    @abstractmethod
+    def careers(self, number: int) -> tuple[Panel, TransitionTable]:
+        """The careers of an epoch, and their transitions."""
+
+    @abstractmethod
+    def learned(self) -> tuple[Any, ...]:
+        """Arrays, and what else tells these careers from others."""
 
     def key(self, schedule: Schedule) -> str:
         """Digest of weights, plan, careers, columns, schedule and seed."""
         valid = self.valid
         watched = (valid.origin, valid.target, valid.columns, *(() if valid.weight is None else (valid.weight,)))
-        said = (self.plain.encoded, valid.encoded)
-        learned = (self.panel.fingerprint(), self.plain.columns, *(x for x in said if x is not None))
         how = replace(schedule, checkpoint_seconds=0.0)
-        return training_key(self.model, self.model.plan, *learned, how, self.exchange.seed, *watched)
+        return training_key(self.model, self.model.plan, *self.learned(), how, self.exchange.seed, *watched)
 
     @contextmanager
     def steps(self) -> Iterator[EpochSteps]:
@@ -63,9 +66,10 @@ class CareerTrainee:
             yield lambda: nullcontext(stepping)
 
     def epoch(self, number: int, strength: float) -> EpochData:
-        """Every training career, a share of them with other occupations."""
-        states = self.exchange.states([self.panel], number, strength)
-        tokens = self.plain if states is None else self.plain.with_states(replace(self.panel, state=states[0]))
+        """The careers of an epoch, a share of them with other occupations."""
+        panel, plain = self.careers(number)
+        states = self.exchange.states([panel], number, strength)
+        tokens = plain if states is None else plain.with_states(replace(panel, state=states[0]))
 
         def loss(part: IntArray) -> tuple[torch.Tensor, int]:
             batch = tokens.batch(part, self.device)
@@ -78,6 +82,31 @@ class CareerTrainee:
     def validation_loss(self) -> float:
         """Nats a transition."""
         return mean_loss(self.model, self.valid)
+
+
+class CareerTrainee(NetworkTrainee):
+    """One that learns from all careers of a panel in every epoch."""
+
+    def __init__(
+        self,
+        network: Network,
+        panel: Panel,
+        tokens: TransitionTable,
+        valid: TransitionTable,
+        schedule: Schedule,
+        context: Context,
+    ) -> None:
+        super().__init__(network, valid, schedule, context, tokens=len(tokens))
+        self.panel, self.plain = panel, tokens
+
+    def careers(self, number: int) -> tuple[Panel, TransitionTable]:
+        """The same ones."""
+        return self.panel, self.plain
+
+    def learned(self) -> tuple[Any, ...]:
+        """With what an encoder says of them and of those held out."""
+        said = (self.plain.encoded, self.valid.encoded)
+        return (self.panel.fingerprint(), self.plain.columns, *(x for x in said if x is not None))
 
 
 def log_likelihood(network: Network, tokens: TransitionTable) -> FloatArray:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from harness.model import Params
+from harness.model import Params, SearchRange
 from harness.plugins.llm.text.facts import CareerFacts
 from harness.plugins.llm.text.resume import TextOptions
 from harness.plugins.llm.text.template import ResumeTemplate, resolved
@@ -84,7 +84,9 @@ class ReadingParams(BaseParams):
 class StepParams(Params):
     """The cost of a step of tuning, and the weights that are kept of many."""
 
-    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay of tuning")
+    weight_decay: Annotated[float, SearchRange(1e-3, 0.1, log=True)] = Field(
+        0.01, ge=0, description="decoupled weight decay of tuning"
+    )
     average: float = Field(
         0.99, ge=0, lt=1, description="what a step leaves of the running average of weights that is kept in the end"
     )
@@ -134,13 +136,17 @@ class LlmParams(TuningParams, ReadingParams):
         description="how many to tune, one after another from different seeds; P(title) is the mean of what they say. "
         "Time and memory grow with them",
     )
-    rank: int = Field(32, ge=1, le=1024, description="rank of the adapters")
+    rank: Annotated[int, SearchRange(choices=("8", "16", "32", "64"))] = Field(
+        32, ge=1, le=1024, description="rank of the adapters"
+    )
     alpha: int = Field(64, ge=1, description="scale of the adapters: their product is multiplied by alpha / rank")
-    dropout: float = Field(0.2, ge=0, lt=1, description="share of inputs that each adapter drops in training")
+    dropout: Annotated[float, SearchRange(0, 0.4)] = Field(
+        0.2, ge=0, lt=1, description="share of inputs that each adapter drops in training"
+    )
     hidden_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of the hidden states after the embeddings that is dropped in training"
     )
-    exchange: float | None = Field(
+    exchange: Annotated[float | None, SearchRange(0, 0.8)] = Field(
         None,
         ge=0,
         le=1,
@@ -167,10 +173,10 @@ class LlmParams(TuningParams, ReadingParams):
     loss: Literal["titles", "all"] = Field(
         "titles", description="tokens that count in tuning: those of titles and their delimiters, or all"
     )
-    learning_rate: float | None = Field(
+    learning_rate: Annotated[float | None, SearchRange(2e-4, 1e-2, log=True)] = Field(
         None, gt=0, description="peak learning rate of tuning (AdamW); unset: 2e-3 for adapters, 5e-4 for every weight"
     )
-    embedding_factor: float = Field(
+    embedding_factor: Annotated[float, SearchRange(0.5, 3)] = Field(
         1.5, gt=0, description="learning rate of the embeddings and the output head, where trained, in multiples of it"
     )
     packing: bool | None = Field(

@@ -59,7 +59,8 @@ class Variables:
 
         made: dict[str, Any] = dict(self.numbers)
         for name, code in self.codes.items():
-            made[name] = pd.Categorical.from_codes(code.tolist(), dtype=pd.CategoricalDtype(list(self.columns[name].levels)))
+            levels = pd.CategoricalDtype(list(self.columns[name].levels))
+            made[name] = pd.Categorical.from_codes(code.tolist(), dtype=levels)
         return pd.DataFrame(made)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from harness.model import Params
+from harness.model import Params, SearchRange
 from harness.model.params import listed
 
 
@@ -23,7 +23,9 @@ class MnlParams(Params):
         description="ridge penalties on standardised terms, tried on the validation split in falling order: 30,10",
     )
     iterations: int = Field(200, ge=1, description="most iterations of the solver at one penalty")
-    strength: float = Field(50.0, gt=0, description="prior of the context frequencies, transitions (three stages)")
+    strength: Annotated[float, SearchRange(5, 500, log=True)] = Field(
+        50.0, gt=0, description="prior of the context frequencies, transitions (three stages)"
+    )
     pairs: int = Field(
         2_000_000, ge=1000, description="most (switch, state) pairs that the weights are fitted on (three stages)"
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from harness.model import Params
+from harness.model import Params, SearchRange
 from harness.model.params import listed
 
 
@@ -24,9 +24,13 @@ class SoftmaxParams(Params):
         description="own: P(stay) is a logit of its own, on further terms as well, and the regression is of where "
         "those go who leave; plain: one regression, in which the origin is a state like any other",
     )
-    recall: bool = Field(True, description="terms of states and minor groups held before")
-    groups: bool = Field(True, description="terms of major and minor groups, beside those of single states")
-    pieces: int = Field(6, ge=1, le=50, description="pieces, between quantiles, that a number is linear in")
+    recall: Annotated[bool, SearchRange()] = Field(True, description="terms of states and minor groups held before")
+    groups: Annotated[bool, SearchRange()] = Field(
+        True, description="terms of major and minor groups, beside those of single states"
+    )
+    pieces: Annotated[int, SearchRange(2, 12)] = Field(
+        6, ge=1, le=50, description="pieces, between quantiles, that a number is linear in"
+    )
     tolerance: float = Field(
         1e-6, gt=0, lt=1, description="gain of a step, relative to the mean log-likelihood, that ends a fit"
     )

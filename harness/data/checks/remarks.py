@@ -51,6 +51,10 @@ def _is_ungrouped(panel: Panel) -> bool:
 
 def cautions(panel: Panel) -> tuple[str, ...]:
     """Sentences on a panel whose figures may look better than models are; they name no person."""
+    return panel.once("cautions", _cautions)
+
+
+def _cautions(panel: Panel) -> tuple[str, ...]:
     said = [
         f"The covariate '{one.covariate}' {one.text}, and models that use covariates are shown it there: their figures "
         "say little of a year whose covariates are still to come."

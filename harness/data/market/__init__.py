@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.data.market.simulate import draw_panel
+from harness.errors import RequestError
 from harness.hookspecs import hookimpl
 from harness.model.contract import Params
 from harness.model.dataset import DatasetSpec
@@ -57,6 +58,22 @@ def load_resumes(params: ResumesParams) -> Panel:
     return _named(draw_panel("resumes", params.persons, params.seed), params)
 
 
+def part_of_resumes(params: ResumesParams, number: int, parts: int) -> Panel:
+    """A part of the resumes: persons that follow one another, about as many as in any other."""
+    first, stop = (params.persons * i // parts for i in (number, number + 1))
+    return _named(draw_panel("resumes", params.persons, params.seed, range(first, stop)), params)
+
+
+def part_of_market(params: MarketParams, number: int, parts: int) -> Panel:
+    """A part of the survey, as ``part_of_resumes``. RequestError where only some training persons are kept."""
+    if params.train_persons is not None:
+        raise RequestError(
+            "train_persons keeps the first persons of all: leave it out where the survey is made in parts"
+        )
+    first, stop = (params.persons * i // parts for i in (number, number + 1))
+    return _named(draw_panel("survey", params.persons, params.seed, range(first, stop)), params)
+
+
 @hookimpl
 def harness_datasets() -> list[DatasetSpec]:
     cite = "after Keane and Wolpin (1997), The Career Decisions of Young Men, Journal of Political Economy 105(3)"
@@ -66,6 +83,7 @@ def harness_datasets() -> list[DatasetSpec]:
             summary="simulated labor market: 333 states, known probabilities, moments of a survey",
             load=load_market,
             params=MarketParams,
+            part=part_of_market,
             cite=cite,
             license="MIT",
             simulated=True,
@@ -75,6 +93,7 @@ def harness_datasets() -> list[DatasetSpec]:
             summary="resumes from the same market: more college, fewer spells out of work, no demographics",
             load=load_resumes,
             params=ResumesParams,
+            part=part_of_resumes,
             cite=cite,
             license="MIT",
             simulated=True,

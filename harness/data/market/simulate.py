@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -95,12 +95,15 @@ def draw_careers(people: People, chance: FloatArray) -> tuple[IntArray, IntArray
     return state, education
 
 
-def draw_panel(population: str, persons: int, seed: int) -> Panel:
-    """The panel of persons 0 to ``persons`` - 1 of a population, split by hash; source says how to draw it again."""
-    chosen = POPULATIONS[population]
+def draw_panel(population: str, persons: int, seed: int, part: range | None = None) -> Panel:
+    """The panel of persons 0 to ``persons`` - 1 of a population, split by hash; source says how to draw it again.
+
+    part: of these persons alone, who are the same as among all.
+    """
+    chosen, drawn = POPULATIONS[population], part or range(persons)
     people, states, educations = [], [], []
-    for start in range(0, persons, CHUNK):
-        some = range(start, min(start + CHUNK, persons))
+    for start in range(drawn.start, drawn.stop, CHUNK):
+        some = range(start, min(start + CHUNK, drawn.stop))
         these = draw_people(chosen, seed, some)
         chance = person_uniforms(f"{population}:{seed}:careers", some, 2 * LONGEST_CAREER).reshape(
             len(some), 2, LONGEST_CAREER
@@ -109,11 +112,13 @@ def draw_panel(population: str, persons: int, seed: int) -> Panel:
         people.append(these)
         states.append(state[state >= 0])
         educations.append(education[education >= 0])
-    return _panel((chosen, seed), people, np.concatenate(states), np.concatenate(educations))
+    panel = _panel((chosen, seed), people, np.concatenate(states), np.concatenate(educations))
+    ids = np.array([f"{chosen.name[0]}{seed}-{i:06d}" for i in drawn])
+    return replace(panel, persons=ids, split=split_by_hash(ids), source={**panel.source, "persons": persons})
 
 
 def _panel(drawn_from: tuple[Population, int], people: list[People], state: IntArray, education: IntArray) -> Panel:
-    """The panel of these people and of their records, one person's after another's."""
+    """The panel of these people and of their records, one person's after another's; ids and splits are to come."""
     population, seed = drawn_from
 
     def column(name: str) -> IntArray:
@@ -130,16 +135,15 @@ def _panel(drawn_from: tuple[Population, int], people: list[People], state: IntA
     if population.demographics:
         for name, levels in (("gender", GENDERS), ("ethnicity", ETHNICITIES), ("region", REGIONS)):
             covariates[name] = Covariate("categorical", column(name)[person].astype(np.int32), levels, fixed=True)
-    ids = np.array([f"{population.name[0]}{seed}-{i:06d}" for i in range(len(records))])
     source = {"generator": "market", "population": population.name, "persons": len(records), "seed": seed}
     return Panel(
         name="market" if population.demographics else "market-resumes",
-        persons=ids,
+        persons=np.arange(len(records)).astype(str),
         offsets=offsets,
         year=year.astype(np.int32),
         state=state.astype(np.int32),
         occupations=occupations(),
-        split=split_by_hash(ids),
+        split=np.zeros(len(records), dtype=np.int8),
         covariates=covariates,
         source={**source, "version": VERSION},
     )

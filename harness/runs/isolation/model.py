@@ -20,6 +20,7 @@ from harness.errors import RunError
 from harness.model.contract import BoundedRows, Context, Estimator, Model, ModelSpec, OutcomeModel, UnnormalizedModel
 from harness.model.masked_sample import redrawn, renamed
 from harness.panel.careers import Panel
+from harness.panel.corpus import in_memory
 from harness.panel.model_view import model_view
 from harness.runs.isolation.process import Isolation, WorkerProcess
 from harness.runs.isolation.wire import Arrays, packed
@@ -50,7 +51,7 @@ class _Isolated(Estimator):
         self._facts: Mapping[str, Any] = {}
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        further = [*context.also, *([context.resumes] if context.resumes is not None else [])]
+        further = [*context.also, *([in_memory(context.resumes)] if context.resumes is not None else [])]
         heads: list[dict[str, Any]] = []
         arrays: dict[str, Any] = {}
         for i, panel in enumerate((train, valid, *further)):

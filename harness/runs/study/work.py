@@ -44,7 +44,7 @@ def run_cell(told: Mapping[str, Any], place: WorkPlace) -> dict[str, Any]:
 
 def _run(told: Mapping[str, Any], store: Store, place: WorkPlace) -> list[Record]:
     request = RunRequest.model_validate(told["request"])
-    hidden = hidden_paths(place.registry, request.panel.sources())
+    hidden = hidden_paths(place.registry, request.panel.sources)
     workshop = Workshop(
         registry=place.registry,
         store=store,

@@ -1,0 +1,149 @@
+"""Careers in shards, larger than memory: one shard, a panel of whole careers, is read at a time.
+
+A corpus is learned from and never scored. It has the name, sizes and fingerprint of a panel, so that records and ids
+name it as they name one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from harness.errors import RunError
+from harness.panel import time
+from harness.panel.careers import Covariate, Panel
+from harness.panel.occupations import Occupations
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One shard: its place for messages, how many persons and records it has, and ``shard_digest`` of its careers."""
+
+    place: str
+    persons: int
+    records: int
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """Careers of P persons and N records over one set of occupations, in shards of whole careers.
+
+    covariates: the kind and the levels of each, without values. read: from the number of a shard to its panel.
+    left_out: reason -> count of what was not taken over when it was written. checks: made of every shard when it is
+    first read; they raise where it cannot be learned from.
+    """
+
+    name: str
+    occupations: Occupations
+    shards: tuple[Shard, ...]
+    covariates: Mapping[str, Covariate]
+    read: Callable[[int], Panel]
+    source: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    checks: tuple[Callable[[Panel], None], ...] = ()
+    _sound: set[int] = field(default_factory=set, compare=False)
+
+    @property
+    def n_persons(self) -> int:
+        return sum(shard.persons for shard in self.shards)
+
+    @property
+    def n_records(self) -> int:
+        return sum(shard.records for shard in self.shards)
+
+    @property
+    def n_states(self) -> int:
+        return len(self.occupations)
+
+    @property
+    def unit(self) -> str:
+        """Unit of the shards' ``year``."""
+        return time.unit_of(self.source)
+
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits of SHA-256: over what the shards share, and over the digest of each, in their order.
+
+        The same careers in other shards have another one.
+        """
+        states = self.occupations
+        head = [list(states.codes), list(states.titles), list(states.groups), list(states.statuses), states.minors]
+        kinds = {name: [c.kind, list(c.levels), c.fixed] for name, c in sorted(self.covariates.items())}
+        content = ["corpus", head, kinds, self.unit, [shard.digest for shard in self.shards]]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def checked(self, check: Callable[[Panel], None]) -> Corpus:
+        """The same corpus, every shard of which is checked when it is first read."""
+        return replace(self, checks=(*self.checks, check), _sound=set())
+
+    def panel(self, number: int) -> Panel:
+        """The careers of a shard. RunError where they are not those that the corpus was written with."""
+        found = self.read(number)
+        if number not in self._sound:
+            if shard_digest(found) != self.shards[number].digest:
+                raise RunError(
+                    f"{self.shards[number].place}: its careers are not those that the corpus '{self.name}' was written "
+                    "with: write the corpus again"
+                )
+            for check in self.checks:
+                check(found)
+            self._sound.add(number)
+        return found
+
+    def panels(self, numbers: Sequence[int] | None = None) -> Iterator[Panel]:
+        """The careers of shards one after another, of all where none are named."""
+        return map(self.panel, range(len(self.shards)) if numbers is None else numbers)
+
+    def whole(self) -> Panel:
+        """All careers as one panel in memory, persons in the order of their ids."""
+        every = joined(list(self.panels()))
+        made = replace(every, name=self.name, source=dict(self.source), left_out=dict(self.left_out))
+        return made.in_order()
+
+
+def in_memory(careers: Panel | Corpus) -> Panel:
+    """The careers as one panel."""
+    return careers.whole() if isinstance(careers, Corpus) else careers
+
+
+def joined(panels: Sequence[Panel]) -> Panel:
+    """The careers of panels over the same occupations and covariates, one panel's after another's.
+
+    None of them has weights or a survey's design.
+    """
+    first = panels[0]
+    ends = np.cumsum([0, *(panel.n_records for panel in panels)])
+    offsets = [panel.offsets[:-1] + start for panel, start in zip(panels, ends[:-1], strict=True)]
+    return replace(
+        first,
+        persons=np.concatenate([panel.persons for panel in panels]),
+        offsets=np.concatenate([*offsets, ends[-1:]]).astype(np.int64),
+        year=np.concatenate([panel.year for panel in panels]),
+        state=np.concatenate([panel.state for panel in panels]),
+        split=np.concatenate([panel.split for panel in panels]),
+        covariates={
+            name: replace(one, values=np.concatenate([panel.covariates[name].values for panel in panels]))
+            for name, one in first.covariates.items()
+        },
+    )
+
+
+def shard_digest(panel: Panel) -> str:
+    """64 hexadecimal digits of SHA-256 over the careers of a shard, whatever levels the covariates have elsewhere."""
+    return replace(panel, covariates={name: _compact(c) for name, c in panel.covariates.items()}).fingerprint()
+
+
+def _compact(covariate: Covariate) -> Covariate:
+    """The covariate with the levels that occur, in the order of the alphabet."""
+    if covariate.kind == "numeric":
+        return covariate
+    values = np.asarray(covariate.values)
+    here = sorted((covariate.levels[k], k) for k in np.unique(values[values >= 0]).tolist())
+    place = np.full(len(covariate.levels) + 1, -1, dtype=np.int32)  # the last one is that of a missing value
+    place[[k for _, k in here]] = np.arange(len(here))
+    return replace(covariate, values=place[values], levels=tuple(level for level, _ in here))

@@ -1,0 +1,118 @@
+"""Pre-training on a corpus: windows of shards in an order of each pass's own, careers shuffled within a window.
+
+To the training loop a window is an epoch, with a validation after it; a pass is as many windows as the corpus has. So a
+killed training goes on within a pass, and what is in memory is a window, however large the corpus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from harness.features.encoding import Encoding
+from harness.model import Context
+from harness.network.transitions import TransitionTable
+from harness.panel import Corpus, Panel
+from harness.panel.corpus import joined
+from harness.plugins.career.network import Network
+from harness.plugins.career.train import NetworkTrainee
+from harness.system.machine import free_large_blocks_at_once
+from harness.training.loop import EpochSteps
+from harness.training.schedule import Schedule
+from harness.types import IntArray
+
+WINDOW = 1 << 17  # records of a window, about; one shard, where that has more
+SAMPLE = 1 << 19  # records, about, of the shards that columns, starting rates and validation are taken from
+WATCHED = 1 << 14  # transitions of the validation careers among them, at most
+
+
+def split_of(panel: Panel) -> tuple[Panel, Panel]:
+    """The training and the validation careers."""
+    return panel.part("train"), panel.part("valid")
+
+
+def sample_of(corpus: Corpus, context: Context) -> tuple[Panel, Panel]:
+    """Training and validation careers of a sample of the shards, evenly spread; of all where these are few.
+
+    Validation careers are those first in the shards' order, until they have ``WATCHED`` transitions.
+    """
+    count = max(1, min(len(corpus.shards), round(len(corpus.shards) * SAMPLE / corpus.n_records)))
+    chosen = np.unique(np.linspace(0, len(corpus.shards) - 1, count).round().astype(np.int64))
+    kept: list[tuple[Panel, Panel]] = []
+    with context.progress.bar(f"sampling {corpus.name}", len(chosen)) as bar:
+        for panel in corpus.panels(chosen.tolist()):
+            kept.append(split_of(panel))
+            bar.advance()
+    careers, watched = (joined([parts[i] for parts in kept]) for i in (0, 1))
+    ends = np.cumsum(np.diff(watched.offsets) - 1)
+    return careers, watched.select(np.arange(int(np.searchsorted(ends, WATCHED, side="right"))))
+
+
+class Stream:
+    """The training careers of a corpus, window by window.
+
+    windows: of a pass over the corpus. The next window is made while one is learned from.
+    """
+
+    def __init__(self, corpus: Corpus, encoding: Encoding, seed: int) -> None:
+        self.corpus, self.encoding, self.seed = corpus, encoding, seed
+        shards = len(corpus.shards)
+        each = max(1, round(WINDOW * shards / corpus.n_records))
+        self.windows = -(-shards // each)
+        self.tokens = max(1, (corpus.n_records - corpus.n_persons) // self.windows)
+        self._pool = ThreadPoolExecutor(1)
+        self._next: tuple[int, Future[tuple[Panel, TransitionTable]]] | None = None
+
+    def shards_of(self, number: int) -> IntArray:
+        """int64: the shards of a window, counted from the first of the first pass."""
+        done, window = divmod(number, self.windows)
+        order = np.random.default_rng((self.seed, done)).permutation(len(self.corpus.shards))
+        return np.array_split(order, self.windows)[window]
+
+    def careers(self, number: int) -> tuple[Panel, TransitionTable]:
+        """The training careers of a window and their transitions."""
+        ready, self._next = self._next, None
+        made = ready[1].result() if ready is not None and ready[0] == number else self._made(number)
+        self._next = (number + 1, self._pool.submit(self._made, number + 1))
+        return made
+
+    def close(self) -> None:
+        """Make no window any more."""
+        self._next = None
+        self._pool.shutdown(cancel_futures=True)
+
+    def _made(self, number: int) -> tuple[Panel, TransitionTable]:
+        panel = joined([panel.part("train") for panel in self.corpus.panels(self.shards_of(number).tolist())])
+        return panel, TransitionTable.of(panel, self.encoding)
+
+
+class StreamedTrainee(NetworkTrainee):
+    """A network that learns from a stream of careers. Its epochs are windows."""
+
+    def __init__(
+        self, network: Network, stream: Stream, valid: TransitionTable, schedule: Schedule, context: Context
+    ) -> None:
+        super().__init__(network, valid, schedule, context, tokens=stream.tokens)
+        self.stream = stream
+
+    @contextmanager
+    def steps(self) -> Iterator[EpochSteps]:
+        """And nothing is read ahead any more once they are done."""
+        free_large_blocks_at_once()  # windows differ in size, and would leave holes behind
+        with super().steps() as steps:
+            try:
+                yield steps
+            finally:
+                self.stream.close()
+
+    def careers(self, number: int) -> tuple[Panel, TransitionTable]:
+        """Those of a window."""
+        return self.stream.careers(number)
+
+    def learned(self) -> tuple[Any, ...]:
+        """The corpus, and how it is read."""
+        return (self.stream.corpus.fingerprint(), self.stream.encoding.plain(), self.stream.windows)
