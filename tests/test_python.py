@@ -78,12 +78,12 @@ def test_a_notebook_shows_the_page(results: Results) -> None:
 
 def test_figures(results: Results, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    for kind in ("forest", "reliability", "cost"):
+    for kind in ("forest", "differences", "reliability", "frontier"):
         file = tmp_path / f"{kind}.svg"
         results.plot(kind, task="switch").savefig(file)
         assert "<svg" in file.read_text()
     with pytest.raises(RequestError, match="has no learning curve: harness run --train-persons N"):
-        results.plot("curves")
+        results.plot("learning")
     with pytest.raises(RequestError, match="no figure is called 'forrest'; did you mean 'forest'"):
         results.plot("forrest")
 

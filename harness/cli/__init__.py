@@ -28,6 +28,7 @@ COMMANDS = {  # name -> module of this package, and the function there
     "leaderboard": ("board", "leaderboard"),
     "compare": ("compare", "compare"),
     "card": ("card", "card"),
+    "plot": ("plot", "plot"),
     "mix": ("mix", "mix"),
     "score": ("score", "score"),
     "verify": ("verify", "verify"),

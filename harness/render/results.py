@@ -73,7 +73,7 @@ class Results(Sequence[Board]):
         return whole[[*first, *(column for column in whole.columns if column not in first)]]
 
     def plot(self, kind: str = "forest", task: str | None = None) -> Figure:
-        """A matplotlib figure of one board: ``kind`` is forest, reliability, curves or cost.
+        """A matplotlib figure of one board: ``kind`` is forest, differences, reliability, learning or frontier.
 
         task: of which board; the first where None. RequestError where the board has nothing to draw of that kind, or
         matplotlib is not installed.
