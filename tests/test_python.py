@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,14 +75,18 @@ def test_a_notebook_shows_the_page(results: Results) -> None:
     assert "markov" in shown
     assert "<script>alert" not in shown
     assert "| markov" in repr(results)
+    assert "&lt;" not in repr(results)
 
 
 def test_figures(results: Results, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     for kind in ("forest", "differences", "reliability", "frontier"):
         file = tmp_path / f"{kind}.svg"
-        results.plot(kind, task="switch").savefig(file)
+        figure: Any = results.plot(kind, task="switch")
+        figure.savefig(file)
         assert "<svg" in file.read_text()
+        shown = figure._repr_html_()
+        assert shown.startswith('<img alt="figure" src="data:image/svg+xml;base64,')
     with pytest.raises(RequestError, match="has no learning curve: harness run --train-persons N"):
         results.plot("learning")
     with pytest.raises(RequestError, match="no figure is called 'forrest'; did you mean 'forest'"):

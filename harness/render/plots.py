@@ -82,12 +82,13 @@ def require_ending(file: Path) -> str:
 def _drawn(draw: Callable[[Any], None]) -> Figure:
     try:
         import matplotlib
-        from matplotlib.figure import Figure
+
+        from harness.render.figure import PaperFigure
     except ImportError:
         require_installed("a figure", ("matplotlib",))
         raise
     with matplotlib.rc_context(LOOK):
-        figure = Figure(layout="constrained")
+        figure = PaperFigure(layout="constrained")
         draw(figure)
     return figure
 

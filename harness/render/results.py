@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
@@ -85,7 +85,7 @@ class Results(Sequence[Board]):
         return plot(self.boards[0] if task is None else self[task], kind)
 
     def __repr__(self) -> str:
-        return "\n".join(markdown(board).split("\n- ")[0].strip() for board in self.boards) or "no boards"
+        return "\n".join(unescape(markdown(board).split("\n- ")[0]).strip() for board in self.boards) or "no boards"
 
     def _repr_html_(self) -> str:
         """The boards' page in a frame of its own, so that its styles and the notebook's stay apart."""
