@@ -46,6 +46,7 @@ COMMANDS = {  # name -> module of this package, and the function there
 GROUPS = {
     "data": ("data", "app"),
     "study": ("study", "app"),
+    "submission": ("submission", "app"),
     "cache": ("upkeep", "cache"),
 }  # name -> module, and the commands there
 INTERRUPTED = 130  # the exit status of what Ctrl-C ended
