@@ -46,7 +46,7 @@ ROOMS = (
     "runs",
     "boards",
     "claims",
-    "forecast",
+    "forecasts",
     "submission",
     "render",
     "cli",

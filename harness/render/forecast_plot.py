@@ -13,7 +13,7 @@ WIDE, TALL = 3.25, 2.1  # inches of one status
 def draw(report: Mapping[str, Any], figure: Any) -> None:
     """A panel a status, a line with its 95% band a model; actual shares as points, with theirs.
 
-    report: ``harness.forecast.files.plain``. RequestError where no single year was forecast.
+    report: ``harness.forecasts.files.plain``. RequestError where no single year was forecast.
     """
     periods = [period for period in report["periods"] if len(period["years"]) == 1]
     if not periods:

@@ -46,7 +46,7 @@ def plot_compared(compared: Sequence[Compared]) -> Figure:
 
 
 def plot_forecast(report: Mapping[str, Any]) -> Figure:
-    """Shares of the statuses by year, forecast and actual; report: as ``harness.forecast.files.plain`` makes it."""
+    """Shares of the statuses by year, forecast and actual; report: as ``harness.forecasts.files.plain`` makes it."""
     from harness.render.forecast_plot import draw
 
     return _drawn(lambda figure: draw(report, figure))
