@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli import console
+from harness.cli import complete, console
 from harness.cli.options import (
     AlsoOption,
     DeviceOption,
@@ -27,7 +27,9 @@ from harness.runs.request import PanelRequest, RunRequest
 if TYPE_CHECKING:
     from harness.forecasts.report import Report
 
-ModelsOption = Annotated[list[str], typer.Option("--model", help="A model's name. Repeatable.")]
+ModelsOption = Annotated[
+    list[str], typer.Option("--model", help="A model's name. Repeatable.", autocompletion=complete.models)
+]
 
 
 @reads_careers

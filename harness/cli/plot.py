@@ -12,7 +12,7 @@ import typer
 from harness.boards.board import Board, boards_with, planned
 from harness.boards.chosen import chosen
 from harness.boards.compare import compare
-from harness.cli import console
+from harness.cli import complete, console
 from harness.cli.board import record_of, records_folder
 from harness.cli.options import RECORDS, RecordsOption
 from harness.errors import RequestError, did_you_mean
@@ -30,10 +30,16 @@ def plot(
         typer.Argument(
             help="A board, by panel/task or by its task; or runs of one board; or the file of a forecast's JSON.",
             metavar="[BOARD|RUN...]",
+            autocompletion=complete.boards_and_runs,
         ),
     ] = None,
     kind: Annotated[
-        str, typer.Option("--kind", help="forest, differences, reliability, learning, frontier or forecast.")
+        str,
+        typer.Option(
+            "--kind",
+            help="forest, differences, reliability, learning, frontier or forecast.",
+            autocompletion=complete.kinds,
+        ),
     ] = "forest",
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write: .pdf, .svg, .pgf or .png.", metavar="FILE")

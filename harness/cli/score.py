@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.boards.board import boards_with
-from harness.cli import console
+from harness.cli import complete, console
 from harness.cli.board import print_boards
 from harness.cli.options import JsonOption, SetOption
 from harness.cli.panels import reads_careers
@@ -44,7 +44,10 @@ def score(
         Path | None, typer.Argument(help="Table of probabilities: parquet, csv or csv.gz.", metavar="FILE")
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name for boards.")] = None,
-    task: Annotated[list[str] | None, typer.Option("--task", help="A task's name, or 'all'. Repeatable.")] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option("--task", help="A task's name, or 'all'. Repeatable.", autocompletion=complete.tasks),
+    ] = None,
     file_column: FileColumnOption = None,
     log: Annotated[bool, typer.Option("--log", help="The numbers are natural logarithms of probabilities.")] = False,
     floor: Annotated[
