@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from harness.system.version import __version__
 
@@ -29,50 +29,24 @@ if TYPE_CHECKING:
     from harness.data.describe import Description
     from harness.panel import Panel
     from harness.registry import Registry
+    from harness.render.forecast_results import ForecastResults
     from harness.render.results import Results
-    from harness.runs.request import PanelRequest, Request, RunRequest
+    from harness.runs.arguments import ForecastOptions, Models, ReadOptions, RunOptions
 
-__all__ = ["__version__", "board", "compare", "describe", "explain", "from_frame", "open_panel", "run", "score"]
+__all__ = [
+    "__version__",
+    "board",
+    "compare",
+    "describe",
+    "explain",
+    "forecast",
+    "from_frame",
+    "open_panel",
+    "run",
+    "score",
+]
 
 RECORDS = "leaderboards/results"
-Models = Sequence[str] | Mapping[str, Mapping[str, Any]]
-RequestT = TypeVar("RequestT", bound="Request")
-
-
-class ReadOptions(TypedDict, total=False):
-    """How careers are read. settings: parameters of a data set by name. columns: part -> column (person, year,
-    occupation; title, group, status, split). occupations: a table of the states. reading: options of files by name,
-    such as {"every": "year", "missing": "-5..-1"}. weights, strata, units: columns of a survey's design.
-    """
-
-    settings: Mapping[str, Any]
-    columns: Mapping[str, str]
-    occupations: str | Path
-    reading: Mapping[str, Any]
-    weights: str
-    strata: str
-    units: str
-
-
-class RunOptions(ReadOptions, total=False):
-    """How a request is run. params: model -> parameter -> value. seed, seeds: the first, and how many. train_persons:
-    numbers of training persons to fit on, 0 for all. train_also, pretrain: further panels, by name or path. device:
-    auto, cpu, cuda, cuda:N or mps. reuse: own, any or never. records: the folder of record files. time_limit: seconds
-    for a fit, and again for each task. isolated: each model in a process of its own. progress: False for silence.
-    """
-
-    params: Mapping[str, Mapping[str, Any]]
-    seed: int
-    seeds: int
-    train_persons: Sequence[int]
-    train_also: Sequence[str]
-    pretrain: str
-    device: str
-    reuse: str
-    records: str | Path
-    time_limit: float
-    isolated: bool
-    progress: bool
 
 
 def open_panel(
@@ -99,23 +73,25 @@ def from_frame(frame: Any, name: str = "frame", **options: Unpack[ReadOptions]) 
     """The panel of a pandas or polars frame, or a pyarrow table, with a row for each record; checked as a file is."""
     from harness.data.frames import as_file
     from harness.registry import load_registry
+    from harness.runs.arguments import ReadOptions, panel_request, require_known
     from harness.system.progress import Silent
 
-    _require_known(options, ReadOptions)
+    require_known(options, ReadOptions)
     with as_file(frame, name) as file:
-        return _panel_request(file, options).open(load_registry(), Silent())
+        return panel_request(file, options).open(load_registry(), Silent())
 
 
 def describe(data: str | Path | Panel, **options: Unpack[ReadOptions]) -> Description:
     """A panel in figures: persons, records, states, stay rate, splits, covariates."""
     from harness.data.describe import describe as description_of
     from harness.registry import load_registry
+    from harness.runs.arguments import ReadOptions, panel_request, require_known
     from harness.system.progress import Silent
 
-    _require_known(options, ReadOptions)
+    require_known(options, ReadOptions)
     if not isinstance(data, str | Path):
         return description_of(data)
-    return description_of(_panel_request(data, options).open(load_registry(), Silent()))
+    return description_of(panel_request(data, options).open(load_registry(), Silent()))
 
 
 def run(
@@ -135,14 +111,15 @@ def run(
     from harness.records.store import Store
     from harness.registry import load_registry
     from harness.render.results import Results
+    from harness.runs.arguments import RunOptions, panels_of, require_known, run_request
     from harness.runs.batch import run_all
     from harness.runs.execute import Workshop
     from harness.runs.isolation.hiding import hidden_paths, isolation_of
     from harness.system.machine import cache_folder, require_cache
     from harness.system.progress import Silent
 
-    _require_known(options, RunOptions)
-    request = _run_request(data, models, tasks, options)
+    require_known(options, RunOptions)
+    request = run_request(data, models, tasks, options)
     registry, progress = load_registry(), TerminalProgress() if options.get("progress", True) else Silent()
     request.require_known(registry)
     require_cache()
@@ -157,9 +134,50 @@ def run(
         isolation=isolation_of(registry, hidden) if options.get("isolated") else None,
         hidden=hidden,
     )
-    panels = request.panel.open_all(registry, progress) if isinstance(data, str | Path) else _panels(data, options)
+    panels = request.panel.open_all(registry, progress) if isinstance(data, str | Path) else panels_of(data, options)
     done, failed = run_all(request, panels, workshop, progress.note)
     return Results(tuple(boards_with(done, workshop.store)), tuple(failed))
+
+
+def forecast(
+    data: str | Path | Panel,
+    models: Models,
+    since: str | int | None = None,
+    horizon: int | None = None,
+    **options: Unpack[ForecastOptions],
+) -> ForecastResults:
+    """Sample the careers of the test split past a year, and compare them with what happened.
+
+    data, models: as ``run`` has them. since: the last time that is known, such as 1998 or '1998-07'; where None, the
+    last years of the panel are forecast. horizon: years ahead. A model that fails while others do not is told in
+    ``ForecastResults.failed``. No record is written.
+    """
+    from harness.cli.console import TerminalProgress
+    from harness.forecasts.request import ForecastRequest, forecast_all
+    from harness.records.store import Store
+    from harness.registry import load_registry
+    from harness.render.forecast_results import ForecastResults
+    from harness.runs.arguments import ForecastOptions, panels_of, require_known, run_request, valid
+    from harness.runs.execute import Workshop
+    from harness.system.machine import cache_folder, require_cache
+    from harness.system.progress import Silent
+
+    require_known(options, ForecastOptions)
+    given: dict[str, Any] = {name: options[name] for name in ("samples", "step") if name in options}
+    given |= {"run": run_request(data, models, (), options), "year": None if since is None else str(since)}
+    request = valid(ForecastRequest, {**given, "horizon": horizon})
+    registry, progress = load_registry(), TerminalProgress() if options.get("progress", True) else Silent()
+    request.require_known(registry)
+    require_cache()
+    workshop = Workshop(
+        registry=registry,
+        store=Store(Path(options.get("records", RECORDS))),
+        cache=cache_folder(),
+        progress=progress,
+        reuse=request.run.reuse,
+    )
+    opened = None if isinstance(data, str | Path) else panels_of(data, options).scored
+    return ForecastResults(forecast_all(request, workshop, opened))
 
 
 def board(records: str | Path = RECORDS, task: str | None = None, data: str | None = None) -> Results:
@@ -217,16 +235,17 @@ def score(
     from harness.records.store import Store
     from harness.registry import load_registry
     from harness.render.results import Results
+    from harness.runs.arguments import RunOptions, panel_request, require_known
     from harness.runs.execute import Workshop
     from harness.runs.tasks import at_risk, tasks_of
     from harness.submission import Submission, check, submitted
     from harness.system.machine import cache_folder, require_cache
     from harness.system.progress import Silent
 
-    _require_known(options, RunOptions)
+    require_known(options, RunOptions)
     registry = load_registry()
     require_cache()
-    panel = _panel_request(data, options).open(registry, Silent()) if isinstance(data, str | Path) else data
+    panel = panel_request(data, options).open(registry, Silent()) if isinstance(data, str | Path) else data
     store = Store(Path(options.get("records", RECORDS)))
     workshop = Workshop(registry=registry, store=store, cache=cache_folder())
     asked = [tasks] if isinstance(tasks, str) else list(tasks)
@@ -241,64 +260,3 @@ def score(
         some = at_risk(tasks_of(asked, {}, registry), panel, everything="all" in asked, tell=workshop.progress.note)
         done = list(submitted(submission, some, panel, workshop))
     return Results(tuple(boards_with(done, store)))
-
-
-_OF_RUN = ("seed", "seeds", "train_persons", "device", "reuse")
-_OF_PANEL = ("occupations", "reading", "weights", "strata", "units", "train_also", "pretrain")
-
-
-def _panel_request(data: str | Path | Panel, options: Any) -> PanelRequest:
-    from harness.runs.request import PanelRequest
-
-    given = {"parameters": options.get("settings", {}), "columns": dict(options.get("columns", {}))}
-    given |= {name: options[name] for name in _OF_PANEL if name in options}
-    return _valid(PanelRequest, {"data": str(data) if isinstance(data, str | Path) else data.name, **given})
-
-
-def _run_request(data: str | Path | Panel, models: Models, tasks: str | Sequence[str], options: Any) -> RunRequest:
-    from harness.runs.request import RunRequest
-
-    params = options.get("params", {})
-    named = models if isinstance(models, Mapping) else {name: {} for name in models}
-    content = {name: options[name] for name in _OF_RUN if name in options}
-    content |= {
-        "panel": _panel_request(data, options),
-        "tasks": [tasks] if isinstance(tasks, str) else list(tasks),
-        "models": {name: {**values, **params.get(name, {})} for name, values in named.items()},
-    }
-    return _valid(RunRequest, content)
-
-
-def _valid(kind: type[RequestT], content: Mapping[str, Any]) -> RequestT:
-    """A request. RequestError, naming the argument, where a value is none that it takes."""
-    from pydantic import ValidationError
-
-    from harness.errors import RequestError
-
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise RequestError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-
-
-def _require_known(options: Any, kind: Any) -> None:
-    """RequestError for an argument that there is not."""
-    from harness.errors import RequestError, did_you_mean
-
-    known = kind.__annotations__  # of a TypedDict: its own and those of its bases
-    if astray := [name for name in options if name not in known]:
-        raise RequestError(f"there is no argument '{astray[0]}'; {did_you_mean(astray[0], known)}")
-
-
-def _panels(panel: Panel, options: Any) -> Any:
-    """An open panel as the panels of a request, drawn and weighted as the options say."""
-    from harness.errors import RequestError
-    from harness.panel.survey_design import surveyed
-    from harness.runs.request import Panels
-
-    if astray := [
-        name for name in ("settings", "columns", "occupations", "reading", "train_also", "pretrain") if name in options
-    ]:
-        raise RequestError(f"{astray[0]}: is for careers by name or path, and the panel is open already")
-    return Panels(scored=surveyed(panel, options.get("weights"), options.get("strata"), options.get("units")))

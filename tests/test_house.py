@@ -49,7 +49,7 @@ ROOMS = (
     "runs",
     "boards",
     "claims",
-    "forecast",
+    "forecasts",
     "submission",
     "render",
     "cli",

@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from helpers.commands import typed
 
 import harness
 from harness.errors import DataError, RequestError
@@ -74,16 +76,20 @@ def test_a_notebook_shows_the_page(results: Results) -> None:
     assert "markov" in shown
     assert "<script>alert" not in shown
     assert "| markov" in repr(results)
+    assert "&lt;" not in repr(results)
 
 
 def test_figures(results: Results, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    for kind in ("forest", "reliability", "cost"):
+    for kind in ("forest", "differences", "reliability", "frontier"):
         file = tmp_path / f"{kind}.svg"
-        results.plot(kind, task="switch").savefig(file)
+        figure: Any = results.plot(kind, task="switch")
+        figure.savefig(file)
         assert "<svg" in file.read_text()
+        shown = figure._repr_html_()
+        assert shown.startswith('<img alt="figure" src="data:image/svg+xml;base64,')
     with pytest.raises(RequestError, match="has no learning curve: harness run --train-persons N"):
-        results.plot("curves")
+        results.plot("learning")
     with pytest.raises(RequestError, match="no figure is called 'forrest'; did you mean 'forest'"):
         results.plot("forrest")
 
@@ -102,6 +108,47 @@ def test_an_open_panel_and_a_frame_of_probabilities(folder: Path, monkeypatch: p
     assert np.log(row["perplexity_value"]) == pytest.approx(expected, abs=1e-6)
     ran = harness.run(panel, ["markov"], "switch", records=folder / "r3", progress=False)
     assert ran.to_frame()["model"].tolist() == ["markov"]
+
+
+def test_a_forecast_is_that_of_the_command_line(folder: Path) -> None:
+    line = ["forecast", "--model", "marginal", "--set", "data.persons=120", "--set", "marginal.pseudo_count=5"]
+    line += ["--from", "2019", "--horizon", "2", "--samples", "3", "--json"]
+    said = json.loads(typed(folder, *line, HARNESS_CACHE=str(folder / "cache")).stdout)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_CACHE", str(folder / "cache"))
+        of_name = harness.forecast(
+            "market",
+            ["marginal"],
+            since=2019,
+            horizon=2,
+            samples=3,
+            settings={"persons": 120},
+            params={"marginal": {"pseudo_count": 5}},
+            progress=False,
+        )
+        panel = harness.open_panel("market", {"persons": 120})
+        of_panel = harness.forecast(panel, {"marginal": {"pseudo_count": 5}}, 2019, 2, samples=3, progress=False)
+    for made in (of_name, of_panel):
+        told = made.to_dict()
+        assert told["periods"] == said["periods"]
+        assert told["seed"] == said["seed"]
+    frame = of_name.to_frame()
+    assert set(frame["forecast"]) == {"actual", "as in 2019", "marginal"}
+    for _, shares in frame[frame["level"] == "statuses"].groupby(["period", "forecast"]):
+        assert shares["value"].sum() == pytest.approx(1, abs=1e-5)
+    assert "<table" in of_name._repr_html_()
+    assert "perplexity of the actual state" in repr(of_name)
+    assert of_name.save_careers(folder / "careers.parquet") == len(pd.read_parquet(folder / "careers.parquet"))
+    pytest.importorskip("matplotlib")
+    of_name.plot().savefig(folder / "forecast.svg")
+    assert "<!-- as in 2019 -->" in (folder / "forecast.svg").read_text()
+
+
+def test_a_forecast_refuses_what_it_has_no_use_for() -> None:
+    with pytest.raises(RequestError, match="there is no argument 'seeds'; did you mean 'seed'"):
+        harness.forecast("market", ["marginal"], seeds=3)  # type: ignore[call-arg]
+    with pytest.raises(RequestError, match="samples: Input should be greater than or equal to 1"):
+        harness.forecast("market", ["marginal"], samples=0)
 
 
 def test_a_frame_is_read_as_a_file_is(tmp_path: Path) -> None:

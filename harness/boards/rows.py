@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from harness.boards.means import mean_cost, mean_figures, mean_mass, spread
 from harness.records.kinds import MIX, is_mix_of_board, is_ranked, is_run, is_submitted, label, label_over_seeds
@@ -12,6 +12,9 @@ from harness.records.record import Mass, Measured, Record, figures
 from harness.stats.figures import METRICS
 from harness.stats.inference import Estimate
 
+REPLICATION_CODE = "replication_code"  # the fact of a submission that has the address of its code
+MAY_HAVE_SEEN = "base_may_have_seen"  # the fact that says if a pre-trained base may have met the careers
+Seen = Literal["yes", "no", "unknown"]
 NAMED_WEIGHT = 0.01  # the weight from which a part of an ensemble is named
 
 
@@ -97,6 +100,10 @@ class Row:
     (``harness.stats.plausibility``)."""
     not_spot_checked: bool | None = None
     """True of a model that was run before every run made a spot check."""
+    replication_code: str | None = None
+    """Of a submission: the address of the code that made it."""
+    base_may_have_seen: str | None = None
+    """Of a submission: 'yes', 'no' or 'unknown' to a base of it having met the careers in pre-training."""
     signed: bool | None = None
     """Where it was asked who signed: True where the record is signed, or those of all seeds are."""
     signed_by: str | None = None
@@ -110,6 +117,8 @@ class Row:
 
 # Fields of a row that are left out of tables where nothing is to be said, so that older tables stay as they are.
 OPTIONAL_FIELDS = (
+    "replication_code",
+    "base_may_have_seen",
     "signed",
     "signed_by",
     "train_also",
@@ -164,6 +173,8 @@ def row_of(seeds: Sequence[Record], standing: Standing, shown: Sequence[Record])
         code=asked.code,
         measured=mean_cost([one.measured for one in seeds]),
         submitted=is_submitted(record),
+        replication_code=_stated(record, REPLICATION_CODE),
+        base_may_have_seen=_stated(record, MAY_HAVE_SEEN),
         not_spot_checked=True if any(is_run(one) and one.checked is None for one in seeds) else None,
         fitted_without_weights=record.facts.get("fitted_without_weights"),
         records_unseen=record.facts.get("records_unseen"),
@@ -173,6 +184,12 @@ def row_of(seeds: Sequence[Record], standing: Standing, shown: Sequence[Record])
         **_of_mix(record, shown),
         **_of_seeds(seeds),
     )
+
+
+def _stated(record: Record, fact: str) -> str | None:
+    """A statement of whoever submitted a record, which anyone may have written."""
+    told = record.facts.get(fact)
+    return told if isinstance(told, str) and is_submitted(record) else None
 
 
 def _of_seeds(seeds: Sequence[Record]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ COMMANDS = {  # name -> module of this package, and the function there
     "leaderboard": ("board", "leaderboard"),
     "compare": ("compare", "compare"),
     "card": ("card", "card"),
+    "plot": ("plot", "plot"),
     "mix": ("mix", "mix"),
     "score": ("score", "score"),
     "verify": ("verify", "verify"),
@@ -46,6 +47,7 @@ COMMANDS = {  # name -> module of this package, and the function there
 GROUPS = {
     "data": ("data", "app"),
     "study": ("study", "app"),
+    "submission": ("submission", "app"),
     "cache": ("upkeep", "cache"),
 }  # name -> module, and the commands there
 INTERRUPTED = 130  # the exit status of what Ctrl-C ended

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli import console
+from harness.cli import complete, console
 from harness.cli.options import (
     AlsoOption,
     DeviceOption,
@@ -40,7 +40,7 @@ def ablate(
     context: typer.Context,
     panel: PanelRequest,
     records: Path,
-    model: Annotated[str, typer.Argument(help="The model's name.")],
+    model: Annotated[str, typer.Argument(help="The model's name.", autocompletion=complete.models)],
     task: Annotated[str, typer.Option(help="The task that all are scored on.")] = "next_occ",
     settings: SetOption = None,
     arm: Annotated[

@@ -12,7 +12,7 @@ import typer
 from harness.boards.compare import Compared, SliceDifference, names_of, slice_differences, without_slices
 from harness.boards.compare import compare as compare_runs
 from harness.boards.transitions import DifferingTransitions, differing
-from harness.cli import console
+from harness.cli import complete, console
 from harness.cli.board import record_of
 from harness.cli.options import RECORDS, JsonOption, RecordsOption
 from harness.cli.reproduce import command
@@ -55,7 +55,11 @@ class _Pair:
 def compare(
     context: typer.Context,
     runs: Annotated[
-        list[str], typer.Argument(help="Two or more records: how their ids begin, their files, or panel/task/model.")
+        list[str],
+        typer.Argument(
+            help="Two or more records: how their ids begin, their files, or panel/task/model.",
+            autocompletion=complete.runs,
+        ),
     ],
     by: Annotated[
         str | None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli import console, look
+from harness.cli import complete, console, look
 from harness.cli.faults import told
 from harness.cli.options import JsonOption
 from harness.cli.panels import ColumnOption, OccupationsOption, reads_file
@@ -30,7 +30,11 @@ app.command("look")(look.look)
 
 SourceArgument = Annotated[
     str,
-    typer.Argument(help="A data set's name, a panel folder, a file of careers, or a CAREER folder.", metavar="SOURCE"),
+    typer.Argument(
+        help="A data set's name, a panel folder, a file of careers, or a CAREER folder.",
+        metavar="SOURCE",
+        autocompletion=complete.datasets,
+    ),
 ]
 DataSetOption = Annotated[
     list[str] | None,

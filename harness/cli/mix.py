@@ -12,7 +12,7 @@ import typer
 from harness.boards.board import Board, boards, boards_with
 from harness.boards.mix import mix as mix_runs
 from harness.boards.mix import without_valid
-from harness.cli import console
+from harness.cli import complete, console
 from harness.cli.board import of_task_and_panel, print_boards, record_of, records_folder
 from harness.cli.options import JsonOption, SetOption
 from harness.cli.panels import reads_careers
@@ -67,7 +67,10 @@ def mix(
     records: Path,
     runs: Annotated[
         list[str] | None,
-        typer.Argument(help="Two or more records of one board: how their ids begin, their files, or panel/task/model."),
+        typer.Argument(
+            help="Two or more records of one board: how their ids begin, their files, or panel/task/model.",
+            autocompletion=complete.runs,
+        ),
     ] = None,
     task: Annotated[str | None, typer.Option("--task", help="Mix this task's boards alone.")] = None,
     with_submissions: Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli import complete
 from harness.errors import RequestError
 from harness.runs.execute import Reuse
 
@@ -14,7 +15,7 @@ RECORDS = Path("leaderboards/results")
 BOARDS = Path("leaderboards")
 
 RECORD_HELP = "A record: how its id begins, its file, or panel/task/model."
-RunArgument = Annotated[str, typer.Argument(help=RECORD_HELP)]
+RunArgument = Annotated[str, typer.Argument(help=RECORD_HELP, autocompletion=complete.runs)]
 RecordsOption = Annotated[
     Path, typer.Option("--records", help="Folder of record files.", envvar="HARNESS_RECORDS", show_default=True)
 ]

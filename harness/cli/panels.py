@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.cli import complete
 from harness.cli.options import RECORDS, RecordsOption
 from harness.cli.reading import reading_of, reading_parameters
 from harness.data.reading import FileReading
@@ -18,11 +19,20 @@ from harness.model.params import pairs
 from harness.runs.request import PanelRequest
 
 DataOption = Annotated[
-    str, typer.Option("--data", help="A data set's name, a panel folder, a file of careers, or a CAREER folder.")
+    str,
+    typer.Option(
+        "--data",
+        help="A data set's name, a panel folder, a file of careers, or a CAREER folder.",
+        autocompletion=complete.datasets,
+    ),
 ]
 OptionalDataOption = Annotated[
     str | None,
-    typer.Option("--data", help="A panel, by its name or by the files that hold it; all panels where left out."),
+    typer.Option(
+        "--data",
+        help="A panel, by its name or by the files that hold it; all panels where left out.",
+        autocompletion=complete.datasets,
+    ),
 ]
 ColumnOption = Annotated[
     list[str] | None,

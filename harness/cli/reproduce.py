@@ -17,6 +17,7 @@ from harness.records.record import PanelFacts, Record
 from harness.registry import Registry
 from harness.runs.request import PanelRequest
 from harness.runs.verify import require_same
+from harness.submission.statement import Statement
 from harness.system.progress import Progress
 
 FILES = ("folder", "file", "career")  # readers of files, whose names may be those of data sets
@@ -36,7 +37,8 @@ def command(record: Record, registry: Registry, records: Path) -> str:
     if is_submitted(record):
         words = ["harness", "score", "FILE", "--name", asked.model, "--task", task, *_data(asked.panel, registry)]
         words += ["--set", "task.entry=true"] if task != asked.task else []
-        return shlex.join([*words, *_of_file(asked.parameters), "--records", str(records)])
+        words += [*_of_file(asked.parameters), *_stated(record)]
+        return shlex.join([*words, "--records", str(records)])
     words = ["harness", "run", "--task", task, "--model", asked.model, *_data(asked.panel, registry)]
     words += ["--set", "task.entry=true"] if task != asked.task else []
     for name, value in sorted(asked.changed.items()):
@@ -53,6 +55,13 @@ def _of_file(parameters: Mapping[str, Any]) -> list[str]:
     words = [word for part, column in parameters["columns"].items() for word in ("--file-column", f"{part}={column}")]
     words += ["--log"] if parameters["log"] and "log_probability" not in parameters["columns"] else []
     return words + (["--floor", f"{parameters['floor']:g}"] if parameters["floor"] else [])
+
+
+def _stated(record: Record) -> list[str]:
+    """Options of what whoever submitted it says of it."""
+    told = Statement.of(record.facts)
+    words = ["--code", told.code] if told.code else []
+    return words + (["--base-may-have-seen", told.seen] if told.seen else [])
 
 
 def _typed(value: Any) -> str:

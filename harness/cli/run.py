@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.boards.board import boards_with
-from harness.cli import console
+from harness.cli import complete, console
 from harness.cli.board import print_boards
 from harness.cli.options import (
     AlsoOption,
@@ -43,8 +43,12 @@ from harness.runs.tasks import tasks_of
 from harness.system import processes
 from harness.system.files import write_atomically
 
-TasksOption = Annotated[list[str] | None, typer.Option("--task", help="A task's name, or 'all'. Repeatable.")]
-ModelsOption = Annotated[list[str] | None, typer.Option("--model", help="A model's name. Repeatable.")]
+TasksOption = Annotated[
+    list[str] | None, typer.Option("--task", help="A task's name, or 'all'. Repeatable.", autocompletion=complete.tasks)
+]
+ModelsOption = Annotated[
+    list[str] | None, typer.Option("--model", help="A model's name. Repeatable.", autocompletion=complete.models)
+]
 SizesOption = Annotated[
     list[int] | None,
     typer.Option(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.boards.board import boards_with
-from harness.cli import console
+from harness.cli import complete, console
 from harness.cli.board import print_boards
 from harness.cli.options import JsonOption, SetOption
 from harness.cli.panels import reads_careers
@@ -22,6 +22,7 @@ from harness.registry import Registry
 from harness.runs.request import PanelRequest
 from harness.runs.tasks import at_risk, tasks_of
 from harness.submission import Submission, check, submitted
+from harness.submission.statement import stated
 
 FileColumnOption = Annotated[
     list[str] | None,
@@ -43,12 +44,26 @@ def score(
         Path | None, typer.Argument(help="Table of probabilities: parquet, csv or csv.gz.", metavar="FILE")
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name for boards.")] = None,
-    task: Annotated[list[str] | None, typer.Option("--task", help="A task's name, or 'all'. Repeatable.")] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option("--task", help="A task's name, or 'all'. Repeatable.", autocompletion=complete.tasks),
+    ] = None,
     file_column: FileColumnOption = None,
     log: Annotated[bool, typer.Option("--log", help="The numbers are natural logarithms of probabilities.")] = False,
     floor: Annotated[
         float, typer.Option("--floor", help="Share of a uniform distribution to mix into every row, such as 1e-9.")
     ] = 0.0,
+    code: Annotated[
+        str | None, typer.Option("--code", help="Address of the code that made FILE, for boards.", metavar="URL")
+    ] = None,
+    seen: Annotated[
+        str | None,
+        typer.Option(
+            "--base-may-have-seen",
+            help="May a pre-trained base of the model have met these careers? Boards say so.",
+            metavar="yes|no|unknown",
+        ),
+    ] = None,
     template: Annotated[
         Path | None,
         typer.Option("--template", help="Write what FILE must say something of to this csv or parquet file instead."),
@@ -91,7 +106,12 @@ def score(
             f"{lacking} is missing: harness score FILE --name NAME --task TASK; --template says for what"
         )
     submission = Submission(
-        name=name, file=file, columns=pairs(file_column or [], "--file-column"), log=log, floor=floor
+        name=name,
+        file=file,
+        columns=pairs(file_column or [], "--file-column"),
+        log=log,
+        floor=floor,
+        statement=stated(code, seen),
     )
     check(submission, registry)
     tasks = tasks_of(task, asked.task, registry)

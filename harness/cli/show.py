@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli import console
+from harness.cli import complete, console
 from harness.cli.options import JsonOption
 from harness.errors import RequestError, did_you_mean, install_line
 from harness.features.catalogue import known
@@ -79,7 +79,7 @@ def _entry(entry: Entry[Any]) -> dict[str, str]:
 
 def show(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="A model, task or data set.")],
+    name: Annotated[str, typer.Argument(help="A model, task or data set.", autocompletion=complete.whatever)],
     as_json: JsonOption = False,
 ) -> None:
     """Show what a model, task or data set is, its source, and its parameters with defaults and units."""

@@ -30,10 +30,10 @@ from harness.runs.execute import Workshop, execute
 from harness.runs.isolation import sandbox
 from harness.runs.isolation.hiding import hidden_paths, isolation_of
 from harness.runs.request import PanelRequest, resumes_at
-from harness.runs.verify import Verification, contradictions, require_same, run_of, task_of
+from harness.runs.verify import Verification, contradictions, require_same, run_of
 from harness.runs.verify import verify as compare
 from harness.stats.inference import Estimate
-from harness.submission import Submission, file_digest, submitted
+from harness.submission.again import require_file, require_its_file, scored_again
 from harness.system.cache import borrow
 from harness.system.machine import cache_folder, resolve_device
 from harness.system.progress import PROGRESS, Progress
@@ -186,28 +186,10 @@ def _learned(record: Record, panel: Panel, sources: _Sources, bench: _Scratch) -
 
 
 def _submitted(record: Record, sources: _Sources, bench: _Scratch) -> Record:
-    asked = record.configuration.parameters
-    if sources.file is None:
-        raise RequestError(
-            f"{record.id} ({label(record)}) was submitted: --file PATH names the table that it was scored from, whose "
-            f"SHA-256 begins with {asked['file_sha256'][:12]}; its figures are those of its evidence"
-        )
-    content = file_digest(sources.file)
-    if content != asked["file_sha256"]:
-        raise RequestError(
-            f"--file {sources.file}: is not what was submitted: its SHA-256 begins with {content[:12]}, that of the "
-            f"record's with {asked['file_sha256'][:12]}"
-        )
+    file = require_file(record, sources.file)
+    require_its_file(record, file)  # before the minutes that a panel may take
     panel = reopen(record.configuration.panel, bench.registry, bench.progress, sources.panel)
-    submission = Submission(
-        name=record.configuration.model,
-        file=sources.file,
-        columns=asked["columns"],
-        log=asked["log"],
-        floor=asked["floor"],
-    )
-    [again] = submitted(submission, [task_of(record, bench.registry)], panel, bench.workshop())
-    return again
+    return scored_again(record, file, panel, bench.workshop())
 
 
 def _mixed(record: Record, bench: _Scratch) -> Record:

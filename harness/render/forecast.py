@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from harness.forecast.report import ForecastLine, Period, Report, Shares
+from harness.forecasts.report import ForecastLine, Period, Report, Shares
 from harness.records.kinds import in_a_line
 from harness.render.boards.table import NONE, bracketed, error_text, with_error
 from harness.stats.inference import Estimate

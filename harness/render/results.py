@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
@@ -73,7 +73,7 @@ class Results(Sequence[Board]):
         return whole[[*first, *(column for column in whole.columns if column not in first)]]
 
     def plot(self, kind: str = "forest", task: str | None = None) -> Figure:
-        """A matplotlib figure of one board: ``kind`` is forest, reliability, curves or cost.
+        """A matplotlib figure of one board: ``kind`` is forest, differences, reliability, learning or frontier.
 
         task: of which board; the first where None. RequestError where the board has nothing to draw of that kind, or
         matplotlib is not installed.
@@ -85,7 +85,7 @@ class Results(Sequence[Board]):
         return plot(self.boards[0] if task is None else self[task], kind)
 
     def __repr__(self) -> str:
-        return "\n".join(markdown(board).split("\n- ")[0].strip() for board in self.boards) or "no boards"
+        return "\n".join(unescape(markdown(board).split("\n- ")[0]).strip() for board in self.boards) or "no boards"
 
     def _repr_html_(self) -> str:
         """The boards' page in a frame of its own, so that its styles and the notebook's stay apart."""

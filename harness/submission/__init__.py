@@ -31,10 +31,12 @@ from harness.runs.run import panel_facts
 from harness.submission.answers import Answers, read_answers
 from harness.submission.layout import FileLayout, layout_of
 from harness.submission.places import Wanted
+from harness.submission.statement import Statement
 from harness.system.machine import Cost, measured
 from harness.types import FloatArray, IntArray
 
 CODE = "submitted"  # in place of the version of the code that made the probabilities, which nobody here knows
+UNSTATED = Statement()
 LONGEST_NAME = 80  # characters of a name
 
 
@@ -44,6 +46,7 @@ class Submission:
 
     columns: part -> column of the file (``layout.PARTS``), where the column has another name. log: the numbers of a
     wide file are natural logarithms. floor: share of a uniform distribution that is mixed into every row, 0 for none.
+    statement: words of whoever submits it on its code and its base.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Submission:
     columns: Mapping[str, str]
     log: bool = False
     floor: float = 0.0
+    statement: Statement = UNSTATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class _FileRead:
     answers: Answers
     parameters: Mapping[str, Any]
     cost: Cost
+    statement: Statement
 
 
 def check(submission: Submission, registry: Registry) -> None:
@@ -100,7 +105,7 @@ def submitted(submission: Submission, tasks: Sequence[Task], panel: Panel, works
         "floor": submission.floor,
     }
     for task in tasks:
-        file = _FileRead(submission.name, answers, parameters, reading)
+        file = _FileRead(submission.name, answers, parameters, cost=reading, statement=submission.statement)
         record = _score(file, task, panel, workshop)
         workshop.store.write(record)
         yield record
@@ -149,7 +154,7 @@ def _score(file: _FileRead, task: Task, panel: Panel, workshop: Workshop) -> Rec
             needs=("pyarrow",),
             started=started,
         ),
-        facts={"submitted": True, **of_panel(cautions(panel))},
+        facts={"submitted": True, **file.statement.facts(), **of_panel(cautions(panel))},
         slicing=slicing,
     )
     record = record_of(scored, workshop.registry.all_metrics)

@@ -15,9 +15,9 @@ from pyarrow import parquet
 
 from harness import open_panel
 from harness.data.write import write_panel
-from harness.forecast import sample as forecast_careers
-from harness.forecast.plan import plan
-from harness.forecast.sample import forecast
+from harness.forecasts import sample as forecast_careers
+from harness.forecasts.plan import plan
+from harness.forecasts.sample import forecast
 from harness.model.contract import NoParams
 from harness.model.params import validate
 from harness.model.scoring import score

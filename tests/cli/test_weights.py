@@ -13,9 +13,9 @@ from helpers.toys import InProcess
 
 from harness import open_panel
 from harness.data.write import write_panel
-from harness.forecast.plan import plan, pooled, until
-from harness.forecast.report import Report
-from harness.forecast.sample import forecast
+from harness.forecasts.plan import plan, pooled, until
+from harness.forecasts.report import Report
+from harness.forecasts.sample import forecast
 from harness.model.contract import NoParams
 from harness.panel.careers import Covariate, Panel
 from harness.panel.weights import weighted

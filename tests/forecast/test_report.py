@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from harness.errors import RequestError
-from harness.forecast.files import plain, require_writable
-from harness.forecast.plan import Plan, plan
-from harness.forecast.report import Report
-from harness.forecast.sample import Forecast
+from harness.forecasts.files import plain, require_writable
+from harness.forecasts.plan import Plan, plan
+from harness.forecasts.report import Report
+from harness.forecasts.sample import Forecast
 from harness.panel.careers import Panel
 from harness.panel.occupations import Occupations
 from harness.render.forecast import ForecastTable, notes, tables

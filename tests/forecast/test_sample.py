@@ -12,10 +12,10 @@ import pytest
 from helpers.toys import Frequencies, entry_of, run_on
 
 from harness.errors import RequestError, RunError
-from harness.forecast import sample as forecast_careers
-from harness.forecast.files import write_careers
-from harness.forecast.plan import Plan, plan, pooled, until
-from harness.forecast.sample import Forecast, Sampler, collect, forecast
+from harness.forecasts import sample as forecast_careers
+from harness.forecasts.files import write_careers
+from harness.forecasts.plan import Plan, plan, pooled, until
+from harness.forecasts.sample import Forecast, Sampler, collect, forecast
 from harness.model.contract import Context, Model, NoParams, take_states
 from harness.panel.careers import Covariate, Panel
 from harness.panel.occupations import Occupations

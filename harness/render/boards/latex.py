@@ -5,11 +5,20 @@ from __future__ import annotations
 from harness.boards.board import Board
 from harness.render.boards.notes import notes
 from harness.render.boards.sections import Section, sections
-from harness.render.boards.table import columns, parts
+from harness.render.boards.table import CODE_COLUMN, SEEN_COLUMN, columns, parts
 from harness.render.latex import HEAD, Printed, escaped, figure_cell, printed
 
 # What a page has no room for: the other forms have it.
-LEFT_OUT = {"log-likelihood", "McFadden R²", "by the chain rule", "renormalised", "mass", "calibration error"}
+LEFT_OUT = {
+    "log-likelihood",
+    "McFadden R²",
+    "by the chain rule",
+    "renormalised",
+    "mass",
+    "calibration error",
+    CODE_COLUMN,
+    SEEN_COLUMN,
+}
 
 
 def render(board: Board) -> str:

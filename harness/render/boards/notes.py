@@ -21,6 +21,14 @@ OF_SEEDS = (
     "perplexity from seed to seed. Other figures, and what a run took, are means over seeds."
 )
 
+OF_STATEMENTS = {
+    "replication_code": "replication code: where whoever submitted it says that its code is; nobody here ran it.",
+    "base_may_have_seen": (
+        "may have been seen in pre-training: whether a pre-trained base of it may have met these careers, as whoever "
+        "submitted it says."
+    ),
+}
+
 OF_LIMITS = (
     "implausible: what no forecast reaches that was made without the answers. It beats the true probabilities, where "
     "these are known, by more than one forecast in a thousand does; or it leaves less than "
@@ -67,6 +75,7 @@ def notes(board: Board) -> list[str]:
     if any(row.seeds is not None for row in rows):
         lines.append(OF_SEEDS)
     lines += _of_ranks(board)
+    lines += [said for field, said in OF_STATEMENTS.items() if any(getattr(row, field) for row in rows)]
     if any(r.mcfadden_r2 is not None for r in rows):
         lines.append("McFadden R²: 1 - log-likelihood / that of `marginal`.")
     if any(r.regret is not None for r in rows):

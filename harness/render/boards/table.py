@@ -12,6 +12,8 @@ from harness.stats.inference import Estimate
 NONE = "–"
 UNCHECKED = "submitted, not checked"
 UNSIGNED = "unsigned"
+CODE_COLUMN = "replication code"
+SEEN_COLUMN = "may have been seen in pre-training"
 ALWAYS = inf
 
 
@@ -192,7 +194,23 @@ def columns(board: Board, costs: bool = True) -> list[BoardColumn]:
         )
     if any(r.signed is not None for r in rows):
         chosen.append(BoardColumn("signed by", signed_cell, number=False, key=signed_cell, importance=22))
+    chosen += _stated_columns(board)
     return [*chosen, *_cost_columns()] if costs else chosen
+
+
+def _stated_columns(board: Board) -> list[BoardColumn]:
+    """Statements of whoever submitted a row, of a board where one has some."""
+    made = [
+        (
+            BoardColumn(CODE_COLUMN, lambda r: r.replication_code or NONE, number=False, importance=0.5),
+            "replication_code",
+        ),
+        (
+            BoardColumn(SEEN_COLUMN, lambda r: r.base_may_have_seen or NONE, number=False, importance=0.6),
+            "base_may_have_seen",
+        ),
+    ]
+    return [column for column, field in made if any(getattr(row, field) for row in board.rows)]
 
 
 def _value(estimate: Estimate | None) -> float | None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import RequestError
-from harness.forecast.plan import Plan
+from harness.forecasts.plan import Plan
 from harness.model.answers import Inquiry, checked_log_prob, whole_rows
 from harness.model.contract import Estimator, ModelSpec
 from harness.panel.careers import Covariate, Panel

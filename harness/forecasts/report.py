@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from harness.forecast.plan import Plan
-from harness.forecast.sample import Forecast
+from harness.forecasts.plan import Plan
+from harness.forecasts.sample import Forecast
 from harness.panel.occupations import Occupations, Status
 from harness.stats import inference
 from harness.stats.figures import METRICS, Scores, gather

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from harness.errors import RequestError, RunError
-from harness.forecast.plan import Plan
-from harness.forecast.report import ForecastLine, Period, Report, Shares
-from harness.forecast.sample import Forecast
+from harness.forecasts.plan import Plan
+from harness.forecasts.report import ForecastLine, Period, Report, Shares
+from harness.forecasts.sample import Forecast
 from harness.stats.inference import Estimate
 from harness.system.files import replacing
 from harness.types import IntArray

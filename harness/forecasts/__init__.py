@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from harness.forecast.plan import Plan, pooled, until
+from harness.forecasts.plan import Plan, pooled, until
 
 __all__ = ["Plan", "pooled", "until"]

@@ -1,0 +1,34 @@
+"""Some of a board's models, where a figure or a table has room for no more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from harness.boards.board import Board
+from harness.boards.views import Views
+from harness.errors import RequestError
+
+
+def chosen(board: Board, records: Collection[str]) -> Board:
+    """The board with the rows of these records alone, in its own order; ranks and differences stay those of all rows.
+
+    records: ids. Slices, which compare with one row, are left out. RequestError for a record that the board does not
+    show.
+    """
+    kept = [i for i, row in enumerate(board.rows) if set(row.all_records) & set(records)]
+    shown = {id for row in board.rows for id in row.all_records}
+    if astray := [id for id in records if id not in shown]:
+        raise RequestError(f"{astray[0]}: the board of '{board.task}' on '{board.panel}' shows a newer record instead")
+    return replace(board, rows=tuple(board.rows[i] for i in kept), views=_views(board, kept))
+
+
+def _views(board: Board, kept: Sequence[int]) -> Views:
+    views, labels = board.views, {board.rows[i].label for i in kept}
+    return Views(
+        event=views.event,
+        reliability=tuple(views.reliability[i] for i in kept if i < len(views.reliability)),
+        curves=tuple(curve for curve in views.curves if curve.label in labels),
+        seconds=tuple(views.seconds[i] for i in kept),
+        frontier=tuple(kept.index(i) for i in views.frontier if i in kept),
+    )

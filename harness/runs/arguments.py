@@ -1,0 +1,119 @@
+"""Requests of the arguments of a Python call, checked as those of the command line are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict, TypeVar
+
+from pydantic import ValidationError
+
+from harness.errors import RequestError, did_you_mean
+from harness.panel import Panel
+from harness.panel.survey_design import surveyed
+from harness.runs.request import PanelRequest, Panels, Request, RunRequest
+
+RequestT = TypeVar("RequestT", bound=Request)
+Models = Sequence[str] | Mapping[str, Mapping[str, Any]]
+_OF_RUN = ("seed", "seeds", "train_persons", "device", "reuse")
+_OF_PANEL = ("occupations", "reading", "weights", "strata", "units", "train_also", "pretrain")
+
+
+class ReadOptions(TypedDict, total=False):
+    """How careers are read. settings: parameters of a data set by name. columns: part -> column (person, year,
+    occupation; title, group, status, split). occupations: a table of the states. reading: options of files by name,
+    such as {"every": "year", "missing": "-5..-1"}. weights, strata, units: columns of a survey's design.
+    """
+
+    settings: Mapping[str, Any]
+    columns: Mapping[str, str]
+    occupations: str | Path
+    reading: Mapping[str, Any]
+    weights: str
+    strata: str
+    units: str
+
+
+class RunOptions(ReadOptions, total=False):
+    """How a request is run. params: model -> parameter -> value. seed, seeds: the first, and how many. train_persons:
+    numbers of training persons to fit on, 0 for all. train_also, pretrain: further panels, by name or path. device:
+    auto, cpu, cuda, cuda:N or mps. reuse: own, any or never. records: the folder of record files. time_limit: seconds
+    for a fit, and again for each task. isolated: each model in a process of its own. progress: False for silence.
+    """
+
+    params: Mapping[str, Mapping[str, Any]]
+    seed: int
+    seeds: int
+    train_persons: Sequence[int]
+    train_also: Sequence[str]
+    pretrain: str
+    device: str
+    reuse: str
+    records: str | Path
+    time_limit: float
+    isolated: bool
+    progress: bool
+
+
+class ForecastOptions(ReadOptions, total=False):
+    """How careers are forecast. samples: careers for each person. step: years from one sampled record to the next.
+    The others are those of ``RunOptions``.
+    """
+
+    params: Mapping[str, Mapping[str, Any]]
+    seed: int
+    train_also: Sequence[str]
+    pretrain: str
+    device: str
+    reuse: str
+    records: str | Path
+    progress: bool
+    samples: int
+    step: int
+
+
+def panel_request(data: str | Path | Panel, options: Mapping[str, Any]) -> PanelRequest:
+    """The careers of a call. RequestError, naming the argument, where a value is none that it takes."""
+    given = {"parameters": options.get("settings", {}), "columns": dict(options.get("columns", {}))}
+    given |= {name: options[name] for name in _OF_PANEL if name in options}
+    return valid(PanelRequest, {"data": str(data) if isinstance(data, str | Path) else data.name, **given})
+
+
+def run_request(
+    data: str | Path | Panel, models: Models, tasks: str | Sequence[str], options: Mapping[str, Any]
+) -> RunRequest:
+    """The request of a call. tasks: may be empty, of a forecast. RequestError as ``panel_request`` has it."""
+    params = options.get("params", {})
+    named = models if isinstance(models, Mapping) else {name: {} for name in models}
+    content = {name: options[name] for name in _OF_RUN if name in options}
+    content |= {
+        "panel": panel_request(data, options),
+        "tasks": [tasks] if isinstance(tasks, str) else list(tasks),
+        "models": {name: {**values, **params.get(name, {})} for name, values in named.items()},
+    }
+    return valid(RunRequest, content)
+
+
+def valid(kind: type[RequestT], content: Mapping[str, Any]) -> RequestT:
+    """A request. RequestError, naming the argument, where a value is none that it takes."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RequestError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def require_known(options: Mapping[str, Any], kind: type) -> None:
+    """RequestError for an argument that there is not. kind: the TypedDict of those that there are."""
+    known = kind.__annotations__  # its own and those of its bases
+    if astray := [name for name in options if name not in known]:
+        raise RequestError(f"there is no argument '{astray[0]}'; {did_you_mean(astray[0], known)}")
+
+
+def panels_of(panel: Panel, options: Mapping[str, Any]) -> Panels:
+    """An open panel as the panels of a request, drawn and weighted as the options say."""
+    if astray := [
+        name for name in ("settings", "columns", "occupations", "reading", "train_also", "pretrain") if name in options
+    ]:
+        raise RequestError(f"{astray[0]}: is for careers by name or path, and the panel is open already")
+    return Panels(scored=surveyed(panel, options.get("weights"), options.get("strata"), options.get("units")))
