@@ -20,7 +20,7 @@ from harness.types import FloatArray, IntArray
 class Params(BaseModel):
     """Base of every parameter schema: closed, typed, frozen. Give each field a description with its unit."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class NoParams(Params):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from harness.hookspecs import hookimpl
 from harness.model import Ablation, EncoderSpec, ModelSpec
-from harness.plugins.llm import NEEDS, contents
 from harness.plugins.llm.embedding.params import EmbedParams, EncoderParams
+from harness.plugins.llm.specs import NEEDS, contents
 
 if TYPE_CHECKING:
     from harness.model import CareerEncoder, Model
