@@ -63,7 +63,7 @@ def harness_models() -> list[ModelSpec]:
             build=build,
             params=EmbedParams,
             contents=contents,
-            needs=(*NEEDS, "scipy"),
+            needs=(*NEEDS, "scipy", "threadpoolctl"),
             install="pip install 'labor-harness[llm,softmax]'",
             cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM: embeddings as features of a multinomial "
             "logit; Hoerl and Kennard (1970)",
