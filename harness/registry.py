@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -12,19 +12,21 @@ import pluggy
 
 from harness import hookspecs
 from harness.errors import RequestError, did_you_mean, require_installed
-from harness.model.contract import ModelSpec
-from harness.model.dataset import DatasetSpec
-from harness.model.encoder import EncoderSpec
-from harness.model.paper import Paper
-from harness.model.task import Task
-from harness.panel import Corpus, Panel
-from harness.stats.figures import METRICS, Metric
 from harness.system.entry import Entry
+from harness.system.sources import file_of
 
 if TYPE_CHECKING:
     from harness.data.reading import FileReading
+    from harness.model.contract import ModelSpec
+    from harness.model.dataset import DatasetSpec
+    from harness.model.encoder import EncoderSpec
+    from harness.model.paper import Paper
+    from harness.model.task import Task
+    from harness.panel import Corpus, Panel
+    from harness.stats.figures import Metric
 
 GROUP, DISTRIBUTION = "harness", "labor-harness"
+COMMANDS_HOOK = b"harness_cli"
 NO_MODEL = "'mix' is no model but an ensemble of finished runs: 'harness mix --help' says how their records make one"
 T = TypeVar("T")
 
@@ -125,12 +127,40 @@ def load_registry() -> Registry:
 
     A plugin that fails, in whatever way, is kept in ``broken`` with the reason, and leaves the others unharmed.
     """
+    manager, owners, broken = _load()
+    return collect(manager, owners, broken)
+
+
+def load_commands() -> Registry:
+    """The plugins that may add commands, for a page of help: no model, task or data set is asked for.
+
+    Those are left out whose module does not so much as name the hook, and imports no names that it does not name.
+    """
+    manager, _, broken = _load(_may_add_commands)
+    return Registry(
+        manager=manager, encoders={}, models={}, tasks={}, datasets={}, metrics={}, papers={}, broken=broken
+    )
+
+
+def _may_add_commands(point: importlib.metadata.EntryPoint) -> bool:
+    file = None if point.attr else file_of(point.module)
+    try:
+        text = None if file is None else file.read_bytes()
+    except OSError:
+        return True
+    return text is None or COMMANDS_HOOK in text or b"import *" in text
+
+
+def _load(
+    wanted: Callable[[importlib.metadata.EntryPoint], bool] = lambda point: True,
+) -> tuple[pluggy.PluginManager, dict[str, tuple[str, str]], dict[str, str]]:
+    """The plugins of the entry points wanted; the owner, distribution and version, of each; and what failed."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     broken: dict[str, str] = {}
     owners: dict[str, tuple[str, str]] = {}
     for (distribution, version), points in _points_by_distribution().items():
-        for point in points:
+        for point in filter(wanted, points):
             name = f"{distribution}:{point.name}"
             try:
                 manager.register(point.load(), name=name)
@@ -138,7 +168,7 @@ def load_registry() -> Registry:
                 broken[name] = reason(error)
             else:
                 owners[name] = (distribution, version)
-    return collect(manager, owners, broken)
+    return manager, owners, broken
 
 
 def _points_by_distribution() -> dict[tuple[str, str], list[importlib.metadata.EntryPoint]]:
@@ -186,6 +216,13 @@ class _PluginError(Exception):
 
 
 def _collected(manager: pluggy.PluginManager, owners: dict[str, tuple[str, str]], broken: dict[str, str]) -> Registry:
+    from harness.model.contract import ModelSpec
+    from harness.model.dataset import DatasetSpec
+    from harness.model.encoder import EncoderSpec
+    from harness.model.paper import Paper
+    from harness.model.task import Task
+    from harness.stats.figures import METRICS, Metric
+
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
@@ -203,7 +240,7 @@ def _collected(manager: pluggy.PluginManager, owners: dict[str, tuple[str, str]]
         models=gathered("harness_models", HookItems("model", ModelSpec, taken=("mix",)), encoders=by_name),
         tasks=gathered("harness_tasks", HookItems("task", Task)),
         datasets=gathered("harness_datasets", HookItems("data set", DatasetSpec)),
-        metrics=gathered("harness_metrics", HookItems("metric", Metric, taken=tuple(m.key for m in METRICS))),
+        metrics=gathered("harness_metrics", HookItems("metric", Metric, tuple(m.key for m in METRICS), "key")),
         papers=gathered("harness_papers", HookItems("paper", Paper)),
         broken=broken,
     )
@@ -211,14 +248,17 @@ def _collected(manager: pluggy.PluginManager, owners: dict[str, tuple[str, str]]
 
 @dataclass(frozen=True)
 class HookItems(Generic[T]):
-    """The things that a hook brings: their name for users, their type, and names that no plugin may take."""
+    """The things that a hook brings: their name for users, their type, names that no plugin may take, and the attribute
+    that holds a thing's name.
+    """
 
     name: str
     type: type[T]
     taken: tuple[str, ...] = ()
+    named_by: str = "name"
 
     def name_of(self, item: T) -> str:
-        found: str = getattr(item, "key" if isinstance(item, Metric) else "name")
+        found: str = getattr(item, self.named_by)
         return found
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.market.posterior import known_population, oracle_rows
 from harness.hookspecs import hookimpl
 from harness.model import Context, Model, ModelSpec, NoParams
 from harness.panel import Panel
@@ -25,9 +24,13 @@ class Oracle(Model):
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
         """Nothing is estimated; RequestError where the panel is not simulated."""
+        from harness.data.market.posterior import known_population
+
         known_population(train)
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        from harness.data.market.posterior import oracle_rows
+
         answer = np.empty(states.shape, dtype=np.float32)
         order = np.argsort(transitions, kind="stable")
         ordered = transitions[order]

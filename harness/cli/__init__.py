@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 import time
 from collections import Counter
@@ -14,8 +15,9 @@ import typer
 
 from harness.cli import console
 from harness.cli.once import once
+from harness.cli.summaries import SUMMARIES
 from harness.errors import HarnessError, in_one_line
-from harness.registry import Registry, implementations, load_registry, reason
+from harness.registry import Registry, implementations, load_commands, load_registry, reason
 from harness.system import processes
 from harness.system.progress import PROGRESS
 from harness.system.terminal import visible, write_out_what_cannot_be_encoded
@@ -52,6 +54,7 @@ GROUPS = {
 }  # name -> module, and the commands there
 INTERRUPTED = 130  # the exit status of what Ctrl-C ended
 GRACE = 5.0  # seconds
+COMPLETION = "_HARNESS_COMPLETE"  # set by a shell that completes a line
 HELP = "Models of a worker's next occupation, side by side on one split with one likelihood."
 
 
@@ -66,6 +69,32 @@ def build_app(registry: Registry, only: str | None = None) -> typer.Typer:
 
     only: of those that come with the harness, this one alone, so that no other is imported.
     """
+    app = _empty_app(registry)
+    for name, (module, attribute) in COMMANDS.items():
+        if only in (None, name):
+            app.command(name)(getattr(importlib.import_module(f"harness.cli.{module}"), attribute))
+    for name, (module, attribute) in GROUPS.items():
+        if only in (None, name):
+            app.add_typer(getattr(importlib.import_module(f"harness.cli.{module}"), attribute), name=name)
+    _add_commands(app, registry)
+    once(app)
+    return app
+
+
+def listing_app(registry: Registry) -> typer.Typer:
+    """The command as its help on all commands needs it: those that come with the harness do nothing here."""
+    app = _empty_app(registry)
+    for name in (*COMMANDS, *GROUPS):
+        app.command(name, help=SUMMARIES[name])(_nothing)
+    _add_commands(app, registry)
+    return app
+
+
+def _nothing() -> None:
+    """Stand for a command in a list of them."""
+
+
+def _empty_app(registry: Registry) -> typer.Typer:
     app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
     @app.callback()
@@ -80,14 +109,6 @@ def build_app(registry: Registry, only: str | None = None) -> typer.Typer:
         context.meta[PROGRESS] = console.TerminalProgress()
 
     common.__doc__ = HELP
-    for name, (module, attribute) in COMMANDS.items():
-        if only in (None, name):
-            app.command(name)(getattr(importlib.import_module(f"harness.cli.{module}"), attribute))
-    for name, (module, attribute) in GROUPS.items():
-        if only in (None, name):
-            app.add_typer(getattr(importlib.import_module(f"harness.cli.{module}"), attribute), name=name)
-    _add_commands(app, registry)
-    once(app)
     return app
 
 
@@ -134,11 +155,20 @@ def main() -> None:
                 raise
 
 
+def _asks_for_help(arguments: list[str]) -> bool:
+    """True where no command is named; a shell that asks for completions is told of every option."""
+    return (not arguments or arguments[0] in ("--help", "--version")) and COMPLETION not in os.environ
+
+
 def _main(arguments: list[str]) -> None:
     try:
-        registry = load_registry()
-        asked = arguments[0] if arguments and arguments[0] in {*COMMANDS, *GROUPS} else None
-        app = build_app(registry, asked)
+        if _asks_for_help(arguments):
+            registry = load_commands()
+            app = listing_app(registry)
+        else:
+            registry = load_registry()
+            asked = arguments[0] if arguments and arguments[0] in {*COMMANDS, *GROUPS} else None
+            app = build_app(registry, asked)
         known = set(registry.broken)
         try:
             app(args=arguments, prog_name="harness")

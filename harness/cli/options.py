@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli import complete
 from harness.errors import RequestError
-from harness.runs.execute import Reuse
+
+if TYPE_CHECKING:
+    from harness.runs.execute import Reuse
 
 RECORDS = Path("leaderboards/results")
 BOARDS = Path("leaderboards")

@@ -11,7 +11,6 @@ import typer
 from harness.cli import complete, console
 from harness.cli.options import JsonOption
 from harness.errors import RequestError, did_you_mean, install_line
-from harness.features.catalogue import known
 from harness.model.contract import ModelSpec, Params
 from harness.model.dataset import DatasetSpec
 from harness.registry import NO_MODEL, Registry
@@ -60,6 +59,7 @@ def list_all(
 
 
 def _list_features(data: str | None, registry: Registry, as_json: bool) -> None:
+    from harness.features.catalogue import known
 
     found = known(None if data is None else registry.open_panel(data))
     if as_json:

@@ -31,7 +31,7 @@ TimeUnit = Literal["year", "quarter", "month", "wave", "age"]
 class FileReading(BaseModel):
     """How a file becomes careers. What is left out is seen from the file, or refused with the option that says it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     object: str | None = Field(None, description="data frame of an R file, sheet of a workbook, file of an archive")
     delimiter: str | None = Field(None, description="between entries of a text file: a character, tab or blanks")

@@ -14,19 +14,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from harness.errors import RunError
-from harness.estimation.columns import squared, transposed
+from harness.estimation.columns import JoinedColumns, TransposedColumns, often_filled, squared, transposed
 from harness.estimation.logits import down_the_path, log_softmax
 from harness.system.processors import free_processors
 from harness.types import FloatArray, IntArray
 
-BLOCK_CELLS = 1_000_000  # (row, alternative) cells at once: 4 MB of float32
+BLOCK_CELLS = 250_000  # (row, alternative) cells at once: they stay in a core's own cache
 LANES = 4  # partial sums, however many threads there are, so that no number depends on the machine's cores
 SINGLE_CELLS = 4_000_000  # above it, cells are float32: half the time, and sums are float64 all the same
 
@@ -127,13 +129,23 @@ class Problem:
     threads: int = 0  # 0: as many as there are processors free
 
     @cached_property
+    def _dense_first(self) -> tuple[IntArray, int]:
+        """int64 [d], the order of the design's columns in products, and how many of them come first as dense ones."""
+        often = often_filled(self.choices.X)
+        return np.concatenate([often, np.setdiff1d(np.arange(self.choices.X.shape[1]), often)]), len(often)
+
+    @cached_property
     def _lanes(self) -> list[list[tuple[ChoiceRows, Any, IntArray, FloatArray]]]:
         """Blocks with their transposed design, chosen alternatives and weights, dealt out to the lanes."""
+        order, dense = self._dense_first
+        sparse = not isinstance(self.choices.X, np.ndarray | JoinedColumns)
         lanes: list[list[tuple[ChoiceRows, Any, IntArray, FloatArray]]] = [[] for _ in range(LANES)]
         start = 0
         for i, block in enumerate(self.choices.blocks()):
             rows = slice(start, start + len(block))
             X = block.X.astype(self.precision)
+            if sparse:
+                X = JoinedColumns(X[:, order[:dense]].toarray(), X[:, order[dense:]])
             lanes[i % LANES].append((replace(block, X=X), transposed(X), self.chosen[rows], self.weight[rows]))
             start = rows.stop
         return lanes
@@ -144,11 +156,13 @@ class Problem:
 
     def value_and_slope(self, coefficients: Coefficients) -> tuple[float, Coefficients]:
         """The penalised log-likelihood and its gradient."""
-        together = coefficients.together(self.choices.member).astype(self.precision)
+        together = coefficients.together(self.choices.member).astype(self.precision)[self._dense_first[0]]
         with ThreadPoolExecutor(self.threads or free_processors()) as pool:
             lanes = list(pool.map(lambda lane: self._lane(lane, coefficients, together), self._lanes))
         value = sum(lane[0] for lane in lanes)
-        slope, pair = (sum(lane[i] for lane in lanes) for i in (1, 2))
+        ordered, pair = (sum(lane[i] for lane in lanes) for i in (1, 2))
+        slope = np.empty_like(ordered)
+        slope[self._dense_first[0]] = ordered
         gradient = Coefficients(slope, np.asarray(slope @ self.choices.member), pair)
         flat, ridge = coefficients.flat(), self.penalties.flat()
         penalised = coefficients.like(gradient.flat() - ridge * flat)
@@ -157,17 +171,13 @@ class Problem:
     def _lane(self, lane: Any, coefficients: Coefficients, together: FloatArray) -> tuple[Any, Any, Any]:
         value, slope, pair = 0.0, np.zeros(together.shape), np.zeros_like(coefficients.pair)
         for block, turned, chosen, weight in lane:
-            i = np.arange(len(block))
             U = _utilities(block, coefficients, together)
-            U -= U.max(axis=1, keepdims=True)
-            mine = U[i, chosen].astype(np.float64)
-            np.exp(U, out=U)
-            total = U.sum(axis=1, dtype=np.float64)
-            value += float(weight @ (mine - np.log(total)))
-            U *= (-weight / total).astype(U.dtype)[:, None]
-            U[i, chosen] += weight.astype(U.dtype)  # w (y - P): what each row's utilities would add
+            value += _settle(U, chosen, weight)
             pair += block.Z.T @ U[block.row, block.alternative]
-            slope += turned @ U
+            if isinstance(turned, TransposedColumns):
+                turned.add_product(U, slope)
+            else:
+                slope += turned @ U
         return value, slope, pair
 
     def curvature(self) -> FloatArray:
@@ -182,6 +192,32 @@ class Problem:
             np.outer(squares, share * (1 - share)), np.outer(squares, of_group * (1 - of_group)), pair / 8
         )
         return told.flat() + np.maximum(self.penalties.flat(), 1e-8)
+
+
+def _one_thread_a_product() -> AbstractContextManager[Any]:
+    """A BLAS that starts no threads of its own: the lanes are threads already, and all would wait for each other."""
+    limited: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return limited
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    import_module("scipy.optimize")  # which brings a BLAS of its own: those that are loaded are looked for once
+    return ThreadpoolController()
+
+
+def _settle(U: FloatArray, chosen: IntArray, weight: FloatArray) -> float:
+    """The log-likelihood of utilities [n, K], which become w (y - P): what each would add to it."""
+    i = np.arange(len(U))
+    U -= U.max(axis=1, keepdims=True)
+    mine = U[i, chosen].astype(np.float64)
+    np.exp(U, out=U)
+    total = U.sum(axis=1, dtype=np.float64)
+    U *= (-weight / total).astype(U.dtype)[:, None]
+    U[i, chosen] += weight.astype(U.dtype)
+    return float(weight @ (mine - np.log(total)))
 
 
 @dataclass(frozen=True)
@@ -200,6 +236,11 @@ def fit(problem: Problem, start: Coefficients, tolerance: float = 1e-6, iteratio
     tolerance: the gain of a step, relative to the mean log-likelihood, below which it stops. RunError where what comes
     back is not finite or no better than the start.
     """
+    with _one_thread_a_product():
+        return _climb(problem, start, tolerance, iterations)
+
+
+def _climb(problem: Problem, start: Coefficients, tolerance: float, iterations: int) -> Optimum:
     from scipy.optimize import minimize
 
     scale = 1 / np.sqrt(problem.curvature())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,12 +21,17 @@ from harness.model.contract import Context
 from harness.panel.careers import Panel
 from harness.types import FloatArray, IntArray
 
-PAIRS_AT_ONCE = 500_000  # (transition, alternative) pairs priced at once: about 100 MB with 50 float32 columns
 LARGEST_LOG_ODDS = 14.0  # of staying: a probability of a float32 that is not yet one
 
 
 class Staged(FromOrigin):
-    """Base of the three-step models: subclasses estimate and score the steps."""
+    """Base of the three-step models: subclasses estimate and score the steps.
+
+    pairs_at_once: (transition, alternative) pairs priced at once; half a million take about 100 MB with 50 float32
+    columns.
+    """
+
+    pairs_at_once: ClassVar[int] = 500_000
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +62,7 @@ class Staged(FromOrigin):
     def log_prob_from(self, inputs: Inputs, states: IntArray) -> FloatArray:
         out = np.empty(states.shape, dtype=np.float32)
         size = np.bincount(self.group)
-        step = max(1, PAIRS_AT_ONCE // (len(size) + min(states.shape[1] * int(size.max()), len(self.group))))
+        step = max(1, self.pairs_at_once // (len(size) + min(states.shape[1] * int(size.max()), len(self.group))))
         for start in range(0, len(inputs), step):
             rows = np.arange(start, min(start + step, len(inputs)))
             out[rows] = self._rows(inputs.take(rows), states[rows])

@@ -16,6 +16,7 @@ import numpy as np
 from harness.features.catalogue import FeatureTable, Held, build, states_held
 from harness.features.discrete import Discretizer
 from harness.features.frequencies import posterior_mean, shares
+from harness.features.pair_columns import CodedColumn, ListedPairs, PairColumns
 from harness.panel.careers import Panel
 from harness.types import BoolArray, FloatArray, IntArray
 
@@ -209,36 +210,44 @@ class PairFeatures:
 
     def matrix(self, inputs: Inputs, pairs: Pairs) -> FloatArray:
         """float32 [q, number of names]."""
-        row, alternative = pairs.row, pairs.alternative
-        tables = self.affinities.tables
-        fixed = len(tables)
-        X = np.empty((len(pairs), fixed + 8 + len(self.scheme.numbers)), dtype=np.float32)
-        for j, (name, table) in enumerate(tables.items()):
-            X[:, j] = table[inputs.codes[name][row], alternative]
-        X[:, fixed : fixed + 3] = self._held(inputs, pairs)
-        X[:, fixed + 3] = self.affinities.log_margin[alternative]
-        X[:, fixed + 4] = self.offset(inputs, pairs)
-        X[:, fixed + 5] = self.stay_rate[alternative]
-        X[:, fixed + 6] = self.scheme.of_state[inputs.origin][row] == alternative
-        X[:, fixed + 7] = alternative
-        for j, position in enumerate(self.scheme.numbers):
-            X[:, fixed + 8 + j] = inputs.numbers[row, position]
-        return X
+        return self.columns(inputs).matrix(pairs.row, pairs.alternative)
 
-    def _held(self, inputs: Inputs, pairs: Pairs) -> FloatArray:
-        """float64 [q, 3]: records spent in the alternative, times it was taken up, years since (NaN: never there)."""
+    def columns(self, inputs: Inputs) -> PairColumns:
+        """The columns of every pair of these transitions, in the order of ``names``."""
+        n, tables = len(inputs), self.affinities.tables
+        coded = [CodedColumn(table, inputs.codes[name]) for name, table in tables.items()]
+        fixed = {
+            3: CodedColumn.of_alternatives(self.affinities.log_margin, n),
+            4: CodedColumn(self.base, inputs.origin),
+            5: CodedColumn.of_alternatives(self.stay_rate, n),
+            7: CodedColumn.of_alternatives(np.arange(self.scheme.n_alternatives), n),
+        }
+        first = len(tables)
+        numbers = [CodedColumn.of_transitions(inputs.numbers[:, position]) for position in self.scheme.numbers]
+        positions = dict(enumerate(coded)) | {first + j: column for j, column in fixed.items()}
+        positions |= {first + 8 + j: column for j, column in enumerate(numbers)}
+        return PairColumns(n, self.scheme.n_alternatives, positions, self._held(inputs, first))
+
+    def _held(self, inputs: Inputs, first: int) -> ListedPairs:
+        """Records spent in the alternative, times it was taken up, years since (NaN: never there), and whether it is
+        the origin's own: at position ``first`` and the two after it, and three further on.
+        """
         n, held = self.scheme.n_alternatives, inputs.held
-        key, place = np.unique(held.row * n + self.scheme.of_state[held.state], return_inverse=True)
-        known = np.zeros((len(key) + 1, 3))  # the last row: never held
-        np.add.at(known[:, 0], place, held.records)
-        np.add.at(known[:, 1], place, held.spells)
-        known[:, 2] = np.inf
-        np.minimum.at(known[:, 2], place, held.since)
-        known[np.isinf(known[:, 2]), 2] = np.nan
-        asked = pairs.row * n + pairs.alternative
-        found = np.searchsorted(key, asked)
-        hit = np.append(key, -1)[found] == asked
-        return known[np.where(hit, found, len(key))]
+        own = np.arange(len(inputs)) * n + self.scheme.of_state[inputs.origin]
+        at = held.row * n + self.scheme.of_state[held.state]
+        place, which = np.unique(np.concatenate([at, own]), return_inverse=True)
+        which = which[: len(at)]
+        records, spells = (np.bincount(which, of, len(place)) for of in (held.records, held.spells))
+        since = np.full(len(place), np.inf)
+        np.minimum.at(since, which, held.since)
+        since[np.isinf(since)] = np.nan
+        same = np.isin(place, own)
+        values = {first: records, first + 1: spells, first + 2: since, first + 6: same}
+        return ListedPairs(
+            place,
+            {j: column.astype(np.float32) for j, column in values.items()},
+            {first: 0.0, first + 1: 0.0, first + 2: np.nan, first + 6: 0.0},
+        )
 
     def save(self, file: Path) -> None:
         """As one .npz of arrays."""

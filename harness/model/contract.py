@@ -22,7 +22,7 @@ class Params(BaseModel):
     """Base of every parameter schema: closed, typed, frozen. Give each field a description with its unit, and those
     that are worth a search a ``SearchRange``, for ``harness tune``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class NoParams(Params):

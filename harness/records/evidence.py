@@ -33,7 +33,7 @@ OPTIONAL_COLUMNS = ("weight", "likeliest_cells", "likeliest_right", "likeliest_w
 class Closed(BaseModel):
     """Base of everything in a record file: nothing unknown, nothing changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class EvidenceColumns(Closed):
@@ -159,7 +159,7 @@ def require_between(
     name: str, column: Sequence[float] | None, lowest: float | FloatArray, highest: float | FloatArray
 ) -> None:
     """ValueError, with the first of them, where values lie outside. Nothing of a column that is not there."""
-    if column is None:
+    if column is None or _all_between(column, lowest, highest):
         return
     try:
         values = np.array(column, dtype=np.float64)
@@ -169,6 +169,13 @@ def require_between(
     if len(off):
         low, high = (np.broadcast_to(bound, values.shape)[off[0]] for bound in (lowest, highest))
         raise ValueError(f"{name}: {values[off[0]]:g}, which must lie between {low:g} and {high:g}")
+
+
+def _all_between(column: Sequence[float], lowest: float | FloatArray, highest: float | FloatArray) -> bool:
+    """True where numbers alone tell that all values lie inside: an array of each of many short columns is dear."""
+    if isinstance(lowest, np.ndarray) or isinstance(highest, np.ndarray) or not column:
+        return False
+    return lowest - SLACK <= min(column) and max(column) <= highest + SLACK
 
 
 def require_groups(slices: Slices) -> None:

@@ -15,6 +15,7 @@ from harness.system.files import write_atomically
 from harness.system.version import __version__
 
 WRITTEN_BY = re.compile(r"labor-harness (\d+(?:\.\d+)*) ")  # the beginning of what a record says of its code
+KEPT_BYTES = 1 << 24  # of files whose records are in memory, which take some five times as much there
 AnyHead = TypeVar("AnyHead", bound=RecordHead)
 ID_OF_NAME = re.compile(r"-([0-9a-f]{16})\.json$")  # of a file that the store named; others may have any name
 
@@ -31,10 +32,16 @@ def panel_folder(panel: PanelFacts, alone: bool) -> str:
 
 
 class Store:
-    """A folder of record files, one folder a panel: ``<folder>/<panel>/<task>-<model>-<id>.json``."""
+    """A folder of record files, one folder a panel: ``<folder>/<panel>/<task>-<model>-<id>.json``.
+
+    Files are read whenever they are asked for; those whose bytes are still the same are checked once, up to
+    ``KEPT_BYTES`` of them.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._kept: dict[Path, tuple[bytes, Record]] = {}  # the longest unread first
+        self._kept_bytes = 0
 
     def path(self, configuration: Configuration) -> Path:
         name = f"{configuration.task}-{slug(configuration.model)}-{configuration.id()}.json"
@@ -52,7 +59,20 @@ class Store:
 
     def read(self, path: Path) -> Record:
         """RequestError where the file is no record, was edited, or has a schema this version does not know."""
-        return _checked(path, Record, _bytes(path))
+        content = _bytes(path)
+        before, record = self._kept.pop(path, (b"", None))
+        self._kept_bytes -= len(before)
+        if record is None or before != content:
+            record = _checked(path, Record, content)
+        self._keep(path, content, record)
+        return record
+
+    def _keep(self, path: Path, content: bytes, record: Record) -> None:
+        self._kept[path] = content, record
+        self._kept_bytes += len(content)
+        while self._kept_bytes > KEPT_BYTES:
+            gone, _ = self._kept.pop(next(iter(self._kept)))
+            self._kept_bytes -= len(gone)
 
     def head(self, path: Path) -> RecordHead:
         """As ``read``, of all but the evidence, which may be damaged still: in a tenth of the time.

@@ -60,7 +60,7 @@ def with_values(value: Any) -> Any:
 class Request(BaseModel):
     """Base of requests: closed, frozen, keyword-only."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 @dataclass(frozen=True, kw_only=True)

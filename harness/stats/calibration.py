@@ -67,21 +67,22 @@ def _logit(x: FloatArray, events: FloatArray, others: FloatArray) -> tuple[float
     centre = float((total * x).sum() / total.sum())  # about which the two are nearly uncorrelated
     design = np.column_stack([np.ones(len(x)), x - centre])
 
-    def log_likelihood(at: FloatArray) -> float:
+    def told(at: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+        """-ln P of an event and of none, float64 [c] each, and the log-likelihood."""
         line = design @ at
-        return float(-(events * np.logaddexp(0.0, -line) + others * np.logaddexp(0.0, line)).sum())
+        of_event, of_none = np.logaddexp(0.0, -line), np.logaddexp(0.0, line)
+        return of_event, of_none, float(-(events * of_event + others * of_none).sum())
 
     at = np.array([np.log(events.sum() / others.sum()), 0.0])
-    level = log_likelihood(at)
+    of_event, of_none, level = told(at)
     for _ in range(NEWTON_STEPS):
-        line = design @ at
-        fitted, rest = np.exp(-np.logaddexp(0.0, -line)), np.exp(-np.logaddexp(0.0, line))
+        fitted, rest = np.exp(-of_event), np.exp(-of_none)
         gradient = design.T @ (events * rest - others * fitted)
         step = np.linalg.solve(design.T @ (design * (total * fitted * rest)[:, None]), gradient)
         if np.abs(step).max() <= NEAR_ENOUGH:
             break
         rise = RISE * float(gradient @ step)  # what the slope promises of a step of this length (Armijo)
-        while (found := log_likelihood(at + step)) < level + rise and np.abs(step).max() > FINE:
+        while (found := told(at + step))[2] < level + rise and np.abs(step).max() > FINE:
             step, rise = step / 2, rise / 2
-        at, level = at + step, found
+        at, (of_event, of_none, level) = at + step, found
     return float(at[0] - at[1] * centre), float(at[1])

@@ -4,15 +4,13 @@ The model confidence set (Hansen, Lunde and Nason 2011, Econometrica 79(2)) hold
 while equal performance of those left is rejected, the model of the largest t against another one is dropped (their
 statistic T_R, section 3.1.2). What is drawn from are the replicates of ``Resampled``, each drawn once: so the draws are
 those of every figure on the board, clustered, weighted and stratified as they are, where a bootstrap of transitions
-would take a person's for independent. The procedure is ``arch``'s as far as that can be waited for; a board has a set
-for every tie down its ranks, and those are had from the same steps, vectorised (``_eliminate``).
+would take a person's for independent. The steps are those of ``arch``'s MCS, vectorised (``_eliminate``): a board has a
+set for every tie down its ranks, and importing ``arch`` alone takes seconds. Tests hold every p to ``arch``'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
 
@@ -22,7 +20,6 @@ from harness.types import BoolArray, FloatArray, IntArray
 
 SIZE = 0.05  # one less the probability that the set holds the best model
 JITTER = 1e-9  # nats: models whose difference never varies get a variance, far below any that a table shows
-ARCH_MODELS = 15  # most models that arch compares: 50 ms; every pair of 50 in every replicate, half a second and 120 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +101,7 @@ class _Contest:
         error = models.means[:, kept]
         error += JITTER * np.random.default_rng(0).standard_normal(error.shape)
         error -= error.mean(axis=0)
-        level = models.mean[kept] - JITTER / 1000 * np.arange(len(kept))  # none equal: arch drops both of a tie
+        level = models.mean[kept] - JITTER / 1000 * np.arange(len(kept))  # none equal
         return cls(level, ModelPairs.of(error), np.array([at[key] for key in said]))
 
     def near(self, among: IntArray) -> IntArray:
@@ -119,40 +116,11 @@ class _Contest:
 
     def p(self, among: IntArray) -> FloatArray:
         """float64 [k]: the p of each of ``among``, compared with one another alone."""
-        if len(among) <= ARCH_MODELS:
-            return _by_arch(self.level[among], self.pairs.error[among].T)
         return _eliminate(self.level[among], self.pairs.only(among))
 
 
-def _by_arch(level: FloatArray, error: FloatArray) -> FloatArray:
-    """float64 [k], the p of each of k different models: level [k], error [R, k] with means of zero."""
-    if len(level) == 1:
-        return np.ones(1)
-    from arch.bootstrap import MCS
-
-    replicates = len(error)
-    mcs = MCS(-(level + error), SIZE, reps=replicates, block_size=1, method="R")
-    cast(Any, mcs).bootstrap = _EachOnce(replicates)
-    mcs.compute()
-    found = mcs.pvalues["Pvalue"]
-    p = np.empty(len(level))
-    p[found.index.to_numpy(dtype=np.int64)] = [_p(share * replicates, replicates) for share in found]
-    return p
-
-
-class _EachOnce:
-    """Stands where ``arch`` has a bootstrap of rows: the rows are replicates already, and each is a draw of its own."""
-
-    def __init__(self, replicates: int) -> None:
-        self.replicates = replicates
-
-    def bootstrap(self, reps: int) -> Iterator[tuple[tuple[IntArray], dict[str, Any]]]:
-        for row in range(min(reps, self.replicates)):
-            yield (np.array([row]),), {}
-
-
 def _eliminate(level: FloatArray, pairs: ModelPairs) -> FloatArray:
-    """As ``_by_arch``, hundreds of times as fast.
+    """float64 [k], the p of each of k different models: level [k], pairs of the k.
 
     Who is dropped when depends on the t of the data alone. So the largest t of a replicate is computed from the last
     model on, with one row of pairs for each that joins, and not anew for each set.

@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.stats.inference import Estimate
 from harness.stats.seeds import columns_of, interaction, mean_over_seeds, variance_beyond_persons, widening
+from harness.stats.student import quantile, two_sided
 from harness.types import FloatArray
 
 
@@ -22,8 +23,6 @@ def jackknifed(
     groups that have a transition, and intervals are Student's t with g - 1 degrees of freedom (Kott 2001, section 2).
     To this several seeds add as ``harness.stats.seeds`` says. Perplexities have theirs on the log scale.
     """
-    from scipy.special import stdtr, stdtrit
-
     here = counted > 0
     g = int(here.sum())
     total, whole = sums.sum(axis=1, keepdims=True), counted.sum()
@@ -31,7 +30,7 @@ def jackknifed(
     lefts = (total - sums[:, here]) / (whole - counted[here])
     mean = np.array([mean_over_seeds(levels[own]) for own in fits])
     left = np.array([mean_over_seeds(lefts[own].T) for own in fits])
-    width = float(stdtrit(g - 1, 0.975))
+    width = quantile(0.975, g - 1)
     added = np.array([_beyond_persons(levels[own], lefts[own].T) for own in fits])
     wide = np.array([widening(len(own), g - 1) ** 2 if len(own) > 1 else 1.0 for own in fits])
 
@@ -45,7 +44,7 @@ def jackknifed(
     level_margin, gap_margin = np.sqrt(level_persons + added * wide), np.sqrt(gap_persons + both_wide)
     certain = np.where(gap == 0, 0.0, np.inf)
     t = np.divide(np.abs(gap), gap_margin, out=certain, where=gap_margin > 0)
-    p = 2 * stdtr(g - 1, -t)
+    p = two_sided(t, g - 1)
     at, low, high = np.exp(-mean), np.exp(-mean - width * level_margin), np.exp(-mean + width * level_margin)
     gaps = zip(gap, of_gap, gap - width * gap_margin, gap + width * gap_margin, p, strict=True)
     made = zip(at, at * of_level, low, high, strict=True)

@@ -12,7 +12,7 @@ import os
 from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
@@ -136,6 +136,11 @@ class Draw:
             factor=factor,
         )
 
+    @property
+    def is_plain(self) -> bool:
+        """True where all units are drawn from alike, and each counts for itself."""
+        return self.draws == len(self.order) and len(self.size) == 1
+
     def block(self, seed: np.random.SeedSequence, rows: int) -> FloatArray:
         """float64 [rows, U]: how often each unit is drawn in each of the block's replicates."""
         units, whole = len(self.order), rows * self.draws
@@ -212,11 +217,12 @@ def _products(draw: Draw, whole: FloatArray, replicates: int, seed: int) -> Floa
     block = max(1, BLOCK_CELLS // units)
     columns = whole.shape[1]
     sums = np.empty((replicates, columns))
+    alone = replicates <= block and draw.is_plain
+    blocks = partial(_only_block, units, seed) if alone else partial(_block, draw, seed)
 
     def fill(start: int) -> None:
         rows = min(block, replicates - start)
-        stream = np.random.SeedSequence([seed, units], spawn_key=(start // block,))
-        counts = draw.block(stream, rows)
+        counts = blocks(start // block, rows)
         for top in range(0, rows, TILE):
             some = counts[top : top + TILE]
             for left in range(0, columns, TILE):
@@ -232,6 +238,18 @@ def _products(draw: Draw, whole: FloatArray, replicates: int, seed: int) -> Floa
         ) as pool:  # numpy lets go of the lock where the work is
             list(pool.map(fill, starts))
     return sums
+
+
+def _block(draw: Draw, seed: int, number: int, rows: int) -> FloatArray:
+    return draw.block(np.random.SeedSequence([seed, len(draw.order)], spawn_key=(number,)), rows)
+
+
+@lru_cache(maxsize=1)
+def _only_block(units: int, seed: int, number: int, rows: int) -> FloatArray:
+    """The block of a draw without strata that has no other: kept, as the boards of a panel ask for it in turn."""
+    counts = _block(Draw.plan(units, None), seed, number, rows)
+    counts.flags.writeable = False
+    return counts
 
 
 def _product(counts: FloatArray, whole: FloatArray) -> FloatArray:

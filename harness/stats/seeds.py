@@ -22,6 +22,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from harness.stats.student import normal_quantile, quantile
 from harness.types import FloatArray, IntArray
 
 TAIL = 0.975  # the quantile that margins are of
@@ -61,10 +62,7 @@ def interaction(level: FloatArray, drawn: FloatArray) -> FloatArray:
 
 def widening(seeds: int, freedom: float = np.inf) -> float:
     """Student's t with S - 1 degrees of freedom over that with ``freedom``, at 97.5%: one from many seeds."""
-    from scipy.special import ndtri, stdtrit
-
-    other = ndtri(TAIL) if np.isinf(freedom) else stdtrit(freedom, TAIL)
-    return float(stdtrit(seeds - 1, TAIL) / other)
+    return quantile(TAIL, seeds - 1) / quantile(TAIL, freedom)
 
 
 def seed_errors(level: FloatArray, variance: float, replicates: int) -> FloatArray:
@@ -73,11 +71,9 @@ def seed_errors(level: FloatArray, variance: float, replicates: int) -> FloatArr
     Normal quantiles, widened for few seeds, in an order that is drawn from the figures of the fits, so that a model
     meets the same whatever stands beside it. level: float64 [S]. variance: V / S.
     """
-    from scipy.special import ndtri
-
     key = hashlib.sha256(np.sort(level).tobytes()).digest()
     stream = np.random.PCG64(np.random.SeedSequence(int.from_bytes(key[:16], "little")))
     order = np.argsort(stream.random_raw(replicates), kind="stable")
     errors = np.empty(replicates)
-    errors[order] = ndtri((np.arange(replicates) + 0.5) / replicates)
+    errors[order] = [normal_quantile((at + 0.5) / replicates) for at in range(replicates)]
     return np.asarray(errors * np.sqrt(variance) * widening(len(level)), dtype=np.float64)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from harness.errors import RequestError, RunError
 from harness.system.files import write_atomically
@@ -24,19 +26,31 @@ def file_content(path: Path, cache: Path | None = None) -> str:
     would have to leave alone; None: always read. RequestError where the file cannot be read.
     """
     try:
-        state = _state(path)
-        memory = None if cache is None else cache / "digests" / f"{_digest(str(path.resolve()).encode())[:32]}.json"
-        if memory is not None and (known := _remembered(memory, state)) is not None:
-            return known
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        # A file written a moment ago may be written again within one tick of its clock.
-        if memory is not None and _state(path) == state and time.time() - max(state[1:3]) / 1e9 > SETTLED:
-            with suppress(RunError):  # a cache that cannot be written to remembers nothing
-                write_atomically(memory, json.dumps({"state": state, "sha256": found}))
+        return str(remembered(path, cache, "sha256", lambda: _file_digest(path)))
     except OSError as error:
         raise RequestError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def remembered(path: Path, cache: Path | None, name: str, read: Callable[[], Any]) -> Any:
+    """What ``read`` makes of a file, as JSON has it: read once, and remembered while the file is as it was.
+
+    cache: as of ``file_content``. name: of what is read. OSError where the file cannot be read.
+    """
+    state = _state(path)
+    memory = None if cache is None else cache / "digests" / f"{_digest(f'{path.resolve()}{name}'.encode())[:32]}.json"
+    if memory is not None and (known := _remembered(memory, state)) is not None:
+        return known
+    found = read()
+    # A file written a moment ago may be written again within one tick of its clock.
+    if memory is not None and _state(path) == state and time.time() - max(state[1:3]) / 1e9 > SETTLED:
+        with suppress(RunError):  # a cache that cannot be written to remembers nothing
+            write_atomically(memory, json.dumps({"state": state, "found": found}))
     return found
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def folder_content(folder: Path, cache: Path | None = None, parts: tuple[str, ...] = PARTS) -> str:
@@ -90,11 +104,11 @@ def _state(path: Path) -> list[int]:
     return [about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino]
 
 
-def _remembered(memory: Path, state: list[int]) -> str | None:
+def _remembered(memory: Path, state: list[int]) -> Any:
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(memory.read_text(encoding="utf-8"))
         if kept["state"] == state:
-            return str(kept["sha256"])
+            return kept["found"]
     return None
 
 

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+from harness.system.content import remembered
+from harness.system.machine import cache_folder
 
 # No figure depends on a package that knows nothing of careers, nor on the signatures of hooks.
 PLUMBING = ("harness.system", "harness.hookspecs")
@@ -81,42 +86,81 @@ def _source(module: str) -> Source | None:
     if path is None:
         return None
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    found = remembered(path, cache_folder(), f"code {_own_code()}", lambda: _read(path))
+    origins = [origin for told in found["imports"] for origin in _origins(*told, package=package)]
+    return Source(
+        digest=found["digest"],
+        imports=tuple(origin for _, origin in origins),
+        origins=dict(origins),
+        hands_on=found["hands_on"],
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A file's digest, its imports as (level, module, names and what they are bound to), and whether it hands on."""
     reader = _Reader()
     tree = ast.parse(path.read_bytes(), str(path))
     reader.read(tree)
-    origins = dict(bound for node in reader.imports for bound in _origins(node, package))
-    return Source(
-        digest=hashlib.sha256("\0".join(reader.words).encode()).hexdigest(),
-        imports=tuple(origin for node in reader.imports for _, origin in _origins(node, package)),
-        origins=origins,
-        hands_on=all(isinstance(node, IMPORTS) or _is_docstring(node) or _is_all(node) for node in tree.body),
-    )
+    imports = [
+        (
+            node.level if isinstance(node, ast.ImportFrom) else None,
+            node.module if isinstance(node, ast.ImportFrom) else None,
+            [(alias.name, alias.asname or alias.name) for alias in node.names],
+        )
+        for node in reader.imports
+    ]
+    return {
+        "digest": hashlib.sha256("\0".join(reader.words).encode()).hexdigest(),
+        "imports": imports,
+        "hands_on": all(isinstance(node, IMPORTS) or _is_docstring(node) or _is_all(node) for node in tree.body),
+    }
+
+
+@cache
+def _own_code() -> str:
+    """A digest of this file, which says how others are read."""
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 
 
 @cache
 def file_of(module: str) -> Path | None:
     """The Python file of a module, found by its package's folder; None where there is none."""
-    top, *parts = module.split(".")
+    found = _place(module)
+    return Path(found.file) if found is not None and found.file is not None and found.file.endswith(".py") else None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundModule:
+    """A module's file, None of a folder without one, and the folders that its own modules are looked for in."""
+
+    file: str | None
+    folders: tuple[str, ...]
+
+
+@cache
+def _place(module: str) -> FoundModule | None:
+    parent, _, name = module.rpartition(".")
+    if not parent:
+        return _place_of_top(module)
+    around = _place(parent)
+    if around is None:
+        return None
+    inside = [os.path.join(folder, name) for folder in around.folders]
+    if packages := tuple(folder for folder in inside if os.path.isfile(os.path.join(folder, "__init__.py"))):
+        return FoundModule(os.path.join(packages[0], "__init__.py"), packages)
+    if files := [f"{folder}.py" for folder in inside if os.path.isfile(f"{folder}.py")]:
+        return FoundModule(files[0], ())
+    loaded = sys.modules.get(module)  # installed elsewhere than beside its parent
+    origin = getattr(loaded, "__file__", None)
+    return None if origin is None else FoundModule(origin, tuple(getattr(loaded, "__path__", ())))
+
+
+def _place_of_top(module: str) -> FoundModule | None:
     try:
-        spec = find_spec(top)
+        spec = find_spec(module)
     except (ImportError, ValueError):
         return None
-    if spec is None:
-        return None
-    folders = [Path(place) for place in spec.submodule_search_locations or ()]
-    path = Path(spec.origin) if spec.origin else None
-    for depth, part in enumerate(parts, start=1):
-        packages = [folder / part for folder in folders if (folder / part / "__init__.py").is_file()]
-        files = [folder / f"{part}.py" for folder in folders if (folder / f"{part}.py").is_file()]
-        path = packages[0] / "__init__.py" if packages else files[0] if files else None
-        folders = packages
-        if path is None:  # installed elsewhere than beside its parent
-            loaded = sys.modules.get(".".join([top, *parts[:depth]]))
-            origin = getattr(loaded, "__file__", None)
-            if origin is None:
-                return None
-            path, folders = Path(origin), [Path(place) for place in getattr(loaded, "__path__", ())]
-    return path if path is not None and path.suffix == ".py" else None
+    return None if spec is None else FoundModule(spec.origin, tuple(spec.submodule_search_locations or ()))
 
 
 def _is_plumbing(module: str) -> bool:
@@ -135,17 +179,22 @@ def _is_all(node: ast.stmt) -> bool:
     return isinstance(node, ast.Assign) and [getattr(target, "id", None) for target in node.targets] == ["__all__"]
 
 
-def _origins(node: ast.AST, package: str) -> Iterator[tuple[str, tuple[str, str | None]]]:
-    """The name that each import of a statement binds, and the (module, name) that it stands for."""
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            yield alias.asname or alias.name, (alias.name, None)
-    elif isinstance(node, ast.ImportFrom):
-        parts = package.split(".")[: 1 - node.level or None] if node.level else []
-        module = ".".join([*parts, *([node.module] if node.module else [])])
-        for alias in node.names:
-            inner = f"{module}.{alias.name}"
-            yield alias.asname or alias.name, (inner, None) if file_of(inner) else (module, alias.name)
+def _origins(
+    level: int | None, module: str | None, names: list[tuple[str, str]], *, package: str
+) -> Iterator[tuple[str, tuple[str, str | None]]]:
+    """The name that each import of a statement binds, and the (module, name) that it stands for.
+
+    level, module: of ``from ... import``; level is None of a plain import. names: and what each is bound to.
+    """
+    if level is None:
+        for name, bound in names:
+            yield bound, (name, None)
+        return
+    parts = package.split(".")[: 1 - level or None] if level else []
+    whole = ".".join([*parts, *([module] if module else [])])
+    for name, bound in names:
+        inner = f"{whole}.{name}"
+        yield bound, (inner, None) if file_of(inner) else (whole, name)
 
 
 class _Reader:

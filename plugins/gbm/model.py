@@ -31,6 +31,8 @@ TITLES = {"stay": "staying in the origin", "group": "major group of the destinat
 class Gbm(Staged):
     """Boosted trees for staying, for the destination's group and for the state within it."""
 
+    pairs_at_once = 2_000_000  # the more transitions walk the trees together, the more they share
+
     def __init__(self, params: GbmParams) -> None:
         super().__init__()
         self.params = params
@@ -89,9 +91,8 @@ class Gbm(Staged):
         return self._scores("state", inputs, pairs)
 
     def _scores(self, step: Step, inputs: Inputs, pairs: Pairs) -> FloatArray:
-        features, trees = self.pairs[step], self.trees[step]
-        offset = features.offset(inputs, pairs)
-        return offset + trees.score(features.matrix(inputs, pairs)) if trees.rounds else offset
+        features = self.pairs[step]
+        return features.offset(inputs, pairs) + self.trees[step].score_pairs(features, inputs, pairs)
 
     def save(self, folder: Path) -> None:
         super().save(folder)

@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import lightgbm
 import numpy as np
 
-from harness.features.pairs import Pairs
+from harness.features.pairs import Inputs, PairFeatures, Pairs
 from harness.model import Table
 from harness.plugins.gbm.params import TreeParams
+from harness.plugins.gbm.walk import Forest
 from harness.system.processors import free_processors
 from harness.types import BoolArray, FloatArray
 
 SMALLEST_HESSIAN = 1e-7
 # LightGBM counts a leaf's rows by their share of the Hessian: of leaves with next to none it counts wrong and aborts.
 SMALLEST_LEAF = 1e-3
+PAIRS_AT_ONCE = 500_000  # whose columns are in memory: about 100 MB of them
+MOST = 2  # of the pairs of some transitions, a half or more
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,22 @@ class Trees:
         if self.booster is None or not len(X):
             return np.zeros(len(X))
         return np.asarray(self.booster.predict(X, raw_score=True, num_threads=self.threads), dtype=np.float64)
+
+    def score_pairs(self, features: PairFeatures, inputs: Inputs, pairs: Pairs) -> FloatArray:
+        """float64 [q]. Where most pairs of the transitions are asked for, all of them walk the trees together."""
+        if not self.rounds or not len(pairs):
+            return np.zeros(len(pairs))
+        n_pairs = len(inputs) * features.scheme.n_alternatives
+        if len(pairs) * MOST >= n_pairs and (forest := self.forest) is not None:
+            return forest.scores(features.columns(inputs), self.threads)[pairs.row, pairs.alternative]
+        spans = (slice(first, first + PAIRS_AT_ONCE) for first in range(0, len(pairs), PAIRS_AT_ONCE))
+        columns = features.columns(inputs)
+        return np.concatenate([self.score(columns.matrix(pairs.row[s], pairs.alternative[s])) for s in spans])
+
+    @cached_property
+    def forest(self) -> Forest | None:
+        """The trees as all pairs of many transitions walk them; None where they have too many leaves for that."""
+        return Forest.of(self.booster)
 
     def table(self, title: str, stage: str) -> Table:
         """Columns by gain, the largest first, and how many splits are on each."""

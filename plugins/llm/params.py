@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from harness.model import Params, SearchRange
 from harness.plugins.llm.text.facts import CareerFacts
-from harness.plugins.llm.text.resume import TextOptions
 from harness.plugins.llm.text.template import ResumeTemplate, resolved
 from harness.training.exchange import require_shares
+
+if TYPE_CHECKING:
+    from harness.plugins.llm.text.resume import TextOptions
 
 
 class BaseParams(Params):
@@ -224,6 +226,8 @@ def exchange_of(p: LlmParams) -> tuple[float, float]:
 
 def options_of(p: BaseParams) -> TextOptions:
     """The parts of a career that the model of these parameters reads."""
+    from harness.plugins.llm.text.resume import TextOptions
+
     of_all = TextOptions(titles=p.titles, demographics=p.demographics, birth_year=p.birth_year)
     if not isinstance(p, ReadingParams):
         return of_all

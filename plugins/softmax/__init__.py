@@ -27,7 +27,7 @@ def harness_models() -> list[ModelSpec]:
             "ridge: Logit of staying, multinomial logit of where to over all states; groups, recall",
             _build,
             params=SoftmaxParams,
-            needs=("scipy",),
+            needs=("scipy", "threadpoolctl"),
             install="pip install 'labor-harness[softmax]'",
             cite="McFadden (1974), Conditional logit analysis of qualitative choice behavior; Hoerl and Kennard (1970)",
             runtime_params=("threads",),

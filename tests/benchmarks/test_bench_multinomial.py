@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from helpers.timing import Benchmark
 from scipy import sparse
 
+from harness.estimation import multinomial
 from harness.estimation.multinomial import ChoiceRows, Coefficients, Problem, fit
 from harness.estimation.samples import Sample
 from harness.features import catalogue as features
@@ -190,6 +192,8 @@ def test_growth_with_the_states(benchmark: Benchmark, survey: Panel, meter: Any)
     work = dense(train, 120)
     benchmark.pedantic(by_softmax, args=(work, 1e-6), rounds=2)
     benchmark.extra_info |= {f"{n} states": seconds for n, seconds in found.items()}
+    assert found[20]["softmax"] < found[20]["scikit-learn"]
+    assert found[60]["softmax"] < found[60]["scikit-learn"]
     assert found[60]["softmax"] < found[60]["statsmodels, Newton"]
     assert found[120]["softmax"] < found[120]["torch-choice"]
 
@@ -209,6 +213,34 @@ def test_the_sparse_design_of_softmax(benchmark: Benchmark, survey: Panel, meter
     benchmark.pedantic(by_softmax, args=(work, 1e-5), rounds=1)
     benchmark.extra_info["times faster than scikit-learn"] = round(ratio, 2)
     assert ratio > 1
+
+
+def test_dense_columns_and_one_thread_a_product(
+    benchmark: Benchmark, survey: Panel, meter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same climb as it was before: one sparse product, in blocks of a million cells, and a BLAS with threads."""
+    train = survey.part("train").select(np.arange(400))
+    discretizer = Discretizer.fit(features.build(train, train.transitions), train.n_states)
+    sample = Sample.of(train, discretizer).switchers()
+    layout = DesignLayout.fit(sample.inputs, discretizer, train.occupations, 6, groups=True)
+    work = Work(layout.matrix(sample.inputs), np.unique(sample.target, return_inverse=True)[1])
+
+    def before() -> FloatArray:
+        with monkeypatch.context() as former:
+            former.setattr(multinomial, "often_filled", lambda X: np.zeros(0, dtype=np.int64))
+            former.setattr(multinomial, "_one_thread_a_product", nullcontext)
+            former.setattr(multinomial, "BLOCK_CELLS", 1_000_000)
+            return by_softmax(work, 1e-5)
+
+    costs = meter.in_turns({"now": (lambda: by_softmax(work, 1e-5), 1), "before": (before, 1)}, 2)
+    ratio = costs["before"].cpu / costs["now"].cpu
+    meter.say(
+        f"\n{len(work.y):,} moves, {work.classes} states: {costs['now'].cpu:.2f} processor seconds, "
+        f"{costs['before'].cpu:.2f} before: {ratio:.1f} times"
+    )
+    assert work.value(costs["now"].rows) == pytest.approx(work.value(costs["before"].rows), abs=1e-6)
+    benchmark.pedantic(by_softmax, args=(work, 1e-5), rounds=1)
+    assert ratio > 1.2
 
 
 @pytest.mark.filterwarnings("ignore")  # statsmodels', of a climb that was to stop half way

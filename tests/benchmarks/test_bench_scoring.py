@@ -1,14 +1,11 @@
-"""Scoring and bootstrap at one million transitions of 100,000 persons, and start-up, each beside a named peer.
+"""Scoring and bootstrap at one million transitions of 100,000 persons, each beside a named peer.
 
 Within a group, pytest-benchmark prints every row's ratio to the fastest.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,25 +86,3 @@ def scipy_bootstrap(log_likelihood: np.ndarray, transitions: np.ndarray) -> floa
 def test_bootstrap(benchmark: Benchmark, sums: tuple[np.ndarray, np.ndarray], error: Callable[..., float]) -> None:
     value = benchmark.pedantic(error, args=sums, rounds=3, iterations=1)
     assert value == pytest.approx(matrix_product(*sums), rel=0.25)
-
-
-def command(*arguments: str) -> Callable[[], None]:
-    def run() -> None:
-        subprocess.run(arguments, check=True, capture_output=True)
-
-    return run
-
-
-@pytest.mark.benchmark(group="start-up")
-@pytest.mark.parametrize(
-    "start",
-    [
-        command(str(Path(sys.executable).parent / "harness"), "--help"),
-        command(str(Path(sys.executable).parent / "harness"), "list"),
-        command(sys.executable, "-c", "import pandas"),
-        command(sys.executable, "-c", "import torch"),
-    ],
-    ids=["harness --help", "harness list", "import pandas", "import torch"],
-)
-def test_start_up(benchmark: Benchmark, start: Callable[[], None]) -> None:
-    benchmark.pedantic(start, rounds=5, iterations=1, warmup_rounds=1)

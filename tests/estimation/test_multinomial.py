@@ -141,3 +141,22 @@ def test_a_fit_that_ends_nowhere_is_an_error() -> None:
     broken = replace(problem, weight=np.full(300, np.nan))
     with pytest.raises(RunError, match="ended worse than it began"):
         fit(broken, Coefficients.zeros(problem.choices))
+
+
+def test_columns_that_are_seldom_filled_count_as_the_others_do() -> None:
+    """Dense and rare columns in any order, some of them empty, in several blocks: as of the same design, dense."""
+    draw = np.random.default_rng(5)
+    n, filled = 900, np.array([1.0, 0.01, 0.6, 0.0, 0.03, 0.2, 0.004])
+    X = draw.normal(size=(n, len(filled))) * (draw.random((n, len(filled))) < filled)
+    problem = drawn(2, n=n, alternatives=400)
+    rare = replace(problem.choices, X=sparse.csr_matrix(X))
+    zeros = Coefficients.zeros(rare)
+    at = zeros.like(draw.normal(size=zeros.flat().size))
+    told = (
+        replace(problem, choices=rare, penalties=zeros),
+        replace(problem, choices=replace(rare, X=X), penalties=zeros),
+    )
+    (value, slope), (same_value, same_slope) = (one.value_and_slope(at) for one in told)
+    assert value == pytest.approx(same_value, rel=1e-12)
+    np.testing.assert_allclose(slope.flat(), same_slope.flat(), atol=1e-8)
+    np.testing.assert_allclose(told[0].curvature(), told[1].curvature(), rtol=1e-10)

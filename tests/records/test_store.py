@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,19 @@ def test_nesting_that_no_parser_follows_is_refused(record: Record, tmp_path: Pat
 
 def test_what_a_run_wrote_is_read(record: Record, workshop: Workshop) -> None:
     assert workshop.store.read(workshop.store.path(record.configuration)) == record
+
+
+def test_a_file_that_changes_is_read_again(record: Record, tmp_path: Path) -> None:
+    """Within one command, too, and though its size and times are what they were."""
+    path = forged(record, tmp_path, "facts", {"note": 1})
+    store, before = Store(tmp_path), path.stat()
+    assert store.read(path).facts == {"note": 1}
+    path.write_text(path.read_text().replace('"note": 1', '"note": 2'))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert store.read(path).facts == {"note": 2}
+    path.write_text(path.read_text().replace(record.id, "0" * 16))
+    with pytest.raises(RequestError, match="is not that of its configuration"):
+        store.read(path)
 
 
 def test_two_files_of_one_record_are_refused(record: Record, workshop: Workshop) -> None:

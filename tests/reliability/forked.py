@@ -48,7 +48,6 @@ def _unpacked(make: Callable[..., Made], one: tuple[Any, ...]) -> Made:
 def _begin(place: str) -> None:
     """Make temporary files in this folder, which goes in the end, and import what commands need."""
     tempfile.tempdir = place
-    import arch.bootstrap
     import pandas
     import pyarrow.csv
     import pyarrow.parquet
@@ -58,7 +57,7 @@ def _begin(place: str) -> None:
     import harness.model.audit
     import harness.runs.isolation.model
 
-    assert all((arch.bootstrap, pandas, pyarrow.csv, pyarrow.parquet, harness))
+    assert all((pandas, pyarrow.csv, pyarrow.parquet, harness))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from arch.bootstrap import MCS
+from helpers.arch_set import p_by_arch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.stats import confidence_set as module
 from harness.stats.confidence_set import ConfidenceSet, confidence_set, ranks
 from harness.stats.inference import Resampled, SurveyDesign
 
@@ -51,14 +51,19 @@ def test_the_case_has_members_and_others() -> None:
     assert ours.p[5:].tolist() == [1 / 1001, 1 / 1001]  # never 0
 
 
+@pytest.mark.parametrize("models", [1, 2, 9, 15])
 @pytest.mark.parametrize("seed", range(4))
-def test_what_arch_does_not_compute_is_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every p, of models close enough that steps are many."""
-    models = drawn(simulated(seed, 60, [-0.01 * i for i in range(9)]))
-    by_arch = confidence_set(models)
-    monkeypatch.setattr(module, "ARCH_MODELS", 0)
-    assert confidence_set(models).p.tolist() == by_arch.p.tolist()
-    assert len(set(by_arch.p)) > 2
+def test_every_p_is_that_of_arch(seed: int, models: int) -> None:
+    """To the last digit, of the same replicates, and of models close enough that steps are many.
+
+    But for those that have the smallest p there is because bounds rule them out at the first step.
+    """
+    resampled = drawn(simulated(seed, 60, [-0.01 * i for i in range(models)]))
+    found = confidence_set(resampled).p
+    told = found > 1 / 1001
+    assert found[told].tolist() == p_by_arch(resampled, told).tolist()
+    assert (p_by_arch(resampled)[~told] < 0.01).all()
+    assert models < 9 or len(set(found)) > 2
 
 
 def families(count: int, kinds: int, apart: float) -> np.ndarray:
@@ -70,12 +75,11 @@ def families(count: int, kinds: int, apart: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("kinds", "apart"), [(1, 0.1), (4, 0.05), (4, 1e-6), (60, 0.0)])
-def test_bounds_by_group_change_no_p(kinds: int, apart: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bounds_by_group_change_no_p(kinds: int, apart: float) -> None:
     """Of sixty models, whose distances are alike, or by far smaller within a kind: every pair is looked at by arch."""
     models = drawn(families(60, kinds, apart), replicates=300)
     found = confidence_set(models)
-    monkeypatch.setattr(module, "ARCH_MODELS", 60)
-    assert found.p.tolist() == confidence_set(models).p.tolist()
+    assert found.p.tolist() == p_by_arch(models).tolist()
     assert len(set(found.p)) > 4
 
 

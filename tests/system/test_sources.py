@@ -109,7 +109,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (folder / "deep" / "inner.py").write_text("import numpy\nfrom harness.model import take_states\nONE = 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield folder
-    for cached in (sources.digest, sources.file_of, sources._source):
+    for cached in (sources.digest, sources.file_of, sources._place, sources._source):
         cached.cache_clear()
 
 
@@ -126,6 +126,6 @@ def test_a_digest_is_read_once_a_process(package: Path) -> None:
     before = sources.digest("stranger")
     (package / "deep" / "inner.py").write_text("ONE = 2\n")
     assert sources.digest("stranger") == before  # as the code is that the process has loaded
-    for cached in (sources.digest, sources.file_of, sources._source):
+    for cached in (sources.digest, sources.file_of, sources._place, sources._source):
         cached.cache_clear()
     assert sources.digest("stranger") != before

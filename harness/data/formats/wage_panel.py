@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.data.covariates import is_fixed
 from harness.hookspecs import hookimpl
 from harness.model.contract import NoParams
 from harness.model.dataset import DatasetSpec
@@ -40,6 +39,8 @@ def load(params: NoParams) -> Panel:
     design has it. Wage, hours and union membership describe the job that is to be predicted, so they are left out.
     """
     from linearmodels.datasets import wage_panel
+
+    from harness.data.covariates import is_fixed
 
     frame = wage_panel.load().sort_values(["nr", "year"])
     persons, start = np.unique(frame["nr"].to_numpy(), return_index=True)

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 from pydantic import Field
 
-from harness.data.market.simulate import draw_panel
 from harness.errors import RequestError
 from harness.hookspecs import hookimpl
 from harness.model.contract import Params
@@ -45,6 +44,8 @@ def _named(panel: Panel, params: Params) -> Panel:
 
 def load_market(params: MarketParams) -> Panel:
     """The survey: birth year, gender, ethnicity, region and education, one record a year from 1997 to 2022 at most."""
+    from harness.data.market.simulate import draw_panel  # here, so that a list of data sets does not load the economy
+
     panel = draw_panel("survey", params.persons, params.seed)
     if params.train_persons is not None:
         most = {"train": params.train_persons, "valid": max(1, params.train_persons // 7), "test": panel.n_persons}
@@ -55,11 +56,15 @@ def load_market(params: MarketParams) -> Panel:
 
 def load_resumes(params: ResumesParams) -> Panel:
     """The resumes: birth year and education only; the able and the attached to work are over-represented."""
+    from harness.data.market.simulate import draw_panel
+
     return _named(draw_panel("resumes", params.persons, params.seed), params)
 
 
 def part_of_resumes(params: ResumesParams, number: int, parts: int) -> Panel:
     """A part of the resumes: persons that follow one another, about as many as in any other."""
+    from harness.data.market.simulate import draw_panel
+
     first, stop = (params.persons * i // parts for i in (number, number + 1))
     return _named(draw_panel("resumes", params.persons, params.seed, range(first, stop)), params)
 
@@ -70,6 +75,8 @@ def part_of_market(params: MarketParams, number: int, parts: int) -> Panel:
         raise RequestError(
             "train_persons keeps the first persons of all: leave it out where the survey is made in parts"
         )
+    from harness.data.market.simulate import draw_panel
+
     first, stop = (params.persons * i // parts for i in (number, number + 1))
     return _named(draw_panel("survey", params.persons, params.seed, range(first, stop)), params)
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from harness.hookspecs import hookimpl
 from harness.model import Ablation, EncoderSpec, ModelSpec
-from harness.plugins.llm import NEEDS, contents
 from harness.plugins.llm.embedding.params import EmbedParams, EncoderParams
+from harness.plugins.llm.specs import NEEDS, contents
 
 if TYPE_CHECKING:
     from harness.model import CareerEncoder, Model
@@ -63,7 +63,7 @@ def harness_models() -> list[ModelSpec]:
             build=build,
             params=EmbedParams,
             contents=contents,
-            needs=(*NEEDS, "scipy"),
+            needs=(*NEEDS, "scipy", "threadpoolctl"),
             install="pip install 'labor-harness[llm,softmax]'",
             cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM: embeddings as features of a multinomial "
             "logit; Hoerl and Kennard (1970)",

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from harness import features
 from harness.plugins.llm.text.texts import Texts
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ def facts(panel: Panel, wanted: CareerFacts) -> Texts:
     """
     if wanted == "none":
         return Texts.empty(panel.n_records)
+    from harness import features
+
     table = features.build(panel, np.arange(panel.n_records, dtype=np.int64), ["tenure", "origin_spells"])
     tenure, spells = (np.nan_to_num(table[name]).astype(np.int64) for name in ("tenure", "origin_spells"))
     before = np.maximum(spells - 1, 0) if wanted == "all" else np.zeros_like(spells)

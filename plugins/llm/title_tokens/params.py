@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
 from harness.plugins.llm.params import BaseParams, StepParams
 from harness.training.exchange import require_shares
-from harness.training.schedule import LinearDecay, Schedule
+
+if TYPE_CHECKING:
+    from harness.training.schedule import Schedule
 
 
 class TitleTokenParams(StepParams, BaseParams):
@@ -84,6 +86,8 @@ class TitleTokenParams(StepParams, BaseParams):
 
 def schedule_of(p: TitleTokenParams) -> Schedule:
     """The schedule of these parameters."""
+    from harness.training.schedule import LinearDecay, Schedule
+
     return Schedule(
         pace=LinearDecay(epochs=p.epochs, warmup=p.warmup, fewest_steps=p.fewest_steps),
         learning_rate=p.learning_rate,

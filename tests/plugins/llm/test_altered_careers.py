@@ -6,8 +6,8 @@ from pathlib import Path
 
 from harness.model.contract import Context
 from harness.panel.careers import Panel
-from harness.plugins.llm import build
 from harness.plugins.llm.params import LlmParams
+from harness.plugins.llm.specs import build
 from harness.registry import Registry
 from harness.runs.memorisation import memorisation
 

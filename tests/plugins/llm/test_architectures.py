@@ -13,13 +13,13 @@ from helpers.tiny_llm import tiny_llm
 from harness.errors import RequestError
 from harness.model.contract import Context
 from harness.panel.careers import Panel
-from harness.plugins.llm import build
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.params import LlmParams
 from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.certified import certified
 from harness.plugins.llm.scoring.choice_sets import whole_rows
 from harness.plugins.llm.scoring.reader import Reader
+from harness.plugins.llm.specs import build
 from harness.plugins.llm.text.loader import context_length, load_causal_lm
 from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.plugins.llm.text.tokens import Resumes

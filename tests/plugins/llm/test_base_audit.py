@@ -14,12 +14,12 @@ from tokenizers import AddedToken
 from harness.errors import RequestError, RunError
 from harness.model.contract import Context
 from harness.panel.careers import Panel
-from harness.plugins.llm import build
 from harness.plugins.llm.base.audit import BaseAudit, audited, require_causal
 from harness.plugins.llm.base.open import open_base
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.params import LlmParams
 from harness.plugins.llm.scoring.ways import ReadingWays
+from harness.plugins.llm.specs import build
 from harness.plugins.llm.text.loader import context_length
 from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.plugins.llm.text.tokens import Resumes

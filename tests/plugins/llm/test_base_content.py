@@ -66,7 +66,7 @@ def test_a_folder_of_an_encoder_counts_by_its_content(registry: Registry, tmp_pa
 
 
 def test_a_pool_counts_by_its_content_and_a_data_set_by_its_name(tmp_path: Path) -> None:
-    from harness.plugins.llm import contents
+    from harness.plugins.llm.specs import contents
 
     (tmp_path / "careers.csv").write_text("person,year,occupation\n")
     before = contents(LlmParams(pool=str(tmp_path)))

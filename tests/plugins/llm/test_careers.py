@@ -14,8 +14,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from harness.model.contract import Context
 from harness.model.scoring import score, unseen
 from harness.panel.careers import Panel
-from harness.plugins.llm import build, harness_models
+from harness.plugins.llm import harness_models
 from harness.plugins.llm.params import LlmParams
+from harness.plugins.llm.specs import build
 from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.plugins.llm.text.resume import written_resume
 from harness.plugins.llm.text.tokens import Resumes

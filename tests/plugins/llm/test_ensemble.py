@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from harness.model.contract import Context
 from harness.panel.careers import Panel
-from harness.plugins.llm import build
 from harness.plugins.llm.params import LlmParams
+from harness.plugins.llm.specs import build
 
 TINY: dict[str, Any] = SMALLEST | {"epochs": 2, "renormalise": "exact"}
 

@@ -18,9 +18,9 @@ from harness import open_panel
 from harness.model.contract import Context
 from harness.panel.careers import Panel
 from harness.panel.occupations import Occupations, Status
-from harness.plugins.llm import build
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.params import LlmParams, exchange_of
+from harness.plugins.llm.specs import build
 from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.plugins.llm.text.tokens import Resumes
 from harness.plugins.llm.tuning.exchanged import ExchangedResumes

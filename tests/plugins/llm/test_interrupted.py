@@ -20,9 +20,9 @@ from helpers.toys import SMALLEST
 
 from harness.model.contract import Context
 from harness.panel.careers import Panel
-from harness.plugins.llm import build
 from harness.plugins.llm.base import pretrain as base_module
 from harness.plugins.llm.params import LlmParams
+from harness.plugins.llm.specs import build
 from harness.training import loop, step
 
 TINY: dict[str, Any] = SMALLEST | {"epochs": 3, "min_gain": 0.0}

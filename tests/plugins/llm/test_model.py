@@ -17,8 +17,8 @@ from helpers.tiny_llm import saved_llm
 from harness.errors import RequestError
 from harness.model.contract import Context
 from harness.panel.careers import Panel
-from harness.plugins.llm import build
 from harness.plugins.llm.params import LlmParams
+from harness.plugins.llm.specs import build
 
 TINY: dict[str, Any] = {
     "pool": "market",

@@ -18,12 +18,12 @@ from harness.cli import build_app
 from harness.errors import RequestError
 from harness.model.contract import Context
 from harness.panel.careers import Panel
-from harness.plugins.llm import build
 from harness.plugins.llm.base.fetch import fetch
 from harness.plugins.llm.base.named import NAMED, NamedBase
 from harness.plugins.llm.base.open import open_base
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.params import LlmParams
+from harness.plugins.llm.specs import build
 from harness.registry import Registry
 
 TITLE, VERSION, INSIDE = "Toy-1M", "1.0", "toy_base_of_tests/toy.gguf"

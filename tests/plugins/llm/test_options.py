@@ -15,9 +15,9 @@ from transformers import AutoModelForCausalLM
 from harness.errors import RequestError
 from harness.model.contract import Context
 from harness.panel.careers import Panel
-from harness.plugins.llm import build
 from harness.plugins.llm.base.pretrain import train_tokenizer
 from harness.plugins.llm.params import LlmParams
+from harness.plugins.llm.specs import build
 from harness.plugins.llm.text.pieces import PieceEncoder, encode, encode_titles
 from harness.plugins.llm.text.resume import TextOptions, resume_text
 from harness.plugins.llm.text.tokenizer_audit import audit

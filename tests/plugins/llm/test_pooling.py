@@ -15,8 +15,8 @@ from harness.cli import main
 from harness.data.write import write_panel
 from harness.panel.careers import Covariate, Panel
 from harness.panel.occupations import Occupations, Status
-from harness.plugins.llm import build
 from harness.plugins.llm.params import LlmParams
+from harness.plugins.llm.specs import build
 from harness.system.machine import cache_folder
 
 TINY = {

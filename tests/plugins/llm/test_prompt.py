@@ -18,8 +18,9 @@ from harness.model.audit import CHECKS, audit
 from harness.model.contract import Context
 from harness.model.params import validate
 from harness.panel.careers import Panel
-from harness.plugins.llm import build, harness_models
+from harness.plugins.llm import harness_models
 from harness.plugins.llm.params import LlmParams
+from harness.plugins.llm.specs import build
 from harness.plugins.llm.text.prompt import drawn, written_prompt
 from harness.plugins.llm.text.resume import TextOptions, written_resume
 

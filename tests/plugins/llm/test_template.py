@@ -17,9 +17,10 @@ from harness.model.audit import AuditSetup, audit
 from harness.model.contract import Context
 from harness.model.params import validate
 from harness.panel.careers import Covariate, Panel
-from harness.plugins.llm import build, harness_models
+from harness.plugins.llm import harness_models
 from harness.plugins.llm.base.pretrain import recipe_of, train_tokenizer
 from harness.plugins.llm.params import LlmParams, options_of
+from harness.plugins.llm.specs import build
 from harness.plugins.llm.text import tokenizer_audit
 from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.plugins.llm.text.resume import TextOptions, resume_text, written_resume

@@ -15,7 +15,7 @@ from harness.errors import RequestError
 from harness.model import Context
 from harness.network.titles import title_vectors
 from harness.panel import Panel
-from harness.plugins.llm import build_titles
+from harness.plugins.llm.specs import build_titles
 from harness.plugins.llm.text.loader import load_causal_lm, load_tokenizer
 from harness.plugins.llm.text.resume import TextOptions
 from harness.plugins.llm.title_tokens.layout import ABSENT, PieceCareers

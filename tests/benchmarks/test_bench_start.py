@@ -1,0 +1,58 @@
+"""Processor seconds from the keystroke to the answer, of whole processes, beside imports of libraries.
+
+Of each the least of ``ROUNDS`` rounds in turn. The limits are of an idle core; on a busy one everything takes up to
+twice as long, what is imported too, so that ratios are asserted, to the same process's import of pandas.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.paths import ROOT
+
+pytestmark = pytest.mark.slow
+
+ROUNDS = 7
+HARNESS = str(Path(sys.executable).parent / "harness")
+PEERS = {
+    "python -c pass": [sys.executable, "-c", "pass"],
+    "import numpy": [sys.executable, "-c", "import numpy"],
+    "import pandas": [sys.executable, "-c", "import pandas"],
+    "import arch.bootstrap": [sys.executable, "-c", "import arch.bootstrap"],
+    "import torch": [sys.executable, "-c", "import torch"],
+}
+# Times the processor seconds of importing pandas: what is asked of each command.
+LIMITS = {"--help": 0.5, "list": 1.2, "run, cached": 3.0, "leaderboard --check": 5.0}
+
+
+def spent(line: list[str]) -> float:
+    """Processor seconds of a process and of those that it starts."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(line, check=True, capture_output=True, cwd=ROOT, env=os.environ)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def test_seconds_to_the_answer(meter: Any, tmp_path: Path) -> None:
+    run = [HARNESS, "run", "--task", "next_occ", "--model", "markov", "--model", "marginal"]
+    run += ["--records", str(tmp_path / "records")]
+    spent(run)  # from now on its records answer
+    commands = {
+        "--help": [HARNESS, "--help"],
+        "list": [HARNESS, "list"],
+        "run, cached": run,
+        "leaderboard --check": [HARNESS, "leaderboard", "--check"],
+    }
+    least: dict[str, float] = {}
+    for _ in range(ROUNDS):
+        for name, line in (PEERS | commands).items():
+            least[name] = min(least.get(name, float("inf")), spent(line))
+    meter.say("\nprocessor seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in least.items()))
+    for name, times in LIMITS.items():
+        assert least[name] < times * least["import pandas"], name

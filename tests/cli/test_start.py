@@ -1,0 +1,78 @@
+"""Start-up: a command imports what it needs, and help on all commands says what each says of itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.commands import installed, typed
+
+from harness.cli import build_app
+from harness.registry import load_registry
+
+STATISTICS = ["arch", "scipy", "statsmodels", "pandas", "sklearn"]
+STRANGER = """
+from harness.hookspecs import hookimpl
+
+@hookimpl
+def harness_cli(app):
+    @app.command()
+    def greet():
+        "Greet those who ask."
+        print("good day")
+"""
+
+
+def loaded(folder: Path, line: list[str], modules: list[str]) -> list[str]:
+    """Which of the modules a command has imported when it ends."""
+    code = (
+        f"import sys; sys.argv = {['harness', *line]!r}\n"
+        "from harness.cli import main\n"
+        "try: main()\nexcept SystemExit as end: assert not end.code, end.code\n"
+        f"print([m for m in {modules!r} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    return [name.strip("'[]") for name in done.stderr.strip().split("\n")[-1].split(", ") if name != "[]"]
+
+
+def test_help_says_of_each_command_what_it_says_of_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_app(load_registry())(args=["--help"], prog_name="harness")
+    whole = capsys.readouterr().out
+    assert "leaderboard" in whole
+    assert typed(Path.cwd(), "--help").stdout == whole
+
+
+@pytest.mark.parametrize("line", [["--help"], ["--version"]])
+def test_help_imports_neither_models_nor_arrays(line: list[str], tmp_path: Path) -> None:
+    assert loaded(tmp_path, line, ["numpy", "pydantic", "rich", "harness.model", "harness.cli.run"]) == []
+
+
+def test_boards_and_cached_runs_import_no_statistics_of_others(tmp_path: Path) -> None:
+    """Their confidence sets and tails are the harness's own; importing scipy and arch took more than all else."""
+    run = ["run", "--task", "next_occ", "--model", "markov", "--model", "marginal", "--set", "data.persons=120"]
+    assert loaded(tmp_path, run, STATISTICS) == []
+    assert loaded(tmp_path, run, STATISTICS) == []  # read from the records
+    assert loaded(tmp_path, ["leaderboard"], STATISTICS) == []
+    assert loaded(tmp_path, ["leaderboard", "--check"], STATISTICS) == []
+
+
+@pytest.mark.parametrize("text", [STRANGER, "from stranger_inside import *\n"])
+def test_commands_of_others_are_in_the_help(tmp_path: Path, text: str) -> None:
+    about = tmp_path / "stranger-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[harness]\nstranger = stranger_plugin\n")
+    (tmp_path / "stranger_plugin.py").write_text(text)
+    (tmp_path / "stranger_inside.py").write_text(STRANGER)
+    told = installed(tmp_path, "--help", PYTHONPATH=str(tmp_path))
+    assert "greet" in told.stdout
+    assert "Greet those who ask." in told.stdout
+    assert installed(tmp_path, "greet", PYTHONPATH=str(tmp_path)).stdout == "good day\n"
+
+
+def test_a_shell_that_completes_a_line_is_told_of_options(tmp_path: Path) -> None:
+    told = installed(tmp_path, _HARNESS_COMPLETE="complete_bash", COMP_WORDS="harness run --ta", COMP_CWORD="2")
+    assert "--task" in told.stdout
