@@ -133,7 +133,7 @@ def test_further_panels_are_weighted_where_they_can_be(folder: Path, panel: Pane
     [further] = request.open_further(main, registry, Silent())
     resumes = request.open_resumes(main, registry, Silent())
     for learned in (further, resumes):
-        assert learned is not None
+        assert isinstance(learned, Panel)
         assert learned.weight == pytest.approx(main.weight)
         assert "pweight" not in learned.covariates
     [plain] = request.open_further(panel, registry, Silent())
