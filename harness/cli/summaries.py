@@ -28,5 +28,6 @@ SUMMARIES = {
     "audit": "Fit a model and check the rules that every model must satisfy; exit status 1 if one is broken.",
     "new-plugin": "Write a third-party plugin that installs, is found, runs, and passes its own test.",
     "data": "Describe, check and convert careers.",
+    "study": "A grid of runs: plan it, carry it out, merge it.",
     "cache": "What the cache holds, and how to make room.",
 }

@@ -14,10 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
-from importlib import import_module
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,7 +23,7 @@ import numpy as np
 from harness.errors import RunError
 from harness.estimation.columns import JoinedColumns, TransposedColumns, often_filled, squared, transposed
 from harness.estimation.logits import down_the_path, log_softmax
-from harness.system.processors import free_processors
+from harness.system.processors import free_processors, one_thread_a_product
 from harness.types import FloatArray, IntArray
 
 BLOCK_CELLS = 250_000  # (row, alternative) cells at once: they stay in a core's own cache
@@ -194,20 +192,6 @@ class Problem:
         return told.flat() + np.maximum(self.penalties.flat(), 1e-8)
 
 
-def _one_thread_a_product() -> AbstractContextManager[Any]:
-    """A BLAS that starts no threads of its own: the lanes are threads already, and all would wait for each other."""
-    limited: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
-    return limited
-
-
-@cache
-def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    import_module("scipy.optimize")  # which brings a BLAS of its own: those that are loaded are looked for once
-    return ThreadpoolController()
-
-
 def _settle(U: FloatArray, chosen: IntArray, weight: FloatArray) -> float:
     """The log-likelihood of utilities [n, K], which become w (y - P): what each would add to it."""
     i = np.arange(len(U))
@@ -236,7 +220,7 @@ def fit(problem: Problem, start: Coefficients, tolerance: float = 1e-6, iteratio
     tolerance: the gain of a step, relative to the mean log-likelihood, below which it stops. RunError where what comes
     back is not finite or no better than the start.
     """
-    with _one_thread_a_product():
+    with one_thread_a_product():
         return _climb(problem, start, tolerance, iterations)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import os
 import time
+from contextlib import AbstractContextManager
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 MINUTE = 60.0  # seconds that the system's load is a mean over, about
 CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
@@ -80,3 +83,17 @@ def _quota() -> float:
         except OSError:
             return math.inf
     return int(quota) / int(period) if quota.isdecimal() else math.inf
+
+
+def one_thread_a_product() -> AbstractContextManager[Any]:
+    """A BLAS that starts no threads of its own, for work that is spread over threads already. Needs threadpoolctl."""
+    limited: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return limited
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    import_module("scipy.optimize")  # which brings a BLAS of its own: those that are loaded are looked for once
+    return ThreadpoolController()

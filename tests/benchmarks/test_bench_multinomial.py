@@ -228,7 +228,7 @@ def test_dense_columns_and_one_thread_a_product(
     def before() -> FloatArray:
         with monkeypatch.context() as former:
             former.setattr(multinomial, "often_filled", lambda X: np.zeros(0, dtype=np.int64))
-            former.setattr(multinomial, "_one_thread_a_product", nullcontext)
+            former.setattr(multinomial, "one_thread_a_product", nullcontext)
             former.setattr(multinomial, "BLOCK_CELLS", 1_000_000)
             return by_softmax(work, 1e-5)
 
