@@ -77,6 +77,33 @@ class Corpus:
         content = ["corpus", head, kinds, self.unit, [shard.digest for shard in self.shards]]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
+    def bare(self) -> Panel:
+        """A panel without persons, of the corpus's occupations, covariates and unit of time."""
+        none = np.zeros(0, dtype=np.int32)
+        return Panel(
+            name=self.name,
+            persons=np.zeros(0, dtype=str),
+            offsets=np.zeros(1, dtype=np.int64),
+            year=none,
+            state=none,
+            occupations=self.occupations,
+            split=np.zeros(0, dtype=np.int8),
+            covariates=self.covariates,
+            source=self.source,
+        )
+
+    @classmethod
+    def around(cls, bare: Panel, shards: Sequence[Shard], read: Callable[[int], Panel]) -> Corpus:
+        """The corpus whose ``bare`` panel this is."""
+        return cls(
+            name=bare.name,
+            occupations=bare.occupations,
+            shards=tuple(shards),
+            covariates=bare.covariates,
+            read=read,
+            source=bare.source,
+        )
+
     def checked(self, check: Callable[[Panel], None]) -> Corpus:
         """The same corpus, every shard of which is checked when it is first read."""
         return replace(self, checks=(*self.checks, check), _sound=set())

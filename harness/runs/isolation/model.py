@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from harness.errors import RunError
 from harness.model.contract import BoundedRows, Context, Estimator, Model, ModelSpec, OutcomeModel, UnnormalizedModel
 from harness.model.masked_sample import redrawn, renamed
 from harness.panel.careers import Panel
-from harness.panel.corpus import in_memory
+from harness.panel.corpus import Corpus
 from harness.panel.model_view import model_view
 from harness.runs.isolation.process import Isolation, WorkerProcess
 from harness.runs.isolation.wire import Arrays, packed
@@ -51,14 +51,24 @@ class _Isolated(Estimator):
         self._facts: Mapping[str, Any] = {}
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        further = [*context.also, *([in_memory(context.resumes)] if context.resumes is not None else [])]
+        resumes, shards = context.resumes, list[dict[str, Any]]()
+        if isinstance(resumes, Corpus):  # its shards are sent when they are asked for
+            shards = [asdict(one) for one in resumes.shards]
+            resumes = resumes.bare()
+        further = [*context.also, *([resumes] if resumes is not None else [])]
         heads: list[dict[str, Any]] = []
         arrays: dict[str, Any] = {}
         for i, panel in enumerate((train, valid, *further)):
             head, columns = packed(panel, f"{i}:")
             heads.append(head)
             arrays |= columns
-        told = {"panels": heads, "also": len(context.also), "seed": context.seed, "device": context.device}
+        told = {
+            "panels": heads,
+            "corpus": shards,
+            "also": len(context.also),
+            "seed": context.seed,
+            "device": context.device,
+        }
         scratch = self.worker.folder("scratch")
         reply, _ = self.worker.call({"do": "fit", "scratch": str(scratch), **told}, arrays, context)
         self._facts = reply["facts"]

@@ -17,6 +17,7 @@ from typing import IO, Any
 from harness import errors
 from harness.errors import HarnessError, RequestError, RunError
 from harness.model.contract import Context
+from harness.panel import Corpus
 from harness.runs.isolation.wire import Arrays, ClosedError, packed, receive, send
 from harness.system.cache import borrow, lendable
 from harness.system.hidden_files import named_paths
@@ -95,6 +96,8 @@ class WorkerProcess:
         kind = event["event"]
         if kind == "panel":
             self._send_panel(event["place"], context)
+        elif kind == "shard":
+            self._send_shard(event["number"], context)
         elif kind == "note":
             context.progress.note(event["text"])
         elif kind == "bar":
@@ -115,6 +118,16 @@ class WorkerProcess:
             if context.open_panel is None:
                 raise RequestError("there is no panel to open here")
             head, arrays = packed(context.open_panel(place))
+        except HarnessError as error:
+            head, arrays = {"error": str(error)}, {}
+        send(sink, head, arrays)
+
+    def _send_shard(self, number: int, context: Context) -> None:
+        _, sink = self._streams()
+        try:
+            if not isinstance(context.resumes, Corpus):
+                raise RequestError("there is no corpus here")
+            head, arrays = packed(context.resumes.panel(number))
         except HarnessError as error:
             head, arrays = {"error": str(error)}, {}
         send(sink, head, arrays)

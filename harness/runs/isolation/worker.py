@@ -7,8 +7,9 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from harness.errors import HarnessError, RequestError, in_one_line
 from harness.model.contract import Context, Estimator, OutcomeModel, UnnormalizedModel
 from harness.panel.careers import Panel
+from harness.panel.corpus import Corpus, Shard
 from harness.registry import load_registry
 from harness.runs.isolation.sandbox import restrict
 from harness.runs.isolation.wire import Arrays, ClosedError, receive, send, unpacked
@@ -33,26 +35,39 @@ class _Parent:
     source: IO[bytes]
     sink: IO[bytes]
 
+    lock: Lock = field(default_factory=Lock)  # a model may ask from one thread and tell from another
+
     @contextmanager
     def bar(self, text: str, total: float | None) -> Iterator[_Parent]:
-        send(self.sink, {"event": "bar", "text": text, "total": total})
+        self._tell({"event": "bar", "text": text, "total": total})
         try:
             yield self
         finally:
-            send(self.sink, {"event": "bar ends"})
+            self._tell({"event": "bar ends"})
 
     def advance(self, amount: float = 1) -> None:
-        send(self.sink, {"event": "advance", "amount": float(amount)})
+        self._tell({"event": "advance", "amount": float(amount)})
 
     def describe(self, text: str) -> None:
-        send(self.sink, {"event": "describe", "text": text})
+        self._tell({"event": "describe", "text": text})
 
     def note(self, text: str) -> None:
-        send(self.sink, {"event": "note", "text": text})
+        self._tell({"event": "note", "text": text})
 
     def open_panel(self, place: str) -> Panel:
-        send(self.sink, {"event": "panel", "place": str(place)})
-        head, arrays = receive(self.source)
+        return self._asked({"event": "panel", "place": str(place)})
+
+    def shard(self, number: int) -> Panel:
+        return self._asked({"event": "shard", "number": number})
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        with self.lock:
+            send(self.sink, event)
+
+    def _asked(self, event: dict[str, Any]) -> Panel:
+        with self.lock:
+            send(self.sink, event)
+            head, arrays = receive(self.source)
         if "error" in head:
             raise RequestError(head["error"])
         return unpacked(head, arrays)
@@ -79,6 +94,9 @@ class _Worker:
     def do_fit(self, head: dict[str, Any], arrays: Arrays) -> Answer:
         panels = [unpacked(told, arrays, f"{i}:") for i, told in enumerate(head["panels"])]
         train, valid, *further = panels
+        resumes: Panel | Corpus | None = further[head["also"]] if len(further) > head["also"] else None
+        if head["corpus"] and isinstance(resumes, Panel):
+            resumes = Corpus.around(resumes, [Shard(**one) for one in head["corpus"]], self.parent.shard)
         context = Context(
             seed=head["seed"],
             scratch=Path(head["scratch"]),
@@ -86,7 +104,7 @@ class _Worker:
             device=head["device"],
             progress=self.parent,
             also=tuple(further[: head["also"]]),
-            resumes=further[head["also"]] if len(further) > head["also"] else None,
+            resumes=resumes,
             open_panel=self.parent.open_panel,
         )
         self.model.fit(train, valid, context)

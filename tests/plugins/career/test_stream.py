@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.commands import typed
 from helpers.toys import run_on
 
 from harness.data.formats.corpus import read_corpus
+from harness.data.write import write_panel
 from harness.data.write_corpus import parts_of, write_corpus
 from harness.errors import RequestError
 from harness.features.encoding import Encoding
@@ -21,6 +24,7 @@ from harness.plugins.career import stream as streams
 from harness.plugins.career.stream import Stream, sample_of
 from harness.registry import Registry
 from harness.runs.execute import Workshop, execute
+from harness.runs.isolation import sandbox
 
 SMALL = {
     "epochs": 1,
@@ -176,3 +180,32 @@ def test_a_record_names_the_corpus(
         corpus.n_persons,
         corpus.n_records,
     )
+
+
+def test_an_isolated_model_is_sent_the_shards(market_30: Panel, few: Panel, tmp_path: Path) -> None:
+    """The same record as in this process: it learned from the same windows."""
+    if not sandbox.is_known():
+        pytest.skip("needs a kernel with Landlock")
+    write_panel(market_30, tmp_path / "panel")
+    write_corpus(parts_of(few, 3), 3, tmp_path / "corpus")
+    line = [
+        "run",
+        "--task",
+        "switch",
+        "--model",
+        "markov-regression",
+        "--data",
+        "panel",
+        "--pretrain",
+        "corpus",
+        "--json",
+    ]
+    for name in ("epochs", "fewest_steps", "pretrain_epochs"):
+        line += ["--set", f"{name}=1"]
+    found = []
+    for further in (["--records", "one"], ["--records", "two", "--isolated"]):
+        done = typed(tmp_path, *line, *further, HARNESS_CACHE=str(tmp_path / further[1]))
+        assert done.returncode == 0, done.stderr
+        [record] = json.loads(done.stdout)
+        found.append((record["figures"], record["facts"]["pretraining"], record["facts"]["pretraining_loss"]))
+    assert found[0] == found[1]
