@@ -20,6 +20,8 @@ SUMMARIES = {
     "explain": "Print what a finished run estimated: coefficients, standard errors, marginal effects; importances "
     "of trees.",
     "ablate": "Run a model's ablations, one change each, and print their paired differences.",
+    "tune": "Search a model's parameters by the perplexity of the validation split; the test split is never read.",
+    "plot": "Draw a figure for a paper, with 95% intervals, from records; nothing is fitted.",
     "claims": "Test the claims of a paper on a panel, and say of each whether it is borne out there.",
     "forecast": "Sample the careers of the test split past a year, and compare them with what happened.",
     "import": "Write the careers of a survey, or of a corpus of resumes, read from the files that its site gives, "
@@ -29,5 +31,6 @@ SUMMARIES = {
     "new-plugin": "Write a third-party plugin that installs, is found, runs, and passes its own test.",
     "data": "Describe, check and convert careers.",
     "study": "A grid of runs: plan it, carry it out, merge it.",
+    "submission": "Check what is submitted to a leaderboard.",
     "cache": "What the cache holds, and how to make room.",
 }
