@@ -70,22 +70,35 @@ def build_app(registry: Registry, only: str | None = None) -> typer.Typer:
     only: of those that come with the harness, this one alone, so that no other is imported.
     """
     app = _empty_app(registry)
-    for name, (module, attribute) in COMMANDS.items():
+    for name in (*COMMANDS, *GROUPS):
         if only in (None, name):
-            app.command(name)(getattr(importlib.import_module(f"harness.cli.{module}"), attribute))
-    for name, (module, attribute) in GROUPS.items():
-        if only in (None, name):
-            app.add_typer(getattr(importlib.import_module(f"harness.cli.{module}"), attribute), name=name)
+            _add_own(app, name)
     _add_commands(app, registry)
     once(app)
     return app
 
 
+def _add_own(app: typer.Typer, name: str) -> None:
+    """Add a command, or a group of them, that comes with the harness."""
+    module, attribute = (COMMANDS | GROUPS)[name]
+    found = getattr(importlib.import_module(f"harness.cli.{module}"), attribute)
+    if name in COMMANDS:
+        app.command(name)(found)
+    else:
+        app.add_typer(found, name=name)
+
+
 def listing_app(registry: Registry) -> typer.Typer:
-    """The command as its help on all commands needs it: those that come with the harness do nothing here."""
+    """The command as its help on all commands needs it: those that come with the harness do nothing here.
+
+    One without a line in ``SUMMARIES`` is imported to say its own.
+    """
     app = _empty_app(registry)
     for name in (*COMMANDS, *GROUPS):
-        app.command(name, help=SUMMARIES[name])(_nothing)
+        if name in SUMMARIES:
+            app.command(name, help=SUMMARIES[name])(_nothing)
+        else:
+            _add_own(app, name)
     _add_commands(app, registry)
     return app
 

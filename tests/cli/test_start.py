@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from helpers.commands import installed, typed
 
-from harness.cli import build_app
+from harness.cli import COMMANDS, GROUPS, build_app
+from harness.cli.summaries import SUMMARIES
 from harness.registry import load_registry
 
 STATISTICS = ["arch", "scipy", "statsmodels", "pandas", "sklearn"]
@@ -43,6 +44,11 @@ def test_help_says_of_each_command_what_it_says_of_itself(capsys: pytest.Capture
     whole = capsys.readouterr().out
     assert "leaderboard" in whole
     assert typed(Path.cwd(), "--help").stdout == whole
+
+
+def test_every_command_has_its_line() -> None:
+    """A command without one is imported for the page of help, and that page is slow."""
+    assert {*COMMANDS, *GROUPS} == set(SUMMARIES)
 
 
 @pytest.mark.parametrize("line", [["--help"], ["--version"]])
