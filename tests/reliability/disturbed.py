@@ -44,6 +44,8 @@ class Deed:
     once: bool = False
 
 
+SHARDS = ("--to", "shards", "--shards", "2")
+SEARCH = ("--try", "recall=true,false", "--trials", "2")
 TWO = (*RUN, "--model", "marginal", "--model", "markov")
 DEEDS = (
     Deed("run", (*RUN, "--model", "markov", "--model", "mnl")),
@@ -51,7 +53,16 @@ DEEDS = (
     Deed("score", ("score", "mine.csv", "--name", "mine", "--task", "next_occ", *DATA, *RECORDS), (TWO,)),
     Deed("mix", ("mix", *DATA, "--task", "next_occ", *RECORDS), (TWO,)),
     Deed("data convert", ("data", "convert", "data/careers.csv", "made"), once=True),
+    Deed("data convert --to shards", (*("data", "convert", "data/careers.csv", "made"), *SHARDS), once=True),
+    Deed("study run", ("study", "run", "study.yaml", *RECORDS)),
+    Deed("tune", ("tune", "softmax", *SEARCH, *DATA, "--out", "boards/tuned.yaml")),
 )
+STUDY = """\
+panels: [data/careers.csv]
+tasks: [next_occ]
+models: [marginal, markov]
+train_persons: [0, 20]
+"""
 
 
 def prepared(deed: Deed, folder: Path) -> Path:
@@ -61,6 +72,7 @@ def prepared(deed: Deed, folder: Path) -> Path:
         if (done := typed(folder, line)).status:
             raise RuntimeError(done.said)
     _write_probabilities(folder)
+    (folder / "study.yaml").write_text(STUDY, encoding="utf-8")
     return folder
 
 
