@@ -47,7 +47,7 @@ def explain(
     records: RecordsOption = RECORDS,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what a finished run estimated: coefficients, standard errors, marginal effects; importances of trees.
+    """Print the estimates of a finished run: coefficients, standard errors, marginal effects; importances of trees.
 
     The fit is read from this machine's cache. Stages with an equation for each of many outcomes are printed when
     --stage or --outcome asks for them.
