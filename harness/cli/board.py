@@ -30,6 +30,9 @@ def leaderboard(
     task: Annotated[str | None, typer.Option("--task", help="Print this task's boards alone.")] = None,
     data: Annotated[str | None, typer.Option("--data", help="Print this panel's boards alone.")] = None,
     format: Annotated[str | None, typer.Option("--format", help="Print as md, tex, csv, json or html.")] = None,
+    stars: Annotated[
+        bool, typer.Option("--stars", help="With --format tex: stars on differences, by their adjusted p.")
+    ] = False,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when a table is stale.")] = False,
     records: RecordsOption = RECORDS,
     folder: BoardsOption = BOARDS,
@@ -48,6 +51,8 @@ def leaderboard(
     from harness.render.leftovers import leftovers, removable
 
     registry: Registry = context.obj
+    if stars and format != "tex":
+        raise RequestError("--stars goes with --format tex")
     kept = Folder(records_folder(records), tolerant=True)
     if signers is not None:
         kept.ask_who_signed(require_signers(signers))
@@ -74,7 +79,7 @@ def leaderboard(
             )
         console.say(f"{len(tables)} tables and {len(every)} records agree")
         return
-    texts = [] if format is None else _texts(chosen, format, registry)  # before anything is written
+    texts = [] if format is None else _texts(chosen, format, registry, stars)  # before anything is written
     sweep(folder, depth=2)  # of tables, as a killed command left them
     written = render.write(tables)
     if former := [path for path in written if signature_of(path).exists()]:
@@ -115,12 +120,14 @@ def _require_records(refused: Mapping[Path, RequestError]) -> None:
         raise RequestError(f"{len(refused)} of the record files left out of the boards:\n{told}")
 
 
-def _texts(chosen: list[Board], format: str, registry: Registry) -> list[str]:
+def _texts(chosen: list[Board], format: str, registry: Registry, stars: bool) -> list[str]:
     """The boards in this form, HTML as one page of all. RequestError for a form that nobody knows."""
     from harness import render
 
     if format == render.PAGE:
         return [render.page(chosen)]
+    if stars:
+        return [render.board_latex.render(board, stars=True) for board in chosen]
     return [render.render(board, format, registry) for board in chosen]
 
 

@@ -45,8 +45,8 @@ def card(
 ) -> None:
     """A run on one page: model, data, figures and place, calibration, for whom it holds, cost, provenance, limits.
 
-    Everything is read from the record files of the folder, and from what is installed: what a model and a data set are.
-    Markdown in a pipe and in a file; laid out on a terminal. --memorisation adds what the model makes of fifty test and
+    Everything is read from the record files of the folder, and from the installed descriptions of models and data sets.
+    Markdown in a pipe and in a file; laid out on a terminal. --memorisation adds the model's answers on fifty test and
     fifty training careers as they are, with years moved, occupations exchanged within major groups and titles reworded.
     """
     from harness.render.card.page import plain, render

@@ -76,7 +76,7 @@ def describe(
     settings: DataSetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Count what is in a source: persons, years, states, transitions, splits, covariates."""
+    """Describe a source in counts: persons, years, states, transitions, splits, covariates."""
     from harness.data.describe import describe as describe_panel
 
     with context.meta[PROGRESS].bar(f"reading {source}", None):

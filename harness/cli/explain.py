@@ -38,10 +38,16 @@ def explain(
         str | None,
         typer.Option("--latex", help="Write LaTeX (booktabs) for \\input to this file; - for stdout.", metavar="FILE"),
     ] = None,
+    stars: Annotated[
+        bool,
+        typer.Option(
+            "--stars", help="With --latex: stars, and errors in brackets, in the place of z, p and intervals."
+        ),
+    ] = False,
     records: RecordsOption = RECORDS,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what a finished run estimated: coefficients, standard errors, marginal effects; importances of trees.
+    """Print the estimates of a finished run: coefficients, standard errors, marginal effects; importances of trees.
 
     The fit is read from this machine's cache. Stages with an equation for each of many outcomes are printed when
     --stage or --outcome asks for them.
@@ -52,6 +58,8 @@ def explain(
     record = record_of(run, records)
     tables = Explainer(registry, cache_folder()).tables(record, command(record, registry, records))
     tables = select(tables, stage, outcome)
+    if stars and latex is None:
+        raise RequestError("--stars goes with --latex FILE")
     if effects:
         tables = _effects(tables)
     shown, lines = brief(tables) if stage is None and outcome is None else (tables, [])
@@ -59,7 +67,7 @@ def explain(
         console.emit_json({"run": record.id, "model": label(record), "tables": [_json(table) for table in tables]})
         return
     if latex is not None:
-        _write(shown, latex)
+        _write(shown, latex, stars)
     else:
         asked = record.configuration
         console.result(f"{label(record)} on {asked.panel.name} ({record.id})\n")
@@ -82,15 +90,15 @@ def _json(table: Table) -> dict[str, object]:
     return {**content, "rows": [dict(zip(table.headings, row, strict=True)) for row in table.rows]}
 
 
-def _write(tables: Sequence[Table], file: str) -> None:
+def _write(tables: Sequence[Table], file: str, stars: bool) -> None:
     from harness.render import latex
 
-    text = latex.render(tables)
+    text = latex.render(tables, stars)
     if file == "-":
         console.result(text)
         return
     write_atomically(Path(file), text)
-    console.say(f"{len(tables)} tables in {file}, for \\input; the preamble needs booktabs and longtable")
+    console.say(f"{len(tables)} tables in {file}, for \\input; the preamble needs booktabs, graphicx, longtable")
 
 
 def _print(table: Table) -> None:

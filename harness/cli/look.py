@@ -42,7 +42,7 @@ def look(
     save_mapping: SaveOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a file is taken to be, guess the options that read it, and print the line to run.
+    """Show how a file is read, guess the options that read it, and print the line to run.
 
     Options that are given are kept. Exit status 2 if it cannot be read even so.
     """

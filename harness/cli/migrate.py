@@ -28,8 +28,8 @@ def migrate(
     """Bring record files up to date: figures that are younger than a record, from its evidence; its layout; its place.
 
     Ids, requests, evidence and what a run measured stay as they are, and so do figures that a record has, which must be
-    those of its evidence. What the evidence does not hold (slices, say) only another run can add. A record that is
-    signed is left alone, since its signature is of its bytes.
+    those of its evidence. Only another run can add parts that the evidence does not hold, such as slices. A signed
+    record is left alone, since its signature is of its bytes.
     """
     registry: Registry = context.obj
     store = records_folder(records)

@@ -74,7 +74,7 @@ def mix(
     ] = None,
     task: Annotated[str | None, typer.Option("--task", help="Mix this task's boards alone.")] = None,
     with_submissions: Annotated[
-        bool, typer.Option("--with-submissions", help="Take in what was submitted as well, which nobody here checked.")
+        bool, typer.Option("--with-submissions", help="Take in submissions as well, which nobody here checked.")
     ] = False,
     settings: SetOption = None,
     as_json: JsonOption = False,

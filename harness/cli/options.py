@@ -90,7 +90,7 @@ ObserveOption = Annotated[
         metavar="OBSERVER",
     ),
 ]
-ForceOption = Annotated[bool, typer.Option("--force", help="Run again what the records already hold: --reuse never.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Run again, though a record is there: --reuse never.")]
 ReuseOption = Annotated[
     str,
     typer.Option(

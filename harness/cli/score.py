@@ -59,14 +59,15 @@ def score(
     seen: Annotated[
         str | None,
         typer.Option(
-            "--base-may-have-seen",
-            help="May a pre-trained base of the model have met these careers? Boards say so.",
-            metavar="yes|no|unknown",
+            "--base-may-have-seen", help="May a pre-trained base know these careers?", metavar="yes|no|unknown"
         ),
     ] = None,
     template: Annotated[
         Path | None,
-        typer.Option("--template", help="Write what FILE must say something of to this csv or parquet file instead."),
+        typer.Option(
+            "--template",
+            help="Write the transitions that FILE must cover to this csv or parquet file, and score nothing.",
+        ),
     ] = None,
     valid: Annotated[
         bool, typer.Option("--valid", help="With --template: the validation split's transitions as well.")
@@ -85,9 +86,9 @@ def score(
     open: a row becomes (1 - floor) P / sum P + floor / states, and the record says so. Rows of the training split are
     not used. Where all of the validation split is there too, the submission can be part of 'harness mix'.
 
-    --template FILE writes what is needed, one row a transition: person, year, split, origin (the state before it) and
-    origin_year; and beside it FILE.states.csv, every state with its code. Read codes and ids as text (in R,
-    colClasses = "character"; in Stata, stringcols), or 0110 becomes 110.
+    --template FILE writes the transitions that are needed, a row each: person, year, split, origin (the state before)
+    and origin_year; and FILE.states.csv, every state with its code. Read codes and ids as text (in R, colClasses =
+    "character"; in Stata, stringcols), or 0110 becomes 110.
     """
     registry: Registry = context.obj
     asked = parse(settings or [], [])
@@ -103,7 +104,7 @@ def score(
     if file is None or name is None or not task:
         lacking = "FILE" if file is None else "--name" if name is None else "--task"
         raise RequestError(
-            f"{lacking} is missing: harness score FILE --name NAME --task TASK; --template says for what"
+            f"{lacking} is missing: harness score FILE --name NAME --task TASK; --template lists the transitions"
         )
     submission = Submission(
         name=name,
@@ -134,7 +135,9 @@ def _require_career_columns(panel: PanelRequest) -> None:
 
 def _require_alone(file: Path | None, name: str | None) -> None:
     if file is not None or name is not None:
-        raise RequestError("--template writes what is to be filled in, and scores nothing: leave out FILE and --name")
+        raise RequestError(
+            "--template writes the transitions to be filled in, and scores nothing: leave out FILE and --name"
+        )
 
 
 def _write_template(path: Path, panel: Panel, valid: bool, entries: bool) -> None:

@@ -35,7 +35,7 @@ def list_all(
     data: Annotated[str | None, typer.Option("--data", help="A panel whose covariates are features too.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List models, tasks and data sets, whose plugin each is, and what is missing for those not available.
+    """List models, tasks and data sets, the plugin of each, and the missing libraries of those that are not available.
 
     Or features: what the models that read the shared design know of a transition, with units.
     """

@@ -24,7 +24,7 @@ from harness.system.cache import OF_RUNS, lendable
 from harness.system.machine import cache_folder, require_cache, versions
 from harness.system.version import __version__
 
-cache = typer.Typer(help="What the cache holds, and how to make room.", no_args_is_help=True)
+cache = typer.Typer(help="List the contents of the cache, and make room.", no_args_is_help=True)
 LIBRARIES = ("pandas", "pyarrow", "pydantic", "torch", "transformers", "peft", "lightgbm", "statsmodels", "scipy")
 KINDS = {
     "fits": "fitted models; a run whose fit is gone fits again",
@@ -118,11 +118,15 @@ def list_cache(as_json: JsonOption = False) -> None:
 
 @cache.command("prune")
 def prune(
-    days: Annotated[float, typer.Option("--older", help="Remove what nothing has used for so many days.", min=0)] = 90,
+    days: Annotated[
+        float, typer.Option("--older", help="Remove entries that nothing has used for so many days.", min=0)
+    ] = 90,
     kind: Annotated[
         list[str] | None, typer.Option("--kind", help="Of these kinds alone, as 'list' names them. Repeatable.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the entries that would go, and remove nothing.")
+    ] = False,
 ) -> None:
     """Remove old fits, probabilities and checkpoints; bases too where --kind names them. Records are never touched."""
     folder = cache_folder()

@@ -86,9 +86,7 @@ def verify(
     ] = None,
     column: ColumnOption = None,
     occupations: OccupationsOption = None,
-    file: Annotated[
-        Path | None, typer.Option("--file", help="Of what was submitted: the table of probabilities.")
-    ] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="The table of probabilities, of a submission.")] = None,
     train_also: Annotated[
         list[str] | None,
         typer.Option("--train-also", help="A further training panel: a name or a path. Repeatable.", metavar="PANEL"),
@@ -119,8 +117,8 @@ def verify(
     reproduce: neither, or the two do not count the same transitions. Exit status 1 for the last, 0 for the others, 2
     where it cannot be asked.
 
-    What was submitted is scored again from --file, which must be the file that it was; a mix is made again from what
-    the cache keeps of its runs.
+    A submission is scored again from --file, which must be the file that it was; a mix is made again from the
+    predictions of its runs in the cache.
     """
     registry: Registry = context.obj
     known = record_of(record, records)

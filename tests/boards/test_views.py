@@ -11,6 +11,7 @@ import subprocess
 from dataclasses import replace
 from math import exp, sqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.boards.board import Board, boards, boards_in
-from harness.boards.views import FEW, frontier_of
+from harness.boards.views import FEW, Level, frontier_of
 from harness.cli.rebuild import boards_and_tables
 from harness.errors import RequestError
 from harness.panel.careers import Panel
@@ -273,12 +274,49 @@ def test_latex_compiles(board: Board, tmp_path: Path) -> None:
     rows = tuple(replace(row, label=f"{row.label} {HOSTILE}") for row in board.rows)
     hostile = replace(board, rows=rows, panel=HOSTILE)
     (tmp_path / "board.tex").write_text(board_latex.render(hostile), encoding="utf-8")
-    head = r"\documentclass{article}\usepackage{booktabs,longtable}\begin{document}"
+    head = r"\documentclass{article}\usepackage{booktabs,graphicx,longtable}\begin{document}"
     (tmp_path / "paper.tex").write_text(head + r"\input{board.tex}\end{document}")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "paper.pdf").exists()
+
+
+def _picked(level: Level, picks: tuple[int, ...]) -> dict[str, Any]:
+    return {name: tuple(getattr(level, name)[i] for i in picks) for name in ("perplexity", "behind")}
+
+
+def test_a_board_of_six_models_fits_the_page(board: Board, tmp_path: Path) -> None:
+    """No table is wider than the text of a plain article; each cell with an error has it in brackets below."""
+    label = "career-titles (pretrained on market-resumes)"
+    picks = (0, 1, 2, 1, 2, 1)
+    rows = tuple(replace(board.rows[i], label=f"{label} {at}") for at, i in enumerate(picks))
+    slices = tuple(
+        replace(part, levels=tuple(replace(level, **_picked(level, picks)) for level in part.levels))
+        for part in board.views.slices
+    )
+    kept: dict[str, Any] = {
+        name: tuple(getattr(board.views, name)[i] for i in picks) for name in ("reliability", "seconds")
+    }
+    wide = replace(board, rows=rows, views=replace(board.views, slices=slices, **kept))
+    text = board_latex.render(wide, stars=True)
+    first = text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    assert len(first) == 12
+    assert all(line.count("&") == first[0].count("&") for line in first)
+    value, error = rows[0].perplexity.value, rows[0].perplexity.standard_error
+    assert f"${value:.2f}$" in first[0] or f"${value:.4f}$" in first[0]
+    assert f"(${error:.2f}$)" in first[1] or f"(${error:.4f}$)" in first[1]
+    assert "$^{***}$" in text
+    assert "$^{***}$" not in board_latex.render(wide)
+    if shutil.which("pdflatex") is None:
+        pytest.skip("no pdflatex on this machine")
+    (tmp_path / "board.tex").write_text(text, encoding="utf-8")
+    head = r"\documentclass{article}\usepackage{booktabs,graphicx,longtable}\begin{document}"
+    (tmp_path / "paper.tex").write_text(head + r"\input{board.tex}\end{document}")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert re.findall(r"Overfull .hbox \((\d+)", done.stdout) == []
 
 
 def test_learning_curves_from_the_command_line(

@@ -261,10 +261,35 @@ def test_powers_of_ten_are_set_as_such() -> None:
     assert r"income & $1.5\times 10^{12}$ & $0.5000$ \\" in text
 
 
+def test_stars_and_errors_in_brackets_as_journals_print_them() -> None:
+    headings = ("term", "coefficient", "standard error", "z", "p", "95% low", "95% high")
+    rows = (
+        ("age", 0.5, 0.1, 5.0, 0.00001, 0.3, 0.7),
+        ("wage", -0.2, 0.1, -2.0, 0.0455, -0.4, 0.0),
+        ("tenure", 0.17, 0.1, 1.7, 0.0891, -0.03, 0.37),
+        ("union", 0.1, 0.1, 1.0, 0.3173, -0.1, 0.3),
+        ("reference", None, None, None, None, None, None),
+    )
+    made = replace(table(), headings=headings, rows=rows)
+    text = render([made], stars=True)
+    assert_sound(text)
+    assert r"\begin{tabular}{lr}" in text
+    for line in (
+        r"age & $0.5000$$^{***}$ \\",
+        r"wage & $-0.2000$$^{**}$ \\",
+        r"tenure & $0.1700$$^{*}$ \\",
+        r"union & $0.1000$ \\",
+        r" & ($0.1000$) \\",
+    ):
+        assert f"\n{line}\n" in text
+    assert "95" not in text
+    assert r"{*}{*}{*} p \textless{} 0.01." in text
+
+
 def test_a_long_table_runs_over_pages_and_says_what_it_needs() -> None:
     text = render([table(rows=3), table(rows=60)])
     assert text.startswith("% Written by harness.")
-    assert r"\usepackage{booktabs,longtable}" in text
+    assert r"\usepackage{booktabs,graphicx,longtable}" in text
     assert text.count(r"\begin{tabular}{lrr}") == text.count(r"\begin{longtable}{lrr}") == 1
     assert r"age \& more & $-1.5000$ & $<0.0001$ \\" in text
     assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 2

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from harness.boards.board import Board
+from collections.abc import Sequence
+
+from harness.boards.board import Board, Row
 from harness.render.boards.notes import notes
 from harness.render.boards.sections import Section, sections
-from harness.render.boards.table import CODE_COLUMN, SEEN_COLUMN, columns, parts
-from harness.render.latex import HEAD, Printed, escaped, figure_cell, printed
+from harness.render.boards.table import CODE_COLUMN, SEEN_COLUMN, BoardColumn, columns, parts
+from harness.render.latex import HEAD, OF_STARS, Printed, printed, raised, stacked
 
 # What a page has no room for: the other forms have it.
-LEFT_OUT = {
-    "log-likelihood",
-    "McFadden R²",
-    "by the chain rule",
-    "renormalised",
-    "mass",
-    "calibration error",
-    CODE_COLUMN,
-    SEEN_COLUMN,
-}
+LEFT_OUT = {"log-likelihood", "McFadden R²", "by the chain rule", "renormalised", "mass", "calibration error"}
+LEFT_OUT |= {"regret, nats", "top-5", "log loss", "Brier", "p", CODE_COLUMN, SEEN_COLUMN}
+DIFFERENCE = "behind, nats"
+IN_BRACKETS = "Standard errors in brackets"
+MOST = 3  # columns of figures in a table beside the ranking
 
 
-def render(board: Board) -> str:
-    """The ranking, best first, and tables of slices, calibration, learning curves and cost."""
+def render(board: Board, stars: bool = False) -> str:
+    """The ranking, best first, and tables of slices, calibration, learning curves and cost.
+
+    stars: on differences from the best model, by their adjusted p.
+    """
     shown = [column for column in columns(board, costs=False) if column.heading not in LEFT_OUT]
     said = [f"{board.transitions:,} transitions at risk of {board.persons:,} persons; {board.states} states"]
-    told = [*said, *(note.replace("`", "") for note in notes(board))]
+    left_out = tuple(f"{heading.partition(',')[0]}:" for heading in LEFT_OUT)
+    explained = [note.replace("`", "") for note in notes(board) if not note.startswith(left_out)]
+    told = [IN_BRACKETS, *said, *explained]
+    told += [f"On differences: {OF_STARS}"] if stars else []
+    text = tuple(i for i, column in enumerate(shown) if not column.number)
     made = [
         Printed(
-            title=f"{board.panel}: {board.task}{'. ' + title if title else ''}",
+            title=_caption(board, title),
             headings=[column.heading for column in shown],
-            rows=[[figure_cell(c.cell(row)) if c.number else escaped(c.cell(row)) for c in shown] for row in rows],
+            rows=[line for row in rows for line in _lines(row, shown, text, stars)],
             notes=() if i else told,
-            text=tuple(i for i, column in enumerate(shown) if not column.number),
+            text=text,
         )
         for i, (title, rows) in enumerate(parts(board))
     ]
@@ -40,8 +44,25 @@ def render(board: Board) -> str:
     return HEAD + "".join("\n" + printed(table) for table in made)
 
 
+def _caption(board: Board, title: str) -> str:
+    """Who is compared on what; title: of the part of the board, '' for the ranking."""
+    models = (
+        f"{title} ({board.panel}: {board.task})" if title else f"Models of {board.task} on {board.panel}, best first"
+    )
+    return f"{models}: perplexity, and log-likelihood per transition less the best model's, in nats"
+
+
+def _lines(row: Row, shown: Sequence[BoardColumn], text: Sequence[int], stars: bool) -> list[list[str]]:
+    p = None if row.behind is None else row.behind.p_adjusted
+    at = [i for i, column in enumerate(shown) if column.heading == DIFFERENCE] if stars else []
+    return stacked([column.cell(row) for column in shown], text, dict.fromkeys(at, raised(p)))
+
+
 def _section(board: Board, section: Section) -> Printed:
+    kept = range(min(len(section.headings), section.text + 2 + MOST))  # the counts, and the best models
     text = range(section.text)
-    rows = [[escaped(cell) if i in text else figure_cell(cell) for i, cell in enumerate(row)] for row in section.rows]
-    title = f"{board.panel}: {board.task}. {section.title}"
-    return Printed(title=title, headings=section.headings, rows=rows, notes=section.notes, text=tuple(text))
+    rows = [line for row in section.rows for line in stacked([row[i] for i in kept], text, {})]
+    title = f"{section.title} ({board.panel}: {board.task})"
+    errors = (IN_BRACKETS,) if len(rows) > len(section.rows) else ()
+    headings = [section.headings[i] for i in kept]
+    return Printed(title=title, headings=headings, rows=rows, notes=(*errors, *section.notes), text=tuple(text))
