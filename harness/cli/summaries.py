@@ -4,7 +4,8 @@ from __future__ import annotations
 
 SUMMARIES = {
     "run": "Fit each model once, score it on each task of the test split, and show where it stands.",
-    "list": "List models, tasks and data sets, whose plugin each is, and what is missing for those not available.",
+    "list": "List models, tasks and data sets, the plugin of each, and the missing libraries of those that are not "
+    "available.",
     "show": "Show what a model, task or data set is, its source, and its parameters with defaults and units.",
     "leaderboard": "Regenerate every table from the record files, and print those asked for.",
     "compare": "Tell how far apart runs of one board are, for whom, and in which transitions.",
@@ -17,7 +18,7 @@ SUMMARIES = {
     "sign": "Sign records with an SSH key: a detached signature, RECORD.json.sig, is written beside each.",
     "migrate": "Bring record files up to date: figures that are younger than a record, from its evidence; its "
     "layout; its place.",
-    "explain": "Print what a finished run estimated: coefficients, standard errors, marginal effects; importances "
+    "explain": "Print the estimates of a finished run: coefficients, standard errors, marginal effects; importances "
     "of trees.",
     "ablate": "Run a model's ablations, one change each, and print their paired differences.",
     "tune": "Search a model's parameters by the perplexity of the validation split; the test split is never read.",
@@ -32,5 +33,5 @@ SUMMARIES = {
     "data": "Describe, check and convert careers.",
     "study": "A grid of runs: plan it, carry it out, merge it.",
     "submission": "Check what is submitted to a leaderboard.",
-    "cache": "What the cache holds, and how to make room.",
+    "cache": "List the contents of the cache, and make room.",
 }

@@ -95,7 +95,9 @@ def _markdown(text: str, path: Path) -> bool:
 
 
 def _latex(text: str, path: Path) -> bool:
-    return text.startswith(HEAD) and f": {escaped(path.stem)}}}" in text
+    """As they are written now, and as versions before wrote them, with another preamble and another caption."""
+    task = escaped(path.stem)
+    return _is_latex(text) and (f"{{Models of {task} on " in text or f": {task}}}" in text)
 
 
 def _json(text: str, path: Path) -> bool:
@@ -127,7 +129,11 @@ def _claims_json(text: str, path: Path) -> bool:
 
 
 def _claims_latex(text: str, path: Path) -> bool:
-    return text.startswith(HEAD)
+    return _is_latex(text)
+
+
+def _is_latex(text: str) -> bool:
+    return text.startswith(HEAD.partition("\n")[0])
 
 
 _Sign = Callable[[str, Path], bool]

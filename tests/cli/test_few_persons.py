@@ -61,7 +61,8 @@ def test_one_person_has_a_dash_in_every_form(ran: Callable[[int], Path]) -> None
         assert row["behind"] is None or row["behind"]["p_adjusted"] == 1
         shown = f"{value:.2f}" if value >= 3 else f"{value:.4f}"
         assert f"| {shown} ± – |" in board(folder, "md")
-        assert rf"${shown} \pm \mbox{{--}}$" in board(folder, "tex")
+        above, below = board(folder, "tex").split(f" & ${shown}$ ")[1].split("\n")[:2]
+        assert below.split(" & ")[2] == "(--)", above
     for line in csv.DictReader(io.StringIO(board(folder, "csv"))):
         assert line["perplexity.value"]
         assert [line[f"perplexity.{part}"] for part in ("standard_error", "low", "high")] == ["", "", ""]

@@ -213,7 +213,7 @@ def test_a_folder_is_written_whole_or_not_at_all(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("harness.data.write._write_schema", full)
+        patch.setattr("harness.data.write.write_schema", full)
         with pytest.raises(RunError, match=r"made: cannot be written \(No space left on device\)"):
             write_panel(four_persons, tmp_path / "made")
     assert list(tmp_path.iterdir()) == []

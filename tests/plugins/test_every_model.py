@@ -34,6 +34,7 @@ SMALL_BASE = {
 SMALL: dict[str, dict[str, Any]] = {
     **{name: {"rounds": 10, "threads": 1} for name in ("gbm", "gbm-switch", "gbm-lf-exit")},
     "mnl": {"iterations": 15, "penalties": (10.0,)},
+    "mlogit": {"formula": "tenure", "iterations": 15, "marginal_effects": False},
     "softmax": {"iterations": 15, "penalties": (16.0,)},
     **dict.fromkeys(("career", "career-titles", "nemo", "bag-of-jobs", "markov-regression"), BRIEF),
     "llm-lora": {

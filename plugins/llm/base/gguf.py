@@ -122,9 +122,9 @@ def _reader(file: Path) -> Any:
     from gguf import GGUFReader
 
     class Bounded(GGUFReader):
-        def _get(self, offset: int, dtype: Any, count: Any = 1, *further: Any) -> Any:
+        def _get(self, offset: int, dtype: Any, count: Any = 1, override_order: Any = None) -> Any:
             if offset + np.dtype(dtype).itemsize * int(count) > len(self.data):
                 raise ValueError(f"it ends before byte {offset}, where its header has more")
-            return super()._get(offset, dtype, count, *further)
+            return super()._get(offset, dtype, count, override_order)
 
     return Bounded(file)

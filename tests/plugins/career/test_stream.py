@@ -182,6 +182,7 @@ def test_a_record_names_the_corpus(
     )
 
 
+@pytest.mark.slow
 def test_an_isolated_model_is_sent_the_shards(market_30: Panel, few: Panel, tmp_path: Path) -> None:
     """The same record as in this process: it learned from the same windows."""
     if not sandbox.is_known():

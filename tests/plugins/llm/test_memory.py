@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
 import torch
 from torch import nn
@@ -14,6 +13,7 @@ from harness.errors import RequestError
 from harness.plugins.llm.params import TuningParams
 from harness.plugins.llm.tuning.memory import bytes_a_token, makes_again, pass_of_vectors
 from harness.plugins.llm.tuning.precision import product_type
+from harness.system import machine
 
 WIDTH, INNER, LAYERS = 8, 24, 4
 
@@ -54,13 +54,13 @@ def test_frozen_matrices_keep_no_input() -> None:
 def test_activations_are_made_again_where_they_would_not_fit(
     free: int, wanted: bool | None, again: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
+    monkeypatch.setattr(machine, "free_main_memory", lambda: float(free))
     p = TuningParams(batch_tokens=100, gradient_checkpointing=wanted)  # 51,200 bytes kept, 25,600 made again
     assert makes_again(Layers(), p, pass_of_vectors, scores=0) is again
 
 
 def test_the_batch_that_would_fit_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=60_000))
+    monkeypatch.setattr(machine, "free_main_memory", lambda: 60_000.0)
     for wanted, fits in ((None, 187), (True, 187), (False, 93)):
         with pytest.raises(RequestError, match=rf"batch_tokens=500 would take .*: set batch_tokens={fits} or fewer"):
             makes_again(
