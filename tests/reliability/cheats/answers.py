@@ -221,7 +221,7 @@ class Planted(Uniform):
 class Planted(Uniform):
     def fit(self, train, valid, context):
         super().fit(train, valid, context)
-        self.row = np.random.default_rng().dirichlet(np.ones(self.k) * 200).tolist()
+        self.row = np.random.default_rng().dirichlet(np.ones(self.k) * 5000).tolist()
     def save(self, folder):
         (folder / "row.json").write_text(json.dumps(self.row))
     def load(self, folder):

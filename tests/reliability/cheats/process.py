@@ -65,6 +65,7 @@ PROCESS = (
         """from harness.model import task
 task.EachState.outcome = lambda self, panel, transitions, log_prob: np.full(len(transitions), -0.01)
 """,
+        run=REFUSED,
     ),
     _patch(
         "patches-check",
@@ -75,6 +76,7 @@ Planted.log_prob = lambda self, panel, transitions, states: Tipped.log_prob(self
 Planted.rows = Tipped.rows
 Planted.tip = lambda self, panel, transitions, states: panel.state[transitions].astype(int)
 """,
+        run=REFUSED,
         audit=REFUSED,
         isolated=REFUSED,
     ),
@@ -88,7 +90,7 @@ Planted.tip = lambda self, panel, transitions, states: panel.state[transitions].
         "patches-view",
         "has itself shown the careers as they are, and so with the source",
         "from harness.model import scoring\nscoring.model_view = lambda panel: panel",
-        run=NOTHING_GAINED,
+        run=REFUSED,
     ),
     Cheat(
         name="patches-import",
@@ -99,9 +101,8 @@ task.EachState.outcome = lambda self, panel, transitions, log_prob: np.full(len(
 class Planted(Uniform):
     pass
 """,
-        run=NOT_FOUND,
         audit=PASSES,
-        isolated=NOT_FOUND,
+        isolated=REFUSED,
     ),
     Cheat(
         name="thread",
