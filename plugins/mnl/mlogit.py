@@ -28,7 +28,7 @@ from harness.plugins.mnl.linear import NUMBER_LEAST, collinear
 from harness.plugins.mnl.optimum import MultinomialFit, maximum
 from harness.plugins.mnl.outcome_effects import outcome_effects
 from harness.plugins.mnl.params import MlogitParams
-from harness.plugins.mnl.solve import MOST_COEFFICIENTS, Labelled
+from harness.plugins.mnl.solve import Labelled
 from harness.types import FloatArray, IntArray
 
 ROWS_AT_ONCE = 20_000
@@ -97,21 +97,26 @@ class MultinomialLogit(Model):
         """The formula that was asked for; where none was, tenure, and what the careers and the size have room for."""
         if self.params.formula:
             return self.params.formula
-        parts = ["tenure"]
+        columns = {"tenure": 1}
         if not np.isnan(train.age()).all():
-            parts += ["age", "age**2"]
-        groups = len(train.occupations.group_index()[1])
-        if groups > 1 and (len(self.present) - 1) * (1 + len(parts) + groups) <= MOST_COEFFICIENTS:
-            parts.append("origin_group")
-        return " + ".join(parts)
+            columns |= {"age": 1, "age**2": 1}
+        if (groups := len(train.occupations.group_index()[1])) > 1:
+            columns["origin_group"] = groups - 1
+        kept, width = ["tenure"], 2  # with the constant
+        for part, more in list(columns.items())[1:]:
+            if (len(self.present) - 1) * (width + more) <= self.params.most_coefficients:
+                kept.append(part)
+                width += more
+        return " + ".join(kept)
 
     def _standardise(self, names: Sequence[str], X: FloatArray, weight: FloatArray) -> None:
         """RequestError for columns that do not vary or add up to others, and for more coefficients than can be had."""
         size = (len(self.present) - 1) * len(names)
-        if size > MOST_COEFFICIENTS:
+        if size > self.params.most_coefficients:
             raise RequestError(
                 f"mlogit: {len(self.present)} outcomes and {len(names)} terms are {size:,} coefficients, and it "
-                f"estimates at most {MOST_COEFFICIENTS:,}: take a shorter formula or fewer states, or model 'mnl'"
+                f"estimates at most {self.params.most_coefficients:,}: take a shorter formula, fewer states, or model "
+                "'mnl'; most_coefficients allows more, which takes long"
             )
         least = NUMBER_LEAST * np.abs(X[:, 1:]).max(axis=0, initial=0.0)
         # Nothing is held within its range: a textbook's logit extrapolates, as Stata's predict does.

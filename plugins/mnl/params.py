@@ -54,5 +54,10 @@ class MlogitParams(Params):
         "none is given tenure, age, its square, and the origin's major group where that is not too much",
     )
     base: str = Field("", description="base outcome: a state's code or title; the most frequent one where empty")
+    most_coefficients: int = Field(
+        600,
+        ge=1,
+        description="most coefficients, outcomes times terms; the time of a step grows with their square",
+    )
     iterations: int = Field(100, ge=1, description="most Newton steps")
     marginal_effects: bool = Field(True, description="whether to compute average marginal effects on every outcome")
