@@ -36,16 +36,20 @@ CAPABILITY_VERSION = 0x20080522
 
 @dataclass(frozen=True)
 class Deed:
-    """A command, and those before it, undisturbed. once: it refuses to do again what it has done."""
+    """A command, and those before it, undisturbed.
+
+    once: it refuses to do again what it has done. alone: it refuses while another process is at it.
+    """
 
     name: str
     line: tuple[str, ...]
     before: tuple[tuple[str, ...], ...] = ()
     once: bool = False
+    alone: bool = False
 
 
 SHARDS = ("--to", "shards", "--shards", "2")
-SEARCH = ("--try", "recall=true,false", "--trials", "2")
+SEARCH = ("--try", "recall=false,true", "--trials", "2")
 TWO = (*RUN, "--model", "marginal", "--model", "markov")
 DEEDS = (
     Deed("run", (*RUN, "--model", "markov", "--model", "mnl")),
@@ -55,7 +59,7 @@ DEEDS = (
     Deed("data convert", ("data", "convert", "data/careers.csv", "made"), once=True),
     Deed("data convert --to shards", (*("data", "convert", "data/careers.csv", "made"), *SHARDS), once=True),
     Deed("study run", ("study", "run", "study.yaml", *RECORDS)),
-    Deed("tune", ("tune", "softmax", *SEARCH, *DATA, "--out", "boards/tuned.yaml")),
+    Deed("tune", ("tune", "softmax", *SEARCH, *DATA, "--out", "boards/tuned.yaml"), alone=True),
 )
 STUDY = """\
 panels: [data/careers.csv]

@@ -149,7 +149,7 @@ def _at_once(deed: Deed, folder: Path, processes: int, said: Path) -> tuple[bool
     children = [started(folder, deed.line, Terms(said_in=place)) for place in places]
     ends = [ended(child) for child in children]
     for end, place in zip(ends, places, strict=True):
-        if end and not (deed.once and 0 in ends):
+        if end and not ((deed.once or deed.alone) and 0 in ends):
             last = (place / "stderr").read_text().strip().splitlines()[-1:]
             return True, f"one of {processes} at once ended with {end}: {last}"
     return True, None
