@@ -22,32 +22,24 @@ def require_states(panel: Panel, codes: tuple[str, ...]) -> None:
         raise RequestError(f"panel '{panel.name}' has other states than the panel this model was fitted on")
 
 
-class FromOrigin(Model):
-    """Base of models that price a transition from what is known at its origin.
+class TransitionModel(Model):
+    """Base of models that price transitions.
 
     A career's first record has no origin: the state that it is in is as likely as it is frequent among first records.
-    codes: the states. discretizer: as fitted on training transitions. entry_log: float64 [K], ln P(state of a first
-    record). Subclasses keep all three.
+    codes: the states. entry_log: float64 [K], ln P(state of a first record). Subclasses keep both.
     """
 
     def __init__(self) -> None:
         self.codes: tuple[str, ...] = ()
-        self.discretizer = Discretizer((), ())
         self.entry_log: FloatArray = np.zeros(0)
 
-    def begin(self, train: Panel) -> FeatureTable:
-        """Begin a fit: keep the states, the shares of first records and the contexts.
-
-        Returns the features of the training transitions that count, for ``Sample.of``.
-        """
-        table = build(train, train.counting(train.transitions))
+    def begin_states(self, train: Panel) -> None:
+        """Keep the states, and the shares of first records."""
         self.codes, self.entry_log = train.occupations.codes, np.log(entry_shares(train))
-        self.discretizer = Discretizer.fit(table, train.n_states)
-        return table
 
     @abstractmethod
-    def log_prob_from(self, inputs: Inputs, states: IntArray) -> FloatArray:
-        """float [n, m], as ``log_prob``, of transitions that have an origin; there are two states or more."""
+    def log_prob_between(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        """float [n, m], as ``log_prob``, of transitions that have an origin, n > 0; there are two states or more."""
 
     def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
         require_states(panel, self.codes)
@@ -58,5 +50,33 @@ class FromOrigin(Model):
         out[is_entry] = self.entry_log[states[is_entry]]
         later = np.flatnonzero(~is_entry)
         if len(later):
-            out[later] = self.log_prob_from(Inputs.of(panel, transitions[later], self.discretizer), states[later])
+            out[later] = self.log_prob_between(panel, transitions[later], states[later])
         return np.minimum(out, 0.0)
+
+
+class FromOrigin(TransitionModel):
+    """Base of models that price a transition from what is known at its origin.
+
+    discretizer: as fitted on training transitions. Subclasses keep it too.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.discretizer = Discretizer((), ())
+
+    def begin(self, train: Panel) -> FeatureTable:
+        """Begin a fit: keep the states, the shares of first records and the contexts.
+
+        Returns the features of the training transitions that count, for ``Sample.of``.
+        """
+        table = build(train, train.counting(train.transitions))
+        self.begin_states(train)
+        self.discretizer = Discretizer.fit(table, train.n_states)
+        return table
+
+    @abstractmethod
+    def log_prob_from(self, inputs: Inputs, states: IntArray) -> FloatArray:
+        """float [n, m], as ``log_prob``, of transitions that have an origin; there are two states or more."""
+
+    def log_prob_between(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        return self.log_prob_from(Inputs.of(panel, transitions, self.discretizer), states)

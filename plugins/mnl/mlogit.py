@@ -18,9 +18,9 @@ import numpy as np
 
 from harness.errors import RequestError, did_you_mean
 from harness.estimation.logits import Scaling, log_shares
-from harness.estimation.transition_model import require_states
-from harness.features.frequencies import JEFFREYS, count_states, entry_shares
-from harness.model import Context, Model, Table, take_states
+from harness.estimation.transition_model import TransitionModel
+from harness.features.frequencies import JEFFREYS, count_states
+from harness.model import Context, Table, take_states
 from harness.panel import Panel
 from harness.plugins.mnl.estimates import EstimateTable
 from harness.plugins.mnl.formula import Column, Formula, columns_of, variables_of
@@ -35,13 +35,12 @@ ROWS_AT_ONCE = 20_000
 MOST_OUTCOMES = 60  # whose marginal effects are worth their minutes
 
 
-class MultinomialLogit(Model):
+class MultinomialLogit(TransitionModel):
     """The model; a state that no training transition went to has half a transition's share, taken from all alike."""
 
     def __init__(self, params: MlogitParams) -> None:
+        super().__init__()
         self.params = params
-        self.codes: tuple[str, ...] = ()
-        self.entry_log: FloatArray = np.zeros(0)
         self.formula = Formula(text="", written="", names=())
         self.columns: dict[str, Column] = {}
         self.scaling = Scaling.of(np.zeros((0, 0)))
@@ -54,7 +53,7 @@ class MultinomialLogit(Model):
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
         records = train.counting(train.transitions)
         weight, target = train.weights(records), train.state[records].astype(np.int64)
-        self.codes, self.entry_log = train.occupations.codes, np.log(entry_shares(train))
+        self.begin_states(train)
         self._order_outcomes(train, count_states(target, weight, train.n_states))
         if len(self.present) < 2:
             return
@@ -131,18 +130,12 @@ class MultinomialLogit(Model):
                 "coefficients tell them apart: leave one out"
             )
 
-    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-        require_states(panel, self.codes)
-        out = np.zeros(states.shape, dtype=np.float32)
-        if panel.n_states == 1:
-            return out
-        is_entry = panel.origin(transitions) < 0
-        out[is_entry] = self.entry_log[states[is_entry]]
-        later = np.flatnonzero(~is_entry)
-        for start in range(0, len(later), ROWS_AT_ONCE):
-            rows = later[start : start + ROWS_AT_ONCE]
+    def log_prob_between(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        out = np.empty(states.shape)
+        for start in range(0, len(transitions), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
             out[rows] = take_states(self._rows(panel, transitions[rows]), states[rows])
-        return np.minimum(out, 0.0)
+        return out
 
     def _rows(self, panel: Panel, transitions: IntArray) -> FloatArray:
         """float64 [n, K]: ln P of every state."""
