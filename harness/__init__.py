@@ -205,7 +205,7 @@ def compare(*runs: str, records: str | Path = RECORDS) -> pd.DataFrame:
 
 
 def explain(run: str, records: str | Path = RECORDS) -> dict[str, pd.DataFrame]:
-    """What a finished run estimated: title -> table. The fit is read from this machine's cache."""
+    """Estimates of a finished run: title -> table. The fit is read from this machine's cache."""
     import pandas as pd
 
     from harness.cli.reproduce import command

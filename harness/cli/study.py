@@ -272,7 +272,7 @@ def _plain(one: PlannedCell, planned: StudyPlan) -> dict[str, Any]:
 
 
 def _outcome(ended: Ended | None) -> dict[str, Any]:
-    """How a cell ended in this command; None of one that was not carried out."""
+    """The end of a cell in this command; None of one that was not carried out."""
     if ended is None:
         return {"ended": None}
     how = "handed over" if ended.handed_over else "failed" if ended.error else "done"

@@ -218,7 +218,7 @@ class Panel:
             start = stop
 
     def once(self, name: str, found: Callable[[Panel], T]) -> T:
-        """What a function finds in this panel, looked for once: a large panel takes minutes."""
+        """The findings of a function in this panel, looked for once: a large panel takes minutes."""
         key = f"once {name}"
         if key not in vars(self):
             vars(self)[key] = found(self)  # as ``cached_property`` keeps it: a changed copy starts without

@@ -20,7 +20,7 @@ _OF_PANEL = ("occupations", "reading", "weights", "strata", "units", "train_also
 
 
 class ReadOptions(TypedDict, total=False):
-    """How careers are read. settings: parameters of a data set by name. columns: part -> column (person, year,
+    """Arguments of reading careers. settings: parameters of a data set by name. columns: part -> column (person, year,
     occupation; title, group, status, split). occupations: a table of the states. reading: options of files by name,
     such as {"every": "year", "missing": "-5..-1"}. weights, strata, units: columns of a survey's design.
     """
@@ -35,7 +35,7 @@ class ReadOptions(TypedDict, total=False):
 
 
 class RunOptions(ReadOptions, total=False):
-    """How a request is run. params: model -> parameter -> value. seed, seeds: the first, and how many. train_persons:
+    """Arguments of a run. params: model -> parameter -> value. seed, seeds: the first, and how many. train_persons:
     numbers of training persons to fit on, 0 for all. train_also, pretrain: further panels, by name or path. device:
     auto, cpu, cuda, cuda:N or mps. reuse: own, any or never. records: the folder of record files. time_limit: seconds
     for a fit, and again for each task. isolated: each model in a process of its own. progress: False for silence.
@@ -56,7 +56,7 @@ class RunOptions(ReadOptions, total=False):
 
 
 class ForecastOptions(ReadOptions, total=False):
-    """How careers are forecast. samples: careers for each person. step: years from one sampled record to the next.
+    """Arguments of a forecast. samples: careers for each person. step: years from one sampled record to the next.
     The others are those of ``RunOptions``.
     """
 

@@ -32,7 +32,7 @@ def models_folder() -> Path:
 
 
 def lendable(cache: Path) -> list[Path]:
-    """What models have kept in a cache: nothing that a run left there."""
+    """The files and folders that models keep in a cache: nothing that a run left there."""
     return _visible(models_cache(cache))
 
 

@@ -32,7 +32,7 @@ def file_content(path: Path, cache: Path | None = None) -> str:
 
 
 def remembered(path: Path, cache: Path | None, name: str, read: Callable[[], Any]) -> Any:
-    """What ``read`` makes of a file, as JSON has it: read once, and remembered while the file is as it was.
+    """The result of ``read`` on a file, as JSON has it: read once, and remembered while the file is as it was.
 
     cache: as of ``file_content``. name: of what is read. OSError where the file cannot be read.
     """

@@ -46,7 +46,7 @@ class PretrainingRecipe:
 
     @property
     def pace(self) -> LinearDecay | InverseRoot:
-        """That of its schedule."""
+        """The pace of its schedule."""
         assert isinstance(self.schedule.pace, LinearDecay | InverseRoot)
         return self.schedule.pace
 

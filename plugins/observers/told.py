@@ -27,7 +27,7 @@ class ToldRun:
 
     @classmethod
     def of(cls, record: Record) -> ToldRun:
-        """What is told of a record."""
+        """The parameters, figures and curves of a record."""
         asked, cost = record.configuration, record.measured
         parameters: dict[str, Any] = {
             "model": asked.model,

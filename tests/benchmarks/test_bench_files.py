@@ -42,7 +42,7 @@ def ours(file: Path) -> tuple[int, int]:
 
 
 def by_hand(file: Path) -> tuple[int, int]:
-    """What a careful script does: labels apart, rows in order, no year twice, states as integers, a split by hash."""
+    """A careful script: labels apart, rows in order, no year twice, states as integers, a split by hash."""
     import pyreadstat
 
     frame, meta = pyreadstat.read_dta(str(file))

@@ -245,7 +245,7 @@ def test_dense_columns_and_one_thread_a_product(
 
 @pytest.mark.filterwarnings("ignore")  # statsmodels', of a climb that was to stop half way
 def test_peers_end_at_the_same_shares(survey: Panel) -> None:
-    """What is timed is the same work: the methods give the same probabilities."""
+    """The methods that are timed do the same work: they give the same probabilities."""
     work = dense(survey.part("train"), 20)
     U = [np.asarray(work.X @ method(work, 1e-9)) for method in (by_softmax, by_mnl, by_newton, by_scikit_learn)]
     shares = [np.exp(u - u.max(axis=1, keepdims=True)) for u in U]

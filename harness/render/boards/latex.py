@@ -45,7 +45,7 @@ def render(board: Board, stars: bool = False) -> str:
 
 
 def _caption(board: Board, title: str) -> str:
-    """Who is compared on what; title: of the part of the board, '' for the ranking."""
+    """The models and the outcome that are compared; title: of the part of the board, '' for the ranking."""
     models = (
         f"{title} ({board.panel}: {board.task})" if title else f"Models of {board.task} on {board.panel}, best first"
     )

@@ -1,4 +1,4 @@
-"""What a cell leaves, as the bytes of one archive: made where it ran, merged where the study's records lie."""
+"""The results of a cell, as the bytes of one archive: made where it ran, merged where the study's records lie."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class HowToCarryOut:
 def carry_out(
     plan: StudyPlan, executor: Executor, workshop: Workshop, how: HowToCarryOut, tell: Callable[[str], None]
 ) -> dict[str, Ended]:
-    """How each cell ended that was left to do, by its id. tell: takes a line for each."""
+    """The end of each cell that was left to do, by its id. tell: takes a line for each."""
     left = plan.left(how.retry_failed)
     study = _Study(plan=plan, left={one.cell.id: one for one in left}, workshop=workshop, how=how)
     found: dict[str, Ended] = {}

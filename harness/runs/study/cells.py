@@ -45,7 +45,7 @@ class Began:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What a cell is doing, and the share of it that is done, None where nobody knows."""
+    """The step that a cell is at, and the share of it that is done, None where nobody knows."""
 
     cell: Cell
     text: str

@@ -1,4 +1,4 @@
-"""What a cell will cost, by earlier records of the same model."""
+"""Costs of cells that are still to run, by earlier records of the same model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class CellCost:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What a cell asks for, in the terms in which it is compared: model, parameters, tasks, and how many records it is
+    """The request of a cell, in the terms in which it is compared: model, parameters, tasks, and how many records it is
     fitted on and scored on, about.
     """
 
@@ -69,7 +69,7 @@ class Costs:
 
     @classmethod
     def of_store(cls, store: Store, models: Collection[str]) -> Costs:
-        """What the records of these models say; a file that cannot be read says nothing."""
+        """The costs that the records of these models tell; a file that cannot be read says nothing."""
         found = cls()
         for model in models:
             paths = list(store.folder.glob(f"*/*-{slug(model)}-*.json"))
@@ -103,7 +103,7 @@ class Costs:
             run.around_seconds = around
 
     def of(self, load: Workload, fit_is_kept: bool = False) -> CellCost | None:
-        """What it will take; None where no record of the model says.
+        """The seconds and the memory that it will take; None where no record of the model says.
 
         By the run that is nearest: of the same parameters if there is one, then of the nearest size. Seconds grow as
         the records do; memory does where these are more, and stays where they are fewer.
@@ -126,5 +126,5 @@ class Costs:
 
 
 def _apart(run: _Earlier, load: Workload) -> float:
-    """How far apart the sizes are, in logarithms."""
+    """The distance of the sizes, in logarithms."""
     return abs(math.log(run.fitted / load.fitted)) + abs(math.log(run.scored / load.scored))

@@ -1,4 +1,4 @@
-"""What the cells of a job array left in its folder, put where the study's records lie."""
+"""Records and failures that a job array left in its folder, put where the study's records lie."""
 
 from __future__ import annotations
 

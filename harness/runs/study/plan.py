@@ -44,7 +44,7 @@ class PlannedCell:
     why: str = ""
 
     def cost(self, costs: Costs) -> CellCost | None:
-        """What it will take; None where nothing is left to do, and where nobody knows."""
+        """The seconds and the memory that it will take; None where nothing is left to do, and where nobody knows."""
         if self.load is None or self.state == "done":
             return None
         return costs.of(self.load, fit_is_kept=self.state == "fit kept")

@@ -74,7 +74,7 @@ def declared_range(info: FieldInfo) -> SearchRange | None:
 
 
 def _axis(info: FieldInfo, wanted: SearchRange) -> ChoiceAxis | NumberAxis | None:
-    """What is searched of a field; None where neither says how far."""
+    """The values of a field that are searched; None where neither says how far."""
     if wanted.choices:
         return ChoiceAxis(tuple(wanted.choices))
     kinds = _kinds(info.annotation)
