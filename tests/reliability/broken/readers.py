@@ -17,51 +17,14 @@ from harness.panel import Panel
 from harness.records import Store, predictions
 from harness.records.record import Record
 from harness.records.store import to_text
-from harness.registry import Registry, load_registry
 from harness.runs.execute import Workshop, execute
 from harness.runs.fits import load
 from harness.runs.request import RunRequest, read
 from harness.runs.run import Run
-from harness.submission import Submission, submitted
+from reliability.broken.careers import CAREERS, OCCUPATIONS, SCHEMA, panel, plain_id, registry
 from reliability.broken.fuzz import Reader, plain, says
 from reliability.broken.mutations import of_bytes, of_gzip, of_json, of_parquet, rows_of
-
-CODES = {"0110": "Accountants, junior", "0230": "Nurses", "HOME": "Not working", "4720": "Cashiers"}
-OCCUPATIONS = "code,title,soc,status\n" + "".join(
-    f'{code},"{title}",{"" if code == "HOME" else f"{i + 1}1-101{i}"},'
-    f"{'out of the labor force' if code == 'HOME' else 'employed'}\n"
-    for i, (code, title) in enumerate(CODES.items())
-)
-SCHEMA = '{"gender": {"kind": "categorical", "levels": ["female", "male"]}, "wage": {"kind": "numeric"}}'
-PERSONS = 24
-
-
-def _careers() -> str:
-    generator = np.random.default_rng(1)
-    lines = ["person,year,occupation,gender,wage,split"]
-    for person in range(PERSONS):
-        split = ("train", "valid", "test")[person % 3]
-        for t in range(4):
-            code = list(CODES)[int(generator.integers(0, len(CODES)))]
-            lines.append(f"{person},{1998 + t},{code},{('female', 'male', '')[person % 3]},{t * 1.5 + person},{split}")
-    return "\n".join(lines) + "\n"
-
-
-CAREERS = _careers().encode()
-
-
-@cache
-def registry() -> Registry:
-    return load_registry()
-
-
-@cache
-def panel() -> Panel:
-    """The careers as they are before they are broken."""
-    folder = Path(mkdtemp(prefix="reliability-"))
-    (folder / "careers.csv").write_bytes(CAREERS)
-    (folder / "occupations.csv").write_text(OCCUPATIONS)
-    return open_panel(folder)
+from reliability.broken.submissions import probability_rows, reader_of, submitted_parquet
 
 
 def _parquet(content: bytes) -> bytes:
@@ -102,20 +65,12 @@ def _as_written(made: Panel, text: bytes) -> str | None:
         said = set()
         for row in rows:
             of = dict(zip((name.strip() for name in head), (cell.strip() for cell in row), strict=True))
-            said.add((_id(of["person"]), int(float(of["year"])), of["occupation"]))
+            said.add((plain_id(of["person"]), int(float(of["year"])), of["occupation"]))
     except (ValueError, KeyError, UnicodeDecodeError, OverflowError, Exception):  # noqa: BLE001 - no second opinion
         return None
-    mine = {(_id(person), year, code) for person, year, code in _records(made)}
+    mine = {(plain_id(person), year, code) for person, year, code in _records(made)}
     other = sorted(mine - said) or sorted(said - mine)
     return f"reads {len(mine)} records, the file says {len(said)}, such as {plain(other[0])}" if other else None
-
-
-def _id(text: str) -> str:
-    """An id as its number, where it is one."""
-    try:
-        return f"{float(text):.0f}" if float(text).is_integer() else text
-    except (ValueError, OverflowError):
-        return text
 
 
 def _folder(where: Path) -> str | None:
@@ -139,54 +94,6 @@ def _career_format() -> dict[str, bytes]:
         ).encode()
         files[f"{split}.gender"] = b"f\n" * lines
     return files
-
-
-def _probability_rows(form: str) -> bytes:
-    test = panel().part("test")
-    lines = ["person,year,state,probability" if form == "long" else ",".join(("person", "year", *CODES))]
-    for t in test.transitions.tolist():
-        who, year = test.persons[test.person[t]], test.year[t]
-        if form == "long":
-            lines += [f"{who},{year},{code},{p}" for code, p in zip(CODES, (0.4, 0.3, 0.2, 0.1), strict=True)]
-        else:
-            lines.append(f"{who},{year},0.4,0.3,0.2,0.1")
-    return ("\n".join(lines) + "\n").encode()
-
-
-def _submission(name: str, unpacked: Callable[[bytes], bytes] | None = None) -> Callable[[Path], str | None]:
-    def read_it(where: Path) -> str | None:
-        workshop = Workshop(registry=registry(), store=Store(where.parent / "records"), cache=where.parent / "cache")
-        [record] = submitted(Submission("mine", where / name, {}), [registry().task("next_occ")], panel(), workshop)
-        if unpacked is None:
-            return None
-        told = _naive(unpacked((where / name).read_bytes()))
-        mine = sum(record.evidence.log_likelihood)
-        return says((told is None or abs(told - mine) < 1e-3, f"log-likelihood {mine}, by the file {told}"))
-
-    return read_it
-
-
-def _naive(text: bytes) -> float | None:
-    """The log-likelihood by the file's own words, where a plain reader of csv understands it."""
-    try:
-        head, *rows = rows_of(text.decode("utf-8-sig"))
-        said: dict[tuple[str, int, str], float] = {}
-        for row in rows:
-            of = dict(zip((name.strip() for name in head), (cell.strip() for cell in row), strict=True))
-            at = _id(of["person"]), int(float(of["year"]))
-            if "probability" in of:
-                said[(*at, of["state"])] = float(of["probability"])
-            else:
-                said |= {(*at, code): float(of[code]) for code in CODES}
-        test = panel().part("test")
-        codes, whole = list(panel().occupations.codes), 0.0
-        for t in test.transitions.tolist():
-            at = str(test.persons[test.person[t]]), int(test.year[t])
-            row_of = [said[(*at, code)] for code in codes]
-            whole += float(np.log(row_of[test.state[t]] / sum(row_of)))
-        return whole if np.isfinite(whole) else None
-    except Exception:  # noqa: BLE001 - no second opinion
-        return None
 
 
 @cache
@@ -313,7 +220,7 @@ def readers() -> dict[str, Callable[[], Reader]]:
 
     def score(name: str, content: bytes, how: object, unpacked: Callable[[bytes], bytes] | None = None) -> Reader:
         label = name.removeprefix("p-")
-        return Reader(f"score-{label}", {name: content}, {name: how}, _submission(name, unpacked))  # type: ignore[dict-item]
+        return Reader(f"score-{label}", {name: content}, {name: how}, reader_of(name, unpacked))  # type: ignore[dict-item]
 
     def record() -> Reader:
         return Reader("record", {"panel/a.json": to_text(_made()[0]).encode()}, {"panel/a.json": of_json}, _record)
@@ -341,12 +248,12 @@ def readers() -> dict[str, Callable[[], Reader]]:
         "careers-parquet": lambda: careers("careers.parquet", _parquet(CAREERS), of_parquet, None),
         "folder": folder,
         "career-format": career,
-        "score-long.csv": lambda: score("p-long.csv", _probability_rows("long"), of_bytes, same),
-        "score-wide.csv": lambda: score("p-wide.csv", _probability_rows("wide"), of_bytes, same),
+        "score-long.csv": lambda: score("p-long.csv", probability_rows("long"), of_bytes, same),
+        "score-wide.csv": lambda: score("p-wide.csv", probability_rows("wide"), of_bytes, same),
         "score-long.csv.gz": lambda: score(
-            "p-long.csv.gz", gzip.compress(_probability_rows("long"), mtime=0), of_gzip, gzip.decompress
+            "p-long.csv.gz", gzip.compress(probability_rows("long"), mtime=0), of_gzip, gzip.decompress
         ),
-        "score-wide.parquet": lambda: score("p-wide.parquet", _submitted_parquet(), of_parquet),
+        "score-wide.parquet": lambda: score("p-wide.parquet", submitted_parquet(), of_parquet),
         "record": record,
         "request": lambda: Reader("request", {"request.yaml": REQUEST}, {"request.yaml": of_bytes}, _request),
         "probabilities": kept_probabilities,
@@ -354,13 +261,3 @@ def readers() -> dict[str, Callable[[], Reader]]:
         "template": template,
         "gguf": lambda: Reader("gguf", {"base.gguf": _gguf_file()}, {"base.gguf": of_bytes}, _gguf),
     }
-
-
-def _submitted_parquet() -> bytes:
-    import pyarrow as pa
-    from pyarrow import csv, parquet
-
-    table = csv.read_csv(io.BytesIO(_probability_rows("wide")))
-    made = io.BytesIO()
-    parquet.write_table(table.set_column(0, "person", table.column("person").cast(pa.int64())), made)
-    return made.getvalue()
