@@ -6,6 +6,8 @@ Young Men", Journal of Applied Econometrics 13, 163-183. Every man works in ever
 
 from __future__ import annotations
 
+from importlib.metadata import distribution
+
 import numpy as np
 
 from harness.hookspecs import hookimpl
@@ -32,19 +34,31 @@ LEFT_OUT = {
 }
 
 
+def _columns() -> dict[str, np.ndarray]:
+    """Columns of the file that linearmodels ships, [4360] each, by man and year.
+
+    The file alone is read: to import linearmodels takes several seconds.
+    """
+    from pyarrow import csv
+
+    path = distribution("linearmodels").locate_file("linearmodels/datasets/wage_panel/wage_panel.csv.bz2")
+    table = csv.read_csv(str(path))
+    columns = {name: table.column(name).to_numpy() for name in table.column_names}
+    order = np.lexsort([columns["year"], columns["nr"]])
+    return {name: values[order] for name, values in columns.items()}
+
+
 def load(params: NoParams) -> Panel:
     """4,360 person-years. Covariates are what is known of the man and not of that year's job.
 
     Experience in the file is age - 6 - years of schooling, which gives the year of birth: 1957 to 1963, as the survey's
     design has it. Wage, hours and union membership describe the job that is to be predicted, so they are left out.
     """
-    from linearmodels.datasets import wage_panel
-
     from harness.data.covariates import is_fixed
 
-    frame = wage_panel.load().sort_values(["nr", "year"])
-    persons, start = np.unique(frame["nr"].to_numpy(), return_index=True)
-    first = np.zeros(len(frame), dtype=bool)
+    table = _columns()
+    persons, start = np.unique(table["nr"], return_index=True)
+    first = np.zeros(len(table["nr"]), dtype=bool)
     first[start] = True
     codes = tuple(str(code) for code in range(1, len(OCCUPATION_TITLES) + 1))
     ids = persons.astype(str)
@@ -55,21 +69,21 @@ def load(params: NoParams) -> Panel:
     def numeric(values: np.ndarray) -> Covariate:
         return Covariate("numeric", values.astype(np.float64), (), is_fixed(values, first))
 
-    schooling = frame["educ"].to_numpy()
-    ethnicity = np.select([frame["black"].to_numpy() == 1, frame["hisp"].to_numpy() == 1], [0, 1], 2)
+    schooling = table["educ"]
+    ethnicity = np.select([table["black"] == 1, table["hisp"] == 1], [0, 1], 2)
     return Panel(
         name="wage-panel",
         persons=ids,
-        offsets=np.append(start, len(frame)).astype(np.int64),
-        year=frame["year"].to_numpy(dtype=np.int32),
-        state=(frame["occupation"].to_numpy() - 1).astype(np.int32),
+        offsets=np.append(start, len(table["nr"])).astype(np.int64),
+        year=table["year"].astype(np.int32),
+        state=(table["occupation"] - 1).astype(np.int32),
         occupations=Occupations(codes, OCCUPATION_TITLES, codes, (Status.EMPLOYED,) * len(codes)),
         split=split_by_hash(ids),
         covariates={
-            "birth_year": numeric(frame["year"].to_numpy() - frame["exper"].to_numpy() - schooling - 6),
+            "birth_year": numeric(table["year"] - table["exper"] - schooling - 6),
             "ethnicity": categorical(ethnicity, ("black", "hispanic", "other")),
             "years_of_schooling": numeric(schooling),
-            "married": categorical(frame["married"].to_numpy(), ("no", "yes")),
+            "married": categorical(table["married"], ("no", "yes")),
         },
         source={"reader": "wage-panel", "library": "linearmodels"},
         left_out=LEFT_OUT,
