@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         if wrong:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
             session.config.get_terminal_writer().write("\n" + "\n".join(wrong) + "\n", red=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_objects_to_collect() -> None:
+    """Each fit collects garbage: let it not go through every function of torch and of the tests each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
