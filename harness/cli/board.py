@@ -155,24 +155,21 @@ def of_task_and_panel(made: list[Board], task: str | None, data: str | None) -> 
 
 
 def print_boards(chosen: Sequence[Board]) -> None:
-    """Tables on a terminal, as wide as it allows; Markdown in a pipe."""
-    from harness.render.boards import markdown
+    """Rankings and their notes: on a terminal as wide as it allows, in a pipe as plain text with every column."""
     from harness.render.boards.notes import notes
     from harness.render.boards.table import ALWAYS, columns, parts
 
     for board in chosen:
-        if not console.on_terminal():
-            console.result(markdown.render(board))
-            continue
         every = columns(board)
         headings, rows = [column.heading for column in every], [[c.cell(row) for c in every] for row in board.rows]
         spare = sorted((c for c in every if c.importance < ALWAYS), key=lambda column: column.importance)
         kept = console.fitting(headings, rows, NAME_COLUMNS, [column.heading for column in spare])
         left_out = [heading for i, heading in enumerate(headings) if i not in kept]
         title = f"{board.panel}: {board.task} ({board.transitions:,} transitions of {board.persons:,} persons)"
-        for part, own in parts(board):
+        for n, (part, own) in enumerate(parts(board)):
             shown = [[every[i].cell(row) for i in kept] for row in own]
-            console.table([headings[i] for i in kept], shown, [every[i].number for i in kept], part or title)
+            caption = part if n else f"{title}. {part}" if part else title
+            console.table([headings[i] for i in kept], shown, [every[i].number for i in kept], caption)
         gone = ", ".join(heading.partition(",")[0] for heading in left_out)
         told = [f"No room for: {gone}; --format md has all."] if left_out else []
         console.notes([*notes(board), *told], left_out)

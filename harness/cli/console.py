@@ -16,6 +16,7 @@ from harness.system.terminal import is_unicode, visible
 
 FOLDED = 16  # characters at which a name is folded, where a line has no room for all of it
 BETWEEN = 3  # characters between columns
+READABLE = 120  # characters of a line of prose, at most
 
 
 def say(text: str) -> None:
@@ -102,7 +103,7 @@ def notes(lines: Sequence[str], left_out: Sequence[str] = ()) -> None:
     for line in lines:
         if not line.startswith(gone):
             indent = "  "
-            result(textwrap.fill(line, width(), initial_indent=indent, subsequent_indent=indent + indent))
+            result(textwrap.fill(line, min(width(), READABLE), initial_indent=indent, subsequent_indent=indent + indent))
 
 
 def markdown(text: str) -> None:

@@ -35,7 +35,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert done.returncode == 0, done.stderr
         if line == ["mix"]:
             assert done.stderr.count("mix of 2 runs on ") == 4
-            assert done.stdout.count("# market-persons-200-seed-1: ") == 4
+            assert done.stdout.count("market-persons-200-seed-1: ") == 4
     return folder / "leaderboards" / "results"
 
 

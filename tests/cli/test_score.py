@@ -59,7 +59,7 @@ def test_as_it_is_typed(careers: Path, tmp_path: Path, monkeypatch: pytest.Monke
     done = installed(tmp_path, *line)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("my logit (submitted) on ") == 4
-    assert "# careers: next_occ_switchers" in done.stdout
+    assert "careers: next_occ_switchers" in done.stdout
     assert done.stdout.count("my logit") >= 4
     for task, record in records(tmp_path / "r").items():
         assert record.figures["log_likelihood"] == pytest.approx(EXPECTED[task], abs=1e-6)

@@ -28,8 +28,8 @@ def test_run_makes_a_record_for_every_seed(
     seeds = {(one.configuration.model, one.configuration.seed): one for one in records}
     assert set(seeds) == {("gbm", 0), ("gbm", 1), ("gbm", 2), ("marginal", 0), ("marginal", 1)}
     assert len({seeds["gbm", seed].figures["perplexity"] for seed in range(3)}) == 3
-    assert text.count("| 3, sd 0.") == 1
-    assert "| 2, sd 0.000 |" in text
+    assert text.count("  3, sd 0.") == 1
+    assert "  2, sd 0.000  " in text
     leaderboard = InProcess("leaderboard", monkeypatch, capsys)
     places = ["--records", "records", "--boards", "boards"]
     assert leaderboard(*places)[0] == 0

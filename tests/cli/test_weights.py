@@ -51,10 +51,10 @@ def test_a_weighted_run_has_a_board_of_its_own(folder: Path) -> None:
     plain = typed(folder, "run", "--task", "all", *models, "--data", "survey", "--json")
     told = typed(folder, "run", "--task", "all", *models, "--data", "survey", "--weights", "pweight")
     assert (plain.returncode, told.returncode) == (0, 0), told.stderr
-    assert "# survey weighted by pweight: switch" in told.stdout
-    assert "- Weighted by `pweight`, divided by its mean over all records of the panel" in told.stdout
+    assert "survey weighted by pweight: switch" in told.stdout
+    assert "Weighted by `pweight`, divided by its mean over all records of the panel" in told.stdout
     assert "calibration slope" in told.stdout
-    assert "# survey:" not in told.stdout
+    assert "survey:" not in told.stdout
     records = Store(folder / "leaderboards" / "results").all()
     assert {r.configuration.panel.name for r in records} == {"survey", "survey weighted by pweight"}
     for record in records:
