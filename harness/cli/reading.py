@@ -22,13 +22,21 @@ METAVARS = {
     "main": "longest|latest|NAME=COLUMN",
     "unit": "year|quarter|month|wave|age",
     "century": "YEAR",
+    "dates": "day|month|DATE",
     "every": "PERIOD",
+    "order": "file|time",
+    "rows_each": "N",
     "missing": "VALUES",
     "drop": "A,B,...",
     "covariates": "A,B,...",
     "lag": "A,B,...",
 }
-TYPES: Mapping[str, Any] = {"wide": list[str] | None, "spells": tuple[str, str] | None, "century": int | None}
+TYPES: Mapping[str, Any] = {
+    "wide": list[str] | None,
+    "spells": tuple[str, str] | None,
+    "century": int | None,
+    "rows_each": int | None,
+}
 
 
 def _parameter(name: str) -> inspect.Parameter:

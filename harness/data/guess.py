@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from itertools import product
 
 import numpy as np
 
-from harness.data.covariates import to_numbers
+from harness.data.candidates import STEM, by_values, is_time, may_be_state, named, numbers_of, range_of_dummies
+from harness.data.occupations import bad_statuses
 from harness.data.reading import FileReading
 from harness.data.tables.columns import TextTable
+from harness.data.tables.mapping import OF_AGE
 from harness.data.tables.times import read_times
-from harness.data.tables.wide import find_range
+from harness.data.tables.wide import find_range, shared
 from harness.errors import RequestError
-from harness.types import FloatArray, IntArray
+from harness.panel.time import PER_YEAR
+from harness.types import IntArray
 
 # From the surest on; matched to a name in small letters, its words apart.
 PERSON = (
@@ -24,19 +28,20 @@ PERSON = (
 TIME = (
     r"year|yr|syear|survey ?year|jahr|annee|ano\d?|interview ?year|year ?month|yearmonth|intdate",
     r"(\w+ )?date|wave|time|period|month|quarter|round|t|(\w+ )?(year|yr|wave)",
+    r"years|months|weeks|days?|week|visit|occasion",
 )
 STATE = (
     r"(occupation|occ|job)( ?code)?|isco ?(88|08|68)?|soc ?\d*|kldb\w*|occ ?\d{2,4}|profession|beruf",
     r"(\w+ )*(occ|occupation|isco|job|kldb)( \w+)*|occ\w*",
     r"state|estado|activity|status|(\w+ )?ocup\w*|(\w+ )*(employment|empstat|lfs|labou?r)( \w+)*|\w*employment|code\d*",
+    r"from( state)?",
+    r"\w*work(ing|s|stat|status)?|employed|empl|lfp|inlf|unemp\w*",
 )
+AGES = (r"age|alter|edad",)
 BEGIN = (r"(\w+ )?(begin|beg|start|from|onset)( \w+)?|ts|tstart|entry|von|debut|(start|begin|beg)(date|m|y|time)?",)
 END = (r"(\w+ )?(end|stop|until|to|finish)( \w+)?|tf|tstop|exit|bis|fin|(end|stop)(date|m|y|time)?",)
 WITHIN = (r"quarter|qtr|trimestre|quartal", r"month|mes|mois|monat|mth")
-DECIMALS = re.compile(r"[+-]?\d+\.\d*[1-9]\d*")
-STEM = re.compile(r"(.*?)(\d+)(\D*)")
 SOME_COLUMNS = 4
-RARELY = 0.02  # share of steps in which a state changes at the least
 LIKE_STATES = re.compile(r"occ|isco|job|state|status|emp|act", re.IGNORECASE)
 # Of surveys that number persons within households: the columns of the id.
 COMPOSED = (
@@ -45,31 +50,42 @@ COMPOSED = (
     ("HRHHID", "HRHHID2", "PULINENO"),
     ("SERIAL", "PERNUM"),
 )
-MOST_STATES = 2000
+SHARED = 0.5  # distinct ids a row at the least, where a row is a person and some share an id
+ROWS = (r"row ?names?|x|unnamed 0|index|obs|row( ?(id|nr|number))?",)
 
 
 def guess(table: TextTable, columns: Mapping[str, str], reading: FileReading) -> tuple[dict[str, str], FileReading]:
     """Part -> column and a reading, with what the user said left as it is."""
     parts = dict(columns)
     left = [name for name in table.columns if name not in set(parts.values()) | set(reading.drop)]
-    person = parts.get("person") or _person(table, left)
+    person = parts.get("person") or (None if reading.rows_each else _person(table, left))
     if person and person != "person":
         parts["person"] = person
     who = table.columns[person].text().index if person is not None and person in table.columns else None
-    once = who is not None and len(np.unique(who)) == table.rows
+    persons = 0 if who is None else len(np.unique(who))
     left = [name for name in left if name != person]
-    if reading.wide or reading.spells:
+    reading = _without_row_numbers(table, left, reading)
+    left = [name for name in left if name not in reading.drop]
+    if reading.wide or reading.spells or reading.rows_each:
         return _with_state(table, parts, left, reading=reading, who=who)
-    long = _named(left, TIME[:1]) is not None and _named(left, STATE) is not None
-    wide = _wide(table, left, reading) if (who is None or once) and not long else None
+    told = named([name for name in left if is_time(table, name, who)], TIME[:1])
+    long = told is not None and named(left, STATE) is not None
+    wide = _wide(table, left, reading) if (who is None or persons > SHARED * table.rows) and not long else None
     if wide is not None:
+        if persons < table.rows and "person" not in columns:
+            parts.pop("person", None)  # an id of households, say: a row is a person
         return parts, reading.model_copy(update={"wide": (wide,)})
-    if "year" not in parts:
+    if not {"year", "age"} & set(parts):
         spells = _spells(table, left, who)
         if spells is not None:
             reading = reading.model_copy(update={"spells": {"begin": spells[0], "end": spells[1]}})
             return _with_state(table, parts, [name for name in left if name not in spells], reading=reading, who=who)
-        year = _named(left, TIME) or _dated(table, left)
+        moving = [name for name in left if is_time(table, name, who)]
+        year = named(moving, TIME) or _dated(table, moving)
+        age = named(moving, AGES) if year is None else None
+        if age is not None:
+            left = [name for name in left if name != age]
+            parts["age"] = age
         if year is not None:
             left = [name for name in left if name != year]
             parts["year"] = _with_within(table, year, left, who)
@@ -82,7 +98,16 @@ def _person(table: TextTable, names: list[str]) -> str | None:
         if all(name in table.columns for name in several):
             return "+".join(several)
     fit = [name for name in names if _is_id(table, name)]
-    return _named(fit, PERSON) or _repeated(table, names)
+    return named(fit, PERSON) or _repeated(table, names)
+
+
+def _without_row_numbers(table: TextTable, names: list[str], reading: FileReading) -> FileReading:
+    """The reading without a first column that numbers the rows, as R and pandas write it."""
+    first = next(iter(table.columns), "")
+    if first not in names or named([first], ROWS) is None or reading.covariates:
+        return reading
+    distinct = len(table.columns[first].text().distinct) == table.rows
+    return reading.model_copy(update={"drop": (*reading.drop, first)}) if distinct else reading
 
 
 def _is_id(table: TextTable, name: str) -> bool:
@@ -94,20 +119,31 @@ def _with_state(
     table: TextTable, parts: dict[str, str], left: list[str], reading: FileReading, who: IntArray | None
 ) -> tuple[dict[str, str], FileReading]:
     if "occupation" not in parts and not reading.wide:
-        found = _named([name for name in left if _is_state(table, name)], STATE) or _varying(table, left, who)
+        states = [name for name in left if may_be_state(table, name) and is_time(table, name, who)]
+        found = named(states, STATE) or next(iter(by_values(table, left, who)), None)
         if found is not None:
-            parts["occupation"] = found
-    return {part: name for part, name in parts.items() if part != name}, reading
+            parts["occupation"] = range_of_dummies(table, found)
+    parts |= dict.fromkeys(_of_no_state(table, parts), "")
+    return {part: name for part, name in parts.items() if part != name or part in OF_AGE}, reading
 
 
-def _words(name: str) -> str:
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return re.sub(r"[^a-z0-9]+", " ", apart.casefold()).strip()
+def _of_no_state(table: TextTable, parts: Mapping[str, str]) -> list[str]:
+    """Parts that say something of a state, but whose column of that name says something else: a covariate."""
+    state = table.columns.get(parts.get("occupation", "occupation"))
+    astray = []
+    for part in ("title", "group", "status"):
+        if part in parts or part not in table.columns or state is None:
+            continue
+        text = table.columns[part].text().stripped()
+        pairs = np.unique(np.stack([state.text().index, text.index]), axis=1).shape[1]
+        if pairs > len(state.text().distinct) or (part == "status" and bad_statuses(filter(None, text.distinct))):
+            astray.append(part)
+    return astray
 
 
-def _named(names: Iterable[str], patterns: tuple[str, ...]) -> str | None:
-    names = list(names)
-    return next((name for form in patterns for name in names if re.fullmatch(form, _words(name))), None)
+def is_named_as_state(name: str) -> bool:
+    """True of a column whose name says that it holds states."""
+    return ".." in name or named([name], STATE) is not None
 
 
 def _repeated(table: TextTable, names: list[str]) -> str | None:
@@ -118,28 +154,6 @@ def _repeated(table: TextTable, names: list[str]) -> str | None:
         if 3 <= len(np.unique(index)) == runs < table.rows:
             return name
     return None
-
-
-def _is_state(table: TextTable, name: str) -> bool:
-    """True of a column with as many values as there may be states, and no measure among the first of them."""
-    distinct = table.columns[name].text().distinct
-    return 2 <= len(distinct) <= MOST_STATES and not any(map(DECIMALS.fullmatch, distinct[:50]))
-
-
-def _varying(table: TextTable, names: list[str], who: IntArray | None) -> str | None:
-    """Of the columns that change within persons, the first with the most values that codes of states may have."""
-    if who is None:
-        return None
-    order = np.argsort(who, kind="stable")
-    same = np.diff(who[order]) == 0
-    best, most = None, 2
-    for name in names:
-        index = table.columns[name].text().index[order]
-        changes = float((np.diff(index) != 0)[same].mean()) if same.any() else 0.0
-        distinct = len(np.unique(index))
-        if _is_state(table, name) and changes > RARELY and most < distinct <= table.rows // 4:
-            best, most = name, distinct
-    return best
 
 
 def _wide(table: TextTable, names: list[str], reading: FileReading) -> str | None:
@@ -166,34 +180,40 @@ def _wide(table: TextTable, names: list[str], reading: FileReading) -> str | Non
 def _is_variable(table: TextTable, group: list[str]) -> bool:
     """True of columns that may be states, the first and the last of which have values in common."""
     first, last = ({value for value in table.columns[name].text().distinct if value} for name in (group[0], group[-1]))
-    return _is_state(table, group[0]) and len(first & last) >= 0.5 * min(len(first), len(last))
+    return may_be_state(table, group[0]) and len(first & last) >= 0.5 * min(len(first), len(last))
 
 
 def _spells(table: TextTable, names: list[str], who: IntArray | None) -> tuple[str, str] | None:
     """Columns of begin and end: by their names, or a pair of which one spell of a person follows the other."""
-    begin, end = _named(names, BEGIN), _named(names, END)
-    if begin and end:
-        return begin, end
-    if who is None or len(np.unique(who)) == table.rows or _named(names, TIME):
+    begins, ends = ([name for name in names if named([name], form)] for form in (BEGIN, END))
+    for begin, end in sorted(product(begins, ends), key=lambda pair: -_alike(*pair)):
+        if begin != end and _may_be_spell(table, begin, end):
+            return begin, end
+    if who is None or len(np.unique(who)) == table.rows or named(names, TIME):
         return None
     order = np.argsort(who, kind="stable")
     same = np.diff(who[order]) == 0
-    numbers = {name: values[order] for name in names if (values := _numbers(table, name)) is not None}
-    for first, begins in numbers.items():
-        if (np.diff(begins)[same] <= 0).mean() > 0.1:
+    numbers = {name: values[order] for name in names if (values := numbers_of(table, name)) is not None}
+    for first, starts in numbers.items():
+        if (np.diff(starts)[same] <= 0).mean() > 0.1:
             continue
-        for last, ends in numbers.items():
-            follows = (begins[1:] - ends[:-1])[same]
-            longer = (ends >= begins).all() and (ends > begins).mean() > 0.5
+        for last, stops in numbers.items():
+            follows = (starts[1:] - stops[:-1])[same]
+            longer = (stops >= starts).all() and (stops > starts).mean() > 0.5
             if last != first and longer and (follows >= 0).mean() > 0.9:
                 return first, last
     return None
 
 
-def _numbers(table: TextTable, name: str) -> FloatArray | None:
-    text = table.columns[name].text()
-    numbers = to_numbers(text.distinct)
-    return None if numbers is None or np.isnan(numbers).any() else numbers[text.index]
+def _alike(first: str, second: str) -> int:
+    """How many characters two names share at their beginnings and at their ends."""
+    return len(shared(first, second)) + len(shared(first[::-1], second[::-1]))
+
+
+def _may_be_spell(table: TextTable, begin: str, end: str) -> bool:
+    """False of two columns of numbers of which the one that should be later often is not."""
+    first, last = numbers_of(table, begin), numbers_of(table, end)
+    return first is None or last is None or float((last >= first).mean()) > 0.95
 
 
 def _dated(table: TextTable, names: list[str]) -> str | None:
@@ -201,7 +221,8 @@ def _dated(table: TextTable, names: list[str]) -> str | None:
     for name in names:
         values = [value for value in table.columns[name].text().distinct if value][:500]
         times = read_times(values)
-        years = times.kind != "whole" or bool(((times.value >= 1900) & (times.value < 2100)).all())
+        since = times.value // PER_YEAR.get(times.unit, 1)
+        years = times.kind not in ("whole", "decimal") or bool(((since >= 1900) & (since < 2100)).all())
         if values and times.good.all() and years:
             return name
     return None
@@ -209,7 +230,7 @@ def _dated(table: TextTable, names: list[str]) -> str | None:
 
 def _with_within(table: TextTable, year: str, left: list[str], who: IntArray | None) -> str:
     """'YEAR+QUARTER', where a person has several records of a year and such a column says which."""
-    within = _named(left, WITHIN)
+    within = named(left, WITHIN)
     if who is None or within is None:
         return year
     pairs = np.stack([who, table.columns[year].text().index])

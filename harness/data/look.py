@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.data.candidates import by_values
 from harness.data.checks.findings import Findings
 from harness.data.checks.telling import telling
 from harness.data.formats.single_file import read_single_file
-from harness.data.guess import guess
+from harness.data.guess import guess, is_named_as_state
 from harness.data.reading import FileReading
 from harness.data.tables.columns import TextTable
 from harness.data.tables.files import read_file
@@ -19,6 +20,8 @@ from harness.errors import Fault
 from harness.panel.careers import Panel
 
 TRIES = 8
+FIRST_YEAR = 1000  # a smaller number is no calendar year
+SOME_OTHERS = 5
 MISSING = re.compile(r"\(--missing ([^)]*)\)")
 
 
@@ -74,7 +77,7 @@ def look(path: Path, columns: Mapping[str, str], occupations: Path | None, readi
         if other is None:
             break
         how = other
-    notes = [*found.in_order().notes, *(_of_telling(panel) if panel else [])]
+    notes = [*found.in_order().notes, *_of_choice(table, columns, mapping), *(_of_telling(panel) if panel else [])]
     return Look(
         facts=table.facts,
         rows=table.rows,
@@ -99,6 +102,12 @@ def _mended(found: Findings, how: FileReading, table: TextTable, mapping: Mappin
         for unit in ("month", "quarter"):
             if f"--unit {unit}" in said and how.unit is None:
                 return how.model_copy(update={"unit": unit})
+        if said.startswith("have decimals") and how.unit is None and how.every is None:
+            return how.model_copy(update=_of_decimals(table, mapping))
+        if "--order time" in said and how.order is None:
+            return how.model_copy(update={"order": "time"})
+        if "--unit wave takes" in said and how.unit is None:
+            return how.model_copy(update={"unit": "wave"})
         if "--every" in said and how.every is None and how.unit is None:
             return how.model_copy(update={"every": "year"})
         if "--main" in said and how.main is None:
@@ -108,18 +117,40 @@ def _mended(found: Findings, how: FileReading, table: TextTable, mapping: Mappin
     return None if found.errors else _of_numbers(how, table, mapping)
 
 
+def _of_decimals(table: TextTable, mapping: Mapping[str, str]) -> dict[str, str]:
+    """Years with decimals, where they are years or are named so, else whole numbers of whatever unit."""
+    name = mapping.get("year", "year")
+    first = next(value for value in table.columns[name].text().distinct if value)
+    if re.search(r"\bage\b", name.casefold()):
+        return {"unit": "age", "main": "latest"}
+    years = float(first) >= FIRST_YEAR or "year" in name.casefold()
+    return {"every": "year"} if years else {"unit": "wave", "main": "latest"}
+
+
 def _of_numbers(how: FileReading, table: TextTable, mapping: Mapping[str, str]) -> FileReading | None:
     """Years that are two digits or the numbers of waves."""
     name = mapping.get("year", "year")
     if how.unit or how.century is not None or how.spells or how.wide or name not in table.columns:
         return None
     values = [value for value in table.columns[name].text().distinct if value]
-    numbers = [int(float(value)) for value in values if re.fullmatch(r"\d{1,2}(\.0*)?", value)]
-    if len(numbers) < len(values) or not numbers:
+    numbers = [int(float(value)) for value in values if re.fullmatch(r"\d{1,5}(\.0*)?", value)]
+    if len(numbers) < len(values) or not numbers or min(numbers) >= 150:
         return None
-    if min(numbers) >= 50:
+    if min(numbers) >= 50 and max(numbers) < 100:
         return how.model_copy(update={"century": 1930})
     return how.model_copy(update={"unit": "age" if "age" in name.casefold() and min(numbers) >= 10 else "wave"})
+
+
+def _of_choice(table: TextTable, columns: Mapping[str, str], mapping: Mapping[str, str]) -> list[Fault]:
+    """A note where nothing but its values says that a column is of states, with others that could be."""
+    name, person = mapping.get("occupation"), mapping.get("person", "person")
+    if name is None or "occupation" in columns or person not in table.columns or is_named_as_state(name):
+        return []
+    left = [one for one in table.columns if one not in mapping.values()]
+    others = by_values(table, left, table.columns[person].text().index)[:SOME_OTHERS]
+    also = f", and so may {', '.join(others)}" if others else ""
+    message = f"was taken for the state by its values{also}: --column occupation=NAME says which it is"
+    return [Fault(table.file, message, column=name)]
 
 
 def _of_telling(panel: Panel) -> list[Fault]:

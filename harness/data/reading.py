@@ -46,7 +46,14 @@ class FileReading(BaseModel):
     main: str | None = Field(None, description="of several at a time: longest, latest or NAME=COLUMN, the largest")
     unit: TimeUnit | None = Field(None, description="unit of the file's times, where they do not show it")
     century: int | None = Field(None, description="first year of the hundred that two-digit years are of")
+    dates: str | None = Field(
+        None, description="of dates, day or month first; or the date that numbers count days from, as 1960-01-01"
+    )
     every: str | None = Field(None, description="thin to a record a year, quarter or month; year:6 takes that of June")
+    order: Literal["file", "time"] | None = Field(None, description="time puts each person's rows in order of time")
+    rows_each: int | None = Field(
+        None, gt=0, description="rows of each person, one after another, in a file without ids"
+    )
     missing: Words = Field((), description="values that say that none is known, such as -5..-1, NA, .a")
     drop: Words = Field((), description="columns that are not read")
     covariates: Words = Field((), description="columns that become covariates, no others")

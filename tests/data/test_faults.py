@@ -54,7 +54,7 @@ def test_sound_folder_has_no_finding(tmp_path: Path) -> None:
             "2,1999,HOME",
             "2,1997,HOME",
             "careers.csv, line 5, column 'year', value '1997': comes after 1998 of person '2': "
-            "sort each person's rows by year",
+            "sort each person's rows by year, or --order time",
         ),
         (
             "3,2001",

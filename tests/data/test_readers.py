@@ -105,9 +105,9 @@ def test_a_code_has_one_title_and_one_status(mine: Path) -> None:
         open_panel(mine, columns=MAPPING)
     assert [str(fault) for fault in refused.value.faults] == [
         "mine.csv, line 4, column 'job title', value 'Doctor': code '29-1141' has another title in line 3, 'Nurse': "
-        "give a code one title",
+        "give a code one title, or keep it a covariate with --column title=",
         "mine.csv, line 4, column 'activity', value 'at work': code '29-1141' has another status in line 3, "
-        "'employed': give a code one status",
+        "'employed': give a code one status, or keep it a covariate with --column status=",
         "mine.csv, line 4, column 'activity', value 'at work': is not a labor-force status; known: education, "
         "employed, out of the labor force, out of the labor force or unemployed, unemployed, "
         "or keep it a covariate with --column status=",

@@ -133,7 +133,8 @@ def check_sequence(
     last = dict(zip(rows[back].tolist(), year[rows[back - 1]].tolist(), strict=True))
 
     def unordered(row: int) -> str:
-        return f"comes after {last[row]} of person '{records.person.row(row)}': sort each person's rows by {unit}"
+        said = f"comes after {last[row]} of person '{records.person.row(row)}'"
+        return f"{said}: sort each person's rows by {unit}, or --order time"
 
     records.tell(findings, rows[back], "year", unordered)
 

@@ -108,7 +108,7 @@ def _one_each(records: Records, part: str, described: Mapping[str, TextColumn], 
         earlier = int(first[code.index[row]])
         message = (
             f"code '{code.row(row)}' has another {part} in line {records.place(earlier, part)[1]}, "
-            f"'{column.row(earlier)}': give a code one {part}"
+            f"'{column.row(earlier)}': give a code one {part}, or keep it a covariate with --column {part}="
         )
         findings.error(file, message, line=line, column=name, value=column.row(row))
     return {code.distinct[k]: column.row(int(row)) for k, row in enumerate(first) if row >= 0}

@@ -11,6 +11,8 @@ from harness.data.covariates import to_numbers
 from harness.data.reading import FileReading
 from harness.data.tables.columns import NumberColumn, TextColumn, TextTable, encode
 from harness.data.tables.times import full_year, read_times
+from harness.data.tables.wide import ROW, TIME
+from harness.errors import RequestError
 from harness.panel.time import PER_YEAR
 from harness.types import FloatArray
 
@@ -35,6 +37,24 @@ def composed(table: TextTable, parts: dict[str, str]) -> tuple[TextTable, dict[s
         kept = {n: column for n, column in table.columns.items() if n not in pieces or part not in ("person", "year")}
         table = replace(table, columns={**kept, name: made})
     return table, parts
+
+
+def numbered(table: TextTable, parts: dict[str, str], each: int) -> tuple[TextTable, dict[str, str]]:
+    """The table with persons, and where it has no times waves, by the places of rows: ``each`` rows a person.
+
+    RequestError where the rows are no multiple of it, or a column says who a person is.
+    """
+    if parts.get("person", "person") in table.columns:
+        raise RequestError(f"--rows-each {each}: column '{parts.get('person', 'person')}' says who a person is already")
+    if table.rows % each:
+        raise RequestError(f"--rows-each {each}: {table.file} has {table.rows:,} rows, which are no multiple of it")
+    person, wave = np.divmod(np.arange(table.rows), each)
+    columns = {**table.columns, ROW: TextColumn([str(i) for i in range(1, table.rows // each + 1)], person)}
+    parts = {**parts, "person": ROW}
+    if parts.get("year", "year") not in columns and not {"year", AGE} & set(parts):
+        columns[TIME] = TextColumn([f"wave {i}" for i in range(1, each + 1)], wave)
+        parts["year"] = TIME
+    return replace(table, columns=columns), parts
 
 
 def _within_year(column: TextColumn) -> TextColumn:
@@ -117,7 +137,7 @@ def _numbers(table: TextTable, parts: dict[str, str], part: str, findings: Findi
 def _born(table: TextTable, parts: dict[str, str], year: str, age: FloatArray, reading: FileReading) -> FloatArray:
     """float64 [N]: the year less the age, as the first record of each person that has both tells it."""
     column = table.columns[year].text().stripped()
-    times = read_times(column.distinct, reading.unit, reading.century)
+    times = read_times(column.distinct, reading.unit, reading.century, reading.dates)
     known = np.where(times.good, times.value // PER_YEAR.get(times.unit, 1), np.nan)[column.index]
     born = known - np.floor(age)
     person = table.columns[parts.get("person", "person")].text().stripped().index

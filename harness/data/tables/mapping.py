@@ -63,6 +63,7 @@ def parts_of(
 def _missing(part: str, table: TextTable) -> str:
     names = list(table.columns)
     way = "" if part == "split" else f"; name it so, or say --column {part}=NAME"
+    way += "; or --rows-each N, where each person has N rows, one after another" if part == "person" else ""
     return f"there is no such column; {did_you_mean(part, names)}{way}"
 
 

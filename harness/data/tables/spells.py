@@ -10,6 +10,7 @@ from harness.data.checks.findings import Findings
 from harness.data.covariates import to_numbers
 from harness.data.reading import FileReading
 from harness.data.tables.columns import NumberColumn, TextColumn, TextTable
+from harness.data.tables.dates import is_open_end
 from harness.data.tables.times import Times, read_times
 from harness.data.tables.wide import TIME
 from harness.errors import RequestError, did_you_mean
@@ -19,6 +20,10 @@ from harness.types import BoolArray, FloatArray, IntArray
 BLANK, WRONG = -1, -2  # in the place of times
 MOST_RECORDS = 100_000_000
 RULES = "longest, latest, or such as hours=COLUMN"
+COUNTED = (
+    "is no calendar year: --unit wave takes numbers that count from a start (days, weeks, years), --unit age ages, and "
+    "--century two-digit years"
+)
 RIGHT = f"say which counts, --main {RULES}"
 
 
@@ -69,12 +74,13 @@ class _Spells:
 def _spells(table: TextTable, begin: str, end: str, reading: FileReading, findings: Findings) -> _Spells | None:
     """All records of all spells; None, and errors, where one has no sound begin and end."""
     columns = {name: table.columns[name].text().stripped() for name in (begin, end)}
+    columns[end] = columns[end].change(lambda value: "" if is_open_end(value) else value)
     values = list(dict.fromkeys(value for column in columns.values() for value in column.distinct if value))
-    times = read_times(values, reading.unit, reading.century)
+    times = read_times(values, reading.unit, reading.century, reading.dates)
     if reading.unit is None and (times.refused or _are_century_months(times)):
         times = _otherwise(values, times)
-    if times.refused:
-        findings.error(table.file, times.refused, column=begin)
+    if refused := times.refused or (COUNTED if reading.unit is None and _count_from_a_start(times) else None):
+        findings.error(table.file, refused, column=begin)
         return None
     place = {value: int(times.value[i]) if times.good[i] else WRONG for i, value in enumerate(values)} | {"": BLANK}
     first, last = (np.array([place[v] for v in c.distinct], dtype=np.int64)[c.index] for c in columns.values())
@@ -85,9 +91,13 @@ def _spells(table: TextTable, begin: str, end: str, reading: FileReading, findin
         findings.error(table.file, "has no end at all: name the column of ends", column=end)
     if findings.errors:
         return None
-    last = np.where(open_ended, np.maximum(last.max(), first), last)
+    last = np.where(open_ended, max(int(last.max()), int(first.max())), last)
     if count := int(open_ended.sum()):
-        findings.note(table.file, f"{count:,} spells have no end: they go on to the last of the file", column=end)
+        findings.note(
+            table.file,
+            f"{count:,} spells have no end, or one such as 'present' or 9999: they go on to the last of the file",
+            column=end,
+        )
     text, begun = columns[end], columns[begin]
     for row in np.flatnonzero(last < first).tolist():
         message = f"the spell ends before it begins ({begun.row(row)})"
@@ -125,6 +135,12 @@ def _tell_wrong(table: TextTable, column: TextColumn, wrong: BoolArray, name: st
 def _are_century_months(times: Times) -> bool:
     known = times.value[times.good]
     return times.kind == "whole" and len(known) > 0 and known.min() > 150 and known.max() < 1700
+
+
+def _count_from_a_start(times: Times) -> bool:
+    """True of times that are no calendar years, but numbers from nought on, perhaps with decimals."""
+    known = times.value[times.good]
+    return times.kind == "decimal" or (times.kind == "whole" and len(known) > 0 and known.min() < 150)
 
 
 def _otherwise(values: list[str], times: Times) -> Times:

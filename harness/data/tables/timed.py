@@ -16,7 +16,11 @@ from harness.panel.time import PER_YEAR
 from harness.panel.time import name as time_name
 from harness.types import IntArray
 
-BY_DATE = "are dates: say how often a record is kept, --every year, quarter or month, the last of each"
+WITHIN = {
+    "date": "are dates: say how often a record is kept, --every year, quarter or month, the last of each",
+    "decimal": "have decimals: if they are years (1998.25 is April 1998), say how often a record is kept, --every "
+    "year, quarter or month; else cut the decimals off with their unit, --unit wave, month or age",
+}
 
 
 def timed(
@@ -32,10 +36,10 @@ def timed(
         return table, None
     column = table.columns[name].text().stripped()
     known = column.change(lambda value: value)
-    times = read_times([value for value in known.distinct if value], reading.unit, reading.century)
+    times = read_times([value for value in known.distinct if value], reading.unit, reading.century, reading.dates)
     if times.refused and reading.unit is None and reading.every and "--unit month" in times.refused:
         times = read_times([value for value in known.distinct if value], "month", reading.century)
-    refused = times.refused or (BY_DATE if times.kind == "date" and not reading.every else None)
+    refused = times.refused or (WITHIN.get(times.kind) if not reading.every else None)
     if refused:
         first = int(np.flatnonzero(known.where(bool))[0]) if known.where(bool).any() else 0
         findings.error(table.file, refused, line=int(table.lines[first]), column=name, value=known.row(first))
@@ -81,7 +85,9 @@ def _thinned(
         changed = _merged(names, column.index)
     left_out = {**table.left_out, **{reason: count for reason, count in reasons.items() if count}}
     table = replace(table, columns={**table.columns, parts.get("year", "year"): changed}, left_out=left_out)
-    return (table if kept.all() else table.take(np.flatnonzero(kept))), unit
+    rows = np.lexsort((order, value)) if reading.order == "time" else np.arange(table.rows)
+    rows = rows[kept[rows]]
+    return (table if reading.order != "time" and kept.all() else table.take(rows)), unit
 
 
 def _merged(names: list[str], index: IntArray) -> TextColumn:

@@ -9,30 +9,26 @@ from datetime import date
 
 import numpy as np
 
+from harness.data.tables.dates import CLOCK, NUMBERED, PLAIN, in_order, looks_compact, ordinal, since
 from harness.errors import RequestError
 from harness.panel.time import MONTHS
 from harness.types import BoolArray, IntArray
 
 WHOLE = re.compile(r"[+-]?\d{1,9}(\.0*)?")
+DECIMAL = re.compile(r"\d{1,6}\.\d+")
 YEAR = r"(?P<y>\d{4}|\d{2})"
 NAMES = "|".join(MONTHS)
 MONTH_NAME = rf"(?P<b>{NAMES})[a-z]*"
 MONTHLY = (rf"{MONTH_NAME}[ ._-]?'?{YEAR}", rf"(?P<y>\d{{4}})[ ._-]?{MONTH_NAME}", r"(?P<y>\d{4})[-/_m.](?P<m>\d{1,2})")
 MONTHLY_TOO = (r"(?P<m>\d{1,2})[/.](?P<y>\d{4})",)
 QUARTERLY = (r"[qtk](?P<q>[1-4])[ ._/-]?(?P<y>\d{4})", r"(?P<y>\d{4})[ ._:/-]?[qtk](?P<q>[1-4])")
-DATED = (
-    r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})([ T].*)?",
-    r"(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})",
-    rf"(?P<d>\d{{1,2}})[ -]?{MONTH_NAME}[ -]?(?P<y>\d{{4}})([ :].*)?",
-)
-SLASHED = r"(?P<first>\d{1,2})[/-](?P<second>\d{1,2})[/-](?P<y>\d{4})"
 COUNTED = r"(?P<unit>wave|age)[ _]?(?P<n>\d{1,4})"
 FORMS: dict[str, tuple[re.Pattern[str], ...]] = {
     kind: tuple(re.compile(form, re.IGNORECASE) for form in forms)
     for kind, forms in (
         ("quarter", QUARTERLY),
-        ("date", DATED),
-        ("slashed", (SLASHED,)),
+        ("date", (*PLAIN, rf"(?P<d>\d{{1,2}})[ -]?{MONTH_NAME}[ -]?{YEAR}{CLOCK}")),
+        ("numbered", NUMBERED),
         ("month", (*MONTHLY, *MONTHLY_TOO)),
         ("counted", (COUNTED,)),
     )
@@ -45,7 +41,8 @@ class Times:
     """Distinct values as points in time. value: int64 [d], in the unit. order: int64 [d], finer where they are dates.
 
     good: bool [d]. refused: why the values are not taken as they are, and the option that takes them. note: of how they
-    were taken, where that is not plain. kind: 'whole' numbers, 'month', 'quarter', 'date', 'wave', 'age'.
+    were taken, where that is not plain. kind: 'whole' numbers, 'decimal' ones, 'month', 'quarter', 'date', 'wave' or
+    'age'.
     """
 
     unit: str
@@ -57,37 +54,77 @@ class Times:
     note: str | None = None
 
 
-def read_times(values: Sequence[str], unit: str | None = None, century: int | None = None) -> Times:
-    """Times of distinct values, which are of the kind that most of them are; the others are not good."""
+def read_times(
+    values: Sequence[str], unit: str | None = None, century: int | None = None, dates: str | None = None
+) -> Times:
+    """Times of distinct values, which are of the kind that most of them are; the others are not good.
+
+    dates: which of day and month stands first, 'day' or 'month', or the date that whole numbers count days from.
+    """
     matches = {kind: [_match(forms, value) for value in values] for kind, forms in FORMS.items()}
     whole = [WHOLE.fullmatch(value) is not None for value in values]
-    counts = {"whole": sum(whole), **{kind: sum(m is not None for m in found) for kind, found in matches.items()}}
+    decimal = _decimals(values, whole, matches["month"], unit)
+    counts = {"whole": sum(whole) + sum(decimal), **{k: sum(m is not None for m in f) for k, f in matches.items()}}
     kind = max(counts, key=counts.__getitem__)
+    if kind == "whole" and any(decimal):
+        return _fractions(values, [a or b for a, b in zip(whole, decimal, strict=True)], unit)
     if kind == "whole":
-        return _whole(values, whole, unit=unit, century=century)
+        first = since(dates)
+        return _whole(values, whole, unit=unit, century=century) if first is None else _counted(values, whole, first)
     found = matches[kind]
     if kind == "counted":
         units = {m["unit"].casefold() for m in found if m}
         mixed = "waves and ages stand in one column: keep one of them" if len(units) > 1 else None
         told = sorted(units)[0]
         return _made([int(m["n"]) if m else None for m in found], told, kind=told, refused=mixed)
-    if kind == "slashed":
-        return _slashed(found)
-    if kind == "date":
-        return _dates([_day(m, int(m["d"])) if m else None for m in found])
+    if kind in ("numbered", "date"):
+        refused, order = in_order([m for m in found if m], dates) if kind == "numbered" else (None, ("y", "m", "d"))
+        made = [m and ordinal(_year(m[order[0]], century), _month(m, order[1]), int(m[order[2]])) for m in found]
+        return replace(_dates([None] * len(found) if refused else made), refused=refused)
     per = 4 if kind == "quarter" else 12
     part: Callable[[re.Match[str]], int] = (lambda m: int(m["q"])) if kind == "quarter" else _month
     made = [per * _year(m["y"], century) + part(m) - 1 if m and 1 <= part(m) <= per else None for m in found]
     return _made(made, kind, kind=kind)
 
 
+def _decimals(
+    values: Sequence[str], whole: Sequence[bool], months: Sequence[re.Match[str] | None], unit: str | None
+) -> list[bool]:
+    """True of numbers with decimals; none are where each may be a month (1998.07), or most have no decimals."""
+    decimal = [not w and DECIMAL.fullmatch(value) is not None for value, w in zip(values, whole, strict=True)]
+    if unit in ("wave", "age"):
+        return decimal
+    as_months = all(m and 1 <= _month(m) <= 12 for m, d in zip(months, decimal, strict=True) if d)
+    return [False] * len(values) if as_months or sum(decimal) < sum(whole) else decimal
+
+
+def _counted(values: Sequence[str], whole: Sequence[bool], first: date) -> Times:
+    days = [
+        first.toordinal() + int(value.partition(".")[0]) if w else None for value, w in zip(values, whole, strict=True)
+    ]
+    return _dates([day if day is not None and 0 < day <= date.max.toordinal() else None for day in days])
+
+
+def _fractions(values: Sequence[str], known: Sequence[bool], unit: str | None) -> Times:
+    """Years with decimals as months, 1998.25 as April 1998; of another unit, whole ones."""
+    numbers = [float(value) if k else None for value, k in zip(values, known, strict=True)]
+    order = np.array([0 if n is None else round(1e6 * n) for n in numbers], dtype=np.int64)
+    if unit not in (None, "year"):
+        cut = ["" if n is None else str(int(n // 1)) for n in numbers]
+        note = "times have decimals, which were cut off"
+        return replace(read_times(cut, unit), order=order, note=note)
+    months = [None if n is None else int(12 * n + 0.005) for n in numbers]
+    wrong = None if order.max() < 3e9 else "are numbers with decimals, and no years: --unit wave cuts the decimals off"
+    return replace(_made(months, "month", kind="decimal", refused=wrong), order=order)
+
+
 def _match(forms: tuple[re.Pattern[str], ...], value: str) -> re.Match[str] | None:
     return next((found for form in forms if (found := form.fullmatch(value))), None)
 
 
-def _month(match: re.Match[str]) -> int:
+def _month(match: re.Match[str], group: str = "m") -> int:
     named = match.groupdict().get("b")
-    return int(match["m"]) if named is None else MONTHS.index(named[:3].title()) + 1
+    return int(match[group]) if named is None else MONTHS.index(named[:3].title()) + 1
 
 
 def _year(text: str, century: int | None) -> int:
@@ -99,31 +136,6 @@ def _year(text: str, century: int | None) -> int:
 def full_year(number: int, century: int) -> int:
     """The year from ``century`` on whose last two digits are this number."""
     return century + (number - century) % 100
-
-
-def _day(match: re.Match[str], day: int) -> int | None:
-    try:
-        return date(int(match["y"]), _month(match), day).toordinal()
-    except ValueError:
-        return None
-
-
-def _slashed(found: Sequence[re.Match[str] | None]) -> Times:
-    """'3/14/2001' or '14/3/2001': which of the two, a number above twelve says."""
-    first = max(int(m["first"]) for m in found if m)
-    second = max(int(m["second"]) for m in found if m)
-    if first <= 12 and second <= 12:
-        refused = "day and month cannot be told apart: write dates as 2001-03-14"
-        return _made([None] * len(found), "month", kind="date", refused=refused)
-    day, month = ("second", "first") if second > 12 else ("first", "second")
-    return _dates([m and _ordinal(int(m["y"]), int(m[month]), int(m[day])) for m in found])
-
-
-def _ordinal(year: int, month: int, day: int) -> int | None:
-    try:
-        return date(year, month, day).toordinal()
-    except ValueError:
-        return None
 
 
 def _dates(days: Sequence[int | None]) -> Times:
@@ -156,6 +168,8 @@ def _whole(values: Sequence[str], whole: Sequence[bool], unit: str | None, centu
         return _made(made, "quarter", kind="whole", note=note)
     if century is not None and known and min(known) >= 0 and max(known) < 100:
         return _made([None if n is None else full_year(n, century) for n in numbers], "year", kind="whole", note=note)
+    if unit is None and looks_compact(known):
+        return _dates([None if n is None else ordinal(n // 10_000, n // 100 % 100, n % 100) for n in numbers])
     return _made(numbers, "year", kind="whole", refused=None if unit else _doubt(known), note=note)
 
 
@@ -186,11 +200,14 @@ def _doubt(known: Sequence[int]) -> str | None:
         return "are months (199807), not years: read them with --unit month, and thin them with --every year"
     if all(1800 <= number // 10 <= 2999 and 1 <= number % 10 <= 4 for number in known):
         return "are quarters (20023), not years: read them with --unit quarter"
-    if all(number > 10_000_000 and _ordinal(number // 10_000, number // 100 % 100, number % 100) for number in known):
-        return "are dates (19980731), not years: write them as 1998-07-31, and read them with --every year"
     if all(200 < number < 1700 for number in known) and len(set(known)) > 20:
         return (
             "look like century months (1 is January 1900), not years: --unit month reads them, --unit year takes years"
+        )
+    if all(3000 < number < 100_000 for number in known) and len(set(known)) > 20:
+        return (
+            "look like days counted from a date, not years: --dates 1960-01-01 (Stata, SAS), 1970-01-01 (R) or "
+            "1899-12-30 (Excel) reads them; --unit year takes years"
         )
     return None
 

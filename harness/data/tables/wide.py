@@ -65,8 +65,8 @@ def _times(names: Sequence[str], reading: FileReading) -> tuple[list[str], Times
         return _good(names, whole)
     if whole.kind == "whole" and whole.good.all():
         return list(names), _numbers(list(names), "", reading)
-    stem = _shared(names[0], names[-1]).rstrip("0123456789")
-    tail = _shared(names[0][::-1], names[-1][::-1])[::-1].lstrip("0123456789")
+    stem = shared(names[0], names[-1]).rstrip("0123456789")
+    tail = shared(names[0][::-1], names[-1][::-1])[::-1].lstrip("0123456789")
     like = [name for name in names if name.startswith(stem) and name.endswith(tail)]
     tokens = [name[len(stem) : len(name) - len(tail)] for name in like]
     if tokens and all(token.isdigit() for token in (tokens[0], tokens[-1])):
@@ -75,7 +75,7 @@ def _times(names: Sequence[str], reading: FileReading) -> tuple[list[str], Times
     return _good(like, read_times(tokens, reading.unit, reading.century))
 
 
-def _shared(first: str, last: str) -> str:
+def shared(first: str, last: str) -> str:
     """The beginning that two names share."""
     same = (a == b for a, b in zip(first, last, strict=False))
     return "".join(a for a, _ in takewhile(itemgetter(1), zip(first, same, strict=False)))
