@@ -186,12 +186,14 @@ def convert(
 def lists(as_json: JsonOption = False) -> None:
     """Code lists that come with the package, for --occupations NAME."""
     from harness.data.codelists import code_lists
+    from harness.data.codelists.partial import PARTIAL
 
-    found = code_lists().values()
+    found, partial = code_lists().values(), PARTIAL.values()
     if as_json:
-        console.emit_json([asdict(one) for one in found])
+        console.emit_json([*map(asdict, found), *map(asdict, partial)])
         return
     rows = [[one.name, f"{one.codes:,}", one.summary, f"{one.source}; {one.license}"] for one in found]
+    rows += [[one.name, "groups", one.summary, one.note] for one in partial]
     console.table(["code list", "codes", "", "source and license"], rows, right=[False, True, False, False])
 
 

@@ -12,6 +12,7 @@ from harness.data.checks.findings import Findings
 from harness.data.checks.telling import telling
 from harness.data.formats.single_file import read_single_file
 from harness.data.guess import guess, is_named_as_state
+from harness.data.open import table_of
 from harness.data.reading import FileReading
 from harness.data.tables.columns import TextTable
 from harness.data.tables.files import read_file
@@ -63,6 +64,7 @@ class Look:
 def look(path: Path, columns: Mapping[str, str], occupations: Path | None, reading: FileReading) -> Look:
     """Guess how a file is read, and read it. DataError where it is no table at all."""
     check_parts(dict(columns))
+    occupations = table_of(occupations)
     findings = Findings()
     table = read_file(path, findings, reading=reading)
     findings.raise_errors()

@@ -31,6 +31,7 @@ def bad_statuses(values: Iterable[str]) -> dict[str, str]:
 def read_occupations(path: Path, findings: Findings) -> tuple[Occupations | None, dict[str, int]]:
     """A table ``code,title,soc,status`` (or ``group`` in place of ``soc``), and what of it was left out.
 
+    Without a column of statuses all states count as employed, which is noted, as without a table.
     The first two digits of ``soc`` are the major group; where it is blank the state is a group of its own. The minor
     group is in the column ``minor``, if there is one, else it is the first three digits of ``soc``; where neither says
     it, what the code says (``Occupations.minor_index``).
@@ -40,7 +41,7 @@ def read_occupations(path: Path, findings: Findings) -> tuple[Occupations | None
         return None, {}
     columns = {name: column.text().stripped() for name, column in table.columns.items()}
     grouping = "group" if "group" in columns else "soc"
-    missing = [name for name in ("code", "title", grouping, "status") if name not in columns]
+    missing = [name for name in ("code", "title", grouping) if name not in columns]
     for name in missing:
         hint = "; 'group' would do as well" if name == "soc" else ""
         near = did_you_mean(name, columns)
@@ -55,7 +56,11 @@ def read_occupations(path: Path, findings: Findings) -> tuple[Occupations | None
     codes, titles = _codes(table, columns["code"], findings), _titles(table, columns["title"], findings)
     groups = _groups(table, columns[grouping], grouping=grouping, codes=codes, findings=findings)
     minors = _minors(columns, codes, groups)
-    statuses = _statuses(table, columns["status"], findings)
+    statuses = _statuses(table, columns["status"], findings) if "status" in columns else [Status.EMPLOYED] * len(codes)
+    if "status" not in columns:
+        findings.note(
+            table.file, "no column says each state's labor-force status, so all count as employed: add 'status'"
+        )
     # After an error, go on to check the careers against the codes that are usable.
     first = sorted({code: i for i, code in reversed(list(enumerate(codes))) if code}.values())
     occupations = Occupations(

@@ -12,6 +12,7 @@ from harness.data.checks.findings import Findings
 from harness.data.checks.misreadings import remark_on_readings
 from harness.data.checks.remarks import remark
 from harness.data.codelists import code_lists, path_of
+from harness.data.codelists.partial import PARTIAL, path_of_partial
 from harness.data.formats.career_files import is_career_folder, read_career
 from harness.data.formats.corpus import is_corpus, read_corpus
 from harness.data.formats.folder import is_panel_folder, read_folder
@@ -76,7 +77,7 @@ def open_panel(
         source=source,
         settings=settings or {},
         mapping=_mapping(columns),
-        occupations=_path(occupations),
+        occupations=table_of(occupations),
         reading=reading,
         datasets=datasets,
     )
@@ -101,7 +102,7 @@ def check(
         source=source,
         settings=settings or {},
         mapping=_mapping(columns),
-        occupations=_path(occupations),
+        occupations=table_of(occupations),
         reading=reading,
         datasets=datasets,
     )
@@ -119,13 +120,15 @@ def _mapping(columns: Columns) -> dict[str, str]:
     return mapping
 
 
-def _path(occupations: str | Path | None) -> Path | None:
+def table_of(occupations: str | Path | None) -> Path | None:
     """The table of the states: a file, or a code list that comes with the package, by its name."""
     if occupations is None or Path(occupations).is_file():
         return None if occupations is None else Path(occupations)
     if str(occupations) in code_lists():
         return path_of(str(occupations))
-    near = did_you_mean(str(occupations), code_lists())
+    if str(occupations) in PARTIAL:
+        return path_of_partial(str(occupations))
+    near = did_you_mean(str(occupations), [*code_lists(), *PARTIAL])
     raise RequestError(f"--occupations {occupations}: there is no such file, and no code list of the name; {near}")
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from harness.data.assemble import assemble
 from harness.data.checks.findings import Findings
+from harness.data.codelists.partial import partial_of
 from harness.data.covariates import SCHEMA_FILE, read_schema
+from harness.data.formats.single_file import partly_listed
 from harness.data.lagged import lagged
 from harness.data.occupations import read_occupations
 from harness.data.reading import FileReading
@@ -35,12 +37,13 @@ def read_folder(
     folder's own. reading: what is missing or not wanted, and how often a record is kept.
     """
     present = [name for name in CAREERS if (path / name).exists()]
-    table_path = occupations or path / OCCUPATIONS
+    partial = partial_of(occupations)
+    table_path = path / OCCUPATIONS if occupations is None else occupations
     schema = read_schema(path / SCHEMA_FILE, findings)
     states, left_out = None, dict[str, int]()
-    if table_path.exists():
+    if partial is None and table_path.exists():
         states, left_out = read_occupations(table_path, findings)
-    else:
+    elif partial is None:
         findings.error(table_path.name, "is missing: the panel needs a table code,title,soc,status beside its careers")
     if len(present) != 1:
         right = "keep one" if present else f"the careers must be there as {', '.join(CAREERS[:-1])} or {CAREERS[-1]}"
@@ -60,6 +63,8 @@ def read_folder(
     records = records_of(path.resolve().name, "folder", table, parts=parts, findings=findings)
     if records is None:
         return None
+    if partial is not None:
+        states = partly_listed(records, partial, {}, findings)
     told = {"options": given} if (given := reading.given()) else {}
     left_out = {**table.left_out, **left_out}
     records = replace(records, left_out=left_out, source={**records.source, **told}, schema=schema)

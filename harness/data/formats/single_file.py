@@ -11,6 +11,7 @@ import numpy as np
 from harness.data.assemble import assemble
 from harness.data.checks.codes import check_codes, note_decimals, note_spellings, whole_codes
 from harness.data.checks.findings import Findings
+from harness.data.codelists.partial import PartialList, partial_of, states_of_codes
 from harness.data.lagged import lagged
 from harness.data.occupations import bad_statuses, major_group, read_occupations
 from harness.data.reading import FileReading
@@ -37,7 +38,9 @@ def read_single_file(
     ``status`` (employed). reading: how the file becomes a row for each record.
     """
     table = read_file(path, findings, mapping.get("year", "year"), reading)
-    states, left_out = read_occupations(occupations, findings) if occupations else (None, dict[str, int]())
+    partial = partial_of(occupations)
+    listed = occupations if partial is None else None
+    states, left_out = read_occupations(listed, findings) if listed else (None, dict[str, int]())
     made = None if table is None else prepared(table, mapping, reading, findings)
     if made is None:
         return None
@@ -47,7 +50,7 @@ def read_single_file(
     if records is None:
         return None
     described = {p: table.columns[parts[p]].text().stripped() for p in OF_THE_STATE if p in parts}
-    if occupations is None:
+    if listed is None:
         note_decimals(records, findings)
         records = replace(records, occupation=whole_codes(records.occupation))
         check_codes(records, findings)
@@ -56,13 +59,24 @@ def read_single_file(
         if reading.titles_from == "labels" and not labels:
             message = "the file has no labels for these codes: --titles-from codes, or bring a table (--occupations)"
             findings.error(table.file, message, column=parts["occupation"])
-        states = states_of(records, described, labels, findings)
-    elif described:
+        if partial is None:
+            states = states_of(records, described, labels, findings)
+        else:
+            states = partly_listed(records, partial, labels, findings)
+    if described and occupations is not None:
         left_out[f"columns of {table.file} that describe states, in favor of {occupations.name}"] = len(described)
     told = {"options": given} if (given := reading.given()) else {}
     records = replace(records, left_out={**table.left_out, **left_out}, source={**records.source, **told})
     panel = assemble(records, states, findings)
     return None if panel is None else lagged(panel, reading.lag)
+
+
+def partly_listed(records: Records, partial: PartialList, labels: Mapping[str, str], findings: Findings) -> Occupations:
+    """The states that occur, in the groups of a classification. labels: the file's, which are titles before others."""
+    findings.note(records.place(0, "occupation")[0], f"{partial.name}: {partial.note}")
+    states = states_of_codes(partial.name, filter(None, records.occupation.distinct))
+    titles = (labels.get(code, title) for code, title in zip(states.codes, states.titles, strict=True))
+    return replace(states, titles=tuple(titles))
 
 
 def states_of(

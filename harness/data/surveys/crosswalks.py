@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.data.codelists import pairs_of, titles_of
+from harness.data.codelists.partial import occ1990dd_of_1990
 from harness.errors import DataError, Fault, RequestError
 
 Crosswalk = Mapping[int, int]
@@ -32,8 +32,7 @@ def occ1990dd_of(coding: str, code: int, crosswalks: Mapping[str, Crosswalk]) ->
             return given[code]
         return given.get(code // 10) if coding.startswith("census20") and code % 10 == 0 else None
     if coding in ("occ1990", "census1990"):
-        target = dict(pairs_of("occ1990_occ1990dd")).get(code, code)
-        return target if f"{target:03d}" in titles_of("occ1990dd") else None
+        return occ1990dd_of_1990(coding, code)
     year = coding.removeprefix("census").replace("2002", "2000")
     raise RequestError(
         f"the codes are {coding.replace('census', 'Census ')}'s, for which no crosswalk to occ1990dd comes with the "

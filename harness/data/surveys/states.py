@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.data.codelists import titles_of
 from harness.data.codelists.groups import GROUPS, group_of
+from harness.data.codelists.partial import title_of
 from harness.data.surveys.crosswalks import Crosswalk, occ1990dd_of
 from harness.errors import RequestError
 from harness.panel.occupations import Occupations, Status
@@ -118,7 +119,7 @@ def _own(key: int, several: bool) -> tuple[str, str, str, Status]:
     coding, code = CODINGS[key // SPAN], key % SPAN
     written = f"{code:0{DIGITS.get(coding, 4)}d}"
     group = group_of(coding, code)
-    title = titles_of(coding).get(written) or f"{coding.replace('census', 'Census ')} occupation {written}, {group}"
+    title = title_of(coding, written)
     name = f"{coding.removeprefix('census')}-{written}" if several else written
     title = f"{title} ({coding.removeprefix('census')} code)" if several else title
     label = f"{coding.removeprefix('census')} {group}" if several and group in GROUPS[coding].values() else group
