@@ -17,8 +17,11 @@ from harness.data.tables.columns import Column, NumberColumn, TextColumn, TextTa
 from harness.data.tables.csvfile import MOST_UNPACKED, gigabytes, is_regular
 from harness.data.tables.extras import imported
 from harness.errors import RequestError, did_you_mean
+from harness.panel.time import PER_YEAR
+from harness.panel.time import name as time_name
 
 EPOCH = date(1970, 1, 1)
+COUNTED = {"yearmon": "month", "yearqtr": "quarter"}  # of zoo, years with decimals
 MAGIC = (b"RDX2\n", b"RDX3\n")
 
 
@@ -43,7 +46,7 @@ def read_r(path: Path, wanted: str | None, findings: Findings) -> TextTable | No
         findings.error(path.name, f"is not a readable file of R ({reason}): save it again with saveRDS or save")
         return None
     if not frames:
-        findings.error(path.name, "holds no data frame: save one with saveRDS or save")
+        findings.error(path.name, "holds no data frame: save one with saveRDS or save (as.data.frame(x) of a matrix)")
         return None
     name = _chosen(path, list(frames), wanted)
     return _table(path.name, name, frames[name], findings)
@@ -139,6 +142,8 @@ def _table(file: str, name: str, frame: Any, findings: Findings) -> TextTable | 
             if codes is not None:
                 text = codes.text()
                 labels[column] = {text.row(i): label for i, label in enumerate(names)}
+    if _is(frame, "stslist"):
+        columns, labels = _sequences(frame, columns)
     rows = len(next(iter(columns.values()), ()))
     if not rows:
         findings.error(file, "has no rows")
@@ -148,6 +153,21 @@ def _table(file: str, name: str, frame: Any, findings: Findings) -> TextTable | 
     return TextTable(
         file, columns, rows, lines, header_line=None, left_out=left_out, facts=facts, titles=titles, labels=labels
     )
+
+
+def _sequences(frame: Any, columns: dict[str, Column]) -> tuple[dict[str, Column], dict[str, dict[str, str]]]:
+    """The columns of TraMineR's state sequences: blanks in the place of its marks for no state, and its labels."""
+    told = _attributes(frame)
+    none = {mark for name in ("void", "nr", "missing") for mark in _words(told.get(name))}
+    labels = dict(zip(_words(told.get("alphabet")), _words(told.get("labels")), strict=False))
+    made: dict[str, Column] = {
+        name: column.text().change(lambda value: "" if value in none else value) for name, column in columns.items()
+    }
+    return made, dict.fromkeys(columns, labels) if labels else {}
+
+
+def _words(vector: Any) -> list[str]:
+    return _texts(vector) if vector is not None and vector.info.type.name == "STR" else []
 
 
 def _column(vector: Any, told: dict[str, Any]) -> Column | None:
@@ -162,6 +182,13 @@ def _column(vector: Any, told: dict[str, Any]) -> Column | None:
     masked = np.ma.masked_invalid(vector.value) if kind == "REAL" else np.ma.asarray(vector.value)
     absent = np.ma.getmaskarray(masked)
     values = np.asarray(masked.filled(0))
+    if "integer64" in classes:  # whole numbers of bit64, in the bytes of floating-point ones
+        raw = np.asarray(vector.value, dtype=np.float64).view(np.int64)
+        return NumberColumn(pa.array(raw, mask=raw == np.iinfo(np.int64).min))
+    if counted := next((of for name, of in COUNTED.items() if name in classes), None):
+        points = np.where(absent, 0, np.round(values * PER_YEAR[counted])).astype(np.int64)
+        names = [None if gone else time_name(int(p), counted) for p, gone in zip(points, absent, strict=True)]
+        return encode(pa.array(names, pa.string()))
     if "factor" in classes:
         levels = _texts(told["levels"])
         index = np.where(absent | (values < 1), len(levels), values - 1).astype(np.int64)
