@@ -45,6 +45,8 @@ def times(panel: Panel) -> list[int]:
         ("31-JUL-98", "02-MAR-99"),
         ("31JUL1998:00:00:00", "02MAR1999:00:00:00"),
         ("19980731", "19990302"),
+        ('"July 31, 1998"', '"Mar 2, 1999"'),
+        ("31 July 1998", "2. Mar 1999"),
     ],
 )
 def test_a_date_is_a_day_in_every_notation(tmp_path: Path, first: str, second: str) -> None:
@@ -111,6 +113,22 @@ def test_dates_of_stata_are_dates(tmp_path: Path) -> None:
     both = pd.concat([frame, later]).assign(year=lambda table: table["year"].dt.date)
     pyreadstat.write_dta(both, tmp_path / "jobs.dta")
     assert times(opened(tmp_path / "jobs.dta", **EVERY)) == [JULY, MARCH]
+
+
+@pytest.mark.parametrize(
+    ("form", "counts", "told"),
+    [
+        ("%tm", (462, 470), [JULY, MARCH]),
+        ("%th", (77, 78), [4 * 1998 + 2, 4 * 1999]),
+        ("%tw", (26 + 52 * 38, 8 + 52 * 39), [JULY, 12 * 1999 + 1]),
+    ],
+)
+def test_times_that_stata_counts(tmp_path: Path, form: str, counts: tuple[int, int], told: list[int]) -> None:
+    """Months and half-years from 1960 on, and weeks, of which a year has 52."""
+    rows = [(i, count, job) for i in range(30) for count, job in zip(counts, ("cook", "maid"), strict=True)]
+    frame = pd.DataFrame(rows, columns=["person", "year", "occupation"])
+    pyreadstat.write_dta(frame, tmp_path / "jobs.dta", variable_format={"year": form})
+    assert times(opened(tmp_path / "jobs.dta", **(EVERY if form == "%tw" else {}))) == told
 
 
 @pytest.mark.parametrize("end", ["", "present", "Now", "9999-12-31", "31.12.9999"])

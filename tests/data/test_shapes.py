@@ -38,6 +38,11 @@ def table(path: Path, rows: str, copies: int = 30) -> Path:
         (["m1999_12", "m2000_01", "m2000_02"], "month", [23999, 24000, 24001]),
         (["s199912", "s200001", "s200002"], "month", [23999, 24000, 24001]),
         (["2001q4", "2002q1", "2002q2"], "quarter", [8007, 8008, 8009]),
+        (["job_1998_01", "job_1998_02", "job_1998_03"], "month", [23976, 23977, 23978]),
+        (["X1998.10", "X1998.11", "X1998.12"], "month", [23985, 23986, 23987]),
+        (["job1998q1", "job1998q2", "job1998q3"], "quarter", [7992, 7993, 7994]),
+        (["1998-01-31", "1998-02-28", "1998-03-31"], "month", [23976, 23977, 23978]),
+        (["a_job", "b_job", "d_job"], "wave", [1, 2, 4]),
         (["occ1998", "occ2000", "occ2002"], "year", [1998, 2000, 2002]),
         (["occ98", "occ99", "occ00"], "year", [1998, 1999, 2000]),
         (["a15", "a16", "a17"], "age", [15, 16, 17]),
@@ -71,11 +76,13 @@ def test_columns_of_other_variables_are_passed_over_or_named(tmp_path: Path) -> 
         ("occ98", "write the first and the last column"),
         ("occ98..occ01", "wide.csv has no column 'occ01'; did you mean 'occ00'"),
         ("occ00..occ98", "column 'occ98' does not come after 'occ00'"),
+        ("s9899..s0001", "3 columns from 's9899' to 's0001' are too few to be waves 1 to 9900: rename them, as s1998"),
         ("occ98..edu", "names such as 'occ98' and 'edu' tell no time"),
     ],
 )
 def test_a_range_that_is_none_is_told(tmp_path: Path, wide: str, said: str) -> None:
-    path = table(tmp_path / "wide.csv", "person,occ98,occ00,edu\n1,cook,nurse,a\n2,cook,cook,b")
+    header = "person,occ98,occ00,edu,s9899,s9900,s0001"
+    path = table(tmp_path / "wide.csv", f"{header}\n1,cook,nurse,a,x,x,x\n2,cook,cook,b,x,x,x")
     with pytest.raises(RequestError, match=said):
         opened(path, wide=wide)
 
@@ -133,6 +140,20 @@ def test_ends_of_spells_in_many_notations(tmp_path: Path, begin: str, end: str, 
     panel = opened(table(tmp_path / "jobs.csv", rows), {"occupation": "job"}, spells={"begin": "b", "end": "e"})
     assert panel.unit == unit
     assert records(panel, "1") == [(first + i, "cook") for i in range(3)]
+
+
+def test_ends_of_spells_in_two_columns(tmp_path: Path) -> None:
+    """A year and its month; an end with neither goes on, and one without its month is no end."""
+    ends = {"begin": "by+bm", "end": "ey+em"}
+    path = table(tmp_path / "jobs.csv", "person,by,bm,ey,em,job\n1,1999,11,2000.0,2.0,cook\n2,2000,1,,,maid")
+    panel = opened(path, {"occupation": "job"}, spells=ends)
+    assert panel.unit == "month"
+    assert [time for time, _ in records(panel, "1")] == [23998, 23999, 24000, 24001]
+    assert [time for time, _ in records(panel, "2")] == [24000, 24001]
+    assert not panel.covariates
+    path = table(tmp_path / "half.csv", "person,by,bm,ey,em,job\n1,1999,11,2000,,cook\n2,2000,1,2000,2,maid")
+    with pytest.raises(DataError, match=r"line 2, column 'ey\+em', value '2000-': is no time like the others"):
+        opened(path, {"occupation": "job"}, spells=ends)
 
 
 def test_spells_that_cannot_be_are_refused(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -9,13 +11,14 @@ import numpy as np
 from harness.data.checks.findings import Findings
 from harness.data.covariates import to_numbers
 from harness.data.reading import FileReading
-from harness.data.tables.columns import NumberColumn, TextColumn, TextTable, encode
+from harness.data.tables.columns import Column, NumberColumn, TextColumn, TextTable, encode
 from harness.data.tables.times import full_year, read_times
 from harness.data.tables.wide import ROW, TIME
 from harness.errors import RequestError
 from harness.panel.time import PER_YEAR
 from harness.types import FloatArray
 
+MONTH = re.compile(r"mon|mth|mes|mois", re.IGNORECASE)
 BIRTH, AGE = "birth_year", "age"
 
 
@@ -30,13 +33,35 @@ def composed(table: TextTable, parts: dict[str, str]) -> tuple[TextTable, dict[s
             continue
         columns = [table.columns[piece].text().stripped() for piece in pieces]
         if part == "year":
-            columns = [columns[0], _within_year(columns[1]), *columns[2:]]
+            quarters = _are_quarters(table, pieces[1:2])
+            columns = [_whole(columns[0]), _within_year(columns[1], quarters), *columns[2:]]
         made = columns[0]
         for column in columns[1:]:
             made = _joined(made, column)
         kept = {n: column for n, column in table.columns.items() if n not in pieces or part not in ("person", "year")}
         table = replace(table, columns={**kept, name: made})
     return table, parts
+
+
+def composed_ends(table: TextTable, reading: FileReading) -> TextTable:
+    """The table with a column for each end of a spell that is several joined by '+', as ``begin=YEAR+MONTH``.
+
+    An end with a year and no month is no time, and told as such; one with neither is blank.
+    """
+    ends = {name: [piece.strip() for piece in name.split("+")] for name in reading.spells.values()}
+    ends = {name: pieces for name, pieces in ends.items() if len(pieces) == 2 and {*pieces} <= {*table.columns}}
+    quarters = _are_quarters(table, [within for _, within in ends.values()])
+    made: dict[str, Column] = {}
+    for name, pieces in ends.items():
+        year, within = (table.columns[piece].text().stripped() for piece in pieces)
+        made[name] = _joined(_whole(year), _within_year(within, quarters), half="{}-{}")
+    used = {piece for pieces in ends.values() for piece in pieces}
+    return replace(table, columns={n: c for n, c in table.columns.items() if n not in used} | made)
+
+
+def _whole(column: TextColumn) -> TextColumn:
+    """The column with '1998.0' as '1998', as programs write it beside a blank."""
+    return column.change(lambda value: value.removesuffix(".0"))
 
 
 def numbered(table: TextTable, parts: dict[str, str], each: int) -> tuple[TextTable, dict[str, str]]:
@@ -57,19 +82,28 @@ def numbered(table: TextTable, parts: dict[str, str], each: int) -> tuple[TextTa
     return replace(table, columns=columns), parts
 
 
-def _within_year(column: TextColumn) -> TextColumn:
+def _are_quarters(table: TextTable, names: Iterable[str]) -> bool:
+    """True of columns of quarters: by their names, or where no number in any of them is above four."""
+    names = list(names)
+    if any(MONTH.search(name) for name in names):
+        return False
+    values = [value for name in names for value in _whole(table.columns[name].text().stripped()).distinct]
+    numbers = [int(value) for value in values if value.isdigit()]
+    return bool(numbers) and max(numbers) <= 4
+
+
+def _within_year(column: TextColumn, quarters: bool) -> TextColumn:
     """'Q3' of a column of quarters, '07' of one of months."""
-    numbers = [int(value) for value in column.distinct if value.isdigit()]
-    if numbers and max(numbers) <= 4:
-        return column.change(lambda value: f"Q{value}" if value else "")
-    return column.change(lambda value: value.zfill(2) if value else "")
+    column = _whole(column)
+    return column.change(lambda value: (f"Q{value}" if quarters else value.zfill(2)) if value else "")
 
 
-def _joined(left: TextColumn, right: TextColumn) -> TextColumn:
+def _joined(left: TextColumn, right: TextColumn, half: str = "") -> TextColumn:
+    """Values joined by a hyphen. half: form of one of which a part is blank."""
     width = len(right.distinct)
     pairs, index = np.unique(left.index * width + right.index, return_inverse=True)
     names = [(left.distinct[pair // width], right.distinct[pair % width]) for pair in pairs.tolist()]
-    joined = [f"{a}-{b}" if a and b else "" for a, b in names]
+    joined = [f"{a}-{b}" if a and b else half.format(a, b) if a or b else "" for a, b in names]
     position: dict[str, int] = {}
     target = np.array([position.setdefault(one, len(position)) for one in joined], dtype=np.int64)
     return TextColumn(list(position), target[index])

@@ -10,6 +10,7 @@ from harness.errors import RequestError
 
 CLOCK = r"([ T:]\d.*)?"  # a time of day, which is passed over
 PLAIN = (rf"(?P<y>\d{{4}})[-/.](?P<m>\d{{1,2}})[-/.](?P<d>\d{{1,2}}){CLOCK}",)
+NAMED = (rf"(?P<d>\d{{1,2}})[ .-]*MONTH[ .-]*YEAR{CLOCK}", rf"MONTH\.? ?(?P<d>\d{{1,2}})(st|nd|rd|th)?,? YEAR{CLOCK}")
 NUMBERED = (rf"(?P<first>\d{{1,2}})(?P<mark>[/.-])(?P<second>\d{{1,2}})(?P=mark)(?P<y>\d{{4}}|\d{{2}}){CLOCK}",)
 DAY_FIRST, MONTH_FIRST = ("y", "second", "first"), ("y", "first", "second")
 OPEN = frozenset(

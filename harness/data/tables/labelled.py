@@ -13,6 +13,7 @@ from harness.data.checks.findings import Findings
 from harness.data.tables.columns import Column, NumberColumn, TextTable, encode
 from harness.data.tables.csvfile import MOST_UNPACKED, gigabytes, is_regular
 from harness.data.tables.extras import imported
+from harness.panel.time import PER_YEAR
 from harness.panel.time import name as time_name
 
 READERS = {
@@ -25,7 +26,8 @@ READERS = {
 }
 EXACT = 1 << 53  # up to here a floating-point number is the whole number that it looks like
 CARD = 80  # bytes: a SAS transport file is whole cards, and says nowhere how many rows it has
-STATA_TIMES = {"%tm": ("month", 12 * 1960), "%tq": ("quarter", 4 * 1960)}  # counted from January 1960
+# Unit, and how many of it one is, of what Stata counts from January 1960; weeks become dates.
+STATA_TIMES = {"%tm": ("month", 1), "%tq": ("quarter", 1), "%th": ("quarter", 2), "%tw": ("week", 1)}
 
 
 def read_labelled(path: Path, findings: Findings) -> TextTable | None:
@@ -94,13 +96,20 @@ def _column(values: Sequence[Any], form: str) -> Column:
     """Numbers as numbers, all else as text; times of Stata by their names."""
     import pyarrow as pa
 
-    counted = STATA_TIMES.get(form[:3])
-    if counted is not None:
-        unit, since = counted
-        return encode(pa.array([None if v is None else time_name(int(v) + since, unit) for v in values], pa.string()))
+    if form[:3] in STATA_TIMES:
+        return encode(pa.array([None if v is None else _counted(int(v), form[:3]) for v in values], pa.string()))
     if (numbers := _numbers(values)) is not None:
         return NumberColumn(numbers)
     return encode(pa.array([_text(value) for value in values], pa.string()))
+
+
+def _counted(number: int, form: str) -> str:
+    """A time that Stata counts from 1960: a half-year by its first quarter, a week (52 a year) by its first day."""
+    if form == "%tw":
+        year, week = divmod(number, 52)
+        return (datetime.date(1960 + year, 1, 1) + datetime.timedelta(7 * week)).isoformat()
+    unit, step = STATA_TIMES[form]
+    return time_name(step * number + 1960 * PER_YEAR[unit], unit)
 
 
 def _numbers(values: Sequence[Any]) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from harness.data.checks.findings import Findings
 from harness.data.reading import FileReading
 from harness.data.tables.columns import TextTable
-from harness.data.tables.composed import aged, composed, numbered
+from harness.data.tables.composed import aged, composed, composed_ends, numbered
 from harness.data.tables.dummies import state_of_dummies
 from harness.data.tables.missing import without_blank_rows, without_columns, without_missing
 from harness.data.tables.spells import made_records
@@ -32,6 +32,7 @@ def prepared(
     if reading.missing:
         table = without_missing(table, reading.missing)
     table, parts = composed(table, parts)
+    table = composed_ends(table, reading)
     table = state_of_dummies(table, parts, reading, findings)
     if reading.rows_each is not None:
         table, parts = numbered(table, parts, reading.rows_each)

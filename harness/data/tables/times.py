@@ -9,7 +9,7 @@ from datetime import date
 
 import numpy as np
 
-from harness.data.tables.dates import CLOCK, NUMBERED, PLAIN, in_order, looks_compact, ordinal, since
+from harness.data.tables.dates import NAMED, NUMBERED, PLAIN, in_order, looks_compact, ordinal, since
 from harness.errors import RequestError
 from harness.panel.time import MONTHS
 from harness.types import BoolArray, IntArray
@@ -27,7 +27,7 @@ FORMS: dict[str, tuple[re.Pattern[str], ...]] = {
     kind: tuple(re.compile(form, re.IGNORECASE) for form in forms)
     for kind, forms in (
         ("quarter", QUARTERLY),
-        ("date", (*PLAIN, rf"(?P<d>\d{{1,2}})[ -]?{MONTH_NAME}[ -]?{YEAR}{CLOCK}")),
+        ("date", (*PLAIN, *(form.replace("MONTH", MONTH_NAME).replace("YEAR", YEAR) for form in NAMED))),
         ("numbered", NUMBERED),
         ("month", (*MONTHLY, *MONTHLY_TOO)),
         ("counted", (COUNTED,)),

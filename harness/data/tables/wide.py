@@ -19,6 +19,9 @@ from harness.panel.time import name as time_name
 from harness.types import IntArray
 
 TIME, STATE, ROW = "time", "state", "row"  # columns of a long table, unless the file has such
+OF_A_YEAR = re.compile(r"(18|19|20)\d\d[-_. mqt]?$", re.IGNORECASE)  # what months of one year share
+LETTER = re.compile(r"[a-z]", re.IGNORECASE)  # of a survey whose waves are letters
+FAR_APART = 10  # waves that a column may stand for on average
 AGES = re.compile(r"(.*[^a-z])?a(ge)?[_. ]?", re.IGNORECASE)
 
 
@@ -61,17 +64,27 @@ def find_range(text: str, table: TextTable, reading: FileReading) -> Range:
 def _times(names: Sequence[str], reading: FileReading) -> tuple[list[str], Times]:
     """Of these columns, those whose names tell a time as the first and the last do; and the times."""
     whole = read_times(names, None, reading.century)
-    if whole.kind in ("month", "quarter", "wave", "age") and whole.good[0] and whole.good[-1]:
+    if (
+        whole.kind in ("month", "quarter", "date", "wave", "age")
+        and not whole.refused
+        and whole.good[0]
+        and whole.good[-1]
+    ):
         return _good(names, whole)
     if whole.kind == "whole" and whole.good.all():
         return list(names), _numbers(list(names), "", reading)
-    stem = shared(names[0], names[-1]).rstrip("0123456789")
+    stem = OF_A_YEAR.sub("", shared(names[0], names[-1]).rstrip("0123456789"))
     tail = shared(names[0][::-1], names[-1][::-1])[::-1].lstrip("0123456789")
     like = [name for name in names if name.startswith(stem) and name.endswith(tail)]
     tokens = [name[len(stem) : len(name) - len(tail)] for name in like]
     if tokens and all(token.isdigit() for token in (tokens[0], tokens[-1])):
         kept = [i for i, token in enumerate(tokens) if token.isdigit()]
         return [like[i] for i in kept], _numbers([tokens[i] for i in kept], stem, reading)
+    if all(LETTER.fullmatch(token) for token in (tokens[0], tokens[-1])):
+        kept = [i for i, token in enumerate(tokens) if LETTER.fullmatch(token)]
+        return [like[i] for i in kept], read_times(
+            [str(ord(tokens[i].casefold()) - ord("a") + 1) for i in kept], "wave"
+        )
     return _good(like, read_times(tokens, reading.unit, reading.century))
 
 
@@ -102,6 +115,11 @@ def _numbers(tokens: Sequence[str], stem: str, reading: FileReading) -> Times:
     if max(numbers) < 100 and (reading.century is not None or _are_years(tokens, numbers)):
         since = 1930 if reading.century is None else reading.century
         return read_times([str(full_year(number, since)) for number in numbers])
+    if max(numbers) - min(numbers) > FAR_APART * len(numbers):
+        raise RequestError(
+            f"--wide: {len(numbers)} columns from '{stem}{tokens[0]}' to '{stem}{tokens[-1]}' are too few to be waves "
+            f"{min(numbers)} to {max(numbers)}: rename them, as {stem}1998 or {stem}1998_07, or say --unit wave"
+        )
     return read_times(tokens, "age" if AGES.fullmatch(stem) else "wave")
 
 
