@@ -17,7 +17,7 @@ from harness.data.tables.times import read_times
 from harness.data.tables.wide import find_range, shared
 from harness.errors import RequestError
 from harness.panel.time import PER_YEAR
-from harness.types import IntArray
+from harness.types import FloatArray, IntArray
 
 # From the surest on; matched to a name in small letters, its words apart.
 PERSON = (
@@ -38,8 +38,8 @@ STATE = (
     r"\w*work(ing|s|stat|status)?|employed|empl|lfp|inlf|unemp\w*",
 )
 AGES = (r"age|alter|edad",)
-BEGIN = (r"(\w+ )?(begin|beg|start|from|onset)( \w+)?|ts|tstart|entry|von|debut|(start|begin|beg)(date|m|y|time)?",)
-END = (r"(\w+ )?(end|stop|until|to|finish)( \w+)?|tf|tstop|exit|bis|fin|(end|stop)(date|m|y|time)?",)
+BEGIN = (r"(\w+ )?(begin|beg|start|from|onset)( \w+)?|ts|tstart|entry|von|debut|(start|beg)\w*|\w*begin",)
+END = (r"(\w+ )?(end|stop|until|to|finish)( \w+)?|tf|tstop|exit|bis|fin|(end|stop)\w*|\w*end",)
 WITHIN = (r"quarter|qtr|trimestre|quartal", r"month|mes|mois|monat|mth")
 SOME_COLUMNS = 4
 LIKE_STATES = re.compile(r"occ|isco|job|state|status|emp|act", re.IGNORECASE)
@@ -211,9 +211,19 @@ def _alike(first: str, second: str) -> int:
 
 
 def _may_be_spell(table: TextTable, begin: str, end: str) -> bool:
-    """False of two columns of numbers of which the one that should be later often is not."""
+    """True of two columns of numbers, or of times, of which the one that should be later nearly always is."""
     first, last = numbers_of(table, begin), numbers_of(table, end)
-    return first is None or last is None or float((last >= first).mean()) > 0.95
+    if first is None or last is None:
+        first, last = (_points(table, name) for name in (begin, end))
+    known = ~np.isnan(first) & ~np.isnan(last)
+    return bool(known.any()) and float((last >= first)[known].mean()) > 0.95
+
+
+def _points(table: TextTable, name: str) -> FloatArray:
+    """float64 [N]: a column as times in the unit that they show, NaN where it is none."""
+    text = table.columns[name].text().stripped()
+    times = read_times(text.distinct)
+    return np.where(times.good & (times.kind != "whole" or not times.refused), times.value, np.nan)[text.index]
 
 
 def _dated(table: TextTable, names: list[str]) -> str | None:

@@ -12,12 +12,12 @@ from harness.data.checks.findings import Findings
 from harness.data.checks.telling import telling
 from harness.data.formats.single_file import read_single_file
 from harness.data.guess import guess, is_named_as_state
-from harness.data.open import table_of
+from harness.data.open import no_source, table_of
 from harness.data.reading import FileReading
 from harness.data.tables.columns import TextTable
-from harness.data.tables.files import read_file
+from harness.data.tables.files import is_readable, read_file
 from harness.data.tables.mapping import check_parts
-from harness.errors import Fault
+from harness.errors import Fault, RequestError
 from harness.panel.careers import Panel
 
 TRIES = 8
@@ -65,6 +65,8 @@ def look(path: Path, columns: Mapping[str, str], occupations: Path | None, readi
     """Guess how a file is read, and read it. DataError where it is no table at all."""
     check_parts(dict(columns))
     occupations = table_of(occupations)
+    if not (path.is_dir() or is_readable(path.name)):
+        raise RequestError(no_source(path, path, ()))
     findings = Findings()
     table = read_file(path, findings, reading=reading)
     findings.raise_errors()
@@ -79,7 +81,7 @@ def look(path: Path, columns: Mapping[str, str], occupations: Path | None, readi
         if other is None:
             break
         how = other
-    notes = [*found.in_order().notes, *_of_choice(table, columns, mapping), *(_of_telling(panel) if panel else [])]
+    notes = [*found.in_order().notes, *_of_choice(table, columns, mapping, how), *(_of_telling(panel) if panel else [])]
     return Look(
         facts=table.facts,
         rows=table.rows,
@@ -143,12 +145,14 @@ def _of_numbers(how: FileReading, table: TextTable, mapping: Mapping[str, str]) 
     return how.model_copy(update={"unit": "age" if "age" in name.casefold() and min(numbers) >= 10 else "wave"})
 
 
-def _of_choice(table: TextTable, columns: Mapping[str, str], mapping: Mapping[str, str]) -> list[Fault]:
+def _of_choice(
+    table: TextTable, columns: Mapping[str, str], mapping: Mapping[str, str], how: FileReading
+) -> list[Fault]:
     """A note where nothing but its values says that a column is of states, with others that could be."""
     name, person = mapping.get("occupation"), mapping.get("person", "person")
     if name is None or "occupation" in columns or person not in table.columns or is_named_as_state(name):
         return []
-    left = [one for one in table.columns if one not in mapping.values()]
+    left = [one for one in table.columns if one not in {*mapping.values(), *how.spells.values()}]
     others = by_values(table, left, table.columns[person].text().index)[:SOME_OTHERS]
     also = f", and so may {', '.join(others)}" if others else ""
     message = f"was taken for the state by its values{also}: --column occupation=NAME says which it is"

@@ -159,7 +159,7 @@ def _read(asked: _Opening, findings: Findings) -> Panel | None:
         return read_folder(path, mapping, occupations, reading=reading, findings=findings)
     if is_parquet_folder(path) or (path.is_file() and is_readable(path.name)):
         return read_single_file(path, mapping, occupations, reading=reading, findings=findings)
-    raise RequestError(_no_source(source, path, names))
+    raise RequestError(no_source(source, path, names))
 
 
 def _load(spec: DatasetSpec, settings: Mapping[str, Any]) -> Panel:
@@ -168,7 +168,8 @@ def _load(spec: DatasetSpec, settings: Mapping[str, Any]) -> Panel:
     return spec.load(params).in_order()
 
 
-def _no_source(source: str | Path, path: Path, names: Iterable[str]) -> str:
+def no_source(source: str | Path, path: Path, names: Iterable[str]) -> str:
+    """A message on what a source is that no careers are read from; names: data sets that it could have meant."""
     if path.exists() and not (path.is_file() or path.is_dir()):
         return f"{source}: is neither a regular file nor a folder: write the careers to a file"
     if path.is_file():

@@ -11,6 +11,7 @@ import pytest
 
 from harness.data.look import Look, look
 from harness.data.reading import FileReading
+from harness.errors import RequestError
 
 Looker = Callable[[pd.DataFrame], Look]
 
@@ -114,3 +115,22 @@ def test_ends_of_spells_are_those_that_come_after_begins(looked: Looker) -> None
     assert dict(seen.reading.spells) == {"begin": "Tstart", "end": "Tstop"}
     assert seen.mapping["status"] == ""
     assert seen.panel is not None
+
+
+def test_dates_of_jobs_are_spells(looked: Looker) -> None:
+    """By names that only begin or end with the word, since one is never before the other."""
+    rows = [
+        {"persnr": i, "begorig": f"01jan{1990 + t}", "endorig": f"31dec{1990 + t}", "beruf": 311 + t % 3}
+        for i in range(60)
+        for t in range(5)
+    ]
+    seen = looked(pd.DataFrame(rows))
+    assert dict(seen.reading.spells) == {"begin": "begorig", "end": "endorig"}
+    assert seen.panel is not None
+    assert (seen.panel.unit, seen.panel.n_records) == ("month", 60 * 60)
+
+
+def test_a_file_of_no_known_form_is_told(tmp_path: Path) -> None:
+    (tmp_path / "jobs.json").write_text("[]")
+    with pytest.raises(RequestError, match=r"jobs\.json: careers are read from \.csv"):
+        look(tmp_path / "jobs.json", {}, None, FileReading())

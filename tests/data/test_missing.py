@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyreadstat
 import pytest
 from helpers.openings import checked, opened, records
 from pyarrow import csv as arrow_csv
@@ -130,3 +132,18 @@ def test_a_lagged_covariate_is_that_of_the_record_before(tmp_path: Path) -> None
     ]
     with pytest.raises(RequestError, match="--lag pay: no covariate has this name"):
         opened(path, lag="pay")
+
+
+def test_codes_that_say_that_there_was_no_answer(tmp_path: Path) -> None:
+    """By their labels they are noted; with the survey's own mark in brackets they are no state."""
+    frame = pd.DataFrame({"person": range(60), "year": 1990, "occupation": [1, 2, 97] * 20})
+    labels: dict[str, dict[int | float, str]] = {"occupation": {1: "Cook", 2: "Knower", 97: "97. Don't know"}}
+    pyreadstat.write_dta(frame, tmp_path / "jobs.dta", variable_value_labels=labels)
+    [note] = [str(one) for one in checked(tmp_path / "jobs.dta").notes if "--missing" in one.message]
+    assert note.endswith("value '97': is called '97. Don't know', and is a state: if it is none, --missing 97")
+    words = frame.assign(occupation=["[10] Cook", "[11] Maid", "[-1] keine Angabe"] * 20)
+    words.to_csv(tmp_path / "jobs.csv", index=False)
+    [fault] = checked(tmp_path / "jobs.csv").errors
+    assert "leave such rows out (--missing '[-1] keine Angabe')" in str(fault)
+    panel = opened(tmp_path / "jobs.csv", missing=["[-1] keine Angabe"])
+    assert panel.occupations.codes == ("[10] Cook", "[11] Maid")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -14,7 +14,12 @@ from harness.data.tables.columns import TextColumn
 from harness.data.tables.missing import says_missing
 from harness.data.tables.rows import Records
 
-NEGATIVE = re.compile(r"-\d+(\.0+)?")  # how surveys write why an answer is missing
+NEGATIVE = re.compile(r"-\d+(\.0+)?|\[-\d+\].*")  # how surveys write why an answer is missing, '[-1] no answer' too
+NO_ANSWER = re.compile(
+    r"(\W|\d)*(refus(ed|al)|don'?t know|dk|no answer|not (applicable|ascertained|available|known)|inapplicable|missing|"
+    r"unknown|invalid|keine angabe|wei(ss|ß) nicht|trifft nicht zu|non r[ée]ponse|sans objet|no contesta|no sabe)\b.*",
+    re.IGNORECASE,
+)
 WHOLE = re.compile(r"\d+\.0+")
 DECIMALS = re.compile(r"\d+\.\d*[1-9]\d*")
 LISTED = "a table of the states that lists it (--occupations)"
@@ -73,6 +78,19 @@ def note_spellings(records: Records, findings: Findings) -> None:
             row = int(np.flatnonzero(records.occupation.where(code.__eq__))[0])
             file, line, name = records.place(row, "occupation")
             message = f"differs from '{earlier}' in case or blanks alone, and is a state of its own: write both alike"
+            findings.note(file, message, line=line, column=name, value=code)
+
+
+def note_answers(records: Records, labels: Mapping[str, str], findings: Findings) -> None:
+    """A note for each code that is, or whose label is, a way to say that there was no answer."""
+    column = records.occupation
+    for code in filter(None, column.distinct):
+        title = labels.get(code, code)
+        if findings.wants_notes and NO_ANSWER.fullmatch(title) and not is_missing(code):
+            called = f"is called '{title}'" if title != code else "says that there is no answer"
+            row = int(np.flatnonzero(column.where(code.__eq__))[0])
+            file, line, name = records.place(row, "occupation")
+            message = f"{called}, and is a state: if it is none, --missing {_rule(code)}"
             findings.note(file, message, line=line, column=name, value=code)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.data.assemble import assemble
-from harness.data.checks.codes import check_codes, note_decimals, note_spellings, whole_codes
+from harness.data.checks.codes import check_codes, note_answers, note_decimals, note_spellings, whole_codes
 from harness.data.checks.findings import Findings
 from harness.data.codelists.partial import PartialList, partial_of, states_of_codes
 from harness.data.lagged import lagged
@@ -56,6 +56,7 @@ def read_single_file(
         check_codes(records, findings)
         note_spellings(records, findings)
         labels = {} if reading.titles_from == "codes" else table.labels.get(parts["occupation"], {})
+        note_answers(records, table.labels.get(parts["occupation"], {}), findings)
         if reading.titles_from == "labels" and not labels:
             message = "the file has no labels for these codes: --titles-from codes, or bring a table (--occupations)"
             findings.error(table.file, message, column=parts["occupation"])
