@@ -69,6 +69,13 @@ def test_whole_numbers_in_the_bytes_of_others(tmp_path: Path) -> None:
     assert sorted(panel.persons.tolist()) == [str(one) for one in ids]
 
 
+def test_what_is_no_data_is_told_from_a_broken_file(tmp_path: Path) -> None:
+    """A workspace with a function in it has parts of R itself, such as its base namespace (250)."""
+    (tmp_path / "workspace.rds").write_text("A\n2\n197888\n131840\n19\n1\n250\n")
+    [fault] = checked(tmp_path / "workspace.rds").errors
+    assert "holds functions or environments, or is broken: save the data frame alone" in str(fault)
+
+
 def test_a_matrix_is_told_how_to_be_a_data_frame(tmp_path: Path) -> None:
     path = write(tmp_path / "matrix.rds", Vector([1.0, 2.0, 3.0, 4.0], {"dim": Vector([2, 2])}))
     [fault] = checked(path).errors

@@ -22,6 +22,7 @@ from harness.panel.time import name as time_name
 
 EPOCH = date(1970, 1, 1)
 COUNTED = {"yearmon": "month", "yearqtr": "quarter"}  # of zoo, years with decimals
+UNKNOWN = "is not a valid RObjectType"
 MAGIC = (b"RDX2\n", b"RDX3\n")
 
 
@@ -42,6 +43,10 @@ def read_r(path: Path, wanted: str | None, findings: Findings) -> TextTable | No
         read = rdata.parser.parse_data(data, extension=".rda" if several else ".rds")
         frames = dict(_frames(read.object, several))
     except Exception as error:  # noqa: BLE001  # the parser meets whatever a broken file makes of it
+        if UNKNOWN in str(error):  # functions and environments hold parts that the parser has no name for
+            message = "holds functions or environments, or is broken: save the data frame alone, saveRDS(x, 'x.rds')"
+            findings.error(path.name, message)
+            return None
         reason = " ".join(str(error).split())[:80] or type(error).__name__
         findings.error(path.name, f"is not a readable file of R ({reason}): save it again with saveRDS or save")
         return None
