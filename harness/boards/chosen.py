@@ -25,10 +25,12 @@ def chosen(board: Board, records: Collection[str]) -> Board:
 
 def _views(board: Board, kept: Sequence[int]) -> Views:
     views, labels = board.views, {board.rows[i].label for i in kept}
+    by_clock = None if views.by_clock is None else tuple(kept.index(i) for i in views.by_clock if i in kept)
     return Views(
         event=views.event,
         reliability=tuple(views.reliability[i] for i in kept if i < len(views.reliability)),
         curves=tuple(curve for curve in views.curves if curve.label in labels),
         seconds=tuple(views.seconds[i] for i in kept),
+        by_clock=by_clock,
         frontier=tuple(kept.index(i) for i in views.frontier if i in kept),
     )

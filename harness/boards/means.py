@@ -46,31 +46,50 @@ def mean_mass(seeds: Sequence[Mass | None]) -> Mass | None:
     if len(known) == 1:
         return known[0]
 
-    def over(values: Sequence[float | None]) -> float | None:
-        told = [value for value in values if value is not None]
-        return fmean(told) if len(told) == len(values) else None
-
     tolerances = [mass.tolerance for mass in known if mass.tolerance is not None]
     return Mass(
         mean=fmean(mass.mean for mass in known),
-        standard_error=over([mass.standard_error for mass in known]),
+        standard_error=_over([mass.standard_error for mass in known]),
         transitions=known[0].transitions,
-        log_mean=over([mass.log_mean for mass in known]),
-        log_error=over([mass.log_error for mass in known]),
+        log_mean=_over([mass.log_mean for mass in known]),
+        log_error=_over([mass.log_error for mass in known]),
         tolerance=max(tolerances) if len(tolerances) == len(known) else None,
     )
 
 
 def mean_cost(seeds: Sequence[Measured]) -> Measured:
-    """Mean seconds, the largest memory, from the first start to the last end; else as the first seed has it."""
+    """Mean seconds, the largest memory, from the first start to the last end; else as the first seed has it.
+
+    Processor seconds of several seeds where all have them.
+    """
     if len(seeds) == 1:
         return seeds[0]
     return seeds[0].model_copy(
         update={
             "fit_seconds": fmean(one.fit_seconds for one in seeds),
             "score_seconds": fmean(one.score_seconds for one in seeds),
+            "fit_processor_seconds": _over([one.fit_processor_seconds for one in seeds]),
+            "score_processor_seconds": _over([one.score_processor_seconds for one in seeds]),
             "peak_memory_mb": max(one.peak_memory_mb for one in seeds),
             "started": min(one.started for one in seeds),
             "finished": max(one.finished for one in seeds),
         }
     )
+
+
+def _over(values: Sequence[float | None]) -> float | None:
+    """The mean; None where one of the values is none."""
+    told = [value for value in values if value is not None]
+    return fmean(told) if len(told) == len(values) else None
+
+
+def processor_cost(cost: Measured) -> float | None:
+    """Processor seconds of fit and scores; None where they are not known, and of what a GPU did, which has none."""
+    fit, score = cost.fit_processor_seconds, cost.score_processor_seconds
+    return None if fit is None or score is None or cost.device != "cpu" else fit + score
+
+
+def cost_seconds(cost: Measured) -> float:
+    """The seconds that boards compare: of processors, which say nothing of who else was there, else by the clock."""
+    used = processor_cost(cost)
+    return cost.fit_seconds + cost.score_seconds if used is None else used

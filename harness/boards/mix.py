@@ -48,12 +48,7 @@ def mix(parts: Sequence[Record], cache: Path, of_board: bool, further: Iterable[
         weights = _weights([of["valid"] for of in predictions.values()], parts[0])
     with measured() as scoring:
         on_valid, on_test = (mixed([of[split] for of in predictions.values()], weights.values) for split in HELD_OUT)
-    cost = Measured.of(
-        fit_seconds=choosing.seconds,
-        score_seconds=reading.seconds + scoring.seconds,
-        peak_memory_mb=max(cost.peak_memory_mb for cost in (reading, choosing, scoring)),
-        started=started,
-    )
+    cost = Measured.of(choosing, reading + scoring, started=started)
     configuration = _configuration(parts, of_board)
     record = Record(
         id=configuration.id(),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.boards.means import mean_cost, mean_figures
+from harness.boards.means import cost_seconds, mean_cost, mean_figures, processor_cost
 from harness.boards.rows import with_newer
 from harness.records.kinds import is_ranked, is_submitted, label_over_seeds
 from harness.records.paired import perplexity_of
@@ -96,9 +96,11 @@ class Views:
 
     slices, reliability: of the first 25 rows at most. reference: the row, as a position, that slices compare with: the
     best model among those whose records have slices; None where no record has. event: what the probabilities of
-    ``reliability`` are of; None where a record has none. seconds: fit and score of each row; None of what was not run
-    here (an ensemble of finished runs, probabilities from elsewhere, the truth). frontier: rows that no row both
-    cheaper and better stands before, cheapest first, as positions.
+    ``reliability`` are of; None where a record has none. seconds: fit and score of each row
+    (``harness.boards.means.cost_seconds``); None of what was not run here (an ensemble of finished runs, probabilities
+    from elsewhere, the truth). by_clock: rows of them whose seconds are those of a clock; None where all are, which no
+    record with processor seconds stands beside. frontier: rows that no row both cheaper and better stands before,
+    cheapest first, as positions.
     """
 
     slices: tuple[Slice, ...] = ()
@@ -107,6 +109,7 @@ class Views:
     reliability: tuple[Reliability | None, ...] = ()
     curves: tuple[Curve, ...] = ()
     seconds: tuple[float | None, ...] = ()
+    by_clock: tuple[int, ...] | None = None
     frontier: tuple[int, ...] = ()
 
 
@@ -116,14 +119,14 @@ def views_of(rows: Sequence[Model], smaller: Sequence[Model]) -> Views:
     smaller: those of the same board's runs on some of the training persons.
     """
     event = "the likeliest state" if rows and rows[0][0].evidence.cells is None else "the event"
-    seconds = tuple(map(_seconds, rows))
     return Views(
         slices=slices_of(rows[:DETAILED]),
         reference=reference_of(rows[:DETAILED]),
         event=event,
         reliability=tuple(map(reliability_of, rows[:DETAILED])),
         curves=curves_of(rows, smaller),
-        seconds=seconds,
+        seconds=tuple(map(_seconds, rows)),
+        by_clock=_by_clock(rows),
         frontier=frontier_of(rows),
     )
 
@@ -224,8 +227,14 @@ def _seconds(seeds: Model) -> float | None:
     """Seconds of fit and scores here, of a seed on average; None of a mix, a file, or the truth."""
     if not is_ranked(seeds[0]) or is_submitted(seeds[0]):
         return None
-    cost = mean_cost([one.measured for one in seeds])
-    return cost.fit_seconds + cost.score_seconds
+    return cost_seconds(mean_cost([one.measured for one in seeds]))
+
+
+def _by_clock(rows: Sequence[Model]) -> tuple[int, ...] | None:
+    """Positions of the rows that have seconds of a clock alone; None where all that have seconds do."""
+    timed = [i for i, seeds in enumerate(rows) if _seconds(seeds) is not None]
+    found = [i for i in timed if processor_cost(mean_cost([one.measured for one in rows[i]])) is None]
+    return None if len(found) == len(timed) else tuple(found)
 
 
 def frontier_of(rows: Sequence[Model]) -> tuple[int, ...]:

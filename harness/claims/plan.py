@@ -147,8 +147,8 @@ def _run(arm: Arm, tasks: tuple[Task, ...], asked: ClaimsRequest, registry: Regi
         values |= _larger(values, asked, registry)
     values |= arm.changes
     values |= {name: asked.free[name] for name in arm.free if name in asked.free}
-    panels = Panels(
-        scored=asked.panels.scored,
+    panels = replace(
+        asked.panels,
         also=asked.panels.also if arm.pools else (),
         resumes=asked.panels.resumes if arm.pretrained else None,
     )

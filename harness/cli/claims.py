@@ -41,6 +41,7 @@ from harness.render import write
 from harness.runs.execute import Workshop
 from harness.runs.request import PanelRequest, Panels, RunRequest
 from harness.system import processes
+from harness.system.machine import measured
 
 NAMES = 3  # columns from the left: claim, verdict, what it is compared with
 SPARE = (
@@ -138,17 +139,18 @@ def _panels(paper: Paper, asked: Sequence[Claim], request: PanelRequest, worksho
     registry, progress = workshop.registry, workshop.progress
     arms = [arm for claim in asked for arm in claim.arms()]
     stand_in = paper.further.get(request.data)
-    panel = request.open(registry, progress)
     also: tuple[Panel, ...] = ()
-    if any(arm.pools for arm in arms):
-        also = request.open_further(panel, registry, progress)
-        if not also and stand_in is not None:
-            also = (weighted_alike(registry.open_panel(stand_in.also, stand_in.settings), panel),)
     resumes = None
-    if any(arm.pretrained for arm in arms):
-        source = request.pretrain or (stand_in.resumes if stand_in else None)
-        resumes = request.model_copy(update={"pretrain": source}).open_resumes(panel, registry, progress)
-    return Panels(scored=panel, also=also, resumes=resumes)
+    with measured() as reading:
+        panel = request.open(registry, progress)
+        if any(arm.pools for arm in arms):
+            also = request.open_further(panel, registry, progress)
+            if not also and stand_in is not None:
+                also = (weighted_alike(registry.open_panel(stand_in.also, stand_in.settings), panel),)
+        if any(arm.pretrained for arm in arms):
+            source = request.pretrain or (stand_in.resumes if stand_in else None)
+            resumes = request.model_copy(update={"pretrain": source}).open_resumes(panel, registry, progress)
+    return Panels(scored=panel, also=also, resumes=resumes, read_memory_mb=reading.peak_memory_mb)
 
 
 def _made(

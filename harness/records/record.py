@@ -24,7 +24,7 @@ from pydantic import (
 
 from harness.records.evidence import SLACK, Closed, EvidenceColumns, Slices, require_groups
 from harness.stats.figures import METRICS, Evidence, Metric
-from harness.system.machine import versions
+from harness.system.machine import Cost, versions
 
 SCHEMA_VERSION: Literal[1] = 1
 FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"  # of a task: files are called after it
@@ -150,10 +150,17 @@ class Checked(Closed):
 
 
 class Measured(Closed):
-    """The cost and the machine of one run; the only part of a record that differs between two identical runs."""
+    """The cost and the machine of one run; the only part of a record that differs between two identical runs.
+
+    fit_seconds, score_seconds: by the clock, others' work on the machine included. fit_processor_seconds,
+    score_processor_seconds: of processors, of the run's process and those that it started; None in records that are
+    older, and of a fit that was killed on its way. peak_memory_mb: of reading, fit and scores.
+    """
 
     fit_seconds: float = Field(ge=0)
     score_seconds: float = Field(ge=0)
+    fit_processor_seconds: float | None = Field(None, ge=0)
+    score_processor_seconds: float | None = Field(None, ge=0)
     peak_memory_mb: float = Field(ge=0)
     device: str
     cpu_count: int = Field(ge=1)
@@ -161,6 +168,14 @@ class Measured(Closed):
     versions: dict[str, str]
     started: AwareDatetime
     finished: AwareDatetime
+
+    @model_serializer(mode="wrap")
+    def _drop_unknown(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        for name in ("fit_processor_seconds", "score_processor_seconds"):
+            if getattr(self, name) is None:
+                written.pop(name, None)
+        return written
 
     @field_validator("finished")
     @classmethod
@@ -172,23 +187,18 @@ class Measured(Closed):
 
     @classmethod
     def of(
-        cls,
-        *,
-        fit_seconds: float,
-        score_seconds: float,
-        peak_memory_mb: float,
-        started: datetime,
-        device: str = "cpu",
-        needs: Sequence[str] = (),
+        cls, fit: Cost, score: Cost, *, started: datetime, device: str = "cpu", needs: Sequence[str] = ()
     ) -> Measured:
         """A run on this machine that ends now.
 
         needs: modules, beside Python, numpy and the harness, whose versions are told.
         """
         return cls(
-            fit_seconds=round(fit_seconds, 2),
-            score_seconds=round(score_seconds, 2),
-            peak_memory_mb=round(peak_memory_mb, 1),
+            fit_seconds=round(fit.seconds, 2),
+            score_seconds=round(score.seconds, 2),
+            fit_processor_seconds=_hundredths(fit.processor_seconds),
+            score_processor_seconds=_hundredths(score.processor_seconds),
+            peak_memory_mb=round((fit + score).peak_memory_mb, 1),
             device=device,
             cpu_count=os.cpu_count() or 1,
             platform=f"{platform.system()} {platform.machine()}",
@@ -196,6 +206,10 @@ class Measured(Closed):
             started=started,
             finished=now(),
         )
+
+
+def _hundredths(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)
 
 
 class RecordHead(Closed):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.boards.board import Board
 from harness.boards.compare import Compared
 from harness.errors import RequestError, did_you_mean, require_installed
+from harness.render.boards.sections import seconds_heading
 from harness.stats.inference import Estimate
 from harness.system.files import write_atomically
 
@@ -220,7 +221,7 @@ def _frontier(board: Board, figure: Any) -> None:
     axes.margins(x=0.15, y=0.15)
     _plain(axes.xaxis, axes.get_xlim())
     _plain(axes.yaxis, axes.get_ylim())
-    axes.set_xlabel("seconds, fit and score")
+    axes.set_xlabel(f"{seconds_heading(board)}, fit and score")
     axes.set_ylabel("perplexity")
 
 

@@ -7,7 +7,7 @@ table that was interrupted goes on where it stopped, and every difference is pai
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.errors import HarnessError, RequestError, did_you_mean
@@ -108,7 +108,7 @@ def _params(asked: AblationRequest, arm: Ablation, workshop: Workshop) -> Params
 def _records(asked: AblationRequest, model: str, arm: Ablation | None, workshop: Workshop) -> Iterator[Record]:
     values = {} if arm is None else _values(asked, arm)
     also = asked.panels.also if arm is not None and arm.pools else ()
-    panels = Panels(scored=asked.panels.scored, also=also, resumes=asked.panels.resumes)
+    panels = replace(asked.panels, also=also)
     request = asked.request.model_copy(update={"models": {model: values}})
     yield from execute(
         request.run(model, None, tasks=(asked.task,), panels=panels, registry=workshop.registry), workshop

@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -22,10 +22,11 @@ from harness.panel import Corpus, Panel
 from harness.panel.pooling import open_apart, pool, require_apart
 from harness.records.record import Configuration, now
 from harness.runs.run import Run, fit_name
+from harness.system import processes
 from harness.system.cache import models_cache
 from harness.system.files import unfinished
 from harness.system.folders import damage, publishing, standing
-from harness.system.machine import measured
+from harness.system.machine import Cost, measured
 from harness.system.progress import Progress, Silent
 from harness.types import FloatArray
 
@@ -36,11 +37,14 @@ class DamagedFitError(RunError):
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A model ready to be scored, with the cost of its fit; killed attempts count up to their last checkpoint."""
+    """A model ready to be scored, with the cost of its fit.
+
+    cost: its seconds count killed attempts up to their last checkpoint; its processor seconds are those of all
+    processes of a launch, and not known where an attempt was killed, nor of fits that earlier versions kept.
+    """
 
     model: Estimator
-    seconds: float
-    peak_memory_mb: float
+    cost: Cost
     facts: dict[str, Any]
     started: datetime
     isolated: bool = False
@@ -104,12 +108,13 @@ class Fits:
         with unfinished(self.cache, run.fit_name, anew=self.anew) as scratch:
             with measured() as cost, blaming(name, "fit"):
                 self._train(model, run, scratch.folder, shared)
+            if shared:
+                cost.processor_seconds = processes.total(cost.processor_seconds or 0.0)
             with blaming(name, "facts"):
                 facts = json.loads(json.dumps(dict(model.facts())))
             fitted = Fitted(
                 model=model,
-                seconds=scratch.seconds + cost.seconds,
-                peak_memory_mb=cost.peak_memory_mb,
+                cost=Cost(scratch.seconds, None if scratch.seconds else 0.0) + cost,
                 facts=facts,
                 started=started,
                 isolated=self.isolated,
@@ -120,8 +125,13 @@ class Fits:
     def help(self, run: Run) -> None:
         """Do this process's part of a fit that the main one keeps."""
         model = run.model.item.build(run.params)
-        with tempfile.TemporaryDirectory(prefix="harness-") as scratch, blaming(run.model.item.name, "fit"):
+        with (
+            tempfile.TemporaryDirectory(prefix="harness-") as scratch,
+            measured() as cost,
+            blaming(run.model.item.name, "fit"),
+        ):
             self._train(model, run, Path(scratch), shared=True)
+        processes.total(cost.processor_seconds or 0.0)
 
     def _train(self, model: Estimator, run: Run, scratch: Path, shared: bool) -> None:
         also = pool(run.panel, run.train_also)
@@ -168,8 +178,7 @@ def _keep(name: str, fitted: Fitted, folder: Path, stood: int | None) -> int | N
         (draft / "model").mkdir()
         with blaming(name, "save"):
             fitted.model.save(draft / "model")
-        kept = {"seconds": fitted.seconds, "peak_memory_mb": fitted.peak_memory_mb, "facts": fitted.facts}
-        kept |= {"isolated": True} if fitted.isolated else {}
+        kept = asdict(fitted.cost) | {"facts": fitted.facts} | ({"isolated": True} if fitted.isolated else {})
         (draft / "fit.json").write_text(json.dumps(kept | {"started": fitted.started.isoformat()}), encoding="utf-8")
     return made
 
@@ -188,8 +197,7 @@ def load(spec: ModelSpec, params: Any, folder: Path) -> Fitted:
     started = datetime.fromisoformat(kept["started"])
     return Fitted(
         model=model,
-        seconds=kept["seconds"],
-        peak_memory_mb=kept["peak_memory_mb"],
+        cost=Cost(kept["seconds"], kept.get("processor_seconds"), kept["peak_memory_mb"]),
         facts=kept["facts"],
         started=started,
         isolated=kept.get("isolated", False),

@@ -22,7 +22,7 @@ from harness.registry import Registry
 from harness.runs.execute import Reuse, require_multi_panel, require_pretrainable
 from harness.runs.run import Run
 from harness.system.files import require_regular
-from harness.system.machine import resolve_device
+from harness.system.machine import measured, resolve_device
 from harness.system.progress import Progress
 
 RequestT = TypeVar("RequestT", bound="Request")
@@ -65,11 +65,15 @@ class Request(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Panels:
-    """The panels of a request. also: trained on together with ``scored``. resumes: learned from before it."""
+    """The panels of a request. also: trained on together with ``scored``. resumes: learned from before it.
+
+    read_memory_mb: the process's peak while they were read; zero where this process did not read them.
+    """
 
     scored: Panel
     also: tuple[Panel, ...] = ()
     resumes: Panel | Corpus | None = None
+    read_memory_mb: float = 0.0
 
 
 class PanelRequest(Request):
@@ -114,12 +118,11 @@ class PanelRequest(Request):
 
     def open_all(self, registry: Registry, progress: Progress) -> Panels:
         """The panel that is scored, and those that models learn from beside it."""
-        panel = self.open(registry, progress)
-        return Panels(
-            scored=panel,
-            also=self.open_further(panel, registry, progress),
-            resumes=self.open_resumes(panel, registry, progress),
-        )
+        with measured() as reading:
+            panel = self.open(registry, progress)
+            also = self.open_further(panel, registry, progress)
+            resumes = self.open_resumes(panel, registry, progress)
+        return Panels(scored=panel, also=also, resumes=resumes, read_memory_mb=reading.peak_memory_mb)
 
     def open_further(self, panel: Panel, registry: Registry, progress: Progress) -> tuple[Panel, ...]:
         """The panels of ``train_also``, each weighted as ``panel`` is if it has the column.
@@ -222,6 +225,7 @@ class RunRequest(Request):
             train_also=panels.also,
             resumes=resumes_for(entry.item, panels),
             train_persons=persons,
+            read_memory_mb=panels.read_memory_mb,
         )
 
 

@@ -27,7 +27,8 @@ class Run:
 
     device: where it is computed; no part of its identity. train_also: whole further panels, whose training careers the
     model is fitted on together with the panel's own. resumes: a panel or a corpus that it is pre-trained on.
-    train_persons: the number of training persons that it is fitted on; all where None. code: the code that it runs,
+    train_persons: the number of training persons that it is fitted on; all where None. read_memory_mb: the peak while
+    its careers were read, which counts for its own; no part of its identity. code: the code that it runs,
     read once, when the run is made: sources that are edited during a fit do not change it. contents: digests of what
     the parameters only name, read then too. RequestError where the panel has no more training persons than
     ``train_persons``.
@@ -42,6 +43,7 @@ class Run:
     train_also: tuple[Panel, ...] = ()
     resumes: Panel | Corpus | None = None
     train_persons: int | None = None
+    read_memory_mb: float = 0.0
     code: str = field(init=False)
     contents: Mapping[str, str] = field(init=False)
 

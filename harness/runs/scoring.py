@@ -20,7 +20,7 @@ from harness.records.slices import Slicing
 from harness.runs.fits import Fitted
 from harness.runs.run import Run
 from harness.stats.figures import Metric, Scores
-from harness.system.machine import measured
+from harness.system.machine import Cost, measured
 from harness.system.progress import Progress
 
 
@@ -52,9 +52,8 @@ def score_task(
         panel=run.panel,
         scores=scores,
         measured=Measured.of(
-            fit_seconds=fitted.seconds,
-            score_seconds=cost.seconds,
-            peak_memory_mb=max(fitted.peak_memory_mb, cost.peak_memory_mb),
+            fitted.cost + Cost(peak_memory_mb=run.read_memory_mb),
+            cost,
             device=run.device,
             needs=spec.needs,
             started=fitted.started,

@@ -147,13 +147,7 @@ def _score(file: _FileRead, task: Task, panel: Panel, workshop: Workshop) -> Rec
         task=task,
         panel=panel,
         scores=scores,
-        measured=Measured.of(
-            fit_seconds=0.0,
-            score_seconds=file.cost.seconds + cost.seconds,
-            peak_memory_mb=max(file.cost.peak_memory_mb, cost.peak_memory_mb),
-            needs=("pyarrow",),
-            started=started,
-        ),
+        measured=Measured.of(Cost(), file.cost + cost, needs=("pyarrow",), started=started),
         facts={"submitted": True, **file.statement.facts(), **of_panel(cautions(panel))},
         slicing=slicing,
     )

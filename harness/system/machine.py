@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness.errors import RequestError
 from harness.system import processes
+from harness.system.processors import processor_seconds
 
 M_MMAP_THRESHOLD = -3  # as malloc.h names the option
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}
@@ -22,22 +23,39 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 
 @dataclass
 class Cost:
-    """Wall-clock seconds and the process's peak resident memory in MB, filled in when the measured block ends."""
+    """Seconds by the clock, processor seconds of this process and of those that it started, and this process's peak
+    resident memory in MB.
+
+    processor_seconds: None where they are not known. The sum of two has the seconds of both and the larger peak.
+    """
 
     seconds: float = 0.0
+    processor_seconds: float | None = 0.0
     peak_memory_mb: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        mine, theirs = self.processor_seconds, other.processor_seconds
+        return Cost(
+            self.seconds + other.seconds,
+            None if mine is None or theirs is None else mine + theirs,
+            max(self.peak_memory_mb, other.peak_memory_mb),
+        )
 
 
 @contextmanager
 def measured() -> Iterator[Cost]:
-    """Measure a block. Where the system cannot reset the peak (not Linux), it is the process's peak so far."""
+    """Measure a block: the cost is known when it ends.
+
+    Where the system cannot reset the peak (not Linux), it is the process's peak so far.
+    """
     cost = Cost()
     _reset_peak()
-    start = time.perf_counter()
+    start, spent = time.perf_counter(), processor_seconds()
     try:
         yield cost
     finally:
         cost.seconds = time.perf_counter() - start
+        cost.processor_seconds = max(0.0, processor_seconds() - spent)
         cost.peak_memory_mb = _peak_mb()
 
 

@@ -60,6 +60,15 @@ def agreed(answer: bool, together: bool) -> bool:
     return broadcast(answer) if together and count() > 1 else answer
 
 
+def total(value: float) -> float:
+    """The sum of every process's value, in every process; all of them must ask."""
+    import torch
+
+    summed = torch.tensor(value, dtype=torch.float64)
+    init_group().all_reduce(summed)
+    return float(summed)
+
+
 def close_group() -> None:
     """Close what ``init_group`` opened, where it did."""
     if "torch.distributed" in sys.modules:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.records.record import Record
 
+COSTS = ("fit_seconds", "score_seconds", "fit_processor_seconds", "score_processor_seconds", "peak_memory_mb")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ToldRun:
@@ -46,7 +48,7 @@ class ToldRun:
             parameters["pretrain"] = asked.pretrain.name
         parameters |= {f"{asked.model}.{name}": value for name, value in asked.parameters.items()}
         figures = {name: value for name, value in record.figures.items() if value is not None}
-        costs = {name: getattr(cost, name) for name in ("fit_seconds", "score_seconds", "peak_memory_mb")}
+        costs = {name: value for name, value in cost.model_dump().items() if name in COSTS}
         numbers = {name: value for name, value in record.facts.items() if _is_number(value)}
         return cls(
             name=f"{asked.model} {record.id}",

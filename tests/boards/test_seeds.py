@@ -40,7 +40,7 @@ def seeded(template: Record, seed: int, gap: float, **asked: object) -> Record:
             **dict.fromkeys(("top_5", "brier", "likeliest_cells", "likeliest_right", "likeliest_wrong")),
         }
     )
-    cost = template.measured.model_copy(update={"fit_seconds": 1.0 + seed})
+    cost = template.measured.model_copy(update={"fit_seconds": 1.0 + seed, "fit_processor_seconds": 2.0 + seed})
     made = template.model_copy(
         update={"id": configuration.id(), "configuration": configuration, "evidence": evidence, "measured": cost}
     )
@@ -60,6 +60,7 @@ def test_seeds_of_a_model_are_one_row(template: Record, workshop: Workshop) -> N
     assert row.figures["perplexity"] == pytest.approx(row.perplexity.value, rel=1e-9)
     assert row.figures["top_1"] == pytest.approx(11 / 30)
     assert row.measured.fit_seconds == pytest.approx(2)
+    assert row.measured.fit_processor_seconds == pytest.approx(3)
     assert row.records == tuple(one.id for one in fits)
     assert row.seeds == 3
     assert row.seed_spread == pytest.approx(stdev(exp(level + 0.05 - gap) for gap in gaps), rel=1e-9)

@@ -227,11 +227,55 @@ def test_the_frontier_is_of_what_was_fitted_here(board: Board) -> None:
 
 def test_a_worse_model_as_slow_is_not_on_the_frontier(made: tuple[list[Record], Workshop]) -> None:
     models = {r.configuration.model: r for r in made[0] if r.configuration.train_persons is None}
-    slow, quick = (models["marginal"].measured.model_copy(update={"fit_seconds": s}) for s in (9.0, 1.0))
+    slow, quick = (models["marginal"].measured.model_copy(update={"fit_processor_seconds": s}) for s in (9.0, 1.0))
     best, worse = models["markov"], models["marginal"]
     for of_best, of_worse, expected in ((slow, slow, (0,)), (slow, quick, (1, 0)), (quick, slow, (0,))):
         rows = [record.model_copy(update={"measured": m}) for record, m in ((best, of_best), (worse, of_worse))]
         assert frontier_of([(row,) for row in rows]) == expected
+
+
+def test_cost_is_compared_in_processor_seconds(made: tuple[list[Record], Workshop], registry: Registry) -> None:
+    """A busy machine's clock ranks nobody; older records and a GPU's have no other, and the board names them."""
+    models = {
+        r.configuration.model: r
+        for r in made[0]
+        if r.configuration.task == "next_occ" and r.configuration.train_persons is None and not r.knows_truth
+    }
+
+    def board_of(**costs: dict[str, Any]) -> Board:
+        records = [
+            models[name].model_copy(update={"measured": models[name].measured.model_copy(update=cost)})
+            for name, cost in costs.items()
+        ]
+        [made_of] = boards(records)
+        return made_of
+
+    def told(fit: float, processors: float | None, device: str = "cpu") -> dict[str, Any]:
+        used = {"fit_processor_seconds": processors, "score_processor_seconds": processors and 0.5}
+        return {"fit_seconds": fit, "score_seconds": 1.0, "device": device, **used}
+
+    busy = board_of(markov=told(900.0, 2.0), marginal=told(5.0, 4.0))
+    assert busy.views.seconds == (2.5, 4.5)
+    assert (busy.views.frontier, busy.views.by_clock) == ((0,), ())
+    text = render(busy, "md", registry)
+    assert "| fit, s | score, s | fit, processor s | score, processor s |" in text
+    assert "| 900.0 | 1.0 | 2.0 | 0.5 |" in text
+    assert "| model | perplexity | processor seconds |" in text
+    assert "processor seconds to fit and score" in page([busy])
+
+    of_a_gpu = board_of(markov=told(900.0, 2.0, "cuda"), marginal=told(5.0, 4.0))
+    assert of_a_gpu.views.seconds == (901.0, 4.5)
+    assert of_a_gpu.views.by_clock == (0,)
+    assert "By the clock, since their records are older or a GPU did the work: markov." in render(
+        of_a_gpu, "md", registry
+    )
+
+    older = board_of(markov=told(900.0, None), marginal=told(5.0, None))
+    assert older.views.seconds == (901.0, 6.0)
+    text, plain = (render(older, form, registry) for form in ("md", "json"))
+    assert "processor" not in text + plain
+    assert "by_clock" not in plain
+    assert "| model | perplexity | seconds |" in text
 
 
 def test_heads_make_the_boards_that_whole_records_make(made: tuple[list[Record], Workshop]) -> None:

@@ -34,6 +34,8 @@ def plain(board: Board) -> dict[str, Any]:
                 del row[name]
     if board.views != Views():
         made["views"] = _plain(board.views, VIEW_DIGITS)
+        if board.views.by_clock is None:
+            del made["views"]["by_clock"]
         made["views"]["slices"] = [
             {"by": part["dimension"], "level": level.pop("name"), **level}
             for part in made["views"]["slices"]

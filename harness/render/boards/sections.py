@@ -131,10 +131,27 @@ def _frontier(board: Board) -> Section | None:
     lines = [_cost(board.rows[i], board.views.seconds[i]) for i in board.views.frontier]
     if not lines:
         return None
+    seconds = seconds_heading(board)
     note = (
-        "Models that none at once better and quicker stands before: seconds to fit and score, on the machine that did."
+        f"Models that none at once better and {'quicker' if seconds == 'seconds' else 'cheaper'} stands before: "
+        f"{seconds} to fit and score, on the machine that did."
     )
-    return Section("Cost", ("model", "perplexity", "seconds", "peak, MB", "parameters trained"), tuple(lines), (note,))
+    notes = (note, *filter(None, [clock_note(board)]))
+    return Section("Cost", ("model", "perplexity", seconds, "peak, MB", "parameters trained"), tuple(lines), notes)
+
+
+def seconds_heading(board: Board) -> str:
+    """The name of the seconds that the board compares: 'processor seconds' where a record tells them."""
+    return "seconds" if board.views.by_clock is None else "processor seconds"
+
+
+def clock_note(board: Board) -> str:
+    """A sentence on the rows of a board of processor seconds that have those of a clock alone; '' where none has."""
+    labels = [label_cell(board.rows[i]) for i in board.views.by_clock or ()]
+    if not labels:
+        return ""
+    more = f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else ""
+    return f"By the clock, since their records are older or a GPU did the work: {', '.join(labels[:SHOWN])}{more}."
 
 
 def _cost(row: Row, seconds: float | None) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp, inf
 
@@ -195,7 +195,7 @@ def columns(board: Board, costs: bool = True) -> list[BoardColumn]:
     if any(r.signed is not None for r in rows):
         chosen.append(BoardColumn("signed by", signed_cell, number=False, key=signed_cell, importance=22))
     chosen += _stated_columns(board)
-    return [*chosen, *_cost_columns()] if costs else chosen
+    return [*chosen, *_cost_columns(rows)] if costs else chosen
 
 
 def _stated_columns(board: Board) -> list[BoardColumn]:
@@ -242,8 +242,12 @@ def _fit_seconds(row: Row) -> float | None:
     return None if row.submitted or row.mix_of is not None else row.measured.fit_seconds
 
 
-def _cost_columns() -> list[BoardColumn]:
-    return [
+def _fit_processor_seconds(row: Row) -> float | None:
+    return None if row.submitted or row.mix_of is not None else row.measured.fit_processor_seconds
+
+
+def _cost_columns(rows: Sequence[Row]) -> list[BoardColumn]:
+    told = [
         BoardColumn("fit, s", lambda r: number(_fit_seconds(r), 1), key=_fit_seconds, importance=5),
         BoardColumn(
             "score, s",
@@ -251,6 +255,24 @@ def _cost_columns() -> list[BoardColumn]:
             key=lambda r: r.measured.score_seconds,
             importance=4,
         ),
+    ]
+    if any(r.measured.score_processor_seconds is not None for r in rows):
+        told += [
+            BoardColumn(
+                "fit, processor s",
+                lambda r: number(_fit_processor_seconds(r), 1),
+                key=_fit_processor_seconds,
+                importance=5.5,
+            ),
+            BoardColumn(
+                "score, processor s",
+                lambda r: number(r.measured.score_processor_seconds, 1),
+                key=lambda r: r.measured.score_processor_seconds,
+                importance=4.5,
+            ),
+        ]
+    return [
+        *told,
         BoardColumn(
             "peak, MB",
             lambda r: number(r.measured.peak_memory_mb, 0),

@@ -13,7 +13,7 @@ from harness.boards.compare import SliceDifference
 from harness.boards.views import Level, Slice
 from harness.panel import time
 from harness.records.kinds import MIX, in_a_line, is_submitted
-from harness.records.record import Configuration, PanelFacts
+from harness.records.record import Configuration, PanelFacts, Record
 from harness.render.boards.markdown import bullets, escape, pipes
 from harness.render.boards.table import rank_cell
 from harness.render.card import figures as card_figures
@@ -205,13 +205,24 @@ def _cost(card: Card) -> Iterator[str]:
     elif card.record.configuration.model == MIX:
         fit = "What its parts took is theirs; scores"
     yield (
-        f"- {fit} {took.score_seconds:,.1f} s, peak memory {took.peak_memory_mb:,.0f} "
+        f"- {fit} {took.score_seconds:,.1f} s{_of_processors(card.record)}, peak memory {took.peak_memory_mb:,.0f} "
         f"MB, on {escape(took.device)} ({escape(took.platform)}, {took.cpu_count} processors)."
     )
     if trained is not None:
         yield f"- {trained:,} parameters trained."
     if row is not None and row.on_frontier:
         yield "- No row of its board is both better and quicker to fit and score."
+
+
+def _of_processors(record: Record) -> str:
+    """Processor seconds in brackets, where the record tells them; of a file from elsewhere, and of a mix, of scores."""
+    fit, score = record.measured.fit_processor_seconds, record.measured.score_processor_seconds
+    if score is None:
+        return ""
+    if is_submitted(record) or record.configuration.model == MIX:
+        return f" ({score:,.1f} processor seconds)"
+    both = f"{score:,.1f}" if fit is None else f"{fit:,.1f} and {score:,.1f}"
+    return f" (processor seconds: {both})"
 
 
 def _provenance(card: Card) -> Iterator[str]:

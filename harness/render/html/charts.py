@@ -7,6 +7,7 @@ from math import isfinite
 
 from harness.boards.board import Board, Row
 from harness.boards.views import Curve
+from harness.render.boards.sections import clock_note, seconds_heading
 from harness.render.boards.table import NONE
 from harness.render.html.figures import numbers
 from harness.render.html.forest import ends, marks, near, perplexity_text, within
@@ -45,9 +46,9 @@ def cost(board: Board, id: str) -> Markup | None:
     names = ", ".join(board.rows[i].label for i in board.views.frontier)
     picture = frame.picture(
         f"{id}/cost/plot",
-        f"Perplexity of {len(drawn)} models against their seconds of fitting and scoring",
+        f"Perplexity of {len(drawn)} models against their {seconds_heading(board)} of fitting and scoring",
         f"On the frontier, cheapest first: {names}. The figures stand in the table below.",
-        frame.axes("seconds to fit and score", "perplexity"),
+        frame.axes(f"{seconds_heading(board)} to fit and score", "perplexity"),
         _staircase(frame, [(spent[i], board.rows[i].perplexity.value) for i in frontier]),
         *(_point(frame, board.rows[i], spent[i], i in board.views.frontier) for i in drawn),
         *_names(frame, [(board.rows[i], spent[i]) for i in frontier]),
@@ -102,6 +103,8 @@ def _cost_caption(board: Board, off: int) -> list[str]:
     if len(board.views.frontier) > CURVES:
         parts.append(" → …")
     parts.append(". No other model is both cheaper and better. Seconds are those of the machine that each ran on. ")
+    if told := clock_note(board):
+        parts.append(f"{told} ")
     if off:
         parts.append(f"{off} {'model is' if off == 1 else 'models are'} too far behind for the scale. ")
     return parts
@@ -113,7 +116,9 @@ def _cost_numbers(board: Board, timed: Sequence[int]) -> Markup:
         row, seconds = board.rows[i], board.views.seconds[i]
         place = "yes" if i in board.views.frontier else NONE
         lines.append([row.label, f"{seconds:,.2f}", perplexity_text(row.perplexity.value), place])
-    return numbers("Seconds and perplexity", ["model", "fit and score, s", "perplexity", "on the frontier"], lines)
+    measure = "s" if board.views.by_clock is None else "processor s"
+    headings = ["model", f"fit and score, {measure}", "perplexity", "on the frontier"]
+    return numbers("Seconds and perplexity", headings, lines)
 
 
 def learning(board: Board, id: str) -> Markup | None:
