@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.data.checks import careers as checks
 from harness.data.checks.findings import Findings
-from harness.data.covariates import as_covariate, with_schema
+from harness.data.covariates import as_covariate, ordered, with_schema
 from harness.data.tables.columns import TextColumn
 from harness.data.tables.missing import says_missing
 from harness.data.tables.rows import Records
@@ -27,11 +27,10 @@ def assemble(records: Records, occupations: Occupations | None, findings: Findin
     no_person = records.tell_blanks(findings, "person", "every record needs the id of its person")
     records.tell_blanks(findings, "occupation", "a year without a known state has no row")
     person = np.where(no_person, -1, records.person.index)
-    times = checks.read_years(records, findings)
-    year, _, unit = times
+    times = checks.read_years(records, person, findings)
     state = checks.read_states(records, occupations.codes, findings) if occupations else None
-    checks.check_sequence(records, person, times, findings)
-    checks.check_spells(records, person, times, findings)
+    checks.check_sequence(records, times, findings)
+    checks.check_spells(records, times, findings)
     split = checks.read_split(records, person, findings)
     ids = np.array(records.person.distinct, dtype=str)
     if split is None:
@@ -40,9 +39,11 @@ def assemble(records: Records, occupations: Occupations | None, findings: Findin
         checks.check_split_sizes(records, split, findings)
     checks.note_single_records(records, findings)
     persons = id_order(ids)
-    ids, split, person = ids[persons], split[persons], np.where(no_person, -1, np.argsort(persons)[person])
-    order = np.arange(len(person)) if (np.diff(person) >= 0).all() else np.argsort(person, kind="stable")
-    start = np.diff(person[order], prepend=-2) != 0
+    if (np.diff(persons) != 1).any():
+        ids, split, person = ids[persons], split[persons], np.where(no_person, -1, np.argsort(persons)[person])
+    order = None if (person[1:] >= person[:-1]).all() else np.argsort(person, kind="stable")
+    person = ordered(person, order)
+    start = np.append(True, person[1:] != person[:-1])
     covariates = _covariates(records, start, order, findings)
     if findings.errors or occupations is None or state is None:
         return None
@@ -50,18 +51,18 @@ def assemble(records: Records, occupations: Occupations | None, findings: Findin
         name=records.name,
         persons=ids,
         offsets=np.append(np.flatnonzero(start), len(person)).astype(np.int64),
-        year=year[order],
-        state=state[order],
+        year=ordered(times.value, order),
+        state=ordered(state, order),
         occupations=occupations,
         split=split,
         covariates=covariates,
-        source={**records.source, **({} if unit == "year" else {"time_unit": unit})},
+        source={**records.source, **({} if times.unit == "year" else {"time_unit": times.unit})},
         left_out=records.left_out,
     )
 
 
-def _covariates(records: Records, start: BoolArray, order: IntArray, findings: Findings) -> dict[str, Covariate]:
-    """start: bool [N], the first record of each person in the panel's order; order: int64 [N], rows in that order."""
+def _covariates(records: Records, start: BoolArray, order: IntArray | None, findings: Findings) -> dict[str, Covariate]:
+    """start: bool [N], the first record of each person in the panel's order; order: of rows (``ordered``)."""
     covariates = {}
     for name, column in records.covariates.items():
         schema = records.schema.get(name)
@@ -72,8 +73,9 @@ def _covariates(records: Records, start: BoolArray, order: IntArray, findings: F
             records.tell_same(findings, misfits, name, right)
         if findings.wants_notes and covariates[name].kind == "numeric":
             _note_words(records, name, findings)
-        if covariates[name].kind == "numeric" and len(infinite := order[np.isinf(covariates[name].values)]):
-            records.tell_same(findings, np.sort(infinite), name, "is infinite: write a number, or leave it blank")
+        if covariates[name].kind == "numeric" and (infinite := np.isinf(covariates[name].values)).any():
+            rows = np.flatnonzero(infinite) if order is None else np.sort(order[infinite])
+            records.tell_same(findings, rows, name, "is infinite: write a number, or leave it blank")
     return covariates
 
 

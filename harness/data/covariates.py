@@ -7,17 +7,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from harness.data.checks.findings import Findings
-from harness.data.tables.columns import Column, NumberColumn, TextColumn
+from harness.data.tables.columns import Column, NumberColumn, TextColumn, arrow_text, numpy_values
 from harness.data.tables.csvfile import is_regular
 from harness.data.tables.missing import says_missing
 from harness.errors import did_you_mean
 from harness.panel.careers import Covariate
 from harness.types import BoolArray, FloatArray, IntArray
 
+Values = TypeVar("Values", IntArray, FloatArray)
 SCHEMA_FILE = "columns.json"
 LEADING_ZERO = re.compile(r"[+-]?0\d")
 
@@ -61,33 +63,38 @@ def read_schema(path: Path, findings: Findings) -> dict[str, ColumnSchema]:
     return schema
 
 
-def as_covariate(column: Column, person_start: BoolArray, order: IntArray) -> Covariate:
-    """The covariate that a column holds, its values in the order of ``order`` (int64 [N], rows of the file).
+def ordered(values: Values, order: IntArray | None) -> Values:
+    """Values of rows (of any type, [N]) in an order (int64 [N], rows of the file); as they are where it is None."""
+    return values if order is None else values[order]
+
+
+def as_covariate(column: Column, person_start: BoolArray, order: IntArray | None) -> Covariate:
+    """The covariate that a column holds, its values in the order of ``order`` (``ordered``).
 
     Numbers all through make it numeric; anything else, and codes with leading zeros ('0170'), categorical with sorted
     levels. Blanks are missing. person_start: bool [N], the first record of each person, in the new order.
     """
     if isinstance(column, NumberColumn):
-        return numeric(column.numbers()[order], person_start)
+        return numeric(ordered(column.numbers(), order), person_start)
     column = column.stripped()
     numbers = None if any(LEADING_ZERO.match(value) for value in column.distinct) else to_numbers(column.distinct)
     if numbers is not None and not np.isnan(numbers).all():
-        return numeric(numbers[column.index][order], person_start)
+        return numeric(ordered(numbers[column.index], order), person_start)
     return categorical(column, tuple(sorted(filter(None, column.distinct))), person_start, order)
 
 
 def with_schema(
-    column: Column, schema: ColumnSchema, person_start: BoolArray, order: IntArray
+    column: Column, schema: ColumnSchema, person_start: BoolArray, order: IntArray | None
 ) -> tuple[Covariate, IntArray, str]:
     """The covariate that a schema says a column holds; the rows that do not fit; and what would be right there."""
     nothing = np.zeros(0, dtype=np.int64)
     if isinstance(column, NumberColumn) and schema.kind == "numeric":
-        return numeric(column.numbers()[order], person_start), nothing, ""
+        return numeric(ordered(column.numbers(), order), person_start), nothing, ""
     text = column.text()
     if schema.kind == "numeric":
         numbers = to_numbers(text.distinct)
         if numbers is not None:
-            return numeric(numbers[text.index][order], person_start), nothing, ""
+            return numeric(ordered(numbers[text.index], order), person_start), nothing, ""
         bad = text.where(lambda value: to_numbers([value]) is None)
         blank = np.full(len(text), np.nan)
         right = f"is not a number, and {SCHEMA_FILE} says numbers: write one, or leave it blank"
@@ -106,17 +113,21 @@ def to_numbers(values: list[str]) -> FloatArray | None:
     import pyarrow as pa
 
     stripped = [value.strip() for value in values]
+    known = [i for i, value in enumerate(stripped) if value and not says_missing(value)]
+    numbers = np.full(len(values), np.nan)
     try:
-        array = pa.array([None if not value or says_missing(value) else value for value in stripped], pa.string())
-        return np.asarray(array.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+        numbers[known] = numpy_values(arrow_text([stripped[i] for i in known]).cast(pa.float64()))[0]
     except pa.ArrowInvalid:
         return None
+    return numbers
 
 
-def categorical(column: TextColumn, levels: tuple[str, ...], person_start: BoolArray, order: IntArray) -> Covariate:
+def categorical(
+    column: TextColumn, levels: tuple[str, ...], person_start: BoolArray, order: IntArray | None
+) -> Covariate:
     position: Mapping[str, int] = {level: i for i, level in enumerate(levels)}
     target = np.array([position.get(value, -1) for value in column.distinct], dtype=np.int32)
-    values = target[column.index][order]
+    values = ordered(target[column.index], order)
     return Covariate("categorical", values, levels, is_fixed(values, person_start))
 
 
@@ -126,7 +137,8 @@ def numeric(values: FloatArray, person_start: BoolArray) -> Covariate:
 
 def is_fixed(values: IntArray | FloatArray, person_start: BoolArray) -> bool:
     """True where the values, missing ones included, never change within a person."""
-    same = values[1:] == values[:-1]
-    if values.dtype.kind == "f":
-        same |= np.isnan(values[1:]) & np.isnan(values[:-1])
-    return bool((same | person_start[1:]).all())
+    changes = (values[1:] != values[:-1]) & ~person_start[1:]
+    if values.dtype.kind == "f" and changes.any():
+        missing = np.isnan(values)
+        changes &= ~(missing[1:] & missing[:-1])
+    return not changes.any()

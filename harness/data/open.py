@@ -18,6 +18,7 @@ from harness.data.formats.corpus import is_corpus, read_corpus
 from harness.data.formats.folder import is_panel_folder, read_folder
 from harness.data.formats.single_file import read_single_file
 from harness.data.reading import FileReading
+from harness.data.tables.columns import release_arrow
 from harness.data.tables.files import ENDINGS, PLAIN, is_parquet_folder, is_readable
 from harness.data.tables.mapping import check_parts, parse_mapping
 from harness.errors import Fault, RequestError, did_you_mean, require_installed
@@ -82,6 +83,7 @@ def open_panel(
         datasets=datasets,
     )
     panel = _read(asked, findings)
+    release_arrow()
     findings.raise_errors()
     if panel is None:  # a reader that returns nothing has said why
         raise AssertionError(f"{source}: no panel, and no fault told")
@@ -107,6 +109,7 @@ def check(
         datasets=datasets,
     )
     panel = _read(asked, findings)
+    release_arrow()
     if panel is not None:
         remark(panel, findings)
         remark_on_readings(panel, findings)

@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.panel import time
 from harness.panel.occupations import Occupations
+from harness.stats.labels import distinct_numbers
 from harness.types import BoolArray, FloatArray, IntArray, StrArray
 
 Split = Literal["train", "valid", "test"]
@@ -84,8 +85,7 @@ class Panel:
             raise ValueError("weight must have one entry per record")
         if any(of is not None and len(of) != self.n_persons for of in (self.units, self.strata)):
             raise ValueError("units and strata must have one entry per person")
-        later = self.transitions
-        if (self.year[later] <= self.year[later - 1]).any():
+        if ((self.year[1:] <= self.year[:-1]) & ~self._is_entry[1:]).any():
             raise ValueError("years must strictly increase within a person")
 
     @property
@@ -187,7 +187,7 @@ class Panel:
 
     def select_transitions(self, transitions: IntArray) -> tuple[Panel, IntArray]:
         """The panel of the persons that these target records (int64 [n]) are of, and the records' positions in it."""
-        persons = np.unique(self.person[transitions])
+        persons = distinct_numbers(self.person[transitions])
         return self.select(persons), np.searchsorted(self.records_of(persons), transitions)
 
     def histories(self, transitions: IntArray) -> tuple[Panel, IntArray]:
@@ -275,12 +275,9 @@ def id_order(ids: StrArray) -> IntArray:
 
 def hash_draws(persons: StrArray, purpose: str) -> FloatArray:
     """float64 [P]: a number from 0 up to 1 for each person, from a hash of the purpose and the person's id alone."""
-    scale = float(2**64)
-    return np.fromiter(
-        (int.from_bytes(hashlib.sha256(f"{purpose}:{p}".encode()).digest()[:8], "big") / scale for p in persons),
-        dtype=np.float64,
-        count=len(persons),
-    )
+    sha256 = hashlib.sha256
+    digests = b"".join([sha256(f"{purpose}:{person}".encode()).digest() for person in persons.tolist()])
+    return np.frombuffer(digests, dtype=">u8")[::4].astype(np.float64) / 2.0**64  # the first eight of 32 bytes
 
 
 def split_by_hash(persons: StrArray, shares: tuple[float, float, float] = (0.7, 0.1, 0.2)) -> IntArray:

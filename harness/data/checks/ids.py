@@ -35,8 +35,8 @@ def check_lengths(table: TextTable, name: str, part: str, findings: Findings) ->
         return
     what = {"person": "an id", "occupation": "a code"}.get(part, f"a {part}")
     most = MOST_CHARACTERS if what in ("an id", "a code") else LONGEST_TITLE
-    long = [value for value in column.distinct if len(value) > most]
-    if long:
+    if max(map(len, column.distinct), default=0) > most:
+        long = [value for value in column.distinct if len(value) > most]
         row = _first(column, long[0])
         more = f" (and {len(long) - 1:,} more are)" if len(long) > 1 else ""
         message = f"is {len(long[0]):,} characters long{more}: {what} has {most:,} at most"
@@ -57,6 +57,8 @@ def _rounded(column: Column) -> tuple[int, str] | None:
             f"the column is of type {column.type}, in which neighbouring ids of this size are one number: write ids as "
             "whole numbers or as text"
         )
+    if column.digits:
+        return None
     right = "persons with other ids may be written alike: write ids as text"
     for value in column.distinct:
         stripped = value.strip()

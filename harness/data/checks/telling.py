@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.panel.careers import Covariate, Panel
-from harness.stats.labels import numbered_as_met
+from harness.stats.labels import distinct_numbers, numbered_as_met
 from harness.types import FloatArray, IntArray
 
 FOLDS = 5
@@ -65,8 +65,8 @@ def _is_of_the_state(panel: Panel, covariate: Covariate) -> bool:
     _, value = np.unique(covariate.values, return_inverse=True)
     if value.max(initial=0) == 0:
         return False
-    pairs = np.unique(panel.state.astype(np.int64) * (value.max() + 1) + value)
-    states = len(np.unique(panel.state))
+    pairs = distinct_numbers(panel.state.astype(np.int64) * (value.max() + 1) + value)
+    states = int(np.count_nonzero(np.bincount(panel.state)))
     return len(pairs) == states and panel.n_records > 2 * states
 
 

@@ -101,7 +101,7 @@ def _within_year(column: TextColumn, quarters: bool) -> TextColumn:
 def _joined(left: TextColumn, right: TextColumn, half: str = "") -> TextColumn:
     """Values joined by a hyphen. half: form of one of which a part is blank."""
     width = len(right.distinct)
-    pairs, index = np.unique(left.index * width + right.index, return_inverse=True)
+    pairs, index = np.unique(left.index.astype(np.int64) * width + right.index, return_inverse=True)
     names = [(left.distinct[pair // width], right.distinct[pair % width]) for pair in pairs.tolist()]
     joined = [f"{a}-{b}" if a and b else half.format(a, b) if a or b else "" for a, b in names]
     position: dict[str, int] = {}

@@ -36,36 +36,52 @@ def read_parquet(path: Path, findings: Findings, year: str = "") -> TextTable | 
         reason = str(error).splitlines()[0]
         findings.error(path.name, f"is not a readable parquet file ({reason}): write it again")
         return None
-    return _table(path.name, table, "parquet", findings)
+    named = list(zip(table.column_names, table.columns, strict=True))
+    del table
+    return _table(path.name, named, "parquet", findings)
 
 
-def _table(file: str, table: Any, form: str, findings: Findings) -> TextTable | None:
-    """The columns of a pyarrow.Table; None, and an error, where it has no rows."""
+def _table(file: str, named: list[tuple[str, Any]], form: str, findings: Findings) -> TextTable | None:
+    """A table of columns (pyarrow.ChunkedArray) by name, which are taken from the list one by one: a large one does not
+    stand in memory twice. None, and an error, where it has no rows.
+    """
     import pyarrow as pa
 
+    rows = len(named[0][1]) if named else 0
     columns: dict[str, Column] = {}
-    for position, name in enumerate(table.column_names):
+    named.reverse()
+    while named:
+        name, chunks = named.pop()
         if name in columns:
             findings.error(file, "two columns have this name: give each its own", column=name)
             continue
         try:
-            columns[name] = _column(table.column(position).combine_chunks())
+            columns[name] = _column(chunks.combine_chunks())
         except (pa.ArrowException, UnicodeDecodeError):
-            kind = table.column(position).type
-            findings.error(file, f"is of type {kind}: write text or numbers, one value a row", column=name)
-    if not table.num_rows:
+            findings.error(file, f"is of type {chunks.type}: write text or numbers, one value a row", column=name)
+    if not rows:
         findings.error(file, "has no rows")
         return None
-    lines = np.arange(1, table.num_rows + 1, dtype=np.int64)
-    return TextTable(file, columns, table.num_rows, lines, header_line=None, facts={"format": form})
+    lines = np.arange(1, rows + 1, dtype=np.int64)
+    return TextTable(file, columns, rows, lines, header_line=None, facts={"format": form})
 
 
 def _one_file(path: Path, findings: Findings) -> Any:
-    """A pyarrow.Table; None, and an error, where it would not fit into memory."""
+    """A pyarrow.Table; None, and an error, where it would not fit into memory.
+
+    Text stays encoded as the file has it: to write it out, row by row, takes longer than all else.
+    """
+    import pyarrow as pa
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
-        return file.read() if _fits(path.name, [file.metadata], findings) else None
+        if not _fits(path.name, [file.metadata], findings):
+            return None
+        text = [
+            one.name for one in file.schema_arrow if pa.types.is_string(one.type) or pa.types.is_large_string(one.type)
+        ]
+    with parquet.ParquetFile(path, read_dictionary=text) as file:
+        return file.read()
 
 
 def _partitions(path: Path, year: str, findings: Findings) -> Any:
@@ -100,6 +116,8 @@ def _column(array: Any) -> Column:
     import pyarrow as pa
 
     if pa.types.is_dictionary(array.type):  # pandas writes categories so, in an order of its own
+        if pa.types.is_string(array.type.value_type):
+            return encode(array).as_first_seen()
         array = array.dictionary_decode()
     kind = array.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -169,4 +187,6 @@ def read_feather(path: Path, findings: Findings) -> TextTable | None:
         reason = str(error).splitlines()[0]
         findings.error(path.name, f"is not a readable feather file ({reason}): write it again")
         return None
-    return _table(path.name, table, "feather", findings)
+    named = list(zip(table.column_names, table.columns, strict=True))
+    del table
+    return _table(path.name, named, "feather", findings)

@@ -70,9 +70,18 @@ def _missing(part: str, table: TextTable) -> str:
 def person_ids(column: TextColumn) -> TextColumn:
     """Ids as text: where every one is a whole number, '3.0' is '3' (pandas writes it so beside a blank)."""
     column = column.stripped()
+    if column.digits:
+        return column
     if all(NUMBER_ID.fullmatch(value) or not value for value in column.distinct):
         return column.change(lambda value: value.partition(".")[0])
     return column
+
+
+def _short(ids: TextColumn) -> TextColumn:
+    """Ids that are too long, which has been told, cut off: no array is to be as wide as they are."""
+    if max(map(len, ids.distinct), default=0) <= MOST_CHARACTERS:
+        return ids
+    return ids.change(lambda value: value[:MOST_CHARACTERS])
 
 
 def records_of(
@@ -95,7 +104,7 @@ def records_of(
 
     return Records(
         name=name,
-        person=person_ids(text["person"]).change(lambda value: value[:MOST_CHARACTERS]),
+        person=_short(person_ids(text["person"])),
         year=text["year"],
         occupation=text["occupation"],
         split=text.get("split"),

@@ -51,6 +51,6 @@ class Records:
 
     def tell_blanks(self, findings: Findings, part: str, right: str) -> BoolArray:
         """bool [N]: the rows where a part that every row needs is blank, each an error."""
-        blank: BoolArray = getattr(self, part).where(lambda value: not value)
+        blank: BoolArray = getattr(self, part).blank()
         self.tell_same(findings, np.flatnonzero(blank), part, f"is blank; {right}")
         return blank

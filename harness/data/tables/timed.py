@@ -56,6 +56,14 @@ def _thinned(
     unit, at = _every(reading, times.unit)
     per = PER_YEAR.get(times.unit, 1) // PER_YEAR.get(unit, 1)
     place = {value: i for i, value in enumerate(v for v in column.distinct if v)}
+    names = [
+        time_name(int(times.value[place[v]]) // per, unit) if v in place and times.good[place[v]] else v
+        for v in column.distinct
+    ]
+    changed = column if names == column.distinct else column.named(names)
+    columns = {**table.columns, parts.get("year", "year"): changed}
+    if at is None and not reading.every and not reading.main and reading.order != "time":
+        return replace(table, columns=columns), unit
     spot = np.array([place.get(value, -1) for value in column.distinct], dtype=np.int64)[column.index]
     good = (spot >= 0) & np.append(times.good, False)[spot]
     value, order = np.append(times.value, 0)[spot], np.append(times.order, 0)[spot]
@@ -76,25 +84,11 @@ def _thinned(
         what = f"the last of their {unit}" if reading.every else "the main one of their time"
         reasons[f"records of {table.file} that are not {what}"] = int(gone.sum())
         kept &= ~gone
-    names = [
-        time_name(int(times.value[place[v]]) // per, unit) if v in place and times.good[place[v]] else v
-        for v in column.distinct
-    ]
-    changed = TextColumn(names, column.index).change(str)
-    if changed.distinct == names:
-        changed = _merged(names, column.index)
     left_out = {**table.left_out, **{reason: count for reason, count in reasons.items() if count}}
-    table = replace(table, columns={**table.columns, parts.get("year", "year"): changed}, left_out=left_out)
+    table = replace(table, columns=columns, left_out=left_out)
     rows = np.lexsort((order, value)) if reading.order == "time" else np.arange(table.rows)
     rows = rows[kept[rows]]
     return (table if reading.order != "time" and kept.all() else table.take(rows)), unit
-
-
-def _merged(names: list[str], index: IntArray) -> TextColumn:
-    """A column whose distinct values are distinct."""
-    position: dict[str, int] = {}
-    target = np.array([position.setdefault(name, len(position)) for name in names], dtype=np.int64)
-    return TextColumn(list(position), target[index])
 
 
 def _every(reading: FileReading, unit: str) -> tuple[str, int | None]:

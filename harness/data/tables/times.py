@@ -61,15 +61,17 @@ def read_times(
 
     dates: which of day and month stands first, 'day' or 'month', or the date that whole numbers count days from.
     """
-    matches = {kind: [_match(forms, value) for value in values] for kind, forms in FORMS.items()}
     whole = [WHOLE.fullmatch(value) is not None for value in values]
+    first = since(dates)
+    if all(whole):
+        return _whole(values, whole, unit=unit, century=century) if first is None else _counted(values, whole, first)
+    matches = {kind: [_match(forms, value) for value in values] for kind, forms in FORMS.items()}
     decimal = _decimals(values, whole, matches["month"], unit)
     counts = {"whole": sum(whole) + sum(decimal), **{k: sum(m is not None for m in f) for k, f in matches.items()}}
     kind = max(counts, key=counts.__getitem__)
     if kind == "whole" and any(decimal):
         return _fractions(values, [a or b for a, b in zip(whole, decimal, strict=True)], unit)
     if kind == "whole":
-        first = since(dates)
         return _whole(values, whole, unit=unit, century=century) if first is None else _counted(values, whole, first)
     found = matches[kind]
     if kind == "counted":
