@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -100,6 +101,15 @@ class Evidence:
     def counted(self) -> IntArray | FloatArray:
         """[P]: what each person's transitions count for together; how many they are where the panel has no weights."""
         return self.transitions if self.weight is None else self.weight
+
+    @cached_property
+    def calibration_line(self) -> tuple[float, float] | None:
+        """Intercept and slope of ``harness.stats.calibration``, of the table of cells."""
+        table = calibration_table(self)
+        if table is None:
+            return None
+        inside = np.clip(table[0], 0.5 / GRID, 1 - 0.5 / GRID)  # half a cell inside, where log-odds are finite
+        return calibration(inside, table[1], table[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,23 +267,14 @@ def calibration_table(evidence: Evidence) -> tuple[FloatArray, IntArray | FloatA
 
 def calibration_slope(evidence: Evidence) -> float | None:
     """Cox's slope of the probabilities in the evidence; None without them, or where they have none."""
-    line = _calibration_line(evidence)
+    line = evidence.calibration_line
     return None if line is None else round(line[1], DECIMALS) + 0.0  # 0.0 and not -0.0
 
 
 def calibration_intercept(evidence: Evidence) -> float | None:
     """Cox's intercept, as ``calibration_slope``."""
-    line = _calibration_line(evidence)
+    line = evidence.calibration_line
     return None if line is None else round(line[0], DECIMALS) + 0.0
-
-
-def _calibration_line(evidence: Evidence) -> tuple[float, float] | None:
-    """Intercept and slope of ``harness.stats.calibration``, of the table of cells."""
-    table = calibration_table(evidence)
-    if table is None:
-        return None
-    inside = np.clip(table[0], 0.5 / GRID, 1 - 0.5 / GRID)  # half a cell inside, where log-odds are finite
-    return calibration(inside, table[1], table[2])
 
 
 def calibration_error(evidence: Evidence) -> float | None:

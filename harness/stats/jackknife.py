@@ -28,11 +28,15 @@ def jackknifed(
     total, whole = sums.sum(axis=1, keepdims=True), counted.sum()
     levels, fits = (total / whole)[:, 0], columns_of(model, len(sums))
     lefts = (total - sums[:, here]) / (whole - counted[here])
-    mean = np.array([mean_over_seeds(levels[own]) for own in fits])
-    left = np.array([mean_over_seeds(lefts[own].T) for own in fits])
     width = quantile(0.975, g - 1)
-    added = np.array([_beyond_persons(levels[own], lefts[own].T) for own in fits])
-    wide = np.array([widening(len(own), g - 1) ** 2 if len(own) > 1 else 1.0 for own in fits])
+    if all(len(own) == 1 for own in fits):  # one fit of each model
+        alone = np.concatenate(fits)
+        mean, left, added, wide = levels[alone], lefts[alone], np.zeros(len(fits)), np.ones(len(fits))
+    else:
+        mean = np.array([mean_over_seeds(levels[own]) for own in fits])
+        left = np.array([mean_over_seeds(lefts[own].T) for own in fits])
+        added = np.array([_beyond_persons(levels[own], lefts[own].T) for own in fits])
+        wide = np.array([widening(len(own), g - 1) ** 2 if len(own) > 1 else 1.0 for own in fits])
 
     def variance(of: FloatArray, centre: FloatArray) -> FloatArray:
         return np.asarray((g - 1) / g * ((of - centre[:, None]) ** 2).sum(axis=1), dtype=np.float64)

@@ -80,8 +80,7 @@ def processor_seconds() -> float:
     Of one that still runs, as an isolated model's does, where the system has /proc; elsewhere once it has ended.
     """
     used = os.times()
-    ended = used.user + used.system + used.children_user + used.children_system
-    return ended + _below(os.getpid())
+    return time.process_time() + used.children_user + used.children_system + _below(os.getpid())
 
 
 def _below(root: int) -> float:

@@ -117,11 +117,13 @@ def _candidates(careers: _Careers) -> Iterator[tuple[int, int, int]]:
     rows, surprise = (of[surprise >= np.log(len(rows)) + RARE] for of in (rows, surprise))
     order = np.lexsort((panel.person[rows[:, 0]], *panel.state[rows].T))
     rows, surprise = rows[order], surprise[order]
-    ends = np.flatnonzero(np.any(np.diff(panel.state[rows], axis=0) != 0, axis=1)) + 1
+    ends = np.flatnonzero(np.append(np.any(np.diff(panel.state[rows], axis=0) != 0, axis=1), True)) + 1
+    sizes = np.diff(ends, prepend=0)
+    several = (sizes > 1) & (sizes <= CROWD)
     pairs: dict[tuple[int, int, int], float] = {}
-    for group in np.split(np.arange(len(rows)), ends):
-        if 1 < len(group) <= CROWD:
-            _pair(panel, rows[group], float(surprise[group].min()), pairs)
+    for end, size in zip(ends[several].tolist(), sizes[several].tolist(), strict=True):
+        group = slice(end - size, end)
+        _pair(panel, rows[group], float(surprise[group].min()), pairs)
     yield from sorted(pairs, key=lambda pair: (-pairs[pair], pair))[:MOST]
 
 

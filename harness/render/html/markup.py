@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 from harness.records.store import slug
 
@@ -26,6 +27,7 @@ class Markup(str):
     __slots__ = ()
 
 
+@lru_cache(maxsize=1 << 14)  # a page says the same numbers and names over and over
 def escaped(text: str) -> str:
     """Text as HTML shows it, inside elements and inside quoted attributes alike."""
     return FORBIDDEN.sub(REPLACEMENT, " ".join(text.split())).translate(ESCAPES)
