@@ -258,8 +258,11 @@ def test_cost_is_compared_in_processor_seconds(made: tuple[list[Record], Worksho
     assert busy.views.seconds == (2.5, 4.5)
     assert (busy.views.frontier, busy.views.by_clock) == ((0,), ())
     text = render(busy, "md", registry)
-    assert "| fit, s | score, s | fit, processor s | score, processor s |" in text
+    assert "| fit, s | score, s | fit CPU, s | score CPU, s |" in text
     assert "| 900.0 | 1.0 | 2.0 | 0.5 |" in text
+    assert (
+        "- CPU: processor seconds of a run and of all processes that it started; the others are by the clock." in text
+    )
     assert "| model | perplexity | processor seconds |" in text
     assert "processor seconds to fit and score" in page([busy])
 

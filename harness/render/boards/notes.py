@@ -29,6 +29,8 @@ OF_STATEMENTS = {
     ),
 }
 
+OF_PROCESSORS = "CPU: processor seconds of a run and of all processes that it started; the others are by the clock."
+
 OF_LIMITS = (
     "implausible: what no forecast reaches that was made without the answers. It beats the true probabilities, where "
     "these are known, by more than one forecast in a thousand does; or it leaves less than "
@@ -82,21 +84,15 @@ def notes(board: Board) -> list[str]:
         lines.append(
             "regret: how far below the true probabilities (`oracle`), in nats per transition, paired on persons."
         )
-    if any(r.figures.get("auc") is not None for r in rows):
-        lines.append("AUC: of the event, on probabilities rounded to 1/10,000.")
-    if any(r.figures.get("calibration_slope") is not None for r in rows):
-        of = board.views.event or "the event"
-        lines.append(
-            f"calibration slope: of a logit regression of {of} on the log-odds of its probability; one where "
-            "probabilities are as far apart as they should be, below one where they are too far. calibration error: "
-            "mean distance between probability and share, in ten bins of equal mass."
-        )
+    lines += _of_calibration(board)
     if any(not r.sums_to_one for r in rows):
         lines.append(
             "mass: mean probability that a model leaves inside the choice set, ± its standard error over the "
             "transitions that were weighed; the rest it spends on what is no outcome."
         )
         lines += [_treatment(row) for row in rows if not row.sums_to_one]
+    if any(row.measured.score_processor_seconds is not None for row in rows):
+        lines.append(OF_PROCESSORS)
     if board.unchecked:
         lines.append(OF_LIMITS)
     if any(row.signed is not None for row in rows):
@@ -106,6 +102,21 @@ def notes(board: Board) -> list[str]:
     if board.superseded:
         plural = "records stand" if board.superseded > 1 else "record stands"
         lines.append(f"{board.superseded} older {plural} behind a newer one for the same request and is not shown.")
+    return lines
+
+
+def _of_calibration(board: Board) -> list[str]:
+    """On the AUC and on calibration, where a row has them."""
+    lines = []
+    if any(r.figures.get("auc") is not None for r in board.rows):
+        lines.append("AUC: of the event, on probabilities rounded to 1/10,000.")
+    if any(r.figures.get("calibration_slope") is not None for r in board.rows):
+        of = board.views.event or "the event"
+        lines.append(
+            f"calibration slope: of a logit regression of {of} on the log-odds of its probability; one where "
+            "probabilities are as far apart as they should be, below one where they are too far. calibration error: "
+            "mean distance between probability and share, in ten bins of equal mass."
+        )
     return lines
 
 

@@ -259,13 +259,13 @@ def _cost_columns(rows: Sequence[Row]) -> list[BoardColumn]:
     if any(r.measured.score_processor_seconds is not None for r in rows):
         told += [
             BoardColumn(
-                "fit, processor s",
+                "fit CPU, s",
                 lambda r: number(_fit_processor_seconds(r), 1),
                 key=_fit_processor_seconds,
                 importance=5.5,
             ),
             BoardColumn(
-                "score, processor s",
+                "score CPU, s",
                 lambda r: number(r.measured.score_processor_seconds, 1),
                 key=lambda r: r.measured.score_processor_seconds,
                 importance=4.5,
