@@ -157,6 +157,7 @@ def of_task_and_panel(made: list[Board], task: str | None, data: str | None) -> 
 def print_boards(chosen: Sequence[Board]) -> None:
     """Rankings and their notes: on a terminal as wide as it allows, in a pipe as plain text with every column."""
     from harness.render.boards.notes import notes
+    from harness.render.boards.sections import learning_curves
     from harness.render.boards.table import ALWAYS, columns, parts
 
     for board in chosen:
@@ -173,6 +174,10 @@ def print_boards(chosen: Sequence[Board]) -> None:
         gone = ", ".join(heading.partition(",")[0] for heading in left_out)
         told = [f"No room for: {gone}; --format md has all."] if left_out else []
         console.notes([*notes(board), *told], left_out)
+        if (curves := learning_curves(board)) is not None:
+            console.result("")
+            console.table(curves.headings, curves.rows, [i > 0 for i in range(len(curves.headings))], curves.title)
+            console.notes(curves.notes)
         console.result("")
 
 

@@ -78,7 +78,7 @@ def forecast(run: Run, plan: Plan, samples: int, workshop: Workshop) -> Forecast
         pretrained_on=None if run.resumes is None else run.resumes.name,
         renormalised=not spec.sums_to_one,
         fitted_without_weights=plan.panel.weight is not None and not spec.uses_weights,
-        fit_seconds=round(fit.seconds, 2),
+        fit_seconds=round(fit.cost.seconds, 2),
         sample_seconds=round(time.perf_counter() - start, 2),
     )
 

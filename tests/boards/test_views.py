@@ -373,8 +373,8 @@ def test_learning_curves_from_the_command_line(
     line = ["--task", "switch", "--model", "markov", "--set", "data.persons=200", "--records", str(tmp_path / "r")]
     status, out, err = run(*line, "--train-persons", "0", "--train-persons", "30")
     assert status == 0, err
-    assert "## Learning curves" in out
-    assert "| markov | " in out
+    assert "Learning curves" in out
+    assert out.count("markov") == 2
     record = next((tmp_path / "r").glob("*/*.json"))
     assert len(list(record.parent.iterdir())) == 2
     status, _, err = run(*line, "--train-persons", "100000")

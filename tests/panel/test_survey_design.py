@@ -133,7 +133,7 @@ def test_run_with_strata_and_units(
     ]
     status, out, err = run(*line, "--strata", "stratum", "--units", "psu")
     assert status == 0, err
-    assert "sampling units (`psu`) resampled within strata (`stratum`)" in out
+    assert "sampling units (`psu`) resampled within strata (`stratum`)" in " ".join(out.split())
     record = json.loads(next((tmp_path / "r").glob("*/*.json")).read_text())
     assert record["configuration"]["panel"]["source"]["units"] == "psu"
     assert set(record["evidence"]["strata"]) == {0, 1, 2}

@@ -26,7 +26,7 @@ class Section:
 
 def sections(board: Board) -> list[Section]:
     """Slices, calibration, learning curves and the cost frontier; those that the board's records can fill."""
-    made = [_slices(board), _calibration(board), _curves(board), _frontier(board)]
+    made = [_slices(board), _calibration(board), learning_curves(board), _frontier(board)]
     return [section for section in made if section is not None]
 
 
@@ -110,7 +110,8 @@ def _of(board: Board, i: int, what: str) -> float | None:
     return value
 
 
-def _curves(board: Board) -> Section | None:
+def learning_curves(board: Board) -> Section | None:
+    """Perplexity by the number of training persons; None where all records are of one number."""
     curves = board.views.curves
     if not curves:
         return None
