@@ -115,6 +115,7 @@ def run(
     from harness.runs.batch import run_all
     from harness.runs.execute import Workshop
     from harness.runs.isolation.hiding import hidden_paths, isolation_of
+    from harness.runs.study.sharded import scored_by
     from harness.system.machine import cache_folder, require_cache
     from harness.system.progress import Silent
 
@@ -135,6 +136,7 @@ def run(
         hidden=hidden,
     )
     panels = request.panel.open_all(registry, progress) if isinstance(data, str | Path) else panels_of(data, options)
+    workshop = scored_by(options.get("score_jobs", 1), workshop)
     done, failed = run_all(request, panels, workshop, progress.note)
     return Results(tuple(boards_with(done, workshop.store)), tuple(failed))
 

@@ -81,6 +81,15 @@ IsolatedOption = Annotated[
         help="Fit and ask each model in a process of its own, which cannot read the data's files, nor any outcome.",
     ),
 ]
+ScoreJobsOption = Annotated[
+    int,
+    typer.Option(
+        "--score-jobs",
+        help="Processes that score the test split, each some of its persons; processors are shared out among them.",
+        min=1,
+        metavar="N",
+    ),
+]
 ObserveOption = Annotated[
     list[str] | None,
     typer.Option(

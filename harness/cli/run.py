@@ -21,6 +21,7 @@ from harness.cli.options import (
     ObserveOption,
     PretrainOption,
     ReuseOption,
+    ScoreJobsOption,
     SeedOption,
     SeedsOption,
     SetOption,
@@ -39,6 +40,7 @@ from harness.runs.batch import run_all
 from harness.runs.execute import Workshop
 from harness.runs.isolation.hiding import hidden_paths, isolation_of
 from harness.runs.request import PanelRequest, RunRequest, to_yaml
+from harness.runs.study.sharded import scored_by
 from harness.runs.tasks import tasks_of
 from harness.system import processes
 from harness.system.files import write_atomically
@@ -101,6 +103,7 @@ def run(
     force: ForceOption = False,
     time_limit: TimeLimitOption = None,
     isolated: IsolatedOption = False,
+    score_jobs: ScoreJobsOption = 1,
     observe: ObserveOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -135,7 +138,7 @@ def run(
     hidden = hidden_paths(registry, request.panel.sources)
     isolation = isolation_of(registry, hidden) if isolated else None
     workshop = workshop_of(context, records, request.reuse, observe or [])
-    workshop = replace(workshop, time_limit=time_limit, isolation=isolation, hidden=hidden)
+    workshop = scored_by(score_jobs, replace(workshop, time_limit=time_limit, isolation=isolation, hidden=hidden))
     panels = request.panel.open_all(registry, workshop.progress)
     for said in cautions(panels.scored) if processes.is_main() else ():
         console.say(f"warning: {said}")

@@ -36,19 +36,33 @@ def score(
     ranks: ask for whole rows where the model has them, so that the place of what happened is known. The outcomes are
     read from careers that the model never holds, and so is what a transition counts for.
     """
-    parts: list[Scores] = []
-    dear = isinstance(model, UnnormalizedModel) or not spec.whole_rows
-    size = DEAR_RECORDS if dear else CHUNK_RECORDS
     spec = spec if ranks else replace(spec, whole_rows=False)
+    parts: list[Scores] = []
     with (progress or Silent()).bar(f"{spec.name}: {task.key}", test.n_records) as bar:
-        for chunk, first in test.chunks(size):
-            transitions = task.transitions(chunk)
-            if len(transitions):
-                part = scores_of(spec, model, task, Inquiry.of(chunk, transitions))
-                weight = None if test.weight is None else test.weight[first + transitions]
-                parts.append(replace(part, person=test.person[first + transitions], weight=weight))
+        for chunk, first in test.chunks(chunk_records(spec, model)):
+            part = score_chunk(spec, model, task, chunk)
+            if part is not None:
+                parts.append(replace(part, person=test.person[first] + part.person))
             bar.advance(chunk.n_records)
     return Scores.concat(test.n_persons, parts)
+
+
+def chunk_records(spec: ModelSpec, model: Estimator) -> int:
+    """Records that a model is asked about at a time."""
+    dear = isinstance(model, UnnormalizedModel) or not spec.whole_rows
+    return DEAR_RECORDS if dear else CHUNK_RECORDS
+
+
+def score_chunk(spec: ModelSpec, model: Estimator, task: Task, chunk: Panel) -> Scores | None:
+    """The scores of every transition at risk in whole persons of a panel; None where there is none.
+
+    ``person`` is a position among these persons.
+    """
+    transitions = task.transitions(chunk)
+    if not len(transitions):
+        return None
+    scores = scores_of(spec, model, task, Inquiry.of(chunk, transitions))
+    return replace(scores, weight=None if chunk.weight is None else chunk.weight[transitions])
 
 
 def scores_of(spec: ModelSpec, model: Estimator, task: Task, question: Inquiry) -> Scores:

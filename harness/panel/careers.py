@@ -210,11 +210,16 @@ class Panel:
 
     def chunks(self, records: int) -> Iterator[tuple[Panel, int]]:
         """Consecutive whole persons, about ``records`` records at a time, with the position of their first record."""
+        for start, stop in self.spans(records):
+            yield self.select(np.arange(start, stop)), int(self.offsets[start])
+
+    def spans(self, records: int) -> Iterator[tuple[int, int]]:
+        """The first person of each chunk, and the one after its last."""
         start = 0
         while start < self.n_persons:
             limit = self.offsets[start] + records
             stop = max(start + 1, int(np.searchsorted(self.offsets, limit, side="right")) - 1)
-            yield self.select(np.arange(start, stop)), int(self.offsets[start])
+            yield start, stop
             start = stop
 
     def once(self, name: str, found: Callable[[Panel], T]) -> T:

@@ -38,7 +38,8 @@ class RunOptions(ReadOptions, total=False):
     """Arguments of a run. params: model -> parameter -> value. seed, seeds: the first, and how many. train_persons:
     numbers of training persons to fit on, 0 for all. train_also, pretrain: further panels, by name or path. device:
     auto, cpu, cuda, cuda:N or mps. reuse: own, any or never. records: the folder of record files. time_limit: seconds
-    for a fit, and again for each task. isolated: each model in a process of its own. progress: False for silence.
+    for a fit, and again for each task. isolated: each model in a process of its own. score_jobs: processes that
+    score the test split, each some of its persons. progress: False for silence.
     """
 
     params: Mapping[str, Mapping[str, Any]]
@@ -52,6 +53,7 @@ class RunOptions(ReadOptions, total=False):
     records: str | Path
     time_limit: float
     isolated: bool
+    score_jobs: int
     progress: bool
 
 

@@ -20,8 +20,9 @@ from harness.runs.fits import Fits, Fitted, load
 from harness.runs.isolation.model import isolated
 from harness.runs.isolation.process import Isolation
 from harness.runs.run import Run
-from harness.runs.scoring import score_task
+from harness.runs.scoring import TaskScorer, score_task, scored_here
 from harness.system import processes
+from harness.system.entry import Entry
 from harness.system.hidden_files import hidden_files, named_paths
 from harness.system.integrity import replaced_functions
 from harness.system.progress import Progress, Silent
@@ -38,7 +39,7 @@ class Workshop:
     its cache holds; any: also those that came with a checkout; never: none, and every fit is made anew. time_limit:
     seconds that a model may take for its fit, and again for each task. isolation: models live in processes of their
     own, and no record of a run in this one is taken. hidden: files and folders that the careers were read from, which
-    no model may open. observers: plugins that are asked to observe runs.
+    no model may open. observers: plugins that are asked to observe runs. scorer: gives the scores of a task by a fit.
     """
 
     registry: Registry
@@ -50,6 +51,7 @@ class Workshop:
     isolation: Isolation | None = None
     hidden: tuple[Path, ...] = ()
     observers: tuple[str, ...] = ()
+    scorer: TaskScorer = field(default=scored_here)
 
     @property
     def fits(self) -> Fits:
@@ -125,8 +127,10 @@ def _scored(run: Run, check: SpotCheck, fitted: Fitted, workshop: Workshop) -> R
     metrics = workshop.registry.all_metrics
     with workshop.limited(run):
         own = _unbiased(run, fitted, workshop)
-        outcome = score_task(run, check, fitted=own, progress=workshop.progress, metrics=metrics)
-    _require_own_code(run, workshop.registry)
+        outcome = score_task(
+            run, check, fitted=own, progress=workshop.progress, metrics=metrics, scorer=workshop.scorer
+        )
+    require_own_code(run.model, workshop.registry)
     # Probabilities before the record, so that a record of this machine has them.
     predictions.save(workshop.cache, outcome.record, {"test": outcome.predictions})
     path = workshop.store.write(outcome.record)
@@ -135,12 +139,12 @@ def _scored(run: Run, check: SpotCheck, fitted: Fitted, workshop: Workshop) -> R
     return outcome.record
 
 
-def _require_own_code(run: Run, registry: Registry) -> None:
+def require_own_code(model: Entry[ModelSpec], registry: Registry) -> None:
     """RunError where the code of a model has put itself in the place of the code that scores it."""
-    modules = [run.model.module, *(entry.module for entry in registry.models.values())]
+    modules = [model.module, *(entry.module for entry in registry.models.values())]
     if replaced := next(replaced_functions(modules), None):
         raise RunError(
-            f"model '{run.model.item.name}' was scored after '{replaced}' had been replaced by a plugin's own code: a "
+            f"model '{model.item.name}' was scored after '{replaced}' had been replaced by a plugin's own code: a "
             "plugin may add to the program by its hooks, and change nothing in it"
         )
 

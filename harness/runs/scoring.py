@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -32,8 +33,24 @@ class Outcome:
     predictions: Predictions
 
 
+class TaskScorer(Protocol):
+    """Gives the scores of all that a task asks about in the test split of a run's panel, by the run's fit."""
+
+    def __call__(self, run: Run, fitted: Fitted, task: Task, progress: Progress) -> Scores: ...
+
+
+def scored_here(run: Run, fitted: Fitted, task: Task, progress: Progress) -> Scores:
+    """The scores, by this process (``TaskScorer``)."""
+    return score(run.model.item, fitted.model, task=task, test=run.panel.part("test"), progress=progress)
+
+
 def score_task(
-    run: Run, check: SpotCheck, fitted: Fitted, progress: Progress, metrics: Sequence[Metric] = ()
+    run: Run,
+    check: SpotCheck,
+    fitted: Fitted,
+    progress: Progress,
+    metrics: Sequence[Metric] = (),
+    scorer: TaskScorer = scored_here,
 ) -> Outcome:
     """Score the test split on the task of the spot check, which the model was asked before.
 
@@ -41,7 +58,7 @@ def score_task(
     """
     spec, task, test = run.model.item, check.task, check.test
     with measured() as cost:
-        scores = score(spec, fitted.model, task=task, test=test, progress=progress)
+        scores = scorer(run, fitted, task, progress)
     check.require_same(scores)
     slicing = Slicing.of(run.panel, test, task.transitions(test))
     facts = fitted.facts | unseen(spec, fitted.model, task, test) | _fitted_without_weights(spec, test)

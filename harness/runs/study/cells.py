@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -100,7 +100,7 @@ class Executor(AbstractContextManager["Executor"], Protocol):
 
 def run_cells(
     cells: Iterable[Cell], executor: Executor, watch: Callable[[Sequence[Event]], None] = lambda _: None
-) -> Iterator[Ended]:
+) -> Generator[Ended, None, None]:
     """Carry out cells, each as soon as there is room, and yield each as it ends.
 
     A cell that fails ends with its error; the others go on. ``cells`` is drawn from one at a time, when there is room

@@ -21,12 +21,14 @@ OFTEN = 0.5  # seconds between two words on how far a cell is
 
 @dataclass(frozen=True, kw_only=True)
 class WorkPlace:
-    """All that a cell's work may use. open_panels: the careers of a request, opened once for cells that follow."""
+    """All that a cell's work may use. open_panels: the careers of a request, opened once for cells that follow. kept:
+    what a cell leaves in its process for those that follow."""
 
     registry: Registry
     cache: Path
     open_panels: Callable[[PanelRequest], Panels]
     progress: Progress = field(default_factory=Silent)
+    kept: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
