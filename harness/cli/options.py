@@ -81,6 +81,15 @@ IsolatedOption = Annotated[
         help="Fit and ask each model in a process of its own, which cannot read the data's files, nor any outcome.",
     ),
 ]
+ProcessesOption = Annotated[
+    int,
+    typer.Option(
+        "--processes",
+        help="Processes that fit each model together, one a GPU where there are several; they share every batch.",
+        min=1,
+        metavar="N",
+    ),
+]
 ScoreJobsOption = Annotated[
     int,
     typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from harness.cli.options import (
     JsonOption,
     ObserveOption,
     PretrainOption,
+    ProcessesOption,
     ReuseOption,
     ScoreJobsOption,
     SeedOption,
@@ -37,13 +39,14 @@ from harness.model.params import parse
 from harness.records.record import Record
 from harness.registry import Registry
 from harness.runs.batch import run_all
-from harness.runs.execute import Workshop
+from harness.runs.execute import Workshop, require_distributed
 from harness.runs.isolation.hiding import hidden_paths, isolation_of
 from harness.runs.request import PanelRequest, RunRequest, to_yaml
 from harness.runs.study.sharded import scored_by
 from harness.runs.tasks import tasks_of
 from harness.system import processes
 from harness.system.files import write_atomically
+from harness.system.launch import launch
 
 TasksOption = Annotated[
     list[str] | None, typer.Option("--task", help="A task's name, or 'all'. Repeatable.", autocompletion=complete.tasks)
@@ -103,6 +106,7 @@ def run(
     force: ForceOption = False,
     time_limit: TimeLimitOption = None,
     isolated: IsolatedOption = False,
+    fit_by: ProcessesOption = 1,
     score_jobs: ScoreJobsOption = 1,
     observe: ObserveOption = None,
     as_json: JsonOption = False,
@@ -135,6 +139,8 @@ def run(
         write_atomically(write_config, to_yaml(request))
         console.say(f"-> {write_config}")
         return
+    if fit_by > 1:
+        _launch(fit_by, request, registry, isolated)
     hidden = hidden_paths(registry, request.panel.sources)
     isolation = isolation_of(registry, hidden) if isolated else None
     workshop = workshop_of(context, records, request.reuse, observe or [])
@@ -150,6 +156,20 @@ def run(
         console.say(f"error: {message}")
     if failed:
         raise typer.Exit(1)
+
+
+def _launch(fit_by: int, request: RunRequest, registry: Registry, isolated: bool) -> None:
+    """Have this command carried out by so many processes, and exit with their status; in one of them go on.
+
+    RequestError where no model of the request can be fitted so, or a launcher has started another number.
+    """
+    if isolated:
+        raise RequestError("--processes: an isolated model is fitted by one process alone; leave out one of the two")
+    if processes.count() == 1:
+        require_distributed([registry.model(name).item for name in request.models], registry)
+        raise typer.Exit(launch(fit_by, sys.argv[1:]))
+    if processes.count() != fit_by:
+        raise RequestError(f"--processes {fit_by}: a launcher has started {processes.count()} already; leave it out")
 
 
 def _given(context: typer.Context) -> set[str]:

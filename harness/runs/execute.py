@@ -244,6 +244,16 @@ def require_pretrainable(specs: Sequence[ModelSpec], registry: Registry) -> None
         )
 
 
+def require_distributed(specs: Sequence[ModelSpec], registry: Registry) -> None:
+    """RequestError, naming the models that can, where none of these can be fitted by several processes."""
+    if not any(spec.distributed for spec in specs):
+        able = sorted(entry.item.name for entry in registry.models.values() if entry.item.distributed)
+        raise RequestError(
+            f"--processes: {' and '.join(spec.name for spec in specs)} cannot be fitted by several; ask for a model "
+            f"that can ({', '.join(able) or 'none is installed'}), or see --score-jobs"
+        )
+
+
 def empty_task_message(task: Task, panel: Panel) -> str | None:
     """A sentence saying that a task has nobody at risk in the test split, or None."""
     test = panel.part("test")

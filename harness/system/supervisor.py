@@ -21,6 +21,7 @@ from types import FrameType
 from typing import NoReturn
 
 from harness.system import processes
+from harness.system.launch import LAUNCHER
 
 HEAD = struct.Struct("dq")  # the deadline, in seconds of ``time.monotonic``; the status plus one, once it has ended
 LONGEST_NOTE = 400  # bytes
@@ -52,6 +53,8 @@ def supervise(work: Callable[[], None]) -> None:
     Of several processes of a launch each is watched by the launcher, and does its work itself.
     """
     if not hasattr(signal, "sigtimedwait") or processes.count() > 1:
+        if os.environ.get(LAUNCHER) == str(os.getppid()):
+            die_with(os.getppid())
         work()
         return
     notes = mmap.mmap(-1, HEAD.size + LONGEST_NOTE)

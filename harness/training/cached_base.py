@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from harness.model.contract import Context, unreported
 from harness.system.files import unfinished
 from harness.system.folders import damage, publishing, standing
 from harness.system.sources import digest
+from harness.training.process_group import SINGLE, ProcessGroup
 
 T = TypeVar("T")
 
@@ -31,16 +33,26 @@ class CachedBase:
         """The folder that the cache keeps it in, whether it is there or not."""
         return cache / self.kind / self.key
 
-    def learned(self, context: Context, learn: Callable[[Context], T], write: Callable[[T, Path, float], None]) -> Path:
+    def learned(
+        self,
+        context: Context,
+        learn: Callable[[Context], T],
+        write: Callable[[T, Path, float], None],
+        group: ProcessGroup = SINGLE,
+    ) -> Path:
         """The folder of the base, which is learned first if it is not there yet; it is never there half written.
 
         learn: trains it, from a context whose scratch is the base's own and survives a kill. write: writes what was
-        learned into an empty folder, with the seconds that it took, those of killed attempts included.
+        learned into an empty folder, with the seconds that it took, those of killed attempts included. group: the
+        processes that learn it together, of which the main one writes.
         """
         folder = self.folder(context.cache)
         stood = standing(folder)
-        problem = damage(folder) if folder.is_dir() else "not there"
-        if problem is not None:
+        problem = group.from_main((), damage(folder) if folder.is_dir() else "not there")
+        if problem is not None and group.rank:
+            with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+                learn(replace(context, scratch=Path(scratch), report=unreported))
+        elif problem is not None:
             if folder.is_dir():
                 context.progress.note(f"{folder}: the base kept there is damaged ({problem}) and is learned again")
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -50,6 +62,7 @@ class CachedBase:
                 seconds = round(scratch.seconds + perf_counter() - start, 2)
                 with publishing(folder, instead_of=stood) as draft:
                     write(base, draft, seconds)
+        group.sum([], 0.0)  # nobody reads it before it is there
         return folder
 
 

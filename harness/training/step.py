@@ -22,7 +22,7 @@ class Stepping:
     """The way steps are made: on ``workers`` threads of ``pool``, by the processes of ``group``.
 
     clip: the largest norm of a gradient. dropout: source of the model's draws, if it has any. stream: numbers that
-    tell this process's draws from those of others.
+    tell this process's draws from those of others, where they come from torch's own generator.
     """
 
     pool: Executor
@@ -51,7 +51,8 @@ def take_step(
     key = (*key, *how.stream)
     if key and how.workers == 1:  # what draws from torch's own generator is never shared among threads
         _seed(seed_of(key), parameters[0].device)
-    keys = [(*key, i) for i in range(len(parts))]
+    # Parts are numbered over all processes: two with a thread each draw as one with two threads does.
+    keys = [(*key, how.group.rank + how.group.size * i) for i in range(len(parts))]
     shares = list(
         how.pool.map(
             lambda part, key: _gradients(loss_of, part, parameters=parameters, dropout=how.dropout, key=key),

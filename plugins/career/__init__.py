@@ -65,6 +65,7 @@ def _spec(name: str, summary: str, params: type[FamilyParams], reader: Reader, *
         "scoring_params": ("checkpoint_seconds",),
         "pretrainable": True,
         "streaming": True,
+        "distributed": True,
         "uses_weights": True,
     }
     return ModelSpec(name, summary, lambda p: build(p, reader), params=params, **{**common, **more})

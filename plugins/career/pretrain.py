@@ -25,6 +25,7 @@ from harness.plugins.career.stream import Stream, StreamedTrainee, sample_of, sp
 from harness.plugins.career.train import CareerTrainee
 from harness.training.cached_base import CachedBase, base_key
 from harness.training.loop import TrainingResult, train
+from harness.training.process_group import process_group
 from harness.training.schedule import InverseRoot, LinearDecay, Schedule, in_windows
 from harness.types import IntArray
 
@@ -76,7 +77,8 @@ def pretrained(
 ) -> PretrainedNetwork:
     """The network of a recipe, from the cache, where it is trained first if it is not there yet."""
     place = recipe.place(resumes, titles)
-    folder = place.learned(context, lambda own: _learn(recipe, resumes, titles, own), _write)
+    group = process_group(context)
+    folder = place.learned(context, lambda own: _learn(recipe, resumes, titles, own), _write, group=group)
     network, encoding, about = read_network(folder)
     return PretrainedNetwork(
         network=network,

@@ -18,25 +18,23 @@ from harness.plugins.career.network import Network
 from harness.training.checkpoint import training_key
 from harness.training.exchange import Exchange
 from harness.training.loop import EpochData, EpochSteps
-from harness.training.process_group import SINGLE
+from harness.training.process_group import SINGLE, ProcessGroup, process_group
 from harness.training.schedule import Schedule
 from harness.training.step import Stepping, adamw
 from harness.training.workers import workers
-from harness.types import FloatArray, IntArray
+from harness.types import IntArray
 
 
 class NetworkTrainee(ABC):
     """A network in training, and the careers that are held out (``harness.training.loop.Trainee``). tokens: transitions
     of an epoch, about."""
 
-    group = SINGLE
-
     def __init__(
         self, network: Network, valid: TransitionTable, schedule: Schedule, context: Context, tokens: int
     ) -> None:
         self.model = network.to(context.device)
         self.valid = valid
-        self.device = context.device
+        self.device, self.group = context.device, process_group(context)
         self.trained = dict(network.named_parameters())
         self.optimizer = adamw(list(self.trained.values()), schedule.weight_decay, beta_2=0.98)
         self.exchange = Exchange(schedule.exchange, schedule.exchange_across, context.seed)
@@ -62,7 +60,7 @@ class NetworkTrainee(ABC):
     def steps(self) -> Iterator[EpochSteps]:
         """Threads, for all of the training."""
         with workers(self.device) as (pool, count):
-            stepping = Stepping(pool=pool, workers=count, dropout=self.model.dropout)
+            stepping = Stepping(pool=pool, workers=count, dropout=self.model.dropout, group=self.group)
             yield lambda: nullcontext(stepping)
 
     def epoch(self, number: int, strength: float) -> EpochData:
@@ -81,7 +79,7 @@ class NetworkTrainee(ABC):
 
     def validation_loss(self) -> float:
         """Nats a transition."""
-        return mean_loss(self.model, self.valid)
+        return mean_loss(self.model, self.valid, self.group)
 
 
 class CareerTrainee(NetworkTrainee):
@@ -109,20 +107,25 @@ class CareerTrainee(NetworkTrainee):
         return (self.panel.fingerprint(), self.plain.columns, *(x for x in said if x is not None))
 
 
-def log_likelihood(network: Network, tokens: TransitionTable) -> FloatArray:
-    """float32 [T]: ln P(target) of every token, in evaluation mode."""
-    device = str(next(network.parameters()).device)
-    network.eval()
-    with torch.no_grad():
-        parts = [network(tokens.batch(some, device)).cpu().numpy() for some in tokens.parts(AT_ONCE)]
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+def mean_loss(network: Network, tokens: TransitionTable, group: ProcessGroup = SINGLE) -> float:
+    """Minus the mean ln P(target), nats a transition, each counting for its weight; zero where there is none.
 
-
-def mean_loss(network: Network, tokens: TransitionTable) -> float:
-    """Minus the mean ln P(target), nats a transition, each counting for its weight; zero where there is none."""
+    In evaluation mode. group: the processes that share the careers among them; all are told the same number.
+    """
     if not len(tokens):
         return 0.0
-    found, weight = log_likelihood(network, tokens).astype(np.float64), tokens.weight
-    if weight is None or not weight.any():  # where nothing counts, all count the same
-        return -float(found.mean())
-    return -float((found * weight).sum() / weight.sum(dtype=np.float64))
+    device = str(next(network.parameters()).device)
+    even = tokens.weight is None or not tokens.weight.any()  # where nothing counts, all count the same
+    total = counted = 0.0
+    network.eval()
+    with torch.no_grad():
+        for i, careers in enumerate(tokens.parts(AT_ONCE)):
+            if i % group.size != group.rank:
+                continue
+            batch = tokens.batch(careers, device)
+            found = network(batch).cpu().numpy().astype(np.float64)
+            weight = np.ones(len(found)) if even or batch.weight is None else batch.weight.cpu().numpy()
+            total += float((found * weight).sum())
+            counted += float(weight.sum(dtype=np.float64))
+    total, counted = group.sum([], total, counted)
+    return -total / counted
