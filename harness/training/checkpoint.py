@@ -21,6 +21,7 @@ import numpy as np
 
 from harness.system.progress import Progress
 from harness.training.process_group import SINGLE, ProcessGroup
+from harness.training.shards import give_out, is_sharded, whole
 
 if TYPE_CHECKING:
     import torch
@@ -54,18 +55,25 @@ class Checkpoint:
     def save_if_due(self) -> None:
         """Save, if it is time for the next one."""
         wait = max(self.seconds, self._cost / SHARE) if self.seconds else 0.0
-        if time.monotonic() - self._last >= wait:
+        due = time.monotonic() - self._last >= wait
+        if self.group.from_main((), due) if self._shards() else due:
             self.save()
+
+    def _shards(self) -> Tensors:
+        """Those of the tensors that the processes hold in shards: all of them must save and load together."""
+        return {name: tensor for name, tensor in self.tensors.items() if is_sharded(tensor)}
 
     def save(self) -> None:
         """Write what is live now. Where the disk is full, say so and go on: training needs no checkpoint."""
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        if self.group.rank:
-            return
         start = time.monotonic()
-        content = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
+        if self.group.rank:
+            for tensor in self._shards().values():
+                whole(tensor)
+            return
+        content = {name: whole(tensor).cpu().contiguous() for name, tensor in self.tensors.items()}
         text = json.dumps(self.state())
         about = {"key": self.key, "state": text, "check": _checksum(content, text)}
         draft = self.path.with_suffix(".partial")
@@ -83,15 +91,20 @@ class Checkpoint:
 
         A file that belongs elsewhere or is damaged is passed over with a note.
         """
-        state = self.group.from_main(self.tensors.values(), None if self.group.rank else self._found())
+        found = None if self.group.rank else self._found()
+        shards = self._shards()
+        plain = [tensor for name, tensor in self.tensors.items() if name not in shards]
+        state = self.group.from_main(plain, None if found is None else found[1])
         if state is None:
             return False
+        if shards:
+            give_out(shards, None if found is None else found[0])
         restore(state)
         self.progress.note(f"going on from the checkpoint {self.path}")
         return True
 
-    def _found(self) -> dict[str, Any] | None:
-        """The state in the file, its tensors copied into the live ones; or None."""
+    def _found(self) -> tuple[Tensors, dict[str, Any]] | None:
+        """The tensors and the state in the file, these copied into the live ones that are whole; or None."""
         import torch
         from safetensors import SafetensorError
 
@@ -105,8 +118,9 @@ class Checkpoint:
             return None
         with torch.no_grad():
             for name, tensor in self.tensors.items():
-                tensor.copy_(kept[name])
-        return state
+                if not is_sharded(tensor):
+                    tensor.copy_(kept[name])
+        return kept, state
 
     def _read(self) -> tuple[Tensors, dict[str, Any]]:
         from safetensors import safe_open

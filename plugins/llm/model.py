@@ -125,7 +125,7 @@ class LoraModel(Model):
         products = self._products(context.device)
         vocabulary = int(self._model.get_input_embeddings().weight.shape[0])
         again = makes_again(self._model, p, pass_of_ids, scores=vocabulary, products=products)
-        options = replace(tuning_options(p, ways), products=products, gradient_checkpointing=again)
+        options = replace(tuning_options(p, ways), products=products, gradient_checkpointing=again, sharded=p.shard)
         result = tune(self._model, resumes, watched, pad=self._pad(), options=options, context=context)
         require_gain(result, p.min_gain)
         return result

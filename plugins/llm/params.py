@@ -186,6 +186,11 @@ class LlmParams(TuningParams, ReadingParams):
         description="put the careers of a batch in one row without padding, each attending to itself alone; unset: on "
         "a GPU only; models that cannot be read this way have padded batches of careers of similar length",
     )
+    shard: bool = Field(
+        False,
+        description="several processes (--processes) each hold a part of every weight while tuning (FSDP), no copy: "
+        "less memory, more exchange",
+    )
     renormalise: Literal["none", "certified", "exact"] = Field(
         "none",
         description="whether P(title) is divided by the mass of all titles: never; by its bound, found by reading no "

@@ -100,6 +100,7 @@ def specs() -> list[ModelSpec]:
             sums_to_one=False,
             whole_rows=False,
             scoring_params=("renormalise", "tolerance", "checkpoint_seconds"),
+            runtime_params=("shard",),
             multi_panel=True,
             distributed=True,
             ablations=ABLATIONS,

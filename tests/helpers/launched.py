@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 LONGEST = 200.0  # seconds
-PRELOADED = ["harness.plugins.career.model", "harness.plugins.career.pretrain", "torch.distributed"]
+PRELOADED = ["harness.plugins.career.model", "harness.plugins.llm.model", "torch.distributed.fsdp"]
 
 
 def launched(processes: int, threads: int, work: Callable[..., Any], *told: Any) -> list[Any]:

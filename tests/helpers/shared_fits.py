@@ -10,43 +10,67 @@ from typing import Any
 
 import numpy as np
 
-from harness.model.contract import Context
+from harness.model.contract import Context, Model
 from harness.panel import Corpus, Panel
-from harness.plugins.career.model import CareerModel
-from harness.plugins.career.params import CareerParams
 from harness.system import processes
 from harness.training import loop, step
+from helpers.panels import open_once
 
 
 @dataclass(frozen=True, kw_only=True)
 class SharedFit:
-    """A fit of ``career``. killed: the process and the number of steps after which it is; resumes: learned first."""
+    """A fit. killed: the process, and the number of steps after which it is. resumes: learned first. cache: of bases;
+    the folder's own where None."""
 
     panel: Panel
     folder: Path
     params: dict[str, Any]
+    cache: Path | None = None
     killed: tuple[int, int] | None = None
     resumes: Panel | Corpus | None = None
 
 
 def fit_career(asked: SharedFit) -> dict[str, Any]:
-    """Of one process: facts, rows of the test split, and the number of steps that it made."""
-    rank, plain, done = processes.rank(), step.take_step, [0]
+    """``career``, by one of the processes that do so."""
+    from harness.plugins.career.model import CareerModel
+    from harness.plugins.career.params import CareerParams
+
+    return _fitted(CareerModel(CareerParams.model_validate(asked.params), "transformer"), asked)
+
+
+def fit_llm(asked: SharedFit) -> dict[str, Any]:
+    """``llm-lora``."""
+    from harness.plugins.llm.model import LoraModel
+    from harness.plugins.llm.params import LlmParams
+
+    return _fitted(LoraModel(LlmParams.model_validate(asked.params)), asked)
+
+
+def _fitted(model: Model, asked: SharedFit) -> dict[str, Any]:
+    """Of one process: facts, rows of the test split, the steps that it made, and those of them that were in shards."""
+    rank, plain, done, shards = processes.rank(), step.take_step, [0], [0]
 
     def counted(*given: Any, **named: Any) -> float:
         if (rank, done[0]) == asked.killed:
             os.kill(os.getpid(), signal.SIGKILL)
         done[0] += 1
+        shards[0] += named["how"].sharded
         return plain(*given, **named)
 
     loop.take_step = counted  # type: ignore[attr-defined]  # in a process of its own
     scratch = asked.folder / "scratch" if rank == 0 else asked.folder / f"other {rank}"
     scratch.mkdir(parents=True, exist_ok=True)
-    model = CareerModel(CareerParams.model_validate(asked.params), "transformer")
-    shared = processes.count() > 1
-    context = Context(seed=3, scratch=scratch, cache=asked.folder / "cache", shared=shared, resumes=asked.resumes)
+    context = Context(
+        seed=3,
+        scratch=scratch,
+        cache=asked.cache or asked.folder / "cache",
+        shared=processes.count() > 1,
+        resumes=asked.resumes,
+        open_panel=open_once,
+    )
     model.fit(asked.panel.part("train"), asked.panel.part("valid"), context)
     test = asked.panel.part("test")
     later = test.transitions
     states = np.broadcast_to(np.arange(test.n_states), (len(later), test.n_states))
-    return {"facts": dict(model.facts()), "rows": model.log_prob(test, later, states), "steps": done[0]}
+    rows = model.log_prob(test, later, states)
+    return {"facts": dict(model.facts()), "rows": rows, "steps": done[0], "shards": shards[0]}

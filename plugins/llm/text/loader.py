@@ -109,6 +109,11 @@ def weights_of(model: Any) -> dict[str, Any]:
     return found
 
 
+def layers_of(model: Any) -> frozenset[str]:
+    """Names of the classes of the model's layers, as the architecture has them; none where it does not say."""
+    return frozenset(causal_of(model)._no_split_modules or ())
+
+
 def embedding_modules(model: Any) -> list[str]:
     """The input embeddings and the output head, by the names that peft's ``modules_to_save`` knows them by."""
     ends = (model.get_input_embeddings(), model.get_output_embeddings())

@@ -17,7 +17,7 @@ from harness.model import Context
 from harness.plugins.llm.params import TuningParams
 from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.head import reading
-from harness.plugins.llm.text.loader import embedding_modules
+from harness.plugins.llm.text.loader import embedding_modules, layers_of
 from harness.plugins.llm.text.tokens import Resumes
 from harness.plugins.llm.tuning.dropout import draws_from_torch, dropout_by
 from harness.plugins.llm.tuning.exchanged import ExchangedResumes
@@ -32,6 +32,7 @@ from harness.training.libraries import silence_libraries
 from harness.training.loop import EpochData, EpochSteps, TrainingResult, train
 from harness.training.process_group import SINGLE, ProcessGroup, process_group
 from harness.training.schedule import Schedule, StableThenDecay
+from harness.training.shards import ShardedModel
 from harness.training.step import Stepping, adamw
 from harness.training.workers import MOST_WORKERS, workers
 
@@ -58,7 +59,7 @@ class TuningOptions:
     trained beside adapters, as a multiple of the adapters'. hidden_dropout: the share of what the input embeddings give
     that is dropped in training. packing: sequences stand in one row without padding, where the model reads them there
     as alone; None: on a GPU. products: type of matrix products; None: float32. gradient_checkpointing: activations are
-    made again rather than kept.
+    made again rather than kept. sharded: several processes hold the weights in shards.
     """
 
     schedule: Schedule
@@ -68,6 +69,7 @@ class TuningOptions:
     packing: bool | None = None
     products: torch.dtype | None = None
     gradient_checkpointing: bool = False
+    sharded: bool = False
 
 
 def schedule_of(p: TuningParams, learning_rate: float, exchange: float, exchange_across: float) -> Schedule:
@@ -120,7 +122,9 @@ def tune(
     if nobody had stopped it.
     """
     trainee = TuningTrainee(model=model, learned=learned, valid=valid, pad=pad, options=options, context=context)
-    return train(trainee, options.schedule, context, "tuning")
+    result = train(trainee, options.schedule, context, "tuning")
+    trainee.whole().to(context.device).eval()
+    return result
 
 
 def require_gain(result: TrainingResult, least: float) -> None:
@@ -141,9 +145,13 @@ class TuningTrainee:
     def __init__(
         self, model: Any, learned: Sequence[Resumes], valid: Resumes, pad: int, options: TuningOptions, context: Context
     ) -> None:
-        self.model, self.valid, self.pad, self.options = model, valid, pad, options
+        self.valid, self.pad, self.options = valid, pad, options
         self.device, self.group = context.device, process_group(context)
-        self.trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        sharded = options.sharded and self.group.size > 1
+        self._shards = ShardedModel(model, layers_of(model), context.device) if sharded else None
+        self._plain = model
+        self.model = model if self._shards is None else self._shards.in_shards
+        self.trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         self.optimizer = _optimizer(self.trained, options)
         schedule = options.schedule
         exchange = Exchange(schedule.exchange, schedule.exchange_across, context.seed)
@@ -154,10 +162,11 @@ class TuningTrainee:
     def key(self, schedule: Schedule) -> str:
         """Digest of weights, tokens, options, seed and the panel held out."""
         # Activations that are made again are the same ones: whether they are hangs on the memory of the day.
-        how = replace(self.options, schedule=replace(schedule, checkpoint_seconds=0.0), gradient_checkpointing=False)
+        plain_options = replace(self.options, gradient_checkpointing=False, sharded=False)
+        how = replace(plain_options, schedule=replace(schedule, checkpoint_seconds=0.0))
         plain, seed = self.resumes.plain, self.resumes.exchange.seed
         learned = (plain.tokens.ids, plain.tokens.offsets, plain.counts)
-        return training_key(self.model, *learned, how, seed, self.valid.panel.fingerprint())
+        return training_key(self._plain, *learned, how, seed, self.valid.panel.fingerprint())
 
     @contextmanager
     def steps(self) -> Iterator[EpochSteps]:
@@ -174,11 +183,19 @@ class TuningTrainee:
         @contextmanager
         def epoch() -> Iterator[Stepping]:
             # Threads would take turns at one random generator in an order that no seed fixes.
-            most = 1 if draws_from_torch(self.model, seeded) else MOST_WORKERS
+            sharded = self._shards is not None
+            most = 1 if sharded or draws_from_torch(self.model, seeded) else MOST_WORKERS
             attention = packed_attention(self.model) if packed else nullcontext()
-            frozen = frozen_in(products, self.model)
+            frozen = frozen_in(None if sharded else products, self.model)  # shards are of one type
             with workers(self.device, most) as (pool, count), attention, frozen:
-                yield Stepping(pool=pool, workers=count, dropout=seeded, group=self.group, stream=(self.group.rank,))
+                yield Stepping(
+                    pool=pool,
+                    workers=count,
+                    dropout=seeded,
+                    group=self.group,
+                    stream=(self.group.rank,),
+                    sharded=sharded,
+                )
 
         with dropout_by(seeded, self.model, options.hidden_dropout), again:
             yield epoch
@@ -187,11 +204,19 @@ class TuningTrainee:
         """Every resume, a share of them with other occupations."""
         assert self._loss is not None
         of = self.resumes.epoch(number, strength)
-        return EpochData(lengths=of.tokens.lengths, loss=self._loss.of(of), packed=self._loss.packed)
+        loss = self._loss.of(of) if self._shards is None else self._shards.loss(self._loss.of(of))
+        return EpochData(lengths=of.tokens.lengths, loss=loss, packed=self._loss.packed)
 
     def validation_loss(self) -> float:
         """Nats a transition."""
-        return validation_loss(self.model, self.valid, self.pad, self.group)
+        loss = validation_loss(self.whole().to(self.device), self.valid, self.pad, self.group)
+        if self._shards is not None:
+            self._plain.cpu()  # leaves the device to the shards
+        return loss
+
+    def whole(self) -> Any:
+        """The model in one piece, its weights as they are now."""
+        return self._plain if self._shards is None else self._shards.update_whole()
 
 
 def _optimizer(trained: dict[str, Any], options: TuningOptions) -> torch.optim.Optimizer:

@@ -69,7 +69,12 @@ def test_a_fit_whose_process_was_killed_goes_on(killed: int, market_30: Panel, t
     whole = launched(2, 1, fit_career, SharedFit(**told, folder=tmp_path / "whole"))
     stop = whole[0]["steps"] // 2
     assert stop > 2
-    lost = launched(2, 1, fit_career, SharedFit(**told, folder=tmp_path / "killed", killed=(killed, stop)))
+    lost = launched(
+        2,
+        1,
+        fit_career,
+        SharedFit(**told, folder=tmp_path / "killed", killed=(killed, stop)),
+    )
     assert lost == []
     again = launched(2, 1, fit_career, SharedFit(**told, folder=tmp_path / "killed"))
     # A step is lost where the main process had not yet written it when the other one died.
