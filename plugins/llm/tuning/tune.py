@@ -173,9 +173,9 @@ class TuningTrainee:
         """Seeded dropout for all of the training; threads, and an attention of its own where packed, for an epoch."""
         free_large_blocks_at_once()
         options, seeded = self.options, SeededDropout()
-        read = reading(self.model)
+        read = reading(self._plain)
         wanted = self.device != "cpu" if options.packing is None else options.packing
-        packed = wanted and packs(self.model, read)
+        packed = wanted and packs(self._plain, read)
         products = options.products
         self._loss = TokenLoss(model=self.model, pad=self.pad, read=read, packed=packed, products=products)
         again = checkpointing(self.model, seeded) if options.gradient_checkpointing else nullcontext()

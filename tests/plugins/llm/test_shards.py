@@ -17,6 +17,10 @@ TINY: dict[str, Any] = SMALLEST | {"epochs": 3, "min_gain": 0.0, "dropout": 0.0,
 FULL = pytest.param({"tuning": "full", "gradient_checkpointing": True}, marks=pytest.mark.slow)
 IN_BFLOAT16 = pytest.param({"precision": "bfloat16"}, marks=pytest.mark.slow)
 COPIES = pytest.param({"shard": False}, marks=pytest.mark.slow)
+PACKED = pytest.param({"packing": True}, marks=pytest.mark.slow)
+# A career a batch: one of the processes has nothing to learn from, in every step.
+ALONE = pytest.param({"batch_tokens": 16, "epochs": 1}, marks=pytest.mark.slow)
+NAMES = ["adapters", "full", "bfloat16", "copies", "packed", "alone"]
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +28,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("bases")
 
 
-@pytest.mark.parametrize("changes", [{}, FULL, IN_BFLOAT16, COPIES], ids=["lora", "full", "bfloat16", "copies"])
+@pytest.mark.parametrize("changes", [{}, FULL, IN_BFLOAT16, COPIES, PACKED, ALONE], ids=NAMES)
 def test_two_processes_learn_what_one_does_after_a_kill_too(
     changes: dict[str, Any], market_30: Panel, cache: Path, tmp_path: Path
 ) -> None:
