@@ -50,3 +50,14 @@ def test_two_processes_learn_what_one_does_after_a_kill_too(
     for two, other in zip(again, whole, strict=True):
         assert two["facts"] == other["facts"]
         np.testing.assert_array_equal(two["rows"], other["rows"])
+
+
+@pytest.mark.slow
+def test_four_processes_learn_what_one_does(market_30: Panel, cache: Path, tmp_path: Path) -> None:
+    told: dict[str, Any] = {"panel": market_30, "params": TINY | {"epochs": 1}, "cache": cache}
+    [one] = launched(1, 1, fit_llm, SharedFit(**told, folder=tmp_path / "one"))
+    four = launched(4, 1, fit_llm, SharedFit(**told, folder=tmp_path / "four"))
+    assert len(four) == 4
+    for each in four:
+        assert each["shards"] == each["steps"] > 0
+        assert each["facts"]["validation_loss"] == pytest.approx(one["facts"]["validation_loss"], abs=1e-4)
