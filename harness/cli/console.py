@@ -103,7 +103,8 @@ def notes(lines: Sequence[str], left_out: Sequence[str] = ()) -> None:
     for line in lines:
         if not line.startswith(gone):
             indent = "  "
-            result(textwrap.fill(line, min(width(), READABLE), initial_indent=indent, subsequent_indent=indent + indent))
+            wide = min(width(), READABLE)
+            result(textwrap.fill(line, wide, initial_indent=indent, subsequent_indent=indent + indent))
 
 
 def markdown(text: str) -> None:
