@@ -42,7 +42,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "epochs": 2,
         "rank": 8,
     },
-    "llm-titles": {**SMALL_BASE, "epochs": 2, "fewest_steps": 10, "rank": 8},
+    "llm-titles": {**SMALL_BASE, "epochs": 2, "head_epochs": 2, "fewest_steps": 10, "rank": 8},
     "llm-embed": {**SMALL_BASE, "penalties": (300.0,), "iterations": 20},
     "career-llm": {**BRIEF, "encoder_options": tuple(f"{name}={value}" for name, value in SMALL_BASE.items())},
 }

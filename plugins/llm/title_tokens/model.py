@@ -31,6 +31,7 @@ from harness.plugins.llm.params import options_of
 from harness.plugins.llm.text.loader import context_length, weights_of
 from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.plugins.llm.text.resume import titles
+from harness.plugins.llm.title_tokens.head_trainee import train_head
 from harness.plugins.llm.title_tokens.layout import PieceCareers
 from harness.plugins.llm.title_tokens.network import (
     GROUPS,
@@ -84,6 +85,7 @@ class TitleTokenModel(Model):
         if train_panel.n_states == 1 or not len(train_panel.transitions):
             return
         trainee = self.trainee(base, (train_panel, valid), context)
+        alone = train_head(trainee).validation if p.head_epochs else ()
         result = train(trainee, schedule_of(p), context, "tuning")
         require_gain(result, GAIN)
         self._facts = {
@@ -95,6 +97,7 @@ class TitleTokenModel(Model):
             "records_dropped": int(trainee.careers.pieces.dropped(_ends(train_panel)).sum()),
             "epochs": result.epochs,
             "best_epoch": result.best,
+            "validation_loss_of_head": [round(loss, 6) for loss in alone],
             "validation_loss": [round(loss, 6) for loss in result.validation],
         }
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -85,11 +85,22 @@ class TitleTokenNetwork(nn.Module):
         self.pieces = pieces
         self.own = nn.Parameter(torch.zeros_like(pieces.words))
         self.project = ColumnVectors(pieces.words.shape[1], plan.width)
+        nn.init.zeros_(self.project.weight)  # so tuning begins with the answers of the head by itself
         self.columns = ColumnVectors(plan.columns, plan.width)
         states = StateVectors(len(start.groups), plan.width, start.groups, None)
         self.head = Head(HeadShape(own_stay=True, recall=plan.recall), plan.width, start, states, likeness=likeness)
         self.drop = DropoutLayer(plan.dropout, SeededDropout())
         self.state_dropout = plan.state_dropout
+        self._reads = True
+
+    @contextmanager
+    def head_alone(self) -> Iterator[None]:
+        """The language model is not read: it says nothing at any position."""
+        before, self._reads = self._reads, False
+        try:
+            yield
+        finally:
+            self._reads = before
 
     def forward(self, batch: PieceBatch, table: Tensor) -> Tensor:
         """float32 [n]: ln P(target). table: float32 [P, D], the vectors of the pieces."""
@@ -107,7 +118,9 @@ class TitleTokenNetwork(nn.Module):
         return found
 
     def _hidden(self, batch: PieceBatch, table: Tensor) -> Tensor:
-        """float32 [n, D]: the last hidden states of the positions that predict."""
+        """float32 [n, D]: the last hidden states of the positions that predict, zero where the head is alone."""
+        if not self._reads:
+            return table.new_zeros(int(batch.where.sum()), table.shape[1])
         given = self.drop(nn.functional.embedding(self._seen(batch.pieces), table).sum(dim=2))
         # No mask: attention is causal, and padding stands on the right, where nothing that counts can see it.
         found: Tensor = decoder_of(self.model)(inputs_embeds=given, use_cache=False).last_hidden_state[batch.where]

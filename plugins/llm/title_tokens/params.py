@@ -61,6 +61,12 @@ class TitleTokenParams(StepParams, BaseParams):
         "others of the same major group, all along a career; falls with the learning rate",
     )
     exchange_across: float = Field(0.1, ge=0, le=1, description="share whose occupations are exchanged for any other")
+    head_epochs: int = Field(
+        30,
+        ge=0,
+        description="epochs in which the head learns by itself, from origin, tenure and covariates, before it "
+        "reads the language model, three times fewest_steps at least; 0: both learn from the first step",
+    )
     learning_rate: float = Field(5e-4, gt=0, description="peak learning rate of the adapters (AdamW)")
     head_factor: float = Field(
         4.0, gt=0, description="learning rate of the tokens' embeddings and of the head, in multiples of it"

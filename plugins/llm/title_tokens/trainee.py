@@ -50,7 +50,7 @@ class TitleTokenTrainee:
         context: Context,
     ) -> None:
         self.model, self.careers, self.params, self.how = network, careers, params, how
-        self.held_out = held_out
+        self.held_out, self.context = held_out, context
         self.watched = len(held_out.panel.transitions) > 0
         self.device, self.group, self.seeded = context.device, process_group(context), network.drop.seeded
         self.trained = {name: p for name, p in network.named_parameters() if p.requires_grad}

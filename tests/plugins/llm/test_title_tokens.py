@@ -19,9 +19,18 @@ from harness.plugins.llm.specs import build_titles
 from harness.plugins.llm.text.loader import load_causal_lm, load_tokenizer
 from harness.plugins.llm.text.resume import TextOptions
 from harness.plugins.llm.title_tokens.layout import ABSENT, PieceCareers
+from harness.plugins.llm.title_tokens.network import TitleTokenNetwork
 from harness.plugins.llm.title_tokens.params import TitleTokenParams
 
-SHORT = {"epochs": 2, "fewest_steps": 60, "warmup": 5, "rank": 2, "learning_rate": 2e-3, "average": 0.9}
+SHORT = {
+    "epochs": 2,
+    "fewest_steps": 60,
+    "warmup": 5,
+    "rank": 2,
+    "learning_rate": 2e-3,
+    "average": 0.9,
+    "head_epochs": 0,
+}
 
 
 def params(base: Path, **given: Any) -> TitleTokenParams:
@@ -65,6 +74,34 @@ def test_rows_sum_to_one_and_beat_shares_of_states(fitted: Any, market_40: Panel
     assert rows[at, test.state[at]].mean() > np.log(shares)[test.state[at]].mean() + 1.0
     losses = fitted.facts()["validation_loss"]
     assert min(losses) < losses[0]
+
+
+def test_tuning_begins_where_the_head_by_itself_has_ended(
+    market_40: Panel, toy_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By itself it reads no language model; killed and asked for again, it ends with the same answers."""
+    asked = params(toy_llama, epochs=1, fewest_steps=30, head_epochs=1, batch_tokens=128, checkpoint_seconds=0.0)
+    read: list[bool] = []
+    hidden = TitleTokenNetwork._hidden
+
+    def stopped(network: TitleTokenNetwork, *given: Any) -> torch.Tensor:
+        read.append(bool(hidden(network, *given).any()))
+        if len(read) == 40:
+            raise KeyboardInterrupt
+        return hidden(network, *given)
+
+    monkeypatch.setattr(TitleTokenNetwork, "_hidden", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        fit(market_40, tmp_path / "stopped", asked)
+    monkeypatch.undo()
+    assert not any(read)
+    model = fit(market_40, tmp_path / "stopped", asked)
+    facts = model.facts()
+    alone, tuned = facts["validation_loss_of_head"], facts["validation_loss"]
+    assert min(alone) < alone[0] - 0.3
+    assert tuned[0] == pytest.approx(min(alone), abs=1e-5)
+    whole_model = fit(market_40, tmp_path / "whole", asked)
+    np.testing.assert_array_equal(whole(model, market_40.part("test")), whole(whole_model, market_40.part("test")))
 
 
 def test_a_piece_starts_as_the_mean_of_its_words(market_40: Panel, toy_llama: Path, tmp_path: Path) -> None:
