@@ -50,6 +50,7 @@ ARMS: dict[str, dict[str, Any]] = {
         **SHALLOW,
         **{name: LLM[name] for name in LLM if name != "packing"},
         "likeness": "builtin",
+        "head_epochs": 1,
         "checkpoint_seconds": 0,
     },
     "career-llm": {**CAREER, "encoder_options": tuple(f"{name}={value}" for name, value in TOY_BASE.items())},
