@@ -19,7 +19,7 @@ from harness.records.record import Record
 from harness.registry import Registry
 from harness.runs.request import PanelRequest
 from harness.system.files import write_atomically
-from harness.system.machine import cache_folder
+from harness.system.machine import cache_folder, resolve_device
 from harness.system.progress import PROGRESS, Progress
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _probed(record: Record, registry: Registry, progress: Progress, data: str | 
     folder = fit_here(record, registry, cache_folder())
     panel = reopen(asked.panel, registry, progress, None if data is None else PanelRequest(data=data))
     entry = registry.model(asked.model)
-    fitted = load(entry.item, params_of(entry, asked.parameters), folder)
+    fitted = load(entry.item, params_of(entry, asked.parameters), folder, resolve_device("auto", entry.item.needs))
     found = memorisation(entry.item, fitted.model, task_of(record, registry), panel)
     if found is None:
         raise RequestError(f"--memorisation: fewer than {FEW} careers of a split of '{asked.panel.name}' are at risk")

@@ -99,6 +99,13 @@ class Estimator(ABC):
     def load(self, folder: Path) -> None:
         """Become the model that ``save`` wrote there; parameters are those this model was built with."""
 
+    def place(self, device: str) -> None:
+        """Compute on this device from now on: 'cpu', 'cuda', 'cuda:1' or 'mps'. Called after ``load``.
+
+        A model that computes on the processor alone has nothing to do.
+        """
+        return
+
     def unseen(self, panel: Panel, transitions: IntArray) -> IntArray | None:
         """int64 [n]: how many records at the beginning of each transition's history the model has no room for.
 

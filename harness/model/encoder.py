@@ -39,6 +39,10 @@ class CareerEncoder(ABC):
     def load(self, folder: Path) -> None:
         """Become the encoder that ``save`` wrote there. RequestError where what it names is another one now."""
 
+    def place(self, device: str) -> None:
+        """Read on this device from now on; called after ``load``, as of an ``Estimator``."""
+        return
+
     @abstractmethod
     def facts(self) -> Mapping[str, Any]:
         """JSON-able facts for the record of a model that uses it, such as ``base``."""

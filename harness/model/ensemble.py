@@ -64,6 +64,10 @@ class _Members(Estimator):
         for member, own in self._folders(folder):
             member.load(own)
 
+    def place(self, device: str) -> None:
+        for member in self.members:
+            member.place(device)
+
     def facts(self) -> Mapping[str, Any]:
         """The first member's; parameters trained in all; each member's own, in a list, where they are found out."""
         each = [member.facts() for member in self.members]

@@ -153,7 +153,7 @@ def _unbiased(run: Run, fitted: Fitted, workshop: Workshop) -> Fitted:
     """The fit, isolated in a new process, which was asked nothing yet; in this process as it is."""
     if workshop.isolation is None:
         return replace(fitted, isolated=False)
-    again = load(run.model.item, run.params, workshop.fits.folder(run))
+    again = load(run.model.item, run.params, workshop.fits.folder(run), run.device)
     return replace(fitted, model=again.model, isolated=True)
 
 

@@ -83,7 +83,7 @@ class Fits:
         stood = standing(folder)
         if stood is not None and not self.anew:
             try:
-                kept = load(run.model.item, run.params, folder)
+                kept = load(run.model.item, run.params, folder, run.device)
                 if kept.isolated or not self.isolated:
                     return kept
                 self.progress.note(f"{folder}: the fit kept there was not made isolated: it is made again")
@@ -92,7 +92,7 @@ class Fits:
         probe = Probe(run.model.item, run.learned("valid"))
         made, before = self._make(run, probe, stood, shared)
         gc.collect()  # one model at a time is in memory
-        fitted = load(run.model.item, run.params, folder)
+        fitted = load(run.model.item, run.params, folder, run.device)
         # Of two processes at one fit the first one's is kept, and the second's goes unused: it has nothing to answer.
         if standing(folder) == made and (moved := probe.difference(before, fitted.model)) is not None:
             shutil.rmtree(folder)
@@ -183,8 +183,8 @@ def _keep(name: str, fitted: Fitted, folder: Path, stood: int | None) -> int | N
     return made
 
 
-def load(spec: ModelSpec, params: Any, folder: Path) -> Fitted:
-    """The fit that a folder of the cache holds.
+def load(spec: ModelSpec, params: Any, folder: Path, device: str) -> Fitted:
+    """The fit that a folder of the cache holds, on a device.
 
     DamagedFitError where it is not as it was kept; RunError where the model cannot read it.
     """
@@ -194,6 +194,7 @@ def load(spec: ModelSpec, params: Any, folder: Path) -> Fitted:
     model = spec.build(params)
     with blaming(spec.name, "load"):
         model.load(folder / "model")
+        model.place(device)
     started = datetime.fromisoformat(kept["started"])
     return Fitted(
         model=model,

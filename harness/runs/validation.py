@@ -17,6 +17,7 @@ from harness.runs.fits import folder_of, load
 from harness.runs.identity import code_version
 from harness.runs.scoring import score_valid
 from harness.runs.verify import params_of, task_of
+from harness.system.machine import resolve_device
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Validation:
         if fingerprint not in self._opened:
             self._opened[fingerprint] = self.open_panel(asked.panel)
         entry = registry.model(asked.model)
-        fitted = load(entry.item, params_of(entry, asked.parameters), folder)
+        device = resolve_device("auto", entry.item.needs)
+        fitted = load(entry.item, params_of(entry, asked.parameters), folder, device)
         task = task_of(record, registry)
         valid = score_valid(
             entry.item, fitted.model, task=task, panel=self._opened[fingerprint], progress=self.workshop.progress

@@ -63,6 +63,10 @@ class EncodedCareerModel(CareerModel):
                 self._scaling = Scaling.of_arrays(kept)
             self._encoder.load(folder / ENCODER)
 
+    def place(self, device: str) -> None:
+        super().place(device)
+        self._encoder.place(device)
+
     def facts(self) -> Mapping[str, Any]:
         known = super().facts()
         return known if self._network is None else {**self._encoder.facts(), **known}

@@ -160,6 +160,10 @@ class CareerModel(Model):
         if (folder / ABOUT).exists():
             self._network, self._encoding, _ = read_network(folder)
 
+    def place(self, device: str) -> None:
+        if self._network is not None:
+            self._network.to(device)
+
     def facts(self) -> Mapping[str, Any]:
         return self._facts
 

@@ -216,6 +216,9 @@ class LoraModel(Model):
             model: Any = PeftModel.from_pretrained(base, str(folder / ADAPTER)) if adapted else base
             self._model = model.eval()
 
+    def place(self, device: str) -> None:
+        self._model, self._scorer = self._model.to(device), None
+
     def facts(self) -> Mapping[str, Any]:
         """The base's name as boards show it, parameters in all and trained, how the tuning went."""
         return self._facts

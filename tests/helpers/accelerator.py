@@ -8,6 +8,7 @@ was left on the CPU is found by a machine that has no other device.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
@@ -128,6 +129,21 @@ def accelerator() -> Iterator[list[str]]:
         patch.setattr(torch, "Generator", PlacedGenerator)
         patch.setattr(cache_utils, "torch", CacheTorch())  # elsewhere transformers asks for torch.tensor itself
         yield FAULTS
+
+
+@contextmanager
+def counting() -> Iterator[dict[str, int]]:
+    """The number of operations on tensors of the device meanwhile, by its name."""
+    found = {NAME: 0}
+
+    def count(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        found[NAME] += any(isinstance(x, Placed) for x in tree_leaves((args, dict(kwargs))))
+        return plain(func, args, kwargs)
+
+    plain = compute
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[__name__], "compute", count)
+        yield found
 
 
 @cache

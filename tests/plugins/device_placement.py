@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.accelerator import NAME, accelerator
+from helpers.accelerator import NAME, accelerator, counting
 from helpers.fits import model_of, observed, whole_rows
 from torch.utils._pytree import tree_map_only
 
@@ -112,7 +112,10 @@ def test_a_whole_fit_stays_on_its_device(arm: str, faults: list[str], men: Panel
     again = REGISTRY.model(arm.partition(",")[0]).item
     loaded = model_of(again, again.params(**ARMS[arm]))
     loaded.load(tmp_path / "saved")
-    np.testing.assert_allclose(asked(loaded, men), asked(there, men), rtol=1e-4, atol=1e-3)
+    loaded.place(NAME)
+    with counting() as computed:
+        np.testing.assert_allclose(asked(loaded, men), asked(there, men), rtol=1e-4, atol=1e-3)
+    assert computed[NAME] > 0, "it was placed, and computed on the CPU"
     assert faults == []
 
 

@@ -87,6 +87,9 @@ class _Isolated(Estimator):
         shutil.copytree(folder, copy, dirs_exist_ok=True)
         self.worker.call({"do": "load", "folder": str(copy)})
 
+    def place(self, device: str) -> None:
+        self.worker.call({"do": "place", "device": device})
+
     def facts(self) -> Mapping[str, Any]:
         return self._facts
 

@@ -118,6 +118,10 @@ class _Worker:
         self.model.load(Path(head["folder"]))
         return {}, {}
 
+    def do_place(self, head: dict[str, Any], arrays: Arrays) -> Answer:
+        self.model.place(head["device"])
+        return {}, {}
+
     def do_ask(self, head: dict[str, Any], arrays: Arrays) -> Answer:
         panel, transitions = unpacked(head["panel"], arrays, "panel:"), arrays["transitions"]
         method = getattr(self.model, head["method"])

@@ -75,6 +75,7 @@ class ShardedScoring:
         asked = {
             "model": run.model.item.name,
             "params": run.params.model_dump(mode="json"),
+            "device": run.device,
             "fit": str(folder_of(run.configuration(task), run.model.item, self.cache)),
             "cache": str(self.cache),
             "task": task.name,
@@ -135,7 +136,7 @@ def score_shard(told: Mapping[str, Any], place: WorkPlace) -> dict[str, Any]:
         if told["fit"] not in place.kept:
             spec = isolated(entry, isolation_of(registry, hidden)).item if told["isolated"] else entry.item
             place.kept.clear()  # one model at a time is in memory
-            place.kept[told["fit"]] = load(spec, params, Path(told["fit"])).model
+            place.kept[told["fit"]] = load(spec, params, Path(told["fit"]), told["device"]).model
         model: Estimator = place.kept[told["fit"]]
         scores = score_chunk(entry.item, model, task, chunk)
     require_own_code(entry, registry)

@@ -44,6 +44,9 @@ class LanguageModelEncoder(CareerEncoder):
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         self._reader.load(folder / BASE, about["content"], about["label"])
 
+    def place(self, device: str) -> None:
+        self._reader.place(device)
+
     def facts(self) -> Mapping[str, Any]:
         reader = self._reader
         return {"base": reader.label, "parameters": reader.parameters, "layer": reader.index(reader.layers[0])}

@@ -114,5 +114,8 @@ class EmbedModel(Model):
             raise AssertionError("asked before it was fitted")
         return self._logit
 
+    def place(self, device: str) -> None:
+        self._reader.place(device)
+
     def facts(self) -> Mapping[str, Any]:
         return self._facts

@@ -105,6 +105,12 @@ class CareerReader:
         base = kept_base(folder, self.params, content)
         self._begin(base.model, base.tokenizer, label)
 
+    def place(self, device: str) -> None:
+        """Read on this device from now on."""
+        self._device = device
+        if self._model is not None:
+            self._model = self._model.to(device)
+
     def content(self) -> dict[str, str]:
         """Digests of what the parameters only name, as ids have them."""
         return dict(base_content(self.params))

@@ -179,6 +179,10 @@ class TitleTokenModel(Model):
                 tensor.copy_(own[name])
         network.eval()
 
+    def place(self, device: str) -> None:
+        if self._network is not None:
+            self._network, self._careers = self._network.placed(device), None
+
     def facts(self) -> Mapping[str, Any]:
         """The base's name as boards show it, parameters in all and trained, tokens, how the tuning went."""
         return self._facts
@@ -207,9 +211,7 @@ class TitleTokenModel(Model):
         likeness = None
         if p.likeness:
             likeness = torch.from_numpy(likeness_of(title_vectors(said, p.likeness, device)))
-        network = self._built(adapted, start_of(pieces.panel), likeness).to(device)
-        network.pieces = network.pieces.to(device)
-        return network
+        return self._built(adapted, start_of(pieces.panel), likeness).placed(device)
 
     def _built(self, adapted: Any, start: Start, likeness: torch.Tensor | None) -> TitleTokenNetwork:
         """The network of this encoding and these pieces, its own tensors drawn from the seed."""

@@ -93,6 +93,11 @@ class TitleTokenNetwork(nn.Module):
         self.state_dropout = plan.state_dropout
         self._reads = True
 
+    def placed(self, device: str) -> TitleTokenNetwork:
+        """Itself, on a device."""
+        self.pieces = self.pieces.to(device)
+        return self.to(device)
+
     @contextmanager
     def head_alone(self) -> Iterator[None]:
         """The language model is not read: it says nothing at any position."""

@@ -43,7 +43,7 @@ def test_another_base_at_the_same_path_is_another_request(
     assert second.configuration(second.tasks[0]).id() != record.id
     assert not workshop.fits.holds(second)
     with pytest.raises(RequestError, match="another model than the one"):
-        load(entry.item, params, folder_of(record.configuration, entry.item, workshop.cache))
+        load(entry.item, params, folder_of(record.configuration, entry.item, workshop.cache), "cpu")
     with pytest.raises(RequestError, match="has another content here"):
         run_of(record, registry, market_30, "cpu")
     older = of_before(record)
