@@ -9,6 +9,7 @@ from dataclasses import replace
 from harness.model.contract import unreported
 from harness.plugins.llm.title_tokens.params import TitleTokenParams, schedule_of
 from harness.plugins.llm.title_tokens.trainee import TitleTokenTrainee
+from harness.training.exchange import Exchange
 from harness.training.loop import EpochSteps, TrainingResult, train
 from harness.training.schedule import LinearDecay, Schedule
 from harness.training.step import Stepping, adamw
@@ -21,8 +22,8 @@ BATCH = 2  # batches of tuning in one of the head, which reads them quickly
 class HeadTrainee(TitleTokenTrainee):
     """The head of a trainee's network: what origin, tenure and covariates say of the next state.
 
-    The careers are those of tuning, occupations exchanged and all. So the language model is not taught how often people
-    stay, which takes hundreds of steps of all its layers; it learns what the head leaves open.
+    The careers are those of tuning, a share of them with occupations exchanged. So the language model is not taught how
+    often people stay, which takes hundreds of steps of all its layers; it learns what the head leaves open.
     """
 
     def __init__(self, of: TitleTokenTrainee) -> None:
@@ -31,6 +32,7 @@ class HeadTrainee(TitleTokenTrainee):
             of.model, careers=of.careers, held_out=of.held_out, params=of.params, how=of.how, context=context
         )
         own = {name: p for name, p in self.trained.items() if name.startswith(("head.", "columns."))}
+        self.exchange = Exchange(of.params.exchange, of.params.exchange_across, context.seed)
         self.trained, self.optimizer = own, adamw(list(own.values()), of.params.head_decay, beta_2=0.98)
 
     def key(self, schedule: Schedule) -> str:
@@ -60,10 +62,10 @@ def train_head(of: TitleTokenTrainee) -> TrainingResult:
 
 
 def _schedule(p: TitleTokenParams) -> Schedule:
-    """The head's rate in tuning, and its exchanges."""
+    """The rate and the length of the head by itself."""
     return replace(
         schedule_of(p),
         pace=LinearDecay(epochs=p.head_epochs, warmup=p.warmup, fewest_steps=FEWEST * p.fewest_steps),
-        learning_rate=p.learning_rate * p.head_factor,
+        learning_rate=p.head_learning_rate,
         batch_tokens=BATCH * p.batch_tokens,
     )

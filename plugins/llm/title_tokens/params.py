@@ -58,7 +58,8 @@ class TitleTokenParams(StepParams, BaseParams):
         ge=0,
         le=1,
         description="share of training careers that an epoch reads with their occupations exchanged for "
-        "others of the same major group, all along a career; falls with the learning rate",
+        "others of the same major group, all along a career; falls with the learning rate. Where the head learns by "
+        "itself first, in its epochs alone",
     )
     exchange_across: float = Field(0.1, ge=0, le=1, description="share whose occupations are exchanged for any other")
     head_epochs: int = Field(
@@ -67,9 +68,10 @@ class TitleTokenParams(StepParams, BaseParams):
         description="epochs in which the head learns by itself, from origin, tenure and covariates, before it "
         "reads the language model, three times fewest_steps at least; 0: both learn from the first step",
     )
-    learning_rate: float = Field(5e-4, gt=0, description="peak learning rate of the adapters (AdamW)")
+    head_learning_rate: float = Field(2e-3, gt=0, description="peak learning rate of the head by itself (AdamW)")
+    learning_rate: float = Field(2e-4, gt=0, description="peak learning rate of the adapters (AdamW)")
     head_factor: float = Field(
-        4.0, gt=0, description="learning rate of the tokens' embeddings and of the head, in multiples of it"
+        1.0, gt=0, description="learning rate of the tokens' embeddings and of the head beside them, in multiples of it"
     )
     head_decay: float = Field(0.5, ge=0, description="decoupled weight decay of their matrices")
     average: float = Field(

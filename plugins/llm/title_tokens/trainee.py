@@ -55,7 +55,9 @@ class TitleTokenTrainee:
         self.device, self.group, self.seeded = context.device, process_group(context), network.drop.seeded
         self.trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
         self.optimizer = _optimizer(self.trained, params)
-        self.exchange = Exchange(params.exchange, params.exchange_across, context.seed)
+        # A head that has learned by itself would begin to doubt what it knows, were occupations exchanged again.
+        shares = (0.0, 0.0) if params.head_epochs else (params.exchange, params.exchange_across)
+        self.exchange = Exchange(*shares, context.seed)
         self.plain = careers.pieces.sequences(careers.panel.transitions)
         self.tokens = int(self.plain.offsets[-1])
 
