@@ -25,7 +25,8 @@ def render(board: Board, stars: bool = False) -> str:
     """
     shown = [column for column in columns(board, costs=False) if column.heading not in LEFT_OUT]
     said = [f"{board.transitions:,} transitions at risk of {board.persons:,} persons; {board.states} states"]
-    left_out = tuple(f"{heading.partition(',')[0]}:" for heading in LEFT_OUT)
+    gone = {column.heading for column in columns(board)} - {column.heading for column in shown}
+    left_out = tuple(f"{heading.partition(',')[0]}:" for heading in gone)
     explained = [note.replace("`", "") for note in notes(board) if not note.startswith(left_out)]
     told = [IN_BRACKETS, *said, *explained]
     told += [f"On differences: {OF_STARS}"] if stars else []

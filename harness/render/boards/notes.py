@@ -29,7 +29,10 @@ OF_STATEMENTS = {
     ),
 }
 
-OF_PROCESSORS = "CPU: processor seconds of a run and of all processes that it started; the others are by the clock."
+OF_PROCESSORS = (
+    "fit CPU: processor seconds of a run and of all processes that it started, as score CPU is; the others are by the "
+    "clock."
+)
 
 OF_LIMITS = (
     "implausible: what no forecast reaches that was made without the answers. It beats the true probabilities, where "
