@@ -41,6 +41,7 @@ class Column:
 class Variables:
     """The variables of n transitions. numbers: float64 [n]. codes: int64 [n], places among a column's levels."""
 
+    n: int
     columns: Mapping[str, Column]
     numbers: Mapping[str, FloatArray]
     codes: Mapping[str, IntArray]
@@ -61,7 +62,7 @@ class Variables:
         for name, code in self.codes.items():
             levels = pd.CategoricalDtype(list(self.columns[name].levels))
             made[name] = pd.Categorical.from_codes(code.tolist(), dtype=levels)
-        return pd.DataFrame(made)
+        return pd.DataFrame(made, index=range(self.n))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +143,7 @@ def variables_of(columns: Mapping[str, Column], panel: Panel, transitions: IntAr
             numbers[name] = np.where(gap, column.fill, table[name])
             if column.gaps:
                 numbers[f"{MISSING}_{name}"] = gap.astype(np.float64)
-    return Variables(columns=columns, numbers=numbers, codes=codes)
+    return Variables(n=len(transitions), columns=columns, numbers=numbers, codes=codes)
 
 
 def _column(table: FeatureTable, name: str, panel: Panel, weight: FloatArray) -> Column:

@@ -220,7 +220,10 @@ def plain_evidence(record: Any) -> dict[str, Any]:
     return columns
 
 
-BRIEF: dict[str, dict[str, Any]] = {"softmax": {"iterations": 10, "penalties": (16.0,)}}
+BRIEF: dict[str, dict[str, Any]] = {
+    "softmax": {"iterations": 10, "penalties": (16.0,)},
+    "mlogit": {"formula": "1"},
+}
 OWN_TESTS = ("gbm", "mnl")  # ask the same of them
 
 

@@ -14,6 +14,7 @@ from helpers.toys import SMALLEST
 from harness.panel import Panel
 
 TINY: dict[str, Any] = SMALLEST | {"epochs": 3, "min_gain": 0.0, "dropout": 0.0, "shard": True, "checkpoint_seconds": 0}
+ADAPTERS = pytest.param({}, marks=pytest.mark.slow)  # as all: each starts eight processes that import torch
 FULL = pytest.param({"tuning": "full", "gradient_checkpointing": True}, marks=pytest.mark.slow)
 IN_BFLOAT16 = pytest.param({"precision": "bfloat16"}, marks=pytest.mark.slow)
 COPIES = pytest.param({"shard": False}, marks=pytest.mark.slow)
@@ -28,7 +29,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("bases")
 
 
-@pytest.mark.parametrize("changes", [{}, FULL, IN_BFLOAT16, COPIES, PACKED, ALONE], ids=NAMES)
+@pytest.mark.parametrize("changes", [ADAPTERS, FULL, IN_BFLOAT16, COPIES, PACKED, ALONE], ids=NAMES)
 def test_two_processes_learn_what_one_does_after_a_kill_too(
     changes: dict[str, Any], market_30: Panel, cache: Path, tmp_path: Path
 ) -> None:

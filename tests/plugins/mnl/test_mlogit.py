@@ -140,6 +140,15 @@ def test_a_missing_number_has_a_term_of_its_own(careers: Panel, tmp_path: Path) 
     assert model.estimates[0].terms == ("constant", "years_of_schooling", "missing_years_of_schooling")
 
 
+def test_a_constant_alone_says_the_shares_of_training(careers: Panel, tmp_path: Path) -> None:
+    model = mlogit(careers, tmp_path, formula="1")
+    train, test = careers.part("train"), careers.part("test")
+    shares = np.bincount(train.state[train.transitions], minlength=9) / len(train.transitions)
+    asked = np.tile(np.arange(9), (len(test.transitions), 1))
+    said = np.exp(model.log_prob(test, test.transitions, asked))
+    np.testing.assert_allclose(said, np.tile(shares, (len(test.transitions), 1)), atol=1e-6)
+
+
 def test_it_is_read_back_as_it_was(careers: Panel, tmp_path: Path) -> None:
     model = mlogit(careers, tmp_path, formula="C(married, Treatment('yes')) + log(tenure)")
     assert model.estimates[0].terms[1] == "C(married, Treatment('yes'))[T.no]"

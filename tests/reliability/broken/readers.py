@@ -132,7 +132,7 @@ def _probabilities(where: Path) -> str | None:
 
 def _fit(where: Path) -> str | None:
     _, _, run = _made()
-    kept = load(run.model.item, run.params, where / "fit")
+    kept = load(run.model.item, run.params, where / "fit", "cpu")
     test = panel().part("test")
     states = np.broadcast_to(np.arange(test.n_states), (len(test.transitions), test.n_states))
     rows = kept.model.log_prob(test, test.transitions, states)  # type: ignore[attr-defined]
@@ -144,7 +144,7 @@ def _rows() -> np.ndarray:
     _, cached, run = _made()
     test = panel().part("test")
     states = np.broadcast_to(np.arange(test.n_states), (len(test.transitions), test.n_states))
-    kept = load(run.model.item, run.params, cached / "fits" / run.fit_name)
+    kept = load(run.model.item, run.params, cached / "fits" / run.fit_name, "cpu")
     return np.asarray(kept.model.log_prob(test, test.transitions, states))  # type: ignore[attr-defined]
 
 
