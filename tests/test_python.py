@@ -172,6 +172,7 @@ def test_a_frame_is_read_as_a_file_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        ({"century": 1930}, r"there is no argument 'century'; say how a file is read as reading=\{'century': \.\.\.\}"),
         ({"seds": 3}, "there is no argument 'seds'; did you mean 'seeds'"),
         ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
         ({"params": {"markov": {"wieght": 1}}}, "'markov' has no parameter 'wieght'"),

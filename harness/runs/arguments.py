@@ -8,6 +8,7 @@ from typing import Any, TypedDict, TypeVar
 
 from pydantic import ValidationError
 
+from harness.data.reading import FileReading
 from harness.errors import RequestError, did_you_mean
 from harness.panel import Panel
 from harness.panel.survey_design import surveyed
@@ -109,7 +110,10 @@ def require_known(options: Mapping[str, Any], kind: type) -> None:
     """RequestError for an argument that there is not. kind: the TypedDict of those that there are."""
     known = kind.__annotations__  # its own and those of its bases
     if astray := [name for name in options if name not in known]:
-        raise RequestError(f"there is no argument '{astray[0]}'; {did_you_mean(astray[0], known)}")
+        name = astray[0]
+        of_files = name in FileReading.model_fields
+        right = f"say how a file is read as reading={{'{name}': ...}}" if of_files else did_you_mean(name, known)
+        raise RequestError(f"there is no argument '{name}'; {right}")
 
 
 def panels_of(panel: Panel, options: Mapping[str, Any]) -> Panels:
