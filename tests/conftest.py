@@ -42,6 +42,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_configure(config: pytest.Config) -> None:
     """Let each of several workers compute with one thread: more would wait for one another."""
     os.environ.pop("PYTEST_ADDOPTS", None)  # a pytest that a test starts is a plain one
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a quarter of a short command is to compile what it imports
     if config.getoption("numprocesses", None):  # before workers start, so that they find it before any import
         for library in ("OMP", "OPENBLAS", "MKL"):
             os.environ.setdefault(f"{library}_NUM_THREADS", "1")
