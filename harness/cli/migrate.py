@@ -52,7 +52,10 @@ def migrate(
 
 
 def _migrated(store: Store, path: Path, metrics: Sequence[Metric], write: bool) -> str:
-    """What was done to a file, or would be; empty where nothing. RequestError where it is left as it is, and why."""
+    """A sentence on what was done to a file, or would be; empty where nothing.
+
+    RequestError, with the reason, where it is left as it is.
+    """
     record = store.read(path)
     made = _with_younger_figures(record, metrics, path)
     text, place = to_text(made), store.path(record.configuration)

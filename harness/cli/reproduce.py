@@ -114,7 +114,7 @@ def opened_by(panel: PanelFacts, registry: Registry) -> Opened:
 
 
 def _reading(facts: PanelFacts, told: PanelRequest | None) -> FileReading:
-    """How the panel's file was read, as the command line says, or else as the record does."""
+    """The way the panel's file was read, as the command line says, or else as the record does."""
     return (
         told.reading if told is not None and told.reading.given() else FileReading.of(facts.source.get("options", {}))
     )

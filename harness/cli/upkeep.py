@@ -150,7 +150,7 @@ def _kinds(folder: Path) -> dict[str, Path]:
 
 
 def _entries(folder: Path, kind: str | None = None) -> list[_Kept]:
-    """What lies in the folders of one kind, or of every kind."""
+    """The content of the folders of one kind, or of every kind."""
     found, kinds = [], _kinds(folder)
     for one in [kinds[kind]] if kind else kinds.values():
         for path in one.glob("[!.]*"):

@@ -206,7 +206,7 @@ def _spells(table: TextTable, names: list[str], who: IntArray | None) -> tuple[s
 
 
 def _alike(first: str, second: str) -> int:
-    """How many characters two names share at their beginnings and at their ends."""
+    """The number of characters that two names share at their beginnings and at their ends."""
     return len(shared(first, second)) + len(shared(first[::-1], second[::-1]))
 
 

@@ -40,7 +40,7 @@ class ColumnLook:
 
 @dataclass(frozen=True)
 class Look:
-    """What a file was taken to be. panel: None where it could not be read so; errors say why."""
+    """The reading of a file, as it was guessed. panel: None where it could not be read so; errors say why."""
 
     facts: Mapping[str, str]
     rows: int

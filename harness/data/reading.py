@@ -29,7 +29,10 @@ TimeUnit = Literal["year", "quarter", "month", "wave", "age"]
 
 
 class FileReading(BaseModel):
-    """How a file becomes careers. What is left out is seen from the file, or refused with the option that says it."""
+    """Options that say how a file becomes careers.
+
+    An option that is not given is seen from the file, or the file is refused with the option that says it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 

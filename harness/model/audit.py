@@ -124,7 +124,7 @@ def audit(spec: ModelSpec, params: Params, panel: Panel, setup: AuditSetup | Non
 
 
 def passes_the_spot_check(subject: Subject) -> str | None:
-    """What every run asks of a model (``harness.model.spot_check``), on each task that it predicts."""
+    """The questions that every run asks of a model (``harness.model.spot_check``), on each task that it predicts."""
     spec, test = subject.spec, subject.test
     asked = [
         task for task in subject.setup.tasks if spec.only_task in (None, task.name) and len(task.transitions(test))

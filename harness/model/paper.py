@@ -38,7 +38,7 @@ class Against:
 
 @dataclass(frozen=True)
 class Claim:
-    """That ``ours`` gives the outcomes of ``task`` a higher likelihood than every arm of ``against`` that decides.
+    """The claim that ``ours`` gives outcomes of ``task`` a higher likelihood than each arm of ``against`` that decides.
 
     text: as the paper has it. by_size: the first of ``against`` must start from a larger base; the second is then the
     smaller one without the thing that is claimed to make up for its size.

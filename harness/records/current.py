@@ -160,7 +160,7 @@ class Folder:
         self.refuse({path: error for path, error in found.items() if isinstance(error, RequestError)})
 
     def signers_of(self, heads: Iterable[RecordHead]) -> dict[str, str] | None:
-        """Who signed those of ``heads`` that are signed, by id; None where nobody asked."""
+        """The signers of those of ``heads`` that are signed, by id; None where nobody asked."""
         if self.signed_by is None:
             return None
         known = {head.id: self.signed_by.get(self.path(head)) for head in heads}

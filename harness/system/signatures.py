@@ -41,7 +41,7 @@ def sign(path: Path, key: Path) -> Path:
 
 
 def signer_of(path: Path, signers: Path) -> str | None:
-    """Who signed a file, by the list of ``signers``; None where no signature lies beside it.
+    """The signer of a file, by the list of ``signers``; None where no signature lies beside it.
 
     RequestError, naming the file, where the signature is not of its bytes, or of nobody in the list.
     """

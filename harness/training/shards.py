@@ -66,7 +66,7 @@ class ShardedModel:
 
 
 class _Root(nn.Module):
-    """What passes begin at, whatever part of the model they call."""
+    """The modules that passes begin at, whatever part of the model they call."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()

@@ -57,7 +57,7 @@ def partial_of(path: Path | None) -> PartialList | None:
 
 
 def path_of_partial(name: str) -> Path:
-    """What stands for a classification in the place of a table's path: no file is there."""
+    """The name that stands for a classification in the place of a table's path: no file is there."""
     return FOLDER / name
 
 

@@ -60,7 +60,7 @@ def import_survey(survey: str, source: Path, out: Path, scheme: str, crosswalk: 
 
 
 def _changes_of_coding(rows: PersonYears) -> int:
-    """How many steps go from an occupation in one census's codes to one in another's."""
+    """The number of steps from an occupation in one census's codes to one in another's."""
     order = np.lexsort((rows.year, rows.person))
     person, key = rows.person[order], rows.state[order]
     both = (np.diff(person) == 0) & (key[1:] >= 0) & (key[:-1] >= 0)

@@ -115,7 +115,7 @@ def _variable(column: str, described: dict[str, tuple[str, str]]) -> Variable:
 
 
 def named(values: IntArray) -> dict[str, int]:
-    """How many of the values are each of the site's codes for what is missing."""
+    """The number of values that are each of the site's codes for what is missing."""
     return {name: int(np.sum(values == code)) for code, name in MISSING.items() if (values == code).any()}
 
 

@@ -33,7 +33,7 @@ def since(dates: str | None) -> date | None:
 
 
 def in_order(found: Sequence[re.Match[str]], dates: str | None) -> tuple[str | None, tuple[str, str, str]]:
-    """Why the order of these dates is doubtful, if it is, and the groups of year, month and day.
+    """The reason why the order of these dates is doubtful, if it is, and the groups of year, month and day.
 
     ``--dates`` decides; else a number above twelve is a day, and the day stands first where points stand between.
     """

@@ -86,7 +86,7 @@ def _delimiter(data: bytes, path: Path, reading: FileReading) -> str:
 
 
 def _counts(line: str) -> dict[str, int]:
-    """How often each candidate stands in a line, outside quotes."""
+    """The times that each candidate stands in a line, outside quotes."""
     outside = re.sub(r'"[^"]*"', "", line)
     return {mark: outside.count(mark) for mark in CANDIDATES}
 

@@ -44,7 +44,7 @@ def _build(spec: ModelSpec, isolation: Isolation, params: Any) -> Estimator:
 
 
 class _Isolated(Estimator):
-    """What all kinds share: fit, save, load, and questions sent masked."""
+    """The part that all kinds share: fit, save, load, and questions sent masked."""
 
     def __init__(self, worker: WorkerProcess) -> None:
         self.worker = worker
