@@ -132,7 +132,7 @@ def toy_llama(market_40: Panel, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="session")
 def registry() -> Registry:
-    """What is installed: the built-in plugins, and whatever else this machine has."""
+    """The plugins that are installed: the built-in plugins, and whatever else this machine has."""
     return load_registry()
 
 

@@ -1,4 +1,4 @@
-"""What is built and installed: nothing left out of the wheel, nothing added to the top level of site-packages."""
+"""The wheel and its installation: nothing left out of the wheel, nothing added to the top level of site-packages."""
 
 from __future__ import annotations
 

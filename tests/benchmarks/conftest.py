@@ -1,4 +1,4 @@
-"""What the benchmarks of the language model's scoring share: one model, the same careers, and how cost is measured.
+"""Common to the benchmarks of the language model's scoring: one model, the same careers, and how cost is measured.
 
 Seconds are of processor time, all threads together: machines are shared, and only the ratios within one process say
 something. Methods that are compared take turns, and of each the least disturbed round counts.
@@ -69,7 +69,7 @@ class Study:
         return windows.tokens[windows.window[i]][: windows.at[i] + 1]
 
     def lm_eval(self, rows: np.ndarray, states: np.ndarray, batch: int, threads: int = 1) -> np.ndarray:
-        """What a user of lm-evaluation-harness does: a request for each choice, prompt and title as text.
+        """The way of a user of lm-evaluation-harness: a request for each choice, prompt and title as text.
 
         One thread by default: two that wait for each other on a busy machine burn processor time that is not work.
         """

@@ -64,7 +64,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], Pa
 
 
 def train_of(persons: list[str]) -> int:
-    """How many persons are in the train split, as everyone would write it who has read how persons are split."""
+    """The number of persons in the train split, as everyone would write it who has read how persons are split."""
     draws = b"".join([hashlib.sha256(f"split:{person}".encode()).digest()[:8] for person in persons])
     return int((np.frombuffer(draws, ">u8") / 2.0**64 < 0.7).sum())
 

@@ -1,4 +1,4 @@
-"""Whether 95% intervals are 95% intervals: 500 markets, each with a test split like the default one's.
+"""The coverage of 95% intervals: 500 markets, each with a test split like the default one's.
 
 Models are estimated once, on the default market. Every further market is a test split of its own, drawn from the same
 economy by another seed, with an interval of its own; the truth is what all of them together say. A share of 500 has a

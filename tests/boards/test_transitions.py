@@ -131,7 +131,7 @@ def test_other_transitions_are_refused(registry: Registry, workshop: Workshop, f
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[Predictions, Predictions]:
-    """What two runs may say of transitions among three states, with weights or without."""
+    """Answers that two runs may give of transitions among three states, with weights or without."""
     n = draw(st.integers(1, 12))
     column = st.lists(st.integers(0, 2), min_size=n, max_size=n)
     log_prob = st.lists(st.floats(-9, 0), min_size=n, max_size=n)

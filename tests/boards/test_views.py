@@ -1,4 +1,4 @@
-"""What a board shows beside its ranking: jackknife, calibration, learning curves, cost; in every form."""
+"""Views of a board beside its ranking: jackknife, calibration, learning curves, cost; in every form."""
 
 from __future__ import annotations
 

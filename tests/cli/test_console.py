@@ -1,4 +1,4 @@
-"""What is printed: on a terminal that others' text cannot steer, and in any encoding."""
+"""Printing: on a terminal that others' text cannot steer, and in any encoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be meant otherwise than it was read is a note; what would unpack or wait without end is one line."""
+"""A value that may mean something else is a note; one that would unpack or wait without end is one line."""
 
 from __future__ import annotations
 

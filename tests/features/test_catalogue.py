@@ -256,7 +256,7 @@ def test_a_chunk_of_persons_has_the_features_of_the_whole() -> None:
 @settings(max_examples=40)
 @given(states=careers_strategy, seed=st.integers(0, 2**32 - 1))
 def test_a_career_cut_off_after_the_target_has_the_same_features(states: list[list[int]], seed: int) -> None:
-    """That the target is a career's last record, and its person the only one, is nothing that a feature knows."""
+    """No feature knows that the target is a career's last record, or its person the only one."""
     panel = random_panel(states, seed)
     for target in panel.transitions[:4]:
         person = panel.person[target]

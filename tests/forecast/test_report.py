@@ -1,4 +1,4 @@
-"""What forecasts are said to be worth, worked by hand on three persons, and intervals that resample persons."""
+"""Scores of forecasts, worked by hand on three persons, and intervals that resample persons."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Browser:
         return found
 
     def comes_to_show(self, selector: str, texts: list[str]) -> bool:
-        """Whether ``shown`` is so within seconds: a change of address is followed a moment later."""
+        """True where ``shown`` is so within seconds: a change of address is followed a moment later."""
         from selenium.common.exceptions import TimeoutException
         from selenium.webdriver.support.ui import WebDriverWait
 

@@ -15,7 +15,7 @@ PRELOADED = ["harness.plugins.career.model", "harness.plugins.llm.model", "torch
 
 
 def launched(processes: int, threads: int, work: Callable[..., Any], *told: Any) -> list[Any]:
-    """What ``work(*told)`` returns in each process. None of all where one of them dies: a launcher ends the others.
+    """The values of ``work(*told)`` in each process. None of all where one of them dies: a launcher ends the others.
 
     work: a function of a module.
     """

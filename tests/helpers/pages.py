@@ -28,7 +28,7 @@ HOSTILE = [
 
 
 class Page(HTMLParser):
-    """What a browser would make of a page: its elements in order, their attributes, the text of each."""
+    """A page as a browser would have it: its elements in order, their attributes, the text of each."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)

@@ -1,4 +1,4 @@
-"""What may skip, as ``tests/skips.txt`` has it."""
+"""Tests that may skip, as ``tests/skips.txt`` has it."""
 
 from __future__ import annotations
 

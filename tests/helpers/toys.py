@@ -1,4 +1,4 @@
-"""What several tests play with: a model that can be worked by hand, its runs, and the smallest language model."""
+"""Toys of several tests: a model that can be worked by hand, its runs, and the smallest language model."""
 
 from __future__ import annotations
 

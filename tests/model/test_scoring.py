@@ -1,4 +1,4 @@
-"""What a model answers is checked before it becomes a number, and a broken contract says whose it is and where."""
+"""A model's answers: each is checked before it becomes a number, and a broken contract says whose it is and where."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_audit_on_a_panel_of_another_shape(name: str, registry: Registry, wage_p
 def test_one_set_of_state_probabilities_answers_every_task(
     name: str, registry: Registry, market_40: Panel, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """What is scored on a binary task is the sum over the whole row, first records are priced, rows add up."""
+    """The score on a binary task is the sum over the whole row, first records are priced, rows add up."""
     spec = registry.model(name).item
     model = fitted(spec, SMALL.get(name, {}) | ENOUGH.get(name, {}), market_40, tmp_path_factory)
     test = market_40.part("test").select(np.arange(2))

@@ -1,4 +1,4 @@
-"""What a run said of each transition: that it is kept, whole, with the record, and believed only where it adds up."""
+"""The probabilities of a run: they are kept, whole, with the record, and believed only where it adds up."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ def without_rights_of_root() -> None:
 
 
 def outcome(folder: Path) -> dict[str, str]:
-    """What a command leaves for others, by file, without times: records, boards, converted careers."""
+    """The files that a command leaves for others, by file, without times: records, boards, converted careers."""
     found = {}
     for top in ("records", "boards", "made"):
         for path in sorted((folder / top).rglob("*")):

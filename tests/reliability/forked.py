@@ -62,7 +62,7 @@ def _begin(place: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """What a command is typed under.
+    """The terms that a command is typed under.
 
     surroundings: of the environment. before: what its process does first. seconds: after which it is killed, with all
     that it started. said_in: where its stdout and stderr go; its folder, where None.
@@ -97,7 +97,7 @@ def started(folder: Path, line: Sequence[str], terms: Terms) -> int:
 
 
 def limited_memory(size: int) -> Callable[[], None]:
-    """What a process does first to have so many bytes of address space."""
+    """A process's first act, to have so many bytes of address space."""
     return partial(resource.setrlimit, resource.RLIMIT_AS, (size, size))
 
 

@@ -22,7 +22,7 @@ INTERRUPTED = 130  # the status that a shell gives a command that was interrupte
 
 @dataclass(frozen=True)
 class Trial:
-    """How a planted model ended. told: the last line on stderr; seconds: of the wall clock."""
+    """The end of a planted model. told: the last line on stderr; seconds: of the wall clock."""
 
     cheat: Cheat
     way: Way

@@ -189,7 +189,7 @@ def test_hostile_names_are_shown_and_do_nothing(browser: Browser) -> None:
 
 
 def test_the_policy_holds(browser: Browser) -> None:
-    """What got into the page in spite of all could neither run nor call home."""
+    """A script that got into the page in spite of all could neither run nor call home."""
     browser.open("two")
     browser.run(
         "const s = document.createElement('script'); s.textContent = 'window.broken = 1'; document.body.append(s);"

@@ -1,4 +1,4 @@
-"""What a run is identified by: the request, the data and the code, as they were when the run was made."""
+"""The identity of a run: the request, the data and the code, as they were when the run was made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What no check inside a process can prevent: reading the data by name, patching the scorer, looking into other frames.
+"""Acts that no check in a process prevents: reading the data by name, patching the scorer, looking into other frames.
 
 Each of these models is nearly perfect in a run of the usual kind, and no better than it says in an isolated one.
 """

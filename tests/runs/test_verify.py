@@ -1,4 +1,4 @@
-"""What two runs of one configuration say of each other: verdicts that can be worked by hand."""
+"""Two runs of one configuration, held against each other: verdicts that can be worked by hand."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def test_however_small_a_probability_is_it_is_one(score: Scorer, tmp_path: Path)
 
 
 class Heard:
-    """What a run says while it goes."""
+    """The lines of a run while it goes."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []

@@ -77,7 +77,7 @@ def karrierewege(folder: Path) -> Path:
 
 
 def test_titles_are_matched_with_their_scores_and_edited_matches_are_taken(command: InProcess, tmp_path: Path) -> None:
-    """What matched what stands in a table beside the panel, which can be edited and handed back."""
+    """Every match stands in a table beside the panel, which can be edited and handed back."""
     source = str(karrierewege(tmp_path))
     line = ["karrierewege", source, "--match", "isco08"]
     status, out, err = command(*line, "--out", str(tmp_path / "a"))

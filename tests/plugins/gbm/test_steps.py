@@ -1,4 +1,4 @@
-"""What gbm's trees may and may not do: directions that hold, members, weights, named columns, importances."""
+"""gbm's trees: directions that hold, members, weights, named columns, importances."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def fitted(model: Fitted, panel: Panel, folder: Path, seed: int = 1) -> Fitted:
 
 
 def asked(model: Estimator, panel: Panel) -> FloatArray:
-    """What the model says of every transition: whole rows, or the event."""
+    """The model's answers to every transition: whole rows, or the event."""
     if isinstance(model, OutcomeModel):
         return model.log_event(panel, panel.transitions)
     assert isinstance(model, Model)

@@ -191,7 +191,7 @@ def test_titles_asked_few_or_all_at_once_cost_the_same(
 
 
 def test_a_career_is_scored_alike_in_any_company(tokenizer: Any) -> None:
-    """What pads a shorter resume to the length of its neighbours changes nothing."""
+    """The padding of a shorter resume to the length of its neighbours changes nothing."""
     panel = careers([2, 12, 4, 1])
     scorer = Scorer(tiny_llm("Llama", len(tokenizer)), 0)
     together = scorer.log_prob(Resumes(panel, PieceEncoder(tokenizer), 512), *everything(panel))

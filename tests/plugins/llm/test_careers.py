@@ -115,7 +115,7 @@ def test_the_oldest_records_go_first_and_are_counted(
 
 
 def oldest_kept(plain: Plain, panel: Panel, target: int, room: int) -> int:
-    """How many lines must go, so that the rest, the header and the target's line head have room."""
+    """The number of lines that must go, so that the rest, the header and the target's line head have room."""
     person = int(panel.person[target])
     header, *lines = written_resume(panel, person).splitlines(keepends=True)
     end = target - int(panel.offsets[person])

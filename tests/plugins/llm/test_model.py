@@ -39,7 +39,7 @@ TINY: dict[str, Any] = {
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """What is drawn in a step depends on the number of its threads."""
+    """The draws of a step depend on the number of its threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -287,7 +287,7 @@ def test_threads_are_given_back(market_30: Panel, context: Context) -> None:
 
 
 def test_panels_without_transitions_or_covariates_are_fitted(market_60: Panel, context: Context) -> None:
-    """What people's first records are is learned without anything else that is known of them."""
+    """The states of first records are learned without anything else that is known of them."""
     bare = replace(market_60, covariates={})
     one = replace(
         bare,

@@ -1,4 +1,4 @@
-"""What of a career the language model reads, what of it is trained, and which tokenizers are refused."""
+"""The parts of a career that the model reads, the parts of it that are trained, and the tokenizers that are refused."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Reader:
 
 @dataclass
 class Found:
-    """What became of a reader's inputs. escapes: messages, by the folder that the input is kept in."""
+    """The fate of a reader's inputs. escapes: messages, by the folder that the input is kept in."""
 
     reader: str
     tried: int = 0

@@ -185,7 +185,7 @@ def of_json(content: bytes, changes: list[Mutation]) -> bytes:
 
 
 def of_gzip(content: bytes, changes: list[Mutation]) -> bytes:
-    """What is packed, changed; the packing itself where the last change's place says so."""
+    """The packed content, changed; the packing itself where the last change's place says so."""
     if changes[-1].to > 0.5:
         return of_bytes(content, changes)
     return gzip.compress(of_bytes(gzip.decompress(content), changes), mtime=0)
