@@ -80,7 +80,7 @@ class TitleTokenParams(StepParams, BaseParams):
     batch_tokens: int = Field(
         1024, ge=1, description="tokens in a batch, padding included; a longer career is one alone"
     )
-    epochs: int = Field(8, ge=1, description="epochs, in which the learning rate falls to zero in a straight line")
+    epochs: int = Field(3, ge=1, description="epochs, in which the learning rate falls to zero in a straight line")
     warmup: int = Field(50, ge=0, description="steps in which it rises to its peak")
     fewest_steps: int = Field(
         200, ge=1, description="steps that tuning has at least, in more epochs where careers are few"
