@@ -85,6 +85,16 @@ def test_one_long_id_among_many_is_told_and_costs_nothing(tmp_path: Path) -> Non
     assert open_panel(file_of(tmp_path, persons([*range(30), "z" * 200]))).persons[-1] == "z" * 200
 
 
+@pytest.mark.parametrize("ids", [["a", "a\0", "b"], ["\0" * 64, "c", "d"]])
+def test_an_id_or_code_with_nul_is_told_and_no_career_is_shared(ids: list[str], tmp_path: Path) -> None:
+    """Arrays of text end at NULs: two ids of which one has more would be one."""
+    [told] = errors(file_of(tmp_path, persons([*map(str, range(100)), *ids])))  # a file that begins so is no text
+    assert "column 'person'" in told
+    assert "holds the character NUL, which is no part of an id" in told
+    [told] = errors(file_of(tmp_path, [*persons(list(range(100))), ("x", 2000, "a\0"), ("x", 2001, "b")]))
+    assert "holds the character NUL, which is no part of a code" in told
+
+
 def test_a_long_code_or_title_is_told(tmp_path: Path) -> None:
     place = folder(tmp_path, CAREERS, OCCUPATIONS.replace("Maids", "M" * 1_001).replace("HOME", "H" * 201))
     assert [line.partition(": ")[2] for line in errors(place)[-2:]] == [

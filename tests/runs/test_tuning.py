@@ -162,6 +162,16 @@ def test_a_search_that_was_stopped_goes_on_to_the_same_trials(watching: Workshop
     assert plain(told) == plain(whole[5:])
 
 
+def test_a_search_that_was_killed_after_any_line_goes_on_to_the_same_trials(watching: Workshop, folder: Path) -> None:
+    """Between two values of a trial, too: it is drawn again, not tried with those values alone."""
+    whole = search(watching, folder, 3)
+    told = plain(whole.run())
+    lines = whole.path.read_bytes().splitlines(keepends=True)
+    for kept in range(1, len(lines)):
+        whole.path.write_bytes(b"".join(lines[:kept]))
+        assert plain(search(watching, folder, 3).run()) == told, f"{kept} of {len(lines)} lines"
+
+
 def test_a_search_that_was_killed_while_it_wrote_goes_on(watching: Workshop, folder: Path) -> None:
     whole = search(watching, folder, 3)
     told = plain(whole.run())

@@ -11,6 +11,7 @@ MOST_CHARACTERS = 200  # of an id or a code: arrays of text are as wide as their
 LONGEST_TITLE = 1_000  # and of what describes a state
 SCIENTIFIC = re.compile(r"[+-]?\d(\.\d+)?[eE]\+\d+")  # as a spreadsheet, R or pandas writes a number that is large
 DECIMAL = re.compile(r"[+-]?(\d+)\.0+")
+NUL = "\x00"
 EXACT = 2**53  # from here on neighbouring whole numbers are one float64
 
 
@@ -26,9 +27,9 @@ def check_ids(table: TextTable, name: str, findings: Findings) -> None:
 
 
 def check_lengths(table: TextTable, name: str, part: str, findings: Findings) -> None:
-    """An error for the first entry of a column of text that is longer than any id, code or title is.
+    """An error for the first entry of a column of text that is longer than any id, code or title is, or that holds NUL.
 
-    part: the part that the column plays.
+    part: the part that the column plays. Arrays of text end at NULs: two ids of which one has more would be one.
     """
     column = table.columns[name]
     if isinstance(column, NumberColumn):
@@ -41,6 +42,11 @@ def check_lengths(table: TextTable, name: str, part: str, findings: Findings) ->
         more = f" (and {len(long) - 1:,} more are)" if len(long) > 1 else ""
         message = f"is {len(long[0]):,} characters long{more}: {what} has {most:,} at most"
         findings.error(table.file, message, line=int(table.lines[row]), column=name, value=long[0])
+    if NUL in "".join(column.distinct):
+        value = next(value for value in column.distinct if NUL in value)
+        line = int(table.lines[_first(column, value)])
+        message = f"holds the character NUL, which is no part of {what}: the file is damaged, or no text"
+        findings.error(table.file, message, line=line, column=name, value=value)
 
 
 def _first(column: Column, value: str) -> int:

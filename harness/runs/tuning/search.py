@@ -119,12 +119,20 @@ class ParameterSearch:
             raise RequestError(f"{self.path}: damaged ({error}); remove it to search anew") from error
 
     def _requeue(self, study: Study) -> None:
-        """Close what was under way when the search was stopped, and try it once more: its fit may have checkpoints."""
+        """Close what was under way when the search was stopped, and try it once more: its fit may have checkpoints.
+
+        One whose values were not all drawn is drawn again, as it would have been, but for one that was asked for.
+        """
         from optuna.trial import TrialState
 
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             study.tell(trial.number, state=TrialState.FAIL)
-            _enqueue(study, trial.params)
+            if "error" in trial.user_attrs:  # it had failed, and only its end was not yet written
+                continue
+            if trial.params.keys() >= set(trial.user_attrs.get(ONLY, self.space)):
+                _enqueue(study, trial.params)
+            elif ONLY in trial.user_attrs:
+                _enqueue(study, trial.system_attrs["fixed_params"])
 
     @contextmanager
     def _makers(self) -> Iterator[list[TrialMaker]]:
