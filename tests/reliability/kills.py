@@ -156,7 +156,7 @@ def _at_once(deed: Deed, folder: Path, processes: int, said: Path) -> tuple[bool
 
 
 HOW = {
-    "operation": "killed at every operation on a file",
+    "operation": "killed at one of its {} operations on files",
     "time": "killed at a random time",
     "processes": "two, and four, at once",
     "space": "a disk that is full",
@@ -174,7 +174,7 @@ def text(found: Mapping[str, Any]) -> Iterable[str]:
         "or, typed again, it fails or leaves other records, boards or files than it does undisturbed (times apart)."
     )
     rows = [
-        (f"`{name}`", HOW[how], tried, disturbed, lost)
+        (f"`{name}`", HOW[how].format(f"{found['operations'][name]:,}"), tried, disturbed, lost)
         for name, ways in found["rows"].items()
         for how, (tried, disturbed, lost) in ways.items()
     ]
