@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -27,7 +27,6 @@ PERSON_COLUMNS = (
     "units",
     "strata",
 )  # with a value for each person
-OPTIONAL_COLUMNS = ("weight", "likeliest_cells", "likeliest_right", "likeliest_wrong", "units", "strata")
 
 
 class Closed(BaseModel):
@@ -36,11 +35,30 @@ class Closed(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
-class EvidenceColumns(Closed):
+class Sparse(Closed):
+    """Base of parts that are not written whole: a field of ``unsaid`` at its default is not in the file.
+
+    So a file that is older than a field, or was made without it, is the same to the last byte when it is written again.
+    """
+
+    unsaid: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _drop_unsaid(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        for name in self.unsaid:
+            if getattr(self, name) == type(self).model_fields[name].get_default(call_default_factory=True):
+                written.pop(name, None)
+        return written
+
+
+class EvidenceColumns(Sparse):
     """``harness.stats.figures.Evidence`` as lists, to six decimals; log-likelihoods in nats.
 
     Of a field that is None and newer than some record files, or that only some panels have, the file does not know.
     """
+
+    unsaid = ("weight", "likeliest_cells", "likeliest_right", "likeliest_wrong", "units", "strata")
 
     ids: list[str]
     transitions: list[int]
@@ -96,14 +114,6 @@ class EvidenceColumns(Closed):
             "units": numbers,
             "strata": numbers,
         }
-
-    @model_serializer(mode="wrap")
-    def _drop_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = write(self)
-        for name in OPTIONAL_COLUMNS:
-            if written[name] is None:
-                del written[name]
-        return written
 
     @property
     def counted(self) -> IntArray | FloatArray:

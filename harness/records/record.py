@@ -16,19 +16,16 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     Field,
-    SerializerFunctionWrapHandler,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
-from harness.records.evidence import SLACK, Closed, EvidenceColumns, Slices, require_groups
+from harness.records.evidence import SLACK, Closed, EvidenceColumns, Slices, Sparse, require_groups
 from harness.stats.figures import METRICS, Evidence, Metric
 from harness.system.machine import Cost, versions
 
 SCHEMA_VERSION: Literal[1] = 1
 FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"  # of a task: files are called after it
-OPTIONAL_REQUESTS = ("train_also", "pretrain", "train_persons", "contents")  # of a configuration
 
 
 def _finite(value: Any) -> Any:
@@ -55,7 +52,7 @@ class PanelFacts(Closed):
     source: Content
 
 
-class Configuration(Closed):
+class Configuration(Sparse):
     """The request. Its hash is the record's id, so an identical request has an identical id.
 
     task: the task's key. parameters: all of them, defaults included. changed: those that differ from the defaults.
@@ -64,6 +61,8 @@ class Configuration(Closed):
     training persons were fitted, where not all; contents: digests of what parameters only name, such as a folder, by
     parameter. What was not asked for, neither the id nor the file knows of.
     """
+
+    unsaid = ("train_also", "pretrain", "train_persons", "contents")
 
     task: str = Field(pattern=FILE_NAME)
     task_version: int = Field(ge=1)
@@ -77,14 +76,6 @@ class Configuration(Closed):
     pretrain: PanelFacts | None = None
     train_persons: int | None = None
     contents: dict[str, str] = Field(default_factory=dict)
-
-    @model_serializer(mode="wrap")
-    def _drop_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = write(self)
-        for name in OPTIONAL_REQUESTS:  # what was not asked for is not said: older records read the same
-            if not getattr(self, name):
-                written.pop(name, None)
-        return written
 
     def id(self) -> str:
         """16 hexadecimal digits over all of it, but for the panel's name and sizes: its fingerprint stands for them."""
@@ -101,7 +92,7 @@ class Configuration(Closed):
         return digest({name: value for name, value in asked.items() if not name.startswith("task")})
 
     def _asked(self) -> dict[str, Any]:
-        asked = self.model_dump(exclude={"panel", "changed", "code", *OPTIONAL_REQUESTS})
+        asked = self.model_dump(exclude={"panel", "changed", "code", *self.unsaid})
         if self.train_also:
             asked["train_also"] = [panel.fingerprint for panel in self.train_also]
         if self.pretrain:
@@ -149,13 +140,15 @@ class Checked(Closed):
         return self.transitions, self.whole_rows, self.alone
 
 
-class Measured(Closed):
+class Measured(Sparse):
     """The cost and the machine of one run; the only part of a record that differs between two identical runs.
 
     fit_seconds, score_seconds: by the clock, others' work on the machine included. fit_processor_seconds,
     score_processor_seconds: of processors, of the run's process and those that it started; None in records that are
     older, and of a fit that was killed on its way. peak_memory_mb: of reading, fit and scores.
     """
+
+    unsaid = ("fit_processor_seconds", "score_processor_seconds")
 
     fit_seconds: float = Field(ge=0)
     score_seconds: float = Field(ge=0)
@@ -168,14 +161,6 @@ class Measured(Closed):
     versions: dict[str, str]
     started: AwareDatetime
     finished: AwareDatetime
-
-    @model_serializer(mode="wrap")
-    def _drop_unknown(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = write(self)
-        for name in ("fit_processor_seconds", "score_processor_seconds"):
-            if getattr(self, name) is None:
-                written.pop(name, None)
-        return written
 
     @field_validator("finished")
     @classmethod
@@ -212,7 +197,7 @@ def _hundredths(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 2)
 
 
-class RecordHead(Closed):
+class RecordHead(Sparse):
     """All of a record but its evidence: enough to say which records a board shows."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -235,6 +220,8 @@ class Record(RecordHead):
     older.
     """
 
+    unsaid = ("slices", "checked")
+
     evidence: EvidenceColumns
     slices: Slices | None = None
 
@@ -248,14 +235,6 @@ class Record(RecordHead):
             raise ValueError(f"evidence.transitions: {sum(here.transitions)} of a panel of {panel.records} records")
         require_groups(self.slices or {})
         return self
-
-    @model_serializer(mode="wrap")
-    def _drop_missing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = write(self)
-        for name in ("slices", "checked"):
-            if getattr(self, name) is None:
-                written.pop(name, None)
-        return written
 
     def arrays(self, *only: str) -> Evidence:
         """The evidence as arrays, ready for ``harness.stats.figures`` and ``harness.stats.inference``.
