@@ -173,6 +173,7 @@ def test_a_frame_is_read_as_a_file_is(tmp_path: Path) -> None:
     ("options", "told"),
     [
         ({"century": 1930}, r"there is no argument 'century'; say how a file is read as reading=\{'century': \.\.\.\}"),
+        ({"score_jobs": 0}, "score_jobs: 0 processes score nothing; ask for one or more"),
         ({"seds": 3}, "there is no argument 'seds'; did you mean 'seeds'"),
         ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
         ({"params": {"markov": {"wieght": 1}}}, "'markov' has no parameter 'wieght'"),

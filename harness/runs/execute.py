@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -227,31 +227,33 @@ def _require_fit_for(spec: ModelSpec, task: Task, panel: Panel) -> None:
 def require_multi_panel(spec: ModelSpec, registry: Registry) -> None:
     """RequestError, naming the models that can, where a model cannot be trained on several panels."""
     if not spec.multi_panel:
-        able = sorted(entry.item.name for entry in registry.models.values() if entry.item.multi_panel)
         raise RequestError(
             f"model '{spec.name}' is trained on one panel alone: leave out --train-also, or ask for a model that pools "
-            f"panels ({', '.join(able) or 'none is installed'})"
+            f"panels ({_those(registry, lambda spec: spec.multi_panel)})"
         )
 
 
 def require_pretrainable(specs: Sequence[ModelSpec], registry: Registry) -> None:
     """RequestError, naming the models that can, where none of these can be pre-trained."""
     if not any(spec.pretrainable for spec in specs):
-        able = sorted(entry.item.name for entry in registry.models.values() if entry.item.pretrainable)
         raise RequestError(
             f"--pretrain: {' and '.join(spec.name for spec in specs)} cannot be pre-trained; ask for a model that can "
-            f"({', '.join(able) or 'none is installed'})"
+            f"({_those(registry, lambda spec: spec.pretrainable)})"
         )
 
 
 def require_distributed(specs: Sequence[ModelSpec], registry: Registry) -> None:
     """RequestError, naming the models that can, where none of these can be fitted by several processes."""
     if not any(spec.distributed for spec in specs):
-        able = sorted(entry.item.name for entry in registry.models.values() if entry.item.distributed)
         raise RequestError(
             f"--processes: {' and '.join(spec.name for spec in specs)} cannot be fitted by several; ask for a model "
-            f"that can ({', '.join(able) or 'none is installed'}), or see --score-jobs"
+            f"that can ({_those(registry, lambda spec: spec.distributed)}), or see --score-jobs"
         )
+
+
+def _those(registry: Registry, can: Callable[[ModelSpec], bool]) -> str:
+    """The names of the installed models that can do something, for an error on those that cannot."""
+    return ", ".join(sorted(name for name, entry in registry.models.items() if can(entry.item))) or "none is installed"
 
 
 def empty_task_message(task: Task, panel: Panel) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import exp, log
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pluggy
@@ -67,6 +68,36 @@ def test_a_further_task_loads_the_fit(registry: Registry, workshop: Workshop, fo
     [record] = run_all(run_on(registry, four_persons, "switch"), workshop)
     assert Frequencies.fits == before
     assert record.figures["log_likelihood"] == pytest.approx(EXPECTED["switch"], abs=1e-5)
+
+
+class Wanders(Frequencies):
+    """Fitted on a device, on the processor once it is loaded, and elsewhere where it is told so."""
+
+    asked_on: ClassVar[list[str]] = []
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        super().fit(train, valid, context)
+        self.device = context.device
+
+    def load(self, folder: Path) -> None:
+        super().load(folder)
+        self.device = "cpu"
+
+    def place(self, device: str) -> None:
+        self.device = device
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        self.asked_on.append(self.device)
+        return super().log_prob(panel, transitions, states)
+
+
+def test_a_fit_is_scored_on_its_device(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
+    """When it is made, and when a further task loads it."""
+    for task in ("next_occ", "switch"):
+        Wanders.asked_on.clear()
+        [record] = run_all(run_on(registry, four_persons, task, entry=entry_of(Wanders), device="cuda:1"), workshop)
+        assert set(Wanders.asked_on) == {"cuda:1"}
+        assert record.measured.device.startswith("cuda:1")
 
 
 @pytest.mark.parametrize("damage", ["edited", "half removed"])

@@ -100,7 +100,9 @@ class ShardedScoring:
 
 
 def scored_by(jobs: int, workshop: Workshop) -> Workshop:
-    """The workshop, whose runs are scored by so many processes."""
+    """The workshop, whose runs are scored by so many processes. RequestError for fewer than one."""
+    if jobs < 1:
+        raise RequestError(f"score_jobs: {jobs} processes score nothing; ask for one or more")
     isolated = workshop.isolation is not None
     scoring = ShardedScoring(jobs=jobs, cache=workshop.cache, hidden=workshop.hidden, isolated=isolated)
     return replace(workshop, scorer=scoring) if jobs > 1 else workshop

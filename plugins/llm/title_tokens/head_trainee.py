@@ -9,7 +9,6 @@ from dataclasses import replace
 from harness.model.contract import unreported
 from harness.plugins.llm.title_tokens.params import TitleTokenParams, schedule_of
 from harness.plugins.llm.title_tokens.trainee import TitleTokenTrainee
-from harness.training.exchange import Exchange
 from harness.training.loop import EpochSteps, TrainingResult, train
 from harness.training.schedule import LinearDecay, Schedule
 from harness.training.step import Stepping, adamw
@@ -27,12 +26,15 @@ class HeadTrainee(TitleTokenTrainee):
     """
 
     def __init__(self, of: TitleTokenTrainee) -> None:
-        context = replace(of.context, report=unreported)
         super().__init__(
-            of.model, careers=of.careers, held_out=of.held_out, params=of.params, how=of.how, context=context
+            of.model,
+            careers=of.careers,
+            held_out=of.held_out,
+            params=of.params,
+            how=replace(of.how, exchanged=True),
+            context=replace(of.context, report=unreported),
         )
         own = {name: p for name, p in self.trained.items() if name.startswith(("head.", "columns."))}
-        self.exchange = Exchange(of.params.exchange, of.params.exchange_across, context.seed)
         self.trained, self.optimizer = own, adamw(list(own.values()), of.params.head_decay, beta_2=0.98)
 
     def key(self, schedule: Schedule) -> str:

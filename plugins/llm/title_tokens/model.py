@@ -117,7 +117,8 @@ class TitleTokenModel(Model):
             careers=careers,
             held_out=held_out,
             params=p,
-            how=StepOptions(products=products, again=again),
+            # A head that has learned by itself would begin to doubt what it knows, were occupations exchanged again.
+            how=StepOptions(products=products, again=again, exchanged=p.head_epochs == 0),
             context=context,
         )
 

@@ -30,10 +30,14 @@ from harness.types import IntArray
 
 @dataclass(frozen=True, kw_only=True)
 class StepOptions:
-    """The type of matrix products, None for float32; again: activations are made again rather than kept."""
+    """The type of matrix products, None for float32; again: activations are made again rather than kept.
+
+    exchanged: a share of the careers are read with their occupations exchanged.
+    """
 
     products: torch.dtype | None
     again: bool
+    exchanged: bool
 
 
 class TitleTokenTrainee:
@@ -55,8 +59,7 @@ class TitleTokenTrainee:
         self.device, self.group, self.seeded = context.device, process_group(context), network.drop.seeded
         self.trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
         self.optimizer = _optimizer(self.trained, params)
-        # A head that has learned by itself would begin to doubt what it knows, were occupations exchanged again.
-        shares = (0.0, 0.0) if params.head_epochs else (params.exchange, params.exchange_across)
+        shares = (params.exchange, params.exchange_across) if how.exchanged else (0.0, 0.0)
         self.exchange = Exchange(*shares, context.seed)
         self.plain = careers.pieces.sequences(careers.panel.transitions)
         self.tokens = int(self.plain.offsets[-1])
