@@ -42,6 +42,7 @@ def _words(name: str) -> str:
 
 
 def named(names: Iterable[str], patterns: tuple[str, ...]) -> str | None:
+    """The first of the names that is of the first pattern (a regular expression of words in small letters) to fit."""
     names = list(names)
     return next((name for form in patterns for name in names if re.fullmatch(form, _words(name))), None)
 
@@ -97,6 +98,7 @@ def range_of_dummies(table: TextTable, name: str) -> str:
 
 
 def numbers_of(table: TextTable, name: str) -> FloatArray | None:
+    """float64 [N]: a column of numbers; None where an entry is none."""
     text = table.columns[name].text()
     numbers = to_numbers(text.distinct)
     return None if numbers is None or np.isnan(numbers).any() else numbers[text.index]

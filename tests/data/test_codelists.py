@@ -44,6 +44,30 @@ def test_every_list_reads_as_a_table_of_occupations(tmp_path: Path, name: str) -
     assert all(title.strip() == title and title for title in states.titles)
 
 
+# Classifications whose titles do not come with the package: code and group stand for them.
+GROUPS_ALONE = [
+    (
+        "census1970",
+        "045",
+        "Census 1970 occupation 045, professional, technical, and kindred workers",
+        "professional, technical, and kindred workers",
+    ),
+    (
+        "census1980",
+        "3",
+        "Census 1980 occupation 003, executive, administrative, and managerial",
+        "executive, administrative, and managerial",
+    ),
+    ("census1990", "095", "Registered nurses", "professional specialty"),
+    ("census1990", "264", "Retail salespersons and sales clerks (Census 1990 code 264)", "sales"),
+    ("census1990", "177", "Census 1990 occupation 177, professional specialty", "professional specialty"),
+    ("occ1990", "465", "Welfare service workers (occ1990 code 465)", "other service"),
+    ("census2018", "0010", "Census 2018 occupation 0010, management", "11"),
+    ("soc2010", "15-1131", "SOC 2010 occupation 15-1131, computer and mathematical", "15"),
+    ("isco88", "2221", "ISCO-88 occupation 2221, professionals", "2"),
+]
+
+
 @pytest.mark.parametrize(
     ("name", "code", "title", "group"),
     [
@@ -52,6 +76,7 @@ def test_every_list_reads_as_a_table_of_occupations(tmp_path: Path, name: str) -
         ("soc2018", "29-1141", "Registered Nurses", "29"),
         ("isco08", "2221", "Nursing professionals", "2"),
         ("occ1990dd", "095", "Registered nurses", "professional specialty"),
+        *GROUPS_ALONE,
     ],
 )
 def test_a_name_brings_titles_and_groups(tmp_path: Path, name: str, code: str, title: str, group: str) -> None:
@@ -59,6 +84,10 @@ def test_a_name_brings_titles_and_groups(tmp_path: Path, name: str, code: str, t
     place = panel.occupations.codes.index(code)
     assert panel.occupations.titles[place] == title
     assert panel.occupations.groups[place] == group
+    if name in PARTIAL:  # the states are those that occur; no title is that of another classification's number
+        assert panel.occupations.codes == (code, "OUT")
+        assert panel.occupations.titles[1:] == ("Out of the labor force",)
+        assert panel.occupations.statuses == ("employed", "out of the labor force")
 
 
 def test_lists_are_named_and_a_wrong_name_is_told(command: InProcess, tmp_path: Path) -> None:
@@ -81,36 +110,6 @@ def test_states_without_groups_are_noted_until_a_list_brings_them(command: InPro
     said = command("check", source)[1]
     assert said.count("every occupation is a group of its own") == 1
     assert "every occupation is a group" not in command("check", source, "--occupations", "census2010")[1]
-
-
-@pytest.mark.parametrize(
-    ("name", "code", "title", "group"),
-    [
-        (
-            "census1970",
-            "045",
-            "Census 1970 occupation 045, professional, technical, and kindred workers",
-            "professional, technical, and kindred workers",
-        ),
-        ("census1980", "3", "Census 1980 occupation 003, executive, administrative, and managerial", None),
-        ("census1990", "095", "Registered nurses", "professional specialty"),
-        ("census1990", "264", "Retail salespersons and sales clerks (Census 1990 code 264)", "sales"),
-        ("census1990", "177", "Census 1990 occupation 177, professional specialty", "professional specialty"),
-        ("occ1990", "465", "Welfare service workers (occ1990 code 465)", "other service"),
-        ("census2018", "0010", "Census 2018 occupation 0010, management", "11"),
-        ("soc2010", "15-1131", "SOC 2010 occupation 15-1131, computer and mathematical", "15"),
-        ("isco88", "2221", "ISCO-88 occupation 2221, professionals", "2"),
-    ],
-)
-def test_a_classification_without_a_list_brings_groups(
-    tmp_path: Path, name: str, code: str, title: str, group: str | None
-) -> None:
-    """The states are those that occur; no title is that of another classification's number."""
-    panel = harness.open_panel(careers(tmp_path, [code, "OUT"]), occupations=name)
-    assert panel.occupations.codes == (code, "OUT")
-    assert panel.occupations.titles == (title, "Out of the labor force")
-    assert panel.occupations.statuses == ("employed", "out of the labor force")
-    assert panel.occupations.groups[0] == (group or title.partition(", ")[2])
 
 
 def test_a_code_that_is_none_of_the_classification_is_told(command: InProcess, tmp_path: Path) -> None:
