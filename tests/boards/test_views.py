@@ -1,13 +1,8 @@
-"""Views of a board beside its ranking: jackknife, calibration, learning curves, cost; in every form."""
+"""Views of a board beside its ranking: jackknife, calibration, learning curves, cost."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from math import exp, sqrt
 from pathlib import Path
@@ -15,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.toys import InProcess, run_all
+from helpers.toys import InProcess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from harness.boards.board import Board, boards, boards_in
-from harness.boards.views import FEW, Level, frontier_of
+from harness.boards.views import FEW, frontier_of
 from harness.cli.rebuild import boards_and_tables
 from harness.errors import RequestError
 from harness.panel.careers import Panel
@@ -29,11 +24,9 @@ from harness.records.current import Folder
 from harness.records.record import Record
 from harness.registry import Registry
 from harness.render import files, page, render
-from harness.render.boards import csv_tables as csv_form
 from harness.render.boards import latex as board_latex
 from harness.render.boards.notes import notes
 from harness.render.boards.sections import sections
-from harness.render.latex import escaped
 from harness.runs.execute import Workshop
 from harness.runs.run import Run
 from harness.stats.calibration import expected_error, reliability
@@ -97,30 +90,6 @@ def test_a_cell_is_in_the_bin_of_its_middle() -> None:
     """One transition at 0.2 and three at 0.8, in two bins: the three reach from a quarter to the end."""
     counted, predicted, observed = reliability(np.array([0.2, 0.8]), np.array([0, 3]), np.array([1, 0]), bins=2)
     assert (counted.tolist(), predicted.tolist(), observed.tolist()) == ([1, 3], [0.2, pytest.approx(0.8)], [0, 1])
-
-
-@pytest.fixture(scope="module")
-def made(registry: Registry, tmp_path_factory: pytest.TempPathFactory, market: Panel) -> tuple[list[Record], Workshop]:
-    """Runs of three models on a part of the market, one of them on fewer training persons as well."""
-    from harness.records.store import Store
-
-    folder = tmp_path_factory.mktemp("views")
-    workshop = Workshop(registry=registry, store=Store(folder / "results"), cache=folder / "cache")
-    panel = market.select(np.arange(600))
-    found: list[Record] = []
-    for name in ("markov", "marginal", "oracle"):
-        entry = registry.model(name)
-        for persons in (50, 150, None) if name == "markov" else (None,):
-            tasks = tuple(registry.task(task) for task in ("next_occ", "switch"))
-            found += run_all(
-                Run(model=entry, params=entry.item.params(), tasks=tasks, panel=panel, train_persons=persons), workshop
-            )
-    return found, workshop
-
-
-@pytest.fixture(scope="module")
-def board(made: tuple[list[Record], Workshop]) -> Board:
-    return next(board for board in boards(made[0]) if board.task == "next_occ")
 
 
 def test_runs_on_fewer_persons_are_points_and_no_rows(board: Board) -> None:
@@ -283,86 +252,6 @@ def test_cost_is_compared_in_processor_seconds(made: tuple[list[Record], Worksho
 def test_heads_make_the_boards_that_whole_records_make(made: tuple[list[Record], Workshop]) -> None:
     records, workshop = made
     assert boards_in(workshop.store) == boards(records)
-
-
-def test_every_form_has_the_same_figures(board: Board, registry: Registry) -> None:
-    views = json.loads(render(board, "json", registry))["views"]
-    lines = list(csv.DictReader(io.StringIO(csv_form.views(board)["slices"])))
-    markdown = render(board, "md", registry)
-    told = {(level["by"], level["level"]): level["perplexity"] for level in views["slices"]}
-    for line in lines:
-        at = [row.record for row in board.rows].index(line["record"])
-        assert float(line["perplexity.value"]) == told[line["by"], line["level"]][at]["value"]
-        assert (line["panel"], line["task"]) == (board.panel, board.task)
-        assert (line["behind.p"] == "") is (at == board.views.reference)
-    women = told["gender", "female"][1]
-    assert f"| gender | female | {women['value']:.2f} ± {women['standard_error']:.2f} |" not in markdown
-    assert f"{women['value']:.2f} ± {women['standard_error']:.2f}" in markdown
-    for title in ("## For whom", "## Calibration", "## Learning curves", "## Cost"):
-        assert title in markdown
-    bins = list(csv.DictReader(io.StringIO(csv_form.views(board)["calibration"])))
-    assert sum(float(b["counted"]) for b in bins if b["model"] == "markov") == board.transitions
-    points = list(csv.DictReader(io.StringIO(csv_form.views(board)["curves"])))
-    assert [int(point["train_persons"]) for point in points][:2] == [50, 150]
-
-
-HOSTILE = r"\input{/etc/passwd} 50% & $x_1^2$ ~#{}|[*] É ± 日本 🙂 <script>"
-
-
-def test_latex_has_no_name_that_could_break_it(board: Board) -> None:
-    assert escaped(HOSTILE).startswith(r"\textbackslash{}input\{/etc/passwd\} 50\% \& \$x\_1\textasciicircum{}2\$")
-    assert escaped("日本 É") == "?? É"
-
-
-def test_latex_compiles(board: Board, tmp_path: Path) -> None:
-    if shutil.which("pdflatex") is None:
-        pytest.skip("no pdflatex on this machine")
-    rows = tuple(replace(row, label=f"{row.label} {HOSTILE}") for row in board.rows)
-    hostile = replace(board, rows=rows, panel=HOSTILE)
-    (tmp_path / "board.tex").write_text(board_latex.render(hostile), encoding="utf-8")
-    head = r"\documentclass{article}\usepackage{booktabs,graphicx,longtable}\begin{document}"
-    (tmp_path / "paper.tex").write_text(head + r"\input{board.tex}\end{document}")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert (tmp_path / "paper.pdf").exists()
-
-
-def _picked(level: Level, picks: tuple[int, ...]) -> dict[str, Any]:
-    return {name: tuple(getattr(level, name)[i] for i in picks) for name in ("perplexity", "behind")}
-
-
-def test_a_board_of_six_models_fits_the_page(board: Board, tmp_path: Path) -> None:
-    """No table is wider than the text of a plain article; each cell with an error has it in brackets below."""
-    label = "career-titles (pretrained on market-resumes)"
-    picks = (0, 1, 2, 1, 2, 1)
-    rows = tuple(replace(board.rows[i], label=f"{label} {at}") for at, i in enumerate(picks))
-    slices = tuple(
-        replace(part, levels=tuple(replace(level, **_picked(level, picks)) for level in part.levels))
-        for part in board.views.slices
-    )
-    kept: dict[str, Any] = {
-        name: tuple(getattr(board.views, name)[i] for i in picks) for name in ("reliability", "seconds")
-    }
-    wide = replace(board, rows=rows, views=replace(board.views, slices=slices, **kept))
-    text = board_latex.render(wide, stars=True)
-    first = text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
-    assert len(first) == 12
-    assert all(line.count("&") == first[0].count("&") for line in first)
-    value, error = rows[0].perplexity.value, rows[0].perplexity.standard_error
-    assert f"${value:.2f}$" in first[0] or f"${value:.4f}$" in first[0]
-    assert f"(${error:.2f}$)" in first[1] or f"(${error:.4f}$)" in first[1]
-    assert "$^{***}$" in text
-    assert "$^{***}$" not in board_latex.render(wide)
-    if shutil.which("pdflatex") is None:
-        pytest.skip("no pdflatex on this machine")
-    (tmp_path / "board.tex").write_text(text, encoding="utf-8")
-    head = r"\documentclass{article}\usepackage{booktabs,graphicx,longtable}\begin{document}"
-    (tmp_path / "paper.tex").write_text(head + r"\input{board.tex}\end{document}")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert re.findall(r"Overfull .hbox \((\d+)", done.stdout) == []
 
 
 def test_learning_curves_from_the_command_line(

@@ -23,3 +23,11 @@ def records(panel: Panel, person: str) -> list[tuple[int, str]]:
     [at] = [i for i, name in enumerate(panel.persons.tolist()) if name == person]
     rows = range(int(panel.offsets[at]), int(panel.offsets[at + 1]))
     return [(int(panel.year[row]), panel.occupations.codes[panel.state[row]]) for row in rows]
+
+
+def table(path: Path, rows: str, copies: int = 30) -> Path:
+    """A csv of the persons written, and of others enough for every split: the same rows under 'x' and a number."""
+    header, *body = rows.strip().split("\n")
+    others = [f"x{i}-{line}" for i in range(copies) for line in body]
+    path.write_text("\n".join([header, *body, *others]) + "\n")
+    return path
