@@ -82,8 +82,12 @@ class Configuration(Sparse):
         return digest(self._asked() | {"code": self.code})
 
     def key(self) -> str:
-        """As ``id`` without the code's version: records with one key answer the same question, the newest counts."""
-        return digest(self._asked())
+        """As ``id`` of what was asked, without the code: records with one key answer one question, the newest counts.
+
+        A parameter at its default was not asked for: later code may have another default, or parameters that there were
+        not, and its record stands in the place of the older one that boards call by the same name.
+        """
+        return digest(self._asked() | {"parameters": self.changed})
 
     def fit_id(self, scoring_params: Collection[str] = ()) -> str:
         """As ``id`` without the task and the parameters of scoring: records with one fit id share their fit."""

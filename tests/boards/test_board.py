@@ -140,6 +140,23 @@ def test_the_newest_record_of_a_request_stands(records: list[Record]) -> None:
     assert board.superseded == 1
 
 
+def test_a_parameter_that_later_code_added_makes_no_second_row(records: list[Record]) -> None:
+    """Nor another default; one that was asked for does. Boards would call both rows by the same name."""
+    old = next(r for r in records if r.configuration.task == "next_occ" and r.configuration.model == "marginal")
+    later = old.measured.model_copy(update={"finished": old.measured.finished + timedelta(days=1)})
+
+    def shown(parameters: dict[str, Any], changed: dict[str, Any]) -> list[str]:
+        asked = old.configuration.model_copy(
+            update={"code": "labor-harness 9 000000000000", "parameters": parameters, "changed": changed}
+        )
+        newer = old.model_copy(update={"id": asked.id(), "configuration": asked, "measured": later})
+        board = next(b for b in boards([*records, newer]) if b.task == "next_occ")
+        return sorted(row.label for row in board.rows)
+
+    assert shown({"added": 1}, {}) == ["marginal", "uniform"]
+    assert shown({"added": 2}, {"added": 2}) == ["marginal", "marginal (added=2)", "uniform"]
+
+
 def test_entry_boards_are_their_own(registry: Registry, store: Store, tmp_path: Path, four_persons: Panel) -> None:
     run = Run(
         model=registry.model("uniform"), params=NoParams(), tasks=(registry.task("next_occ"),), panel=four_persons

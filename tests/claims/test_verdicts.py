@@ -34,9 +34,10 @@ def template(workshop: Workshop, registry: Registry, four_persons: Panel) -> Rec
 
 def record(template: Record, gaps: Sequence[float], task: str = "next_occ", **changes: Any) -> Record:
     """A record of persons with one transition each, whose log-likelihoods are these less 5."""
-    parameters = {"tuning": "lora", "titles": "words", "shots": 0, "base_layers": 2} | changes.pop("parameters", {})
+    given = changes.pop("parameters", {})
+    parameters = {"tuning": "lora", "titles": "words", "shots": 0, "base_layers": 2} | given
     facts = {"parameters": changes.pop("size", 1000)} | changes.pop("facts", {})
-    asked = {"model": "llm-lora", "task": task, "parameters": parameters, "changed": {}} | changes
+    asked = {"model": "llm-lora", "task": task, "parameters": parameters, "changed": given} | changes
     configuration = template.configuration.model_copy(update=asked)
     columns = {
         "ids": [str(i) for i in range(len(gaps))],
