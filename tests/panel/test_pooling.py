@@ -119,7 +119,7 @@ def test_ids_and_files_know_nothing_of_what_is_not_asked(
     names = ("task", "task_version", "model", "parameters", "seed")
     asked = {name: getattr(configuration, name) for name in names} | {"panel": four_persons.fingerprint()}
     assert configuration.id() == digest(asked | {"code": configuration.code})
-    assert configuration.key() == digest(asked)
+    assert configuration.key() == digest(asked | {"parameters": configuration.changed})
     assert "train_also" not in to_text(record)
     further = replace(run, train_also=(_other_of(four_persons),)).configuration(run.tasks[0])
     assert further.id() != configuration.id()
