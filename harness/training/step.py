@@ -147,11 +147,3 @@ def _gradients(
         # that none of them was sent to, an adapter of a layer whose weights the architecture reads in another way.
         gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     return _Share(float(loss.detach()), counted, gradients)
-
-
-def adamw(parameters: list[torch.nn.Parameter], weight_decay: float, beta_2: float = 0.95) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019), without decay on vectors (norms, biases)."""
-    matrices = [p for p in parameters if p.ndim > 1]
-    vectors = [p for p in parameters if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=0.0, betas=(0.9, beta_2), fused=True)

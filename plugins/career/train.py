@@ -18,9 +18,10 @@ from harness.plugins.career.network import Network
 from harness.training.checkpoint import training_key
 from harness.training.exchange import Exchange
 from harness.training.loop import EpochData, EpochSteps
+from harness.training.optimizer import adamw
 from harness.training.process_group import SINGLE, ProcessGroup, process_group
 from harness.training.schedule import Schedule
-from harness.training.step import Stepping, adamw
+from harness.training.step import Stepping
 from harness.training.workers import workers
 from harness.types import IntArray
 

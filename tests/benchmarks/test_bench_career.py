@@ -34,7 +34,8 @@ from harness.plugins.career.model import CareerModel
 from harness.plugins.career.network import Network, NetworkPlan
 from harness.plugins.career.params import CareerParams
 from harness.training.batch_order import batches
-from harness.training.step import Stepping, adamw, take_step
+from harness.training.optimizer import adamw
+from harness.training.step import Stepping, take_step
 from harness.training.workers import workers
 
 pytestmark = [pytest.mark.slow]

@@ -31,7 +31,8 @@ from harness.plugins.llm.tuning.packing import packed_attention
 from harness.plugins.llm.tuning.tune import Adapters, add_adapters
 from harness.training.batch_order import batches
 from harness.training.libraries import silence_libraries
-from harness.training.step import Stepping, adamw, take_step
+from harness.training.optimizer import adamw
+from harness.training.step import Stepping, take_step
 from harness.training.workers import workers
 
 pytestmark = [pytest.mark.slow]

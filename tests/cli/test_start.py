@@ -65,6 +65,12 @@ def test_boards_and_cached_runs_import_no_statistics_of_others(tmp_path: Path) -
     assert loaded(tmp_path, ["leaderboard", "--check"], STATISTICS) == []
 
 
+def test_a_network_is_fitted_without_the_compiler_of_torch(tmp_path: Path) -> None:
+    """An optimizer of torch's own imports it, and with it whatever array libraries there are: seconds in each run."""
+    run = ["run", "--task", "next_occ", "--model", "career", "--data", "wage-panel", "--set", "epochs=1"]
+    assert loaded(tmp_path, [*run, "--set", "fewest_steps=1"], ["torch._dynamo", "sympy", *STATISTICS]) == []
+
+
 @pytest.mark.parametrize("text", [STRANGER, "from stranger_inside import *\n"])
 def test_commands_of_others_are_in_the_help(tmp_path: Path, text: str) -> None:
     about = tmp_path / "stranger-1.dist-info"

@@ -41,9 +41,11 @@ def _columns() -> dict[str, np.ndarray]:
     """
     from pyarrow import csv
 
+    from harness.data.tables.columns import numpy_values
+
     path = distribution("linearmodels").locate_file("linearmodels/datasets/wage_panel/wage_panel.csv.bz2")
     table = csv.read_csv(str(path))
-    columns = {name: table.column(name).to_numpy() for name in table.column_names}
+    columns = {name: numpy_values(table.column(name).combine_chunks())[0] for name in table.column_names}
     order = np.lexsort([columns["year"], columns["nr"]])
     return {name: values[order] for name, values in columns.items()}
 

@@ -34,9 +34,10 @@ from harness.training.cached_base import CachedBase, base_key
 from harness.training.checkpoint import training_key
 from harness.training.libraries import silence_libraries
 from harness.training.loop import EpochData, EpochSteps, train
+from harness.training.optimizer import adamw
 from harness.training.process_group import SINGLE
 from harness.training.schedule import Schedule, TokenBudget
-from harness.training.step import Stepping, adamw
+from harness.training.step import Stepping
 from harness.training.workers import workers
 
 START, PAD = "<s>", "<pad>"

@@ -10,8 +10,9 @@ from harness.model.contract import unreported
 from harness.plugins.llm.title_tokens.params import TitleTokenParams, schedule_of
 from harness.plugins.llm.title_tokens.trainee import TitleTokenTrainee
 from harness.training.loop import EpochSteps, TrainingResult, train
+from harness.training.optimizer import adamw
 from harness.training.schedule import LinearDecay, Schedule
-from harness.training.step import Stepping, adamw
+from harness.training.step import Stepping
 from harness.training.workers import workers
 
 FEWEST = 3  # times the fewest steps of tuning

@@ -21,9 +21,10 @@ from harness.system.machine import free_large_blocks_at_once
 from harness.training.checkpoint import training_key
 from harness.training.exchange import Exchange
 from harness.training.loop import EpochData, EpochSteps
+from harness.training.optimizer import adamw
 from harness.training.process_group import process_group
 from harness.training.schedule import Schedule
-from harness.training.step import LossOf, Stepping, adamw
+from harness.training.step import LossOf, Stepping
 from harness.training.workers import MOST_WORKERS, workers
 from harness.types import IntArray
 

@@ -30,10 +30,11 @@ from harness.training.dropout import SeededDropout
 from harness.training.exchange import Exchange
 from harness.training.libraries import silence_libraries
 from harness.training.loop import EpochData, EpochSteps, TrainingResult, train
+from harness.training.optimizer import adamw
 from harness.training.process_group import SINGLE, ProcessGroup, process_group
 from harness.training.schedule import Schedule, StableThenDecay
 from harness.training.shards import ShardedModel
-from harness.training.step import Stepping, adamw
+from harness.training.step import Stepping
 from harness.training.workers import MOST_WORKERS, workers
 
 

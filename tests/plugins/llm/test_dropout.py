@@ -26,8 +26,8 @@ from harness.plugins.llm.tuning.loss import Examples, TokenLoss, examples
 from harness.plugins.llm.tuning.tune import Adapters, TuningOptions, add_adapters, tune
 from harness.training.dropout import SeededDropout
 from harness.training.loop import TrainingResult
+from harness.training.optimizer import adamw
 from harness.training.schedule import Schedule, StableThenDecay
-from harness.training.step import adamw
 from harness.training.workers import workers
 
 OPTIONS = TuningOptions(

@@ -26,7 +26,7 @@ from harness.plugins.llm.tuning.precision import checkpointing
 from harness.plugins.llm.tuning.tune import Adapters, add_adapters
 from harness.training.batch_order import batches
 from harness.training.dropout import SeededDropout
-from harness.training.step import adamw
+from harness.training.optimizer import adamw
 from harness.training.workers import workers
 
 
