@@ -76,9 +76,14 @@ class CareerCache:
 
 @dataclass
 class NodeStore:
-    """Keys and values of nodes that were read, [slots, heads, dim] each for every layer."""
+    """Keys and values of nodes that were read, [slots, heads, dim] each for every layer.
+
+    free: int64 [f], the slots that hold nothing any more. What is kept is never moved, but where the store grows.
+    """
 
     layers: list[KeysAndValues] = field(default_factory=list)
+    free: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    slots: int = 0
 
     def rows(self, past: IntArray) -> list[KeysAndValues]:
         """Those of the slots of each row, [R, heads, a, dim]."""
@@ -86,18 +91,39 @@ class NodeStore:
         return [(keys[chosen].transpose(1, 2), values[chosen].transpose(1, 2)) for keys, values in self.layers]
 
     def keep(self, slots: IntArray) -> None:
-        """Only these slots, in this order."""
-        if self.layers:
-            chosen = torch.from_numpy(slots).to(self.layers[0][0].device)
-            self.layers = [(keys[chosen], values[chosen]) for keys, values in self.layers]
+        """Only these; all others are free."""
+        unused = np.ones(self.slots, dtype=bool)
+        unused[slots] = False
+        self.free = np.flatnonzero(unused)
 
-    def add(self, read: list[list[KeysAndValues]]) -> None:
-        """Nodes that were read, batch after batch."""
-        batches = ([self.layers] if self.layers else []) + read
-        self.layers = [
-            (torch.cat([batch[i][0] for batch in batches]), torch.cat([batch[i][1] for batch in batches]))
-            for i in range(len(batches[0]))
-        ]
+    def take(self, n: int) -> IntArray:
+        """int64 [n]: free slots, which are no longer free."""
+        if n > len(self.free):
+            grown = self.slots + max(n - len(self.free), self.slots)
+            self.free = np.concatenate([self.free, np.arange(self.slots, grown)])
+            self.layers = [(_grown(keys, grown), _grown(values, grown)) for keys, values in self.layers]
+            self.slots = grown
+        taken, self.free = self.free[:n], self.free[n:]
+        return taken
+
+    def put(self, slots: IntArray, layers: list[_CacheLayer], row: IntArray, at: IntArray) -> None:
+        """Into these slots, the nodes at these places of a batch (int64 [n] each)."""
+        new = [layer.new for layer in layers if layer.new is not None]
+        if not self.layers:
+            self.layers = [
+                (_grown(keys[:0, :, 0], self.slots), _grown(values[:0, :, 0], self.slots)) for keys, values in new
+            ]
+        where = torch.from_numpy(slots).to(new[0][0].device)
+        for kept, read in zip(self.layers, new, strict=True):
+            for store, table in zip(kept, read, strict=True):
+                store[where] = table[row, :, at]
+
+
+def _grown(table: torch.Tensor, slots: int) -> torch.Tensor:
+    """The table [n, heads, dim] with so many slots, what it holds in the first of them, zero in the others."""
+    larger = table.new_zeros((slots, *table.shape[1:]))
+    larger[: len(table)] = table
+    return larger
 
 
 class _CacheLayer:
@@ -178,13 +204,3 @@ class Reader:
     def log_prob(self, logits: torch.Tensor, place: IntArray, token: IntArray) -> FloatArray:
         """float64 [r]: ln P(token) at places of the flattened logits [..., V]."""
         return log_prob_of(logits.reshape(-1, logits.shape[-1]), place, token)
-
-
-def stored(layers: list[_CacheLayer], row: IntArray, at: IntArray) -> list[KeysAndValues]:
-    """Keys and values [n, heads, dim], for every layer, of the nodes at these places of a batch."""
-    pairs = []
-    for layer in layers:
-        assert layer.new is not None
-        keys, values = layer.new
-        pairs.append((keys[row, :, at], values[row, :, at]))
-    return pairs

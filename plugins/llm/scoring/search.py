@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.plugins.llm.scoring.choice_sets import Limits
-from harness.plugins.llm.scoring.reader import CareerCache, KeysAndValues, NodeRows, NodeStore, Reader, stored
+from harness.plugins.llm.scoring.reader import CareerCache, NodeRows, NodeStore, Reader
 from harness.plugins.llm.scoring.trie import Trie
 from harness.plugins.llm.text.tokens import Resumes
 from harness.types import BoolArray, FloatArray, IntArray
@@ -113,52 +113,66 @@ class Search:
             place, token = np.repeat(np.arange(len(of_window)), len(top)), np.tile(self.trie.token[top], len(of_window))
             roots[of_window] = self.reader.log_prob(logits, place, token).reshape(len(of_window), -1)
             careers.append(career)
-        state = _GroupSearch(self, targets, _needed(self.trie, asked))
-        target = np.repeat(np.arange(len(targets)), len(top))
+        behind = ReadCareers(CareerCache.stacked(careers), windows.window, at=windows.at, roots=roots)
+        return self._behind(behind, asked)
+
+    def _behind(self, behind: ReadCareers, asked: IntArray) -> CertifiedRows:
+        """Of all these targets at once, or of one half after the other where a search could hold too much."""
+        n = len(behind.at)
+        state = _GroupSearch(self, n, self.trie.on_the_way(asked))
+        top, _ = self.trie.children(np.array([0]))
+        target = np.repeat(np.arange(n), len(top))
         path = np.full((len(target), int(self.trie.depth.max())), -1, dtype=np.int64)
         state.reach(
             Frontier(
                 target=target,
-                node=np.tile(top, len(targets)),
-                log_mass=roots.ravel(),
+                node=np.tile(top, n),
+                log_mass=behind.roots.ravel(),
                 must=np.zeros(len(target), bool),
                 path=path,
             )
         )
         chosen = state.choose()
-        if len(targets) > 1 and self._worst(state.frontier.take(chosen), careers) > self.limits.store_bytes:
-            del state, careers
-            half = len(targets) // 2
-            parts = (self.run(targets[:half], asked[:half]), self.run(targets[half:], asked[half:]))
-            return CertifiedRows.joined(parts)
-        behind = ReadCareers(CareerCache.stacked(careers), windows.window, windows.at)
+        if n > 1 and self._worst(state.frontier.take(chosen), behind.careers) > self.limits.store_bytes:
+            del state
+            halves = np.array_split(np.arange(n), 2)
+            return CertifiedRows.joined([self._behind(behind.take(half), asked[half]) for half in halves])
         while chosen.any():
             state.read(behind, chosen)
             chosen = state.choose()
         return state.result()
 
-    def _worst(self, chosen: Frontier, careers: list[CareerCache]) -> int:
+    def _worst(self, chosen: Frontier, careers: CareerCache) -> int:
         """Bytes of keys and values if all that lies below these nodes were read."""
-        layers = careers[0].layers
-        node = sum(int(table.shape[1] * table.shape[3]) * table.element_size() for pair in layers for table in pair)
+        tables = [table for pair in careers.layers for table in pair]
+        node = sum(int(table.shape[1] * table.shape[3]) * table.element_size() for table in tables)
         return int(self.trie.inner_below[chosen.node].sum() * node)
 
 
 @dataclass(frozen=True)
 class ReadCareers:
-    """Places of a group's targets. window, at: int64 [n], the career of each and the place of its line head."""
+    """Places of a group's targets.
+
+    window, at: int64 [n], the career of each and the place of its line head. roots: float64 [n, t], ln P of the trie's
+    first tokens there.
+    """
 
     careers: CareerCache
     window: IntArray
     at: IntArray
+    roots: FloatArray
+
+    def take(self, which: IntArray) -> ReadCareers:
+        """Some of the targets, behind the same careers."""
+        return replace(self, window=self.window[which], at=self.at[which], roots=self.roots[which])
 
 
 class _GroupSearch:
     """The search of one group of targets."""
 
-    def __init__(self, search: Search, targets: IntArray, needed: BoolArray) -> None:
+    def __init__(self, search: Search, n: int, needed: BoolArray) -> None:
         self.trie, self.reader, self.limits, self.slack = search.trie, search.reader, search.limits, search.slack
-        n, depth = len(targets), int(self.trie.depth.max())
+        depth = int(self.trie.depth.max())
         self.needed = needed
         self.rows = np.full((n, len(self.trie.leaf)), -np.inf)
         self.found = np.zeros(n)
@@ -207,20 +221,12 @@ class _GroupSearch:
         career = behind.window[nodes.target]
         nodes = nodes.take(np.lexsort((behind.at[nodes.target], career)))
         career = np.sort(career)
-        kept: list[list[KeysAndValues]] = []
-        below: list[Frontier] = []  # joined at the end: the frontier holds hundreds of nodes a target
-        first = int(self.store.layers[0][0].shape[0]) if self.store.layers else 0
-        for batch in self._batches(career):
-            below.append(self._read_batch(behind, nodes, batch=batch, kept=kept, first=first))
-            first += sum(map(len, batch))
-        self.reach(Frontier.joined(below))
-        self.store.add(kept)
+        below = [self._read_batch(behind, nodes, batch) for batch in self._batches(career)]
+        self.reach(Frontier.joined(below))  # at the end: the frontier holds hundreds of nodes a target
         self.nodes_read += np.bincount(nodes.target, minlength=len(self.found))
         self.rounds += 1
-        used, slot = np.unique(self.frontier.path, return_inverse=True)
-        gap = int(len(used) > 0 and used[0] < 0)  # -1, where a path has ended
-        self.frontier.path = slot.reshape(self.frontier.path.shape) - gap
-        self.store.keep(used[gap:])
+        path = self.frontier.path
+        self.store.keep(path[path >= 0])
 
     def _batches(self, career: IntArray) -> list[list[IntArray]]:
         """Forward passes, each a list of rows, each row the places (int [q]) of nodes behind one career."""
@@ -235,21 +241,22 @@ class _GroupSearch:
             batches[-1].append(row)
         return batches
 
-    def _read_batch(
-        self, behind: ReadCareers, nodes: Frontier, batch: list[IntArray], kept: list[list[KeysAndValues]], first: int
-    ) -> Frontier:
-        """The nodes right below these."""
+    def _read_batch(self, behind: ReadCareers, nodes: Frontier, batch: list[IntArray]) -> Frontier:
+        """The nodes right below these, whose keys and values are kept."""
         rows = self._rows(behind, nodes, batch)
         logits, layers = self.reader.nodes(rows, behind.careers, self.store)
         places = np.concatenate(batch)
         row = np.repeat(np.arange(len(batch)), [len(some) for some in batch])
         at = np.concatenate([np.arange(len(some)) for some in batch])
-        kept.append(stored(layers, row, at))
         read = nodes.take(places)
         child, parent = self.trie.children(read.node)
         log_prob = self.reader.log_prob(logits, (row * rows.token.shape[1] + at)[parent], self.trie.token[child])
+        kept = self.trie.inner_below[read.node] > 1  # behind the others there are ends of titles alone
+        slots = np.full(len(read), -1, dtype=np.int64)
+        slots[kept] = self.store.take(int(kept.sum()))
+        self.store.put(slots[kept], layers, row=row[kept], at=at[kept])
         below = read.take(parent)
-        below.path[np.arange(len(child)), self.trie.depth[read.node][parent] - 1] = first + parent
+        below.path[np.arange(len(child)), self.trie.depth[read.node][parent] - 1] = slots[parent]
         return Frontier(
             target=below.target, node=child, log_mass=below.log_mass + log_prob, must=below.must, path=below.path
         )
@@ -258,22 +265,14 @@ class _GroupSearch:
         width = max(len(row) for row in batch)
         places = np.stack([np.pad(row, (0, width - len(row)), mode="edge") for row in batch])  # [R, q]
         target, node = nodes.target[places], nodes.node[places]
-        past = [np.unique(nodes.path[row]) for row in batch]
-        past = [slots[slots >= 0] for slots in past]
-        length = max(len(slots) for slots in past)
-        table = np.stack([np.pad(slots, (0, length - len(slots)), constant_values=-1) for slots in past])  # [R, a]
-        path = nodes.path[places]  # [R, q, d]
-        sees = np.zeros((*places.shape, length), dtype=bool)
-        for depth in range(path.shape[2]):
-            above = path[:, :, depth]
-            sees |= (above[:, :, None] == table[:, None, :]) & (above >= 0)[:, :, None]
+        past, sees = _ancestors(nodes.path[places], self.store.slots)
         return NodeRows(
             career=behind.window[target[:, 0]],
             token=self.trie.token[node],
             position=behind.at[target] + self.trie.depth[node],
             visible=behind.at[target] + 1,
             sees=np.broadcast_to(np.eye(width, dtype=bool), (len(batch), width, width)),
-            past=np.maximum(table, 0),
+            past=past,
             past_sees=sees,
         )
 
@@ -284,12 +283,21 @@ class _GroupSearch:
         return CertifiedRows(rows=rows, found=self.found, left=left, read=self.nodes_read)
 
 
-def _needed(trie: Trie, asked: IntArray) -> BoolArray:
-    """bool [n, M]: the nodes on the way to the states that each target asks about."""
-    needed = np.zeros((len(asked), trie.n_nodes), dtype=bool)
-    row = np.repeat(np.arange(len(asked)), asked.shape[1])
-    node = trie.leaf[asked.ravel()]
-    while len(node):
-        needed[row, node] = True
-        row, node = row[trie.parent[node] >= 0], trie.parent[node][trie.parent[node] >= 0]
-    return needed
+def _ancestors(path: IntArray, slots: int) -> tuple[IntArray, BoolArray]:
+    """(int64 [R, a], bool [R, q, a]): the slots on the paths of each row, and which of them stand on each node's.
+
+    path: int64 [R, q, d], slots below ``slots``, or -1.
+    """
+    row, place, depth = np.nonzero(path >= 0)
+    slot = path[row, place, depth]
+    used = np.zeros((len(path), slots), dtype=bool)
+    used[row, slot] = True
+    count = used.sum(axis=1)
+    of_row, distinct = np.nonzero(used)
+    number = np.empty(used.shape, dtype=np.int32)  # of each slot among those of its row
+    number[of_row, distinct] = np.arange(len(distinct)) - np.repeat(np.cumsum(count) - count, count)
+    past = np.zeros((len(path), int(count.max(initial=0))), dtype=np.int64)
+    past[of_row, number[of_row, distinct]] = distinct
+    sees = np.zeros((*path.shape[:2], past.shape[1]), dtype=bool)
+    sees[row, place, number[row, slot]] = True
+    return past, sees

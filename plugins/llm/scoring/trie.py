@@ -95,6 +95,16 @@ class Trie:
         shift = np.repeat(self.first[nodes] - (np.cumsum(count) - count), count)
         return shift + np.arange(count.sum()), np.repeat(np.arange(len(nodes)), count)
 
+    def on_the_way(self, states: IntArray) -> BoolArray:
+        """bool [n, M]: the nodes on the way to the states (int64 [n, m]) of each row."""
+        found = np.zeros((len(states), self.n_nodes), dtype=bool)
+        row = np.repeat(np.arange(len(states)), states.shape[1])
+        node = self.leaf[states.ravel()]
+        while len(node):
+            found[row, node] = True
+            row, node = row[self.parent[node] >= 0], self.parent[node][self.parent[node] >= 0]
+        return found
+
     def inner_ancestors(self, node: int) -> list[int]:
         """The inner nodes above a node, from the line head down."""
         path = []
