@@ -124,6 +124,22 @@ def down_the_path(
     return best
 
 
+def inverse_of(curvature: FloatArray) -> FloatArray:
+    """float64 [d, d]: of a symmetric matrix, by Cholesky where it is positive definite: half the work of LAPACK's LU.
+
+    LinAlgError where it is singular.
+    """
+    from scipy.linalg import lapack
+
+    factor, failed = lapack.dpotrf(curvature, lower=True)
+    if not failed:
+        lower, failed = lapack.dpotri(factor, lower=True, overwrite_c=True)
+    if failed:
+        return np.asarray(np.linalg.inv(curvature))
+    below = np.tril(lower)
+    return np.asarray(below + np.tril(below, -1).T)
+
+
 def clustered(sums: FloatArray, curvature: FloatArray, observations: int) -> FloatArray:
     """float64 [d, d]: covariance of d coefficients that holds up when the observations of a person depend.
 
@@ -138,7 +154,7 @@ def clustered(sums: FloatArray, curvature: FloatArray, observations: int) -> Flo
     if n_persons < 2 or observations <= width:
         return np.full((width, width), np.nan)
     try:
-        bread = np.linalg.inv(curvature)
+        bread = inverse_of(curvature)
     except np.linalg.LinAlgError as error:
         raise RunError("the Hessian is singular, so there are no standard errors: ask for a penalty above 0") from error
     correction = n_persons / (n_persons - 1) * (observations - 1) / (observations - width)

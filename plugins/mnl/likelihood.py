@@ -54,7 +54,7 @@ class RidgeLogit(Logit):  # type: ignore[misc, no-any-unimported]
 
     def hessian(self, params: FloatArray) -> FloatArray:
         p = self.cdf(self.exog @ params)
-        return np.asarray(-(self.exog * (self.counts * p * (1 - p))[:, None]).T @ self.exog - np.diag(self.ridge))
+        return np.asarray(-_moments(self.exog, self.counts * p * (1 - p)) - np.diag(self.ridge))
 
 
 class RidgeMNLogit(MNLogit):  # type: ignore[misc, no-any-unimported]
@@ -134,18 +134,27 @@ class RidgeMNLogit(MNLogit):  # type: ignore[misc, no-any-unimported]
 
     def hessian(self, params: FloatArray) -> FloatArray:
         """As statsmodels', all pairs of equations in one product of some rows at a time: several times as fast."""
+        from scipy.linalg.blas import dsyrk
+
         d, equations = self.K, self.J - 1
         shares = self._shares(np.ravel(params, order="F"))[:, 1:]
-        H = -np.kron(np.eye(equations) - 1 / self.J, np.diag(self.ridge))
+        H = np.asfortranarray(-np.kron(np.eye(equations) - 1 / self.J, np.diag(self.ridge)))
         for start in range(0, len(shares), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
             heavy = shares[rows] * np.sqrt(self.counts[rows])[:, None]
             spread = (heavy[:, :, None] * self.exog[rows, None, :]).reshape(len(heavy), -1)
-            H += spread.T @ spread
+            H = dsyrk(1.0, spread.T, beta=1.0, c=H, lower=True, overwrite_c=True)  # below the diagonal alone
         for j in range(equations):
             own = slice(j * d, (j + 1) * d)
-            H[own, own] -= (self.exog * (self.counts * shares[:, j])[:, None]).T @ self.exog
-        return np.asarray(H)
+            H[own, own] -= _moments(self.exog, self.counts * shares[:, j])
+        below = np.tril(H)
+        return np.asarray(below + np.tril(below, -1).T)
+
+
+def _moments(X: FloatArray, weight: FloatArray) -> FloatArray:
+    """float64 [d, d]: X'WX of weights that are zero or more. A matrix by itself turned is half the work of any two."""
+    heavy = X * np.sqrt(weight)[:, None]
+    return np.asarray(heavy.T @ heavy)
 
 
 Ridge = RidgeLogit | RidgeMNLogit

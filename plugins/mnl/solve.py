@@ -172,14 +172,16 @@ def _at_the_optimum(data: Labelled, fitted: FittedLogit, most: int) -> FittedLog
     beta, shape = fitted.coefficients.ravel(order="F"), fitted.coefficients.shape
     if beta.size > most:
         return fitted
+    from scipy.linalg import cho_factor, cho_solve
+
     model = problem(data, fitted.penalty)
     try:
-        inverse = np.linalg.inv(-model.hessian(beta))
+        factor = cho_factor(-model.hessian(beta), lower=True, overwrite_a=True)
     except np.linalg.LinAlgError:
         return fitted
     value, slope = model.loglike(beta), model.score(beta)
     for _ in range(CHORD_STEPS):
-        step = inverse @ slope
+        step = np.asarray(cho_solve(factor, slope))
         if slope @ step / 2 <= NEAR_ENOUGH:
             return FittedLogit((beta + step).reshape(shape, order="F"), fitted.penalty, converged=True)
         found = model.loglike(beta + step)
