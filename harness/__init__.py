@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.system.version import __version__
+from harness.system.version import installed_version
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -47,6 +47,13 @@ __all__ = [
 ]
 
 RECORDS = "leaderboards/results"
+
+
+def __getattr__(name: str) -> str:
+    """``harness.__version__``, which is read from the metadata of the installation only where it is asked for."""
+    if name == "__version__":
+        return installed_version()
+    raise AttributeError(f"module 'harness' has no attribute '{name}'")
 
 
 def open_panel(

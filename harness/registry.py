@@ -14,6 +14,7 @@ from harness import hookspecs
 from harness.errors import RequestError, did_you_mean, require_installed
 from harness.system.entry import Entry
 from harness.system.sources import file_of
+from harness.system.version import DISTRIBUTION, release
 
 if TYPE_CHECKING:
     from harness.data.reading import FileReading
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from harness.panel import Corpus, Panel
     from harness.stats.figures import Metric
 
-GROUP, DISTRIBUTION = "harness", "labor-harness"
+GROUP = "harness"
 COMMANDS_HOOK = b"harness_cli"
 NO_MODEL = "'mix' is no model but an ensemble of finished runs: 'harness mix --help' says how their records make one"
 T = TypeVar("T")
@@ -172,7 +173,7 @@ def _load(
 
 
 def _points_by_distribution() -> dict[tuple[str, str], list[importlib.metadata.EntryPoint]]:
-    """The entry points of the group by distribution and version, those of the harness first, then by name.
+    """The entry points of the group by distribution and release, those of the harness first, then by name.
 
     A distribution that is twice on sys.path counts once. Only the metadata of those that have such points are read:
     of all that are installed that takes most of a second.
@@ -181,7 +182,7 @@ def _points_by_distribution() -> dict[tuple[str, str], list[importlib.metadata.E
     for point in importlib.metadata.entry_points(group=GROUP):
         if point.dist is not None:
             found.setdefault(id(point.dist), (point.dist, []))[1].append(point)
-    named = {(dist.name, dist.version): points for dist, points in found.values()}
+    named = {(dist.name, release(dist.version)): points for dist, points in found.values()}
     return dict(sorted(named.items(), key=lambda item: (item[0][0] != DISTRIBUTION, item[0][0])))
 
 

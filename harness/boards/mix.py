@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from harness.stats.figures import Metric
 from harness.stats.mixture import MixtureWeights, best_weights, log_mixture
 from harness.system.machine import measured
 from harness.system.sources import digest
+from harness.system.version import version
 from harness.types import FloatArray
 
 DISTRIBUTION = "labor-harness"

@@ -21,7 +21,7 @@ from harness.registry import Registry, implementations, load_commands, load_regi
 from harness.system import processes
 from harness.system.progress import PROGRESS
 from harness.system.terminal import visible, write_out_what_cannot_be_encoded
-from harness.system.version import __version__
+from harness.system.version import installed_version
 
 COMMANDS = {  # name -> module of this package, and the function there
     "run": ("run", "run"),
@@ -60,7 +60,7 @@ HELP = "Models of a worker's next occupation, side by side on one split with one
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(__version__)
+        typer.echo(installed_version())
         raise typer.Exit
 
 

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from harness.errors import RequestError
-from harness.system.version import __version__
+from harness.system.version import DISTRIBUTION, version
 
 PYPROJECT = """\
 [build-system]
@@ -136,7 +136,7 @@ def write_plugin(name: str, parent: Path) -> Path:
         "distribution": f"harness-{name}",
         "module": module,
         "class_name": "".join(part.capitalize() for part in name.split("-")),
-        "version": __version__,
+        "version": version(DISTRIBUTION),
     }
     (folder / "tests").mkdir(parents=True)
     for path, template in {

@@ -22,7 +22,7 @@ from harness.registry import Registry
 from harness.runs.isolation import sandbox
 from harness.system.cache import OF_RUNS, lendable
 from harness.system.machine import cache_folder, require_cache, versions
-from harness.system.version import __version__
+from harness.system.version import installed_version
 
 cache = typer.Typer(help="List the contents of the cache, and make room.", no_args_is_help=True)
 LIBRARIES = ("pandas", "pyarrow", "pydantic", "torch", "transformers", "peft", "lightgbm", "statsmodels", "scipy")
@@ -62,7 +62,7 @@ def doctor(context: typer.Context, as_json: JsonOption = False) -> None:
 
 
 def _machine() -> Iterator[tuple[str, str]]:
-    yield "harness", __version__
+    yield "harness", installed_version()
     yield "python", f"{platform.python_version()} ({sys.executable})"
     yield "system", f"{platform.system()} {platform.release()} {platform.machine()}"
     yield "processors", f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from harness.errors import RequestError
 from harness.records.record import SCHEMA_VERSION, Configuration, PanelFacts, Record, RecordHead
 from harness.system.files import write_atomically
-from harness.system.version import __version__
+from harness.system.version import installed_version, is_newer, release
 
-WRITTEN_BY = re.compile(r"labor-harness (\d+(?:\.\d+)*) ")  # the beginning of what a record says of its code
+WRITTEN_BY = re.compile(r"labor-harness (\d\S*) ")  # the beginning of what a record says of its code
 KEPT_BYTES = 1 << 24  # of files whose records are in memory, which take some five times as much there
 AnyHead = TypeVar("AnyHead", bound=RecordHead)
 ID_OF_NAME = re.compile(r"-([0-9a-f]{16})\.json$")  # of a file that the store named; others may have any name
@@ -125,31 +125,26 @@ def _what_is_wrong(content: bytes, error: ValidationError) -> str:
     newer = _newer_version(plain)
     if isinstance(version, int) and version > SCHEMA_VERSION:
         needed = f"labor-harness {newer} or later" if newer else "a newer labor-harness"
-        return (
-            f"record schema {version}, and labor-harness {__version__} reads up to {SCHEMA_VERSION}: install {needed}"
-        )
+        here = f"labor-harness {installed_version()} reads up to {SCHEMA_VERSION}"
+        return f"record schema {version}, and {here}: install {needed}"
     if version != SCHEMA_VERSION:
         return f"record schema {version!r}; this version of harness reads {SCHEMA_VERSION}"
     first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     what = f"not a valid record: {place}{': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
     return (
-        f"{what}; labor-harness {newer} wrote it, and this is {__version__}: install {newer} or later"
+        f"{what}; labor-harness {newer} wrote it, and this is {installed_version()}: install {newer} or later"
         if newer
         else what
     )
 
 
 def _newer_version(plain: Any) -> str | None:
-    """The version of labor-harness that made a record, where it is newer than this one; None otherwise."""
+    """The release of labor-harness that made a record, where it is newer than this one; None otherwise."""
     asked = plain.get("configuration") if isinstance(plain, dict) else None
     code = str(asked.get("code")) if isinstance(asked, dict) else ""
     found = WRITTEN_BY.match(code)
-    return found[1] if found is not None and _parts(found[1]) > _parts(__version__) else None
-
-
-def _parts(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
+    return release(found[1]) if found is not None and is_newer(found[1], installed_version()) else None
 
 
 def to_text(record: Record) -> str:

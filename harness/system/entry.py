@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[T]):
-    """A named thing and the plugin that brought it."""
+    """A named thing and the plugin that brought it; version: the release of the plugin's distribution."""
 
     item: T
     owner: str

@@ -32,6 +32,7 @@ from harness.render.boards.markdown import escape
 from harness.render.boards.table import columns, perplexity_cell
 from harness.runs.execute import Workshop, execute
 from harness.runs.run import Run
+from harness.system.version import installed_version, release
 
 
 @pytest.fixture
@@ -302,6 +303,19 @@ def test_a_plugin_may_render(records: list[Record]) -> None:
                 '"code": "labor-harness ', '"code": "labor-harness 999.1 '
             ),
             r"measured\.device: Field required; labor-harness 999\.1 wrote it, .*: install 999\.1 or later",
+        ),
+        (
+            lambda text: text.replace('"device"', '"devise"').replace(
+                '"code": "labor-harness ', '"code": "labor-harness 999.1.dev3+g1f2e '
+            ),
+            r"labor-harness 999\.1 wrote it, .*: install 999\.1 or later",
+        ),
+        (
+            lambda text: text.replace('"device"', '"devise"').replace(
+                f'"code": "labor-harness {release(installed_version())} ',
+                f'"code": "labor-harness {release(installed_version())}.0.dev3 ',
+            ),
+            r"measured\.device: Field required$",
         ),
         (lambda text: text.replace('"seed": 0', '"seed": 1'), "is not that of its configuration"),
         (lambda text: text.replace('"device"', '"devise"'), "not a valid record: measured.device: Field required"),

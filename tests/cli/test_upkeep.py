@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from helpers.commands import typed
 
-from harness.system.version import __version__
+from harness.system.version import installed_version
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_the_doctor_says_what_is_here(tmp_path: Path) -> None:
     done = typed(tmp_path, "doctor", "--json", HARNESS_CACHE=str(tmp_path / "c"))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["machine"]["harness"] == __version__
+    assert found["machine"]["harness"] == installed_version()
     assert found["faults"] == {}
 
 
