@@ -22,6 +22,7 @@ from harness.records.store import Store
 from harness.stats.confidence_set import confidence_set, ranks
 from harness.stats.inference import FEW_UNITS, Estimate, Resampled
 from harness.stats.resampling import SurveyDesign
+from harness.system.words import counted
 from harness.types import FloatArray
 
 __all__ = ["Board", "Row", "boards", "boards_in", "boards_with"]
@@ -63,7 +64,7 @@ class Board:
         """The panel's size in words, with the unit of its times where that is no year."""
         unit = time.unit_of(self.source)
         every = "" if unit == "year" else f", times in {unit}s"
-        return f"{self.panel_persons:,} persons, {self.panel_records:,} records{every}"
+        return f"{counted(self.panel_persons, 'person')}, {counted(self.panel_records, 'record')}{every}"
 
     @property
     def weights(self) -> str | None:

@@ -18,6 +18,7 @@ from harness.stats.plausibility import (
     odds_against_truth,
     surprises_left,
 )
+from harness.system.words import counted
 
 STAY = "stay"  # the level of the slice 'transition'
 
@@ -74,7 +75,7 @@ def _passed(record: Record, truth: Record | None, references: Sequence[Record]) 
     if (missed := _first(references, lambda one: surprises_left(mine, one, design))) and missed[1].passed:
         mistakes = "wrongly ordered pairs of an event and none: " if mine.brier is not None else "surprises: "
         yield (
-            f"{mistakes}{missed[1].claimed:.2%} in {n_transitions(mine):,} transitions, of {label(missed[0])} "
+            f"{mistakes}{missed[1].claimed:.2%} in {counted(n_transitions(mine), 'transition')}, of {label(missed[0])} "
             f"{missed[1].reference:.1%}"
         )
 

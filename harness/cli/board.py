@@ -21,6 +21,7 @@ from harness.registry import Registry
 from harness.stats.figures import Metric
 from harness.system.drafts import sweep
 from harness.system.signatures import require_signers, signature_of, signer_of
+from harness.system.words import counted
 
 NAME_COLUMNS = 2  # columns from the left, rank and model, which may fold
 
@@ -77,7 +78,7 @@ def leaderboard(
                 f"made by no record: {', '.join(map(str, left))}; 'harness leaderboard' removes them, "
                 "where they are of a panel of these records"
             )
-        console.say(f"{len(tables)} tables and {len(every)} records agree")
+        console.say(f"{counted(len(tables), 'table')} and {counted(len(every), 'record')} agree")
         return
     texts = [] if format is None else _texts(chosen, format, registry, stars)  # before anything is written
     sweep(folder, depth=2)  # of tables, as a killed command left them
@@ -88,7 +89,7 @@ def leaderboard(
         print_boards(chosen)
     for text in texts:
         console.result(text)
-    console.say(f"{len(written)} of {len(tables)} tables changed in {folder}")
+    console.say(f"{len(written)} of {counted(len(tables), 'table')} changed in {folder}")
     if not rebuilt.refused:  # a file that is refused may be the one that makes them
         _clear(left, removable(left, rebuilt.boards, records, folder))
     _require_records(rebuilt.refused)
@@ -166,7 +167,8 @@ def print_boards(chosen: Sequence[Board]) -> None:
         spare = sorted((c for c in every if c.importance < ALWAYS), key=lambda column: column.importance)
         kept = console.fitting(headings, rows, NAME_COLUMNS, [column.heading for column in spare])
         left_out = [heading for i, heading in enumerate(headings) if i not in kept]
-        title = f"{board.panel}: {board.task} ({board.transitions:,} transitions of {board.persons:,} persons)"
+        size = f"{counted(board.transitions, 'transition')} of {counted(board.persons, 'person')}"
+        title = f"{board.panel}: {board.task} ({size})"
         for n, (part, own) in enumerate(parts(board)):
             shown = [[every[i].cell(row) for i in kept] for row in own]
             caption = part if n else f"{title}. {part}" if part else title

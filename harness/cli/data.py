@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +18,7 @@ from harness.data.reading import FileReading
 from harness.errors import RequestError
 from harness.model.params import pairs
 from harness.system.progress import PROGRESS
+from harness.system.words import counted, told_left_out
 
 if TYPE_CHECKING:
     from harness.data.describe import Description
@@ -128,9 +128,10 @@ def check(
     else:
         lines = [*told("error", found.errors, show_all), *told("note", found.notes, show_all)]
         if panel:
-            lines += [f"left out: {count} {reason}" for reason, count in panel.left_out.items()]
-        size = f"; {panel.n_persons:,} persons, {panel.n_records:,} records" if panel else "; not read"
-        lines.append(f"{source}: {_count(found.errors, 'error')}, {_count(found.notes, 'note')}{size}")
+            lines += [told_left_out(reason, count) for reason, count in panel.left_out.items()]
+        size = f"{counted(panel.n_persons, 'person')}, {counted(panel.n_records, 'record')}" if panel else "not read"
+        faults = f"{counted(len(found.errors), 'error')}, {counted(len(found.notes), 'note')}"
+        lines.append(f"{source}: {faults}; {size}")
         console.result("\n".join(lines))
     if found.errors:
         raise typer.Exit(2)
@@ -197,10 +198,6 @@ def lists(as_json: JsonOption = False) -> None:
     console.table(["code list", "codes", "", "source and license"], rows, right=[False, True, False, False])
 
 
-def _count(found: Sequence[object], word: str) -> str:
-    return f"{len(found):,} {word}{'' if len(found) == 1 else 's'}"
-
-
 def _show(found: Description) -> None:
     console.table(["", found.name], _figures(found), right=[False, True])
     sizes = [[name, f"{s.persons:,}", f"{s.records:,}", f"{s.transitions:,}"] for name, s in found.splits.items()]
@@ -218,7 +215,7 @@ def _show(found: Description) -> None:
         headings = ["covariate", "kind", "levels", "fixed", "missing"]
         console.table(headings, covariates, right=[False, False, True, False, True])
     for reason, count in found.left_out.items():
-        console.result(f"left out: {count} {reason}")
+        console.result(told_left_out(reason, count))
 
 
 def _figures(found: Description) -> list[list[str]]:

@@ -19,6 +19,7 @@ from harness.records.kinds import label
 from harness.registry import Registry
 from harness.system.files import write_atomically
 from harness.system.machine import cache_folder
+from harness.system.words import counted
 
 WIDE = 110  # terminal columns below which a table leaves out its intervals
 INTERVAL = "95% "
@@ -98,7 +99,9 @@ def _write(tables: Sequence[Table], file: str, stars: bool) -> None:
         console.result(text)
         return
     write_atomically(Path(file), text)
-    console.say(f"{len(tables)} tables in {file}, for \\input; the preamble needs booktabs, graphicx, longtable")
+    console.say(
+        f"{counted(len(tables), 'table')} in {file}, for \\input; the preamble needs booktabs, graphicx, longtable"
+    )
 
 
 def _print(table: Table) -> None:

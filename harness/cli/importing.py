@@ -12,6 +12,7 @@ from harness.cli import console
 from harness.cli.options import JsonOption
 from harness.errors import RequestError
 from harness.system.progress import PROGRESS
+from harness.system.words import counted
 
 if TYPE_CHECKING:
     from harness.data.surveys.importing import Imported
@@ -155,7 +156,8 @@ def _show(done: Imported) -> None:
     panel = done.panel
     console.result("\n".join(str(file) for file in done.files))
     years = f"{panel.year.min()}-{panel.year.max()}"
-    console.result(f"{panel.n_persons:,} persons, {panel.n_records:,} person-years {years}, {panel.n_states:,} states")
+    size = f"{counted(panel.n_persons, 'person')}, {counted(panel.n_records, 'person-year')}"
+    console.result(f"{size} {years}, {counted(panel.n_states, 'state')}")
     for note, count in done.notes.items():
         console.result(f"{count:,} {note}")
     codes = sorted({code for counts in done.missing.values() for code in counts})

@@ -20,6 +20,7 @@ from harness.panel import time
 from harness.runs.request import PanelRequest, RunRequest, to_yaml
 from harness.system.files import write_atomically
 from harness.system.progress import PROGRESS
+from harness.system.words import counted, told_left_out
 
 if TYPE_CHECKING:
     from harness.data.look import Look
@@ -105,7 +106,9 @@ def _plain(seen: Look, request: PanelRequest) -> dict[str, Any]:
 
 def _show(seen: Look, request: PanelRequest) -> None:
     facts = [f"{what} {said}" for what, said in seen.facts.items() if what != "blanks"]
-    console.result(f"{request.data}: {', '.join(facts)}; {seen.rows:,} rows, {len(seen.columns)} columns")
+    console.result(
+        f"{request.data}: {', '.join(facts)}; {counted(seen.rows, 'row')}, {counted(len(seen.columns), 'column')}"
+    )
     shown = [one for one in seen.columns if one.part not in ("covariate", "state at a time")]
     rest = [one for one in seen.columns if one not in shown]
     rows = [
@@ -115,16 +118,16 @@ def _show(seen: Look, request: PanelRequest) -> None:
     headings = ["column", "part", "type", "values", "such as", "title"]
     console.table(headings, rows, right=[heading == "values" for heading in headings])
     if len(seen.columns) > SHOWN:
-        console.result(f"and {len(seen.columns) - SHOWN:,} more columns")
+        console.result(f"and {counted(len(seen.columns) - SHOWN, 'more column')}")
     if size := _size(seen):
         stay = "none" if size["stay_rate"] is None else f"{size['stay_rate']:.3f}"
         console.result(
-            f"{size['persons']:,} persons, {size['records']:,} records, {size['transitions']:,} transitions, "
-            f"{size['states']:,} states, stay rate {stay}; unit of time {size['time_unit']}, "
-            f"{size['first']} to {size['last']}"
+            f"{counted(size['persons'], 'person')}, {counted(size['records'], 'record')}, "
+            f"{counted(size['transitions'], 'transition')}, {counted(size['states'], 'state')}, stay rate {stay}; "
+            f"unit of time {size['time_unit']}, {size['first']} to {size['last']}"
         )
     lines = [*told("error", seen.errors), *told("note", seen.notes)]
-    lines += [f"left out: {count:,} {reason}" for reason, count in seen.left_out.items()]
+    lines += [told_left_out(reason, count) for reason, count in seen.left_out.items()]
     for one in lines:
         console.result(one)
     if seen.panel is not None:

@@ -22,6 +22,7 @@ from harness.system.hidden_files import hidden_files, named_paths
 from harness.system.machine import cache_folder, resolve_device
 from harness.system.progress import PROGRESS
 from harness.system.time_limit import time_limit
+from harness.system.words import counted
 
 
 @reads_careers
@@ -56,7 +57,7 @@ def audit(
     whole = request.open(registry, context.meta[PROGRESS])
     few = whole.select(np.arange(min(persons, whole.n_persons)))
     if min(np.bincount(few.split, minlength=3)) == 0:
-        raise RequestError(f"{persons} persons of '{whole.name}' leave a split empty; raise --persons")
+        raise RequestError(f"{counted(persons, 'person')} of '{whole.name}' cannot fill all splits; raise --persons")
     problems = 0
     setup = AuditSetup(
         seed=seed,

@@ -17,6 +17,7 @@ from harness.model.params import validate
 from harness.panel import Panel
 from harness.registry import Registry
 from harness.system.progress import PROGRESS
+from harness.system.words import counted, told_left_out
 
 if TYPE_CHECKING:
     from harness.data.write_corpus import PartOf
@@ -46,10 +47,10 @@ class Sharding:
             found = {"folder": str(folder), "shards": count, "persons": persons, "records": records}
             console.emit_json(found | {"fingerprint": digest})
         else:
-            shards = f"{count:,} shard{'' if count == 1 else 's'}"
-            console.result(f"{folder}: {shards}, {persons:,} persons, {records:,} records, fingerprint {digest[:12]}")
+            size = ", ".join((counted(count, "shard"), counted(persons, "person"), counted(records, "record")))
+            console.result(f"{folder}: {size}, fingerprint {digest[:12]}")
         for reason, left in corpus.left_out.items():
-            console.say(f"left out: {left:,} {reason}")
+            console.say(told_left_out(reason, left))
 
     def _parts(self, registry: Registry) -> tuple[PartOf, int, bool]:
         """The parts, how many they are, and whether other processes can make them."""

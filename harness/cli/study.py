@@ -22,6 +22,7 @@ from harness.runs.study.merge import merge_folder
 from harness.runs.study.place import LastPanels
 from harness.runs.study.plan import PlannedCell, StudyPlan, plan
 from harness.runs.study.request import StudyCell, StudyRequest
+from harness.system.words import counted
 
 app = typer.Typer(help="A grid of runs: plan it, carry it out, merge it.", no_args_is_help=True, rich_markup_mode=None)
 STATES = ("done", "fit kept", "to run", "failed", "cannot be made")
@@ -152,11 +153,13 @@ def merge_study(
     """
     workshop = workshop_of(context, records)
     merged = merge_folder(folder, workshop.store, workshop.cache)
-    console.say(f"{merged.records} records of {_cells(merged.cells)} are in {records}")
+    console.say(f"in {records}: {counted(merged.records, 'record')} of {counted(merged.cells, 'cell')}")
     for failure in merged.failed[:EXAMPLES]:
         console.say(f"failed: {failure.name}: {failure.error}")
     if merged.failed:
-        console.say(f"{_cells(len(merged.failed))} failed: submit the array again, or --retry-failed runs them here")
+        console.say(
+            f"{counted(len(merged.failed), 'cell')} failed: submit the array again, or --retry-failed runs them here"
+        )
         raise typer.Exit(1)
 
 
@@ -216,7 +219,9 @@ def _notes(planned: StudyPlan) -> list[str]:
     costs = [one.cost(planned.costs) for one in left]
     scaled = sum(cost is not None and (cost.scaled or not cost.same) for cost in costs)
     unknown = sorted({one.cell.model for one, cost in zip(left, costs, strict=True) if cost is None})
-    lines = [f"{scaled} of {len(left)} cells: by a record of another size or other parameters"] if scaled else []
+    lines = (
+        [f"{scaled} of {counted(len(left), 'cell')}: by a record of another size or other parameters"] if scaled else []
+    )
     if unknown:
         lines.append(f"no earlier record to judge by: {', '.join(unknown)}")
     for state in ("failed", "cannot be made"):
@@ -243,12 +248,8 @@ def _tell(planned: StudyPlan, ended: Mapping[str, Ended]) -> bool:
     parts += [f"{len(never)} cannot be made"] if never else []
     for one in never[:EXAMPLES]:
         console.say(f"cannot be made: {one.cell.name()}: {one.why}")
-    console.say(f"{_cells(len(planned.cells))}: {', '.join(parts)}")
+    console.say(f"{counted(len(planned.cells), 'cell')}: {', '.join(parts)}")
     return bool(failed or kept or never)
-
-
-def _cells(count: int) -> str:
-    return f"{count} cell{'' if count == 1 else 's'}"
 
 
 def _plain(one: PlannedCell, planned: StudyPlan) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from harness.registry import Registry
 from harness.runs.isolation.hiding import hidden_paths
 from harness.runs.request import PanelRequest, entries_of, to_yaml
 from harness.system.files import write_atomically
+from harness.system.words import counted
 
 if TYPE_CHECKING:
     from harness.runs.tuning.search import ParameterSearch, TrialOutcome
@@ -180,7 +181,9 @@ def _show(search: ParameterSearch, outcomes: list[TrialOutcome], best: TrialOutc
         for one in done[:SHOWN]
     ]
     panel = search.trials.panels.scored.name
-    title = f"{panel}: {search.trials.task.key}; {search.trials.spec.name}, the best of {len(outcomes)} trials"
+    title = (
+        f"{panel}: {search.trials.task.key}; {search.trials.spec.name}, the best of {counted(len(outcomes), 'trial')}"
+    )
     console.table(headings, rows, right=[True, True, True], title=title)
     ended = {state: sum(one.state == state for one in outcomes) for state in ("given up", "failed")}
     first = outcomes[0]

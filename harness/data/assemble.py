@@ -12,6 +12,7 @@ from harness.data.tables.missing import says_missing
 from harness.data.tables.rows import Records
 from harness.panel.careers import Covariate, Panel, id_order, split_by_hash
 from harness.panel.occupations import Occupations
+from harness.system.words import counted
 from harness.types import BoolArray, IntArray
 
 
@@ -87,5 +88,5 @@ def _note_words(records: Records, name: str, findings: Findings) -> None:
     for word in filter(says_missing, column.distinct):
         rows = np.flatnonzero(column.where(word.__eq__))
         file, line, entry = records.place(int(rows[0]), name)
-        message = f"is no number, in a column of numbers: taken as missing ({len(rows):,} records)"
+        message = f"is no number, in a column of numbers: taken as missing ({counted(len(rows), 'record')})"
         findings.note(file, message, line=line, column=entry, value=word)

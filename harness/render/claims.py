@@ -14,6 +14,7 @@ from harness.claims.verdict import Comparison, Verdict
 from harness.render.boards.markdown import bullets, escape
 from harness.render.boards.table import NONE, bracketed, error_text
 from harness.render.latex import HEAD, Printed, escaped, figure_cell, printed
+from harness.system.words import counted
 
 CLAIM_HEADINGS = ("claim", "verdict", "against", "difference", "95% interval", "p", "adjusted p", "outcome")
 CLAIM_NUMBERS = (False, False, False, True, True, True, True, False)  # which are set to the right
@@ -85,7 +86,8 @@ def render(page: Page) -> str:
         lines += ["", *_section(verdict)]
     lines += ["", *bullets(notes(weights, _is_of_several(page.verdicts))), ""]
     lines += [
-        f"Panel {page.panel.fingerprint[:12]} ({page.panel.persons:,} persons, {page.panel.records:,} records). "
+        f"Panel {page.panel.fingerprint[:12]} ({counted(page.panel.persons, 'person')}, "
+        f"{counted(page.panel.records, 'record')}). "
         "Computed from the record files; `harness claims` makes those that are missing.",
         "",
     ]

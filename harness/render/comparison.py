@@ -10,6 +10,7 @@ from harness.render.boards.sections import Section
 from harness.render.boards.table import NONE, bracketed, error_text, with_error
 from harness.render.estimates import cell
 from harness.stats.inference import Estimate
+from harness.system.words import counted
 
 SHOWN = 12  # levels, where not one dimension is asked for
 MOVE = "transition"  # the dimension that tells who stayed
@@ -102,7 +103,7 @@ def moves(levels: Sequence[SliceDifference]) -> str | None:
 def summary(found: DifferingTransitions) -> str:
     """A sentence on the number of transitions that each run gave the higher probability, and the nats they come to."""
     return (
-        f"B says more of what happened at {found.better:,} transitions ({found.gained:+,.1f} nats), A at "
+        f"B says more of what happened at {counted(found.better, 'transition')} ({found.gained:+,.1f} nats), A at "
         f"{found.worse:,} ({found.lost:+,.1f}); together {found.total:+,.1f}"
     )
 

@@ -9,6 +9,7 @@ from harness.forecasts.report import ForecastLine, Period, Report, Shares
 from harness.records.kinds import in_a_line
 from harness.render.boards.table import NONE, bracketed, error_text, with_error
 from harness.stats.inference import Estimate
+from harness.system.words import counted
 
 TOP = 10  # states shown
 GAP = 3  # characters between two columns of a ruled table
@@ -136,7 +137,8 @@ def _together(period: Period) -> ForecastTable:
         errors = (line.shares[level].error for level in levels)
         told = (NONE if e is None else with_error(e.times(100), 2) for e in errors)
         rows.append((line.name, with_error(line.perplexity, 2), with_error(line.status_perplexity, 3), *told))
-    title = f"{period.label}, {period.records:,} records: perplexities, and root mean square errors of shares in points"
+    title = f"{period.label}, {counted(period.records, 'record')}"
+    title += ": perplexities, and root mean square errors of shares in points"
     return ForecastTable(title, ("forecast", "perplexity", "of status", *levels), tuple(rows), 1)
 
 
@@ -150,7 +152,7 @@ def _largest(report: Report) -> ForecastTable:
         actual = NONE if period.actual is None else _percent(told.share[k])
         rows.append((titles[k], actual, *(_share(line.shares["occupations"], k) for line in period.lines)))
     what = "forecast less actual, with its 95% interval" if period.actual is not None else "95% intervals"
-    title = f"the {len(rows)} largest states, {period.label}, % of {period.records:,} records ({what})"
+    title = f"the {len(rows)} largest states, {period.label}, % of {counted(period.records, 'record')} ({what})"
     return ForecastTable(title, ("state", "actual", *(line.name for line in period.lines)), tuple(rows), 2)
 
 
@@ -160,9 +162,9 @@ def notes(report: Report) -> list[str]:
     unit, year = plan.panel.unit, plan.when(plan.year)
     rhythm = unit if plan.every == 1 else f"{plan.every} {unit}s"
     lines = [
-        f"{plan.persons.n_persons:,} test persons, as known at the end of {year}; {report.samples} careers "
-        f"sampled for each, a record every {rhythm}; seed {report.seed}. Models were fitted on "
-        f"{plan.known.part('train').n_persons:,} training persons, with no record after {year}."
+        f"{counted(plan.persons.n_persons, 'test person')}, as known at the end of {year}; "
+        f"{counted(report.samples, 'career')} sampled for each, a record every {rhythm}; seed {report.seed}. Models "
+        f"were fitted on {counted(plan.known.part('train').n_persons, 'training person')}, with no record after {year}."
     ]
     if plan.panel.source.get("weights"):
         lines.append(

@@ -24,6 +24,7 @@ from harness.runs.run import Run
 from harness.system.files import require_regular
 from harness.system.machine import measured, resolve_device
 from harness.system.progress import Progress
+from harness.system.words import told_left_out
 
 RequestT = TypeVar("RequestT", bound="Request")
 
@@ -110,7 +111,7 @@ class PanelRequest(Request):
             )
         if self.reading.given():
             for reason, count in panel.left_out.items():
-                progress.note(f"left out: {count:,} {reason}")
+                progress.note(told_left_out(reason, count))
         panel = surveyed(panel, self.weights, self.strata, self.units)
         for sentence in uninformative(panel):
             progress.note(sentence)

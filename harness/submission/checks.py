@@ -17,6 +17,7 @@ from harness.records.record import Record
 from harness.registry import Registry
 from harness.runs.verify import Verification, contradictions, task_of
 from harness.submission.statement import Statement, fault_of_url
+from harness.system.words import counted
 
 Verdict = Literal["ok", "failed", "note"]
 
@@ -55,11 +56,15 @@ def of_coverage(record: Record, panel: Panel, registry: Registry) -> CheckLine:
     test = panel.part("test")
     records = task.transitions(test)
     records = records[test.weights(records) > 0]
-    counted = np.bincount(test.person[records], minlength=test.n_persons)
-    wanted = {str(person): int(n) for person, n in zip(test.persons.tolist(), counted, strict=True) if n}
+    at_risk = np.bincount(test.person[records], minlength=test.n_persons)
+    wanted = {str(person): int(n) for person, n in zip(test.persons.tolist(), at_risk, strict=True) if n}
     here = {person: n for person, n in zip(record.evidence.ids, record.evidence.transitions, strict=True) if n}
     if here == wanted:
-        return CheckLine("coverage", "ok", f"all {sum(wanted.values()):,} transitions of {len(wanted):,} test persons")
+        return CheckLine(
+            "coverage",
+            "ok",
+            f"all {counted(sum(wanted.values()), 'transition')} of {counted(len(wanted), 'test person')}",
+        )
     apart = sorted(who for who in {*here, *wanted} if here.get(who) != wanted.get(who))
     first = apart[0]
     return CheckLine(

@@ -15,6 +15,7 @@ from harness.panel.careers import SPLITS
 from harness.submission.layout import FileLayout
 from harness.submission.places import Places, Wanted, where
 from harness.submission.rows import RowBatch
+from harness.system.words import counted
 from harness.types import BoolArray, FloatArray, IntArray
 
 YEAR = re.compile(r"[+-]?\d{1,9}(\.0*)?")
@@ -185,7 +186,7 @@ class Reading:
 
     def notes(self) -> list[str]:
         """Remarks on parts of the file that were not used."""
-        told = [f"not used: {rows:,} {'row' if rows == 1 else 'rows'} {what}" for what, rows in self.unused.items()]
+        told = [f"not used: {counted(rows, 'row')} {what}" for what, rows in self.unused.items()]
         if self.partly_valid:
             told.append("not used: rows of the validation split, since not all of it is there")
         return told

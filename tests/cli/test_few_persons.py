@@ -95,3 +95,33 @@ def test_few_persons_have_errors_and_a_remark(ran: Callable[[int], Path]) -> Non
     enough = board(ran(30), "json")
     assert "few_units" not in enough
     assert "Few persons" not in board(ran(30), "md")
+
+
+def test_one_of_a_kind_is_in_the_singular(ran: Callable[[int], Path]) -> None:
+    """Of the test split, whose one person has three transitions, and of the panel, with two persons and more."""
+    one, two = ran(1), ran(2)
+    assert "3 transitions at risk of 1 person; 3 states" in board(one, "md")
+    assert "6 transitions at risk of 2 persons; 3 states" in board(two, "md")
+    card = ask(one, "card", "jobs/next_occ/markov")
+    assert "(31 persons, 124 records, 3 states; " in card
+    assert "3 transitions at risk of 1 person, held out" in card
+    html = board(one, "html")
+    assert "<dt>person<dd>1</div>" in html
+    assert "<dt>states<dd>3</div>" in html
+
+
+def test_lines_on_files_read_well_for_any_number(tmp_path: Path) -> None:
+    """A column of the occupations' table that is not used; and one fault beside two."""
+    panel, table = tmp_path / "panel", tmp_path / "panel" / "careers.csv"
+    panel.mkdir()
+    table.write_text(careers(2))
+    (panel / "occupations.csv").write_text("code,title,group,colour\na,Ann,1,red\nb,Bob,1,blue\nc,Cid,2,red\n")
+
+    def checked() -> list[str]:
+        return typed(tmp_path, "data", "check", "panel").stdout.splitlines()
+
+    lines = checked()
+    assert "left out: columns of occupations.csv not used (1)" in lines
+    assert lines[-1] == "panel: 0 errors, 1 note; 32 persons, 128 records"
+    table.write_text(careers(2) + "p1,2009,,train\n")
+    assert checked()[-1] == "panel: 1 error, 1 note; not read"

@@ -179,7 +179,7 @@ def test_a_career_folder(tmp_path: Path) -> None:
     ("file", "content", "expected"),
     [
         ("train_year", "2000 2001\n1999\n", "train.year, line 1: 2 entries, but train.job has 3 in this line"),
-        ("train_year", "2000 2001 2003\n", "train.year, line 2: has 1 lines, train.job has 2"),
+        ("train_year", "2000 2001 2003\n", "train.year, line 2: has 1 line, train.job has 2"),
         ("train_gender", "f\nm\nm\n", "train.gender, line 3: has 3 lines, train.job has 2"),
         ("train_education", "ba ba\nhs\n", "train.education, line 1: 2 entries, but train.job has 3 in this line"),
         ("train_job", "11-1021 11-1021 29-1141\n\n", "train.job, line 2: the line is empty"),

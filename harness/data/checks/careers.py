@@ -14,6 +14,7 @@ from harness.data.tables.rows import Records
 from harness.data.tables.times import Times, read_times
 from harness.panel.careers import SPLITS
 from harness.panel.time import PER_YEAR
+from harness.system.words import counted
 from harness.types import BoolArray, IntArray
 
 FEWEST_PAIRS = 20  # records that follow one another, for a column to be told an end of spells
@@ -98,8 +99,8 @@ def _tell_unknown_codes(records: Records, rows: IntArray, codes: Mapping[str, in
         lost = column.where(zeros.__contains__)
         file, _, name = records.place(int(np.flatnonzero(lost)[0]), "occupation")
         message = (
-            f"the column is of type {records.code_type}, so the codes of {lost.sum()} rows have lost their leading "
-            f"zeros (this one is '{code}'): write codes as text"
+            f"the column is of type {records.code_type}, so the codes of {counted(int(lost.sum()), 'row')} have lost "
+            f"their leading zeros (this one is '{code}'): write codes as text"
         )
         findings.error(file, message, line=None, column=name, value=value)
         rows = rows[~lost[rows]]
@@ -201,7 +202,8 @@ def check_split_sizes(records: Records, split: IntArray, findings: Findings) -> 
         if size == 0 and records.split is not None:
             findings.error(file, f"no person is in the {name} split: put some there", None, column)
         elif size == 0:
-            few = f"{len(split)} persons are too few to split by hash; bring more, or a column 'split'"
+            few = f"{counted(len(split), 'person is', 'persons are')} too few to split by hash"
+            few += "; bring more, or a column 'split'"
             findings.error(file, f"no person is in the {name} split: {few}", records.header_line)
 
 

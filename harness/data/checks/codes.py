@@ -13,6 +13,7 @@ from harness.data.checks.findings import Findings
 from harness.data.tables.columns import TextColumn
 from harness.data.tables.missing import says_missing
 from harness.data.tables.rows import Records
+from harness.system.words import counted
 
 NEGATIVE = re.compile(r"-\d+(\.0+)?|\[-\d+\].*")  # how surveys write why an answer is missing, '[-1] no answer' too
 NO_ANSWER = re.compile(
@@ -48,7 +49,7 @@ def check_codes(records: Records, findings: Findings) -> None:
     for code in filter(is_missing, column.distinct):
         count = int(column.where(code.__eq__).sum())
         message = (
-            f"is how a missing state is written ({count:,} {'row' if count == 1 else 'rows'}), and a year without a "
+            f"is how a missing state is written ({counted(count, 'row')}), and a year without a "
             f"known state has no row: leave such rows out (--missing {_rule(code)}), or bring {LISTED}"
         )
         _tell(records, code, message, findings)

@@ -10,6 +10,7 @@ from harness.data.checks.findings import Findings
 from harness.panel import time
 from harness.panel.careers import Covariate, Panel
 from harness.panel.occupations import Status
+from harness.system.words import counted
 from harness.types import FloatArray
 
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
@@ -70,8 +71,8 @@ def _on_numbers(panel: Panel, name: str, values: FloatArray, findings: Findings)
         apart = len(measured) and ((value > FAR * measured.max() > 0) if value > 0 else measured.min() >= 0)
         if _is_code(float(value)) and apart:
             message = (
-                f"stands in {count:,} records, far from all others: blank them if it means that none is known "
-                f"(--missing {value:.0f})"
+                f"stands in {counted(int(count), 'record')}, far from all others: blank them if it means that none "
+                f"is known (--missing {value:.0f})"
             )
             findings.note(panel.name, message, column=name, value=f"{value:.0f}")
     if len(known) == panel.n_records > 2 and (np.diff(known) == 1).all():

@@ -22,6 +22,7 @@ from harness.data.tables.csvfile import read_bytes
 from harness.data.tables.rows import Records
 from harness.panel.careers import SPLITS, Panel
 from harness.panel.occupations import Occupations, Status
+from harness.system.words import counted
 from harness.types import IntArray
 
 JOB, YEAR = "job", "year"
@@ -84,7 +85,9 @@ def _read_split(path: Path, split: str, fields: list[str], findings: Findings) -
     jobs = files[JOB]
     for field, lines in files.items():
         if len(lines) != len(jobs):
-            message = f"has {len(lines)} lines, {split}.{JOB} has {len(jobs)}: line i of every file is person i"
+            message = (
+                f"has {counted(len(lines), 'line')}, {split}.{JOB} has {len(jobs)}: line i of every file is person i"
+            )
             findings.error(f"{split}.{field}", message, line=min(len(lines), len(jobs)) + 1)
     sound = []
     for i in range(min(map(len, files.values()))):

@@ -16,6 +16,7 @@ import numpy as np
 
 from harness.data.checks.findings import Findings
 from harness.data.tables.columns import TextTable, encode
+from harness.system.words import counted
 
 # What decoding with "surrogateescape" leaves of a byte that is not UTF-8.
 STRAY = re.compile("[\udc80-\udcff]")
@@ -89,7 +90,7 @@ def _unpack(file: str, packed: bytes, findings: Findings) -> bytes | None:
         with contextlib.suppress(zlib.error):
             whole = stream.decompress(packed).count(b"\n")
         kind = "is truncated" if isinstance(error, EOFError) else "is corrupt"
-        readable = f"; {whole} lines could be read" if whole else ""
+        readable = f"; {counted(whole, 'line')} could be read" if whole else ""
         findings.error(file, f"the gzip {kind}{readable}: copy or download it again", line=whole + 1 if whole else None)
         return None
 

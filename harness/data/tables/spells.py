@@ -15,6 +15,7 @@ from harness.data.tables.times import Times, read_times
 from harness.data.tables.wide import TIME
 from harness.errors import RequestError, did_you_mean
 from harness.panel.time import name as time_name
+from harness.system.words import counted
 from harness.types import BoolArray, FloatArray, IntArray
 
 BLANK, WRONG = -1, -2  # in the place of times
@@ -95,7 +96,8 @@ def _spells(table: TextTable, begin: str, end: str, reading: FileReading, findin
     if count := int(open_ended.sum()):
         findings.note(
             table.file,
-            f"{count:,} spells have no end, or one such as 'present' or 9999: they go on to the last of the file",
+            f"{counted(count, 'spell has', 'spells have')} no end, or one such as 'present' or 9999, and "
+            f"{'goes' if count == 1 else 'go'} on to the last of the file",
             column=end,
         )
     text, begun = columns[end], columns[begin]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.boards.board import Board, Row
-from harness.render.boards.notes import notes
+from harness.render.boards.notes import at_risk, notes
 from harness.render.boards.sections import Section, sections
 from harness.render.boards.table import CODE_COLUMN, SEEN_COLUMN, BoardColumn, columns, parts
 from harness.render.latex import HEAD, OF_STARS, Printed, printed, raised, stacked
@@ -24,7 +24,7 @@ def render(board: Board, stars: bool = False) -> str:
     stars: on differences from the best model, by their adjusted p.
     """
     shown = [column for column in columns(board, costs=False) if column.heading not in LEFT_OUT]
-    said = [f"{board.transitions:,} transitions at risk of {board.persons:,} persons; {board.states} states"]
+    said = [at_risk(board)]
     gone = {column.heading for column in columns(board)} - {column.heading for column in shown}
     left_out = tuple(f"{heading.partition(',')[0]}:" for heading in gone)
     explained = [note.replace("`", "") for note in notes(board) if not note.startswith(left_out)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness.boards.board import Board
-from harness.render.boards.notes import CODE, notes
+from harness.render.boards.notes import CODE, at_risk, notes
 from harness.render.boards.sections import sections
 from harness.render.boards.table import columns, parts
 
@@ -41,8 +41,7 @@ def render(board: Board) -> str:
     lines = [
         f"# {escape(board.panel)}: {escape(board.task)}",
         "",
-        f"Test split: {board.transitions:,} transitions at risk of {board.persons:,} persons; {board.states} states. "
-        f"Outcome: {escape(board.outcomes)}.",
+        f"Test split: {at_risk(board)}. Outcome: {escape(board.outcomes)}.",
         "",
     ]
     for title, rows in parts(board):

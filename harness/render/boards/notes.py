@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from harness.boards.board import Board
 from harness.boards.rows import Row
 from harness.stats.plausibility import LOSS_LEFT, SURPRISES_LEFT
+from harness.system.words import counted
 
 CODE = re.compile(r"`([\w.-]+)`")  # in a note: what is set as code; all else of it is text, whoever named it
 
@@ -103,8 +104,9 @@ def notes(board: Board) -> list[str]:
     for row in rows:
         lines += _of_row(row)
     if board.superseded:
-        plural = "records stand" if board.superseded > 1 else "record stands"
-        lines.append(f"{board.superseded} older {plural} behind a newer one for the same request and is not shown.")
+        older = counted(board.superseded, "older record stands", "older records stand")
+        shown = "is" if board.superseded == 1 else "are"
+        lines.append(f"{older} behind a newer one for the same request and {shown} not shown.")
     return lines
 
 
@@ -121,6 +123,12 @@ def _of_calibration(board: Board) -> list[str]:
             "mean distance between probability and share, in ten bins of equal mass."
         )
     return lines
+
+
+def at_risk(board: Board) -> str:
+    """The size of the scored split in words."""
+    transitions, persons = counted(board.transitions, "transition"), counted(board.persons, "person")
+    return f"{transitions} at risk of {persons}; {counted(board.states, 'state')}"
 
 
 def resampled(board: Board) -> str:
@@ -199,7 +207,7 @@ def _of_row(row: Row) -> Iterator[str]:
         yield f"{row.label}: trained on the training careers of further panels as well: {row.train_also}."
     if row.records_unseen:
         yield (
-            f"{row.label}: had no room for {row.records_unseen:,} records, the oldest of their careers, at "
+            f"{row.label}: had no room for {counted(row.records_unseen, 'record')}, the oldest of their careers, at "
             f"{row.transitions_cut_short:,} of the transitions."
         )
 
@@ -220,7 +228,7 @@ def _of_mix(row: Row) -> Iterator[str]:
     if row.unchecked:
         yield f"{row.label}: some of its parts were submitted, and nobody here checked them."
     if row.mix_superseded:
-        plural = "parts have" if row.mix_superseded > 1 else "part has"
-        yield f"{row.label}: {row.mix_superseded} {plural} a newer record by now; 'harness mix' makes it again."
+        parts = counted(row.mix_superseded, "part has", "parts have")
+        yield f"{row.label}: {parts} a newer record by now; 'harness mix' makes it again."
     if row.mix_without:
         yield f"{row.label}: made without {row.mix_without}."

@@ -8,6 +8,7 @@ from harness.boards.card import Card
 from harness.records.kinds import CAUTIONS, MIX, is_submitted
 from harness.render.boards.table import number
 from harness.stats.inference import FEW_UNITS
+from harness.system.words import counted
 
 
 def limits(card: Card) -> list[str]:
@@ -64,11 +65,11 @@ def _of_run(card: Card) -> Iterator[str]:
         yield "It was fitted on some of the training persons: a point of a learning curve, not what the model can do."
     if facts.get("records_unseen"):
         yield (
-            f"It had no room for {facts['records_unseen']:,} records, the oldest of their careers, at "
+            f"It had no room for {counted(facts['records_unseen'], 'record')}, the oldest of their careers, at "
             f"{facts['transitions_cut_short']:,} of the transitions."
         )
     if facts.get("records_dropped"):
-        yield f"In training it had no room for {facts['records_dropped']:,} records."
+        yield f"In training it had no room for {counted(facts['records_dropped'], 'record')}."
     if not record.sums_to_one:
         yield _of_mass(card)
 
@@ -79,8 +80,7 @@ def _of_mass(card: Card) -> str:
         return "Its rows may sum to less than one: what it spends outside the choice set counts against it."
     told = (
         f"It spends {1 - mass.mean:.4f} of its probability outside the choice set (± "
-        f"{number(mass.standard_error, 4)}, from {mass.transitions:,} "
-        f"{'transition' if mass.transitions == 1 else 'transitions'})"
+        f"{number(mass.standard_error, 4)}, from {counted(mass.transitions, 'transition')})"
     )
     if mass.tolerance is None:
         return f"{told}, which counts against it: figures are by the chain rule, not renormalised."

@@ -18,6 +18,7 @@ from harness.render.boards.markdown import bullets, escape, pipes
 from harness.render.boards.table import rank_cell
 from harness.render.card import figures as card_figures
 from harness.render.card.limits import limits
+from harness.system.words import counted
 
 ELSEWHERE_SAID = {  # facts that the page says in words of its own
     "base",
@@ -171,8 +172,8 @@ def _panel(panel: PanelFacts) -> str:
     unit = time.unit_of(panel.source)
     every = "" if unit == "year" else f", times in {unit}s"
     return (
-        f"{escape(panel.name)} ({panel.persons:,} persons, {panel.records:,} records{every}, {panel.states:,} states; "
-        f"{panel.fingerprint[:12]})"
+        f"{escape(panel.name)} ({counted(panel.persons, 'person')}, {counted(panel.records, 'record')}{every}, "
+        f"{counted(panel.states, 'state')}; {panel.fingerprint[:12]})"
     )
 
 
@@ -189,9 +190,10 @@ def _data(card: Card) -> Iterator[str]:
         yield f"- Opened as: {source}."
     if persons := asked.train_persons or record.facts.get("train_persons"):
         some = ", some of the training split" if asked.train_persons else ""
-        yield f"- Fitted on {persons:,} persons{some}."
+        yield f"- Fitted on {counted(persons, 'person')}{some}."
     yield (
-        f"- Scored on {sum(evidence.transitions):,} transitions at risk of {len(evidence.ids):,} persons, held out. "
+        f"- Scored on {counted(sum(evidence.transitions), 'transition')} at risk of "
+        f"{counted(len(evidence.ids), 'person')}, held out. "
         f"Outcome: {escape(record.outcomes)}."
     )
 

@@ -12,6 +12,7 @@ from harness.render.html.markup import Markup, element, join, name
 from harness.render.html.ranking import ranking
 from harness.render.html.reliability import reliability
 from harness.render.html.slices import slices
+from harness.system.words import counted
 
 NAMED = 6  # models named in a sentence, before "and 12 more"
 
@@ -98,12 +99,13 @@ def _interval(row: Row) -> str:
 def _facts(board: Board) -> Markup:
     models = [row for row in board.rows if row.rank is not None]
     facts = [
-        (f"{board.transitions:,}", "transitions held out"),
-        (f"{board.persons:,}", "persons"),
-        (f"{board.states:,}", "states"),
-        (f"{len(models):,}", "model" if len(models) == 1 else "models"),
+        counted(board.transitions, "transition held out", "transitions held out"),
+        counted(board.persons, "person"),
+        counted(board.states, "state"),
+        counted(len(models), "model"),
     ]
-    items = [element("div", element("dt", what), element("dd", figure)) for figure, what in facts]
+    parted = [fact.split(" ", 1) for fact in facts]
+    items = [element("div", element("dt", what), element("dd", figure)) for figure, what in parted]
     outcome = element("p", "Outcome: ", name(board.outcomes), ".", class_="note")
     weighted = element("p", "Weighted by ", name(board.weights), ".", class_="note") if board.weights else Markup()
     return Markup(element("dl", *items, class_="facts") + outcome + weighted)

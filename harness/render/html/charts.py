@@ -14,6 +14,7 @@ from harness.render.html.forest import ends, marks, near, perplexity_text, withi
 from harness.render.html.markup import Markup, element, join, name
 from harness.render.html.scales import Scale, around
 from harness.render.html.svg import Frame, apart, px, shortened
+from harness.system.words import counted
 
 CURVES = 8  # as many as eyes and the palette can tell from one another
 LEAST_SECONDS = 0.01  # what is measured: a logarithmic axis has no place for zero
@@ -46,7 +47,7 @@ def cost(board: Board, id: str) -> Markup | None:
     names = ", ".join(board.rows[i].label for i in board.views.frontier)
     picture = frame.picture(
         f"{id}/cost/plot",
-        f"Perplexity of {len(drawn)} models against their {seconds_heading(board)} of fitting and scoring",
+        f"Perplexity of {counted(len(drawn), 'model')} against their {seconds_heading(board)} of fitting and scoring",
         f"On the frontier, cheapest first: {names}. The figures stand in the table below.",
         frame.axes(f"{seconds_heading(board)} to fit and score", "perplexity"),
         _staircase(frame, [(spent[i], board.rows[i].perplexity.value) for i in frontier]),
@@ -106,7 +107,7 @@ def _cost_caption(board: Board, off: int) -> list[str]:
     if told := clock_note(board):
         parts.append(f"{told} ")
     if off:
-        parts.append(f"{off} {'model is' if off == 1 else 'models are'} too far behind for the scale. ")
+        parts.append(f"{counted(off, 'model is', 'models are')} too far behind for the scale. ")
     return parts
 
 
@@ -141,8 +142,8 @@ def learning(board: Board, id: str) -> Markup | None:
     most = max(point.train_persons for point in points)
     picture = frame.picture(
         f"{id}/learning/plot",
-        f"Perplexity of {len(drawn)} models against the number of training persons",
-        f"With {most:,} persons {drawn[0].label} is lowest. The figures stand in the table below.",
+        f"Perplexity of {counted(len(drawn), 'model')} against the number of training persons",
+        f"With {counted(most, 'person')} {drawn[0].label} is lowest. The figures stand in the table below.",
         frame.axes("training persons", "perplexity", most=5),
         *(
             _curve(frame, curve, i=i, label=places[i], aside=DODGE * (i - (len(drawn) - 1) / 2))

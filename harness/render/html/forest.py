@@ -16,6 +16,7 @@ from harness.render.html.markup import Markup, element, join
 from harness.render.html.scales import Scale, around, labelled
 from harness.render.html.svg import minus, percent, picture, signed
 from harness.stats.inference import Estimate
+from harness.system.words import counted
 
 DRAWN = 24  # rows of a figure with a line each
 PITCH = 26  # pixels from one line to the next; the style sheet's rows of labels have the same
@@ -87,7 +88,7 @@ def forest(board: Board, id: str) -> Markup | None:
     panel = ForestPanel(
         id=f"{id}/perplexity",
         heading=("Perplexity ", "lower is better"),
-        title=f"Perplexity of {len(rows)} models with 95% intervals",
+        title=f"Perplexity of {counted(len(rows), 'model')} with 95% intervals",
         description=f"{first.label} is lowest at {perplexity_text(first.perplexity.value)}, {worst.label} highest at "
         f"{perplexity_text(worst.perplexity.value)}. The figures stand in the table below.",
         estimate=lambda r: r.perplexity,
@@ -201,7 +202,7 @@ def _caption(board: Board, drawn: int, off: int, paired: bool) -> list[str]:
             "right is clear. "
         )
     if off:
-        parts.append(f"{off} {'model is' if off == 1 else 'models are'} too far behind for the scale. ")
+        parts.append(f"{counted(off, 'model is', 'models are')} too far behind for the scale. ")
     if drawn < len(board.checked):
         parts.append(f"The best {drawn} of {len(board.checked)} models; the table has all.")
     return parts

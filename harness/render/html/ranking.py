@@ -11,6 +11,7 @@ from harness.render.html.figures import scroller
 from harness.render.html.forest import marks
 from harness.render.html.markup import Markup, element, join
 from harness.render.html.svg import minus
+from harness.system.words import counted
 
 MODEL = 1  # the place of the column that names the row
 
@@ -112,5 +113,5 @@ def _controls(rows: Sequence[Row], id: str) -> Markup:
     if 0 < sum(row.in_confidence_set for row in rows) < count:
         box = element("input", type="checkbox", aria_controls=table, class_="ties")
         parts.append(element("label", box, "tied for best"))
-    parts.append(element("p", f"{count} of {count} models", role="status", class_="shown"))
+    parts.append(element("p", f"{count} of {counted(count, 'model')}", role="status", class_="shown"))
     return element("div", *parts, class_="controls", hidden=True)

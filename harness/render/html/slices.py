@@ -8,6 +8,7 @@ from harness.render.boards.table import NONE, label_cell
 from harness.render.html.figures import scroller
 from harness.render.html.markup import Markup, element, identifier, name, unique
 from harness.stats.inference import Estimate
+from harness.system.words import counted
 
 STEPS = (0.01, 0.03, 0.1, 0.3)  # nats per transition from which a tint is one step deeper
 
@@ -61,14 +62,12 @@ def _table(board: Board, part: Slice, id: str, is_open: bool) -> Markup:
         class_="heat",
     )
     few = len(part.levels)
-    summary = element(
-        "summary", element("b", part.dimension), element("small", f" {few} {'part' if few == 1 else 'parts'}")
-    )
+    summary = element("summary", element("b", part.dimension), element("small", f" {counted(few, 'part')}"))
     return element("details", summary, scroller(table, caption), id=id, open=is_open, class_="slice")
 
 
 def _head(level: Level) -> Markup:
-    count = f"{level.transitions:,} transitions of {level.persons:,} persons"
+    count = f"{counted(level.transitions, 'transition')} of {counted(level.persons, 'person')}"
     return element("th", level.name, element("small", count), scope="col")
 
 
