@@ -55,10 +55,11 @@ def ablate(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a model's ablations, one change each, and print their paired differences.
+    """Change one part of a model at a time, and print the effect.
 
-    Every arm leaves a record; one that this machine has made already is read, unless --force. The panels of
-    --train-also are for the arms that pool.
+    Each change is an arm, and its difference from the model as it is is paired on persons. Every arm leaves a record;
+    one that this machine has made already is read, unless --force. The panels of --train-also are for the arms that
+    pool.
     """
     from harness.runs import ablations
 

@@ -39,11 +39,11 @@ def leaderboard(
     folder: BoardsOption = BOARDS,
     signers: SignersOption = None,
 ) -> None:
-    """Regenerate every table from the record files, and print those asked for.
+    """Make every table from the record files, and print some.
 
-    With them the pages of claims, where a language model was tuned. Tables that no record makes any more are removed;
+    Pages of claims are made too, where a language model was tuned. A table that no record makes any more is removed;
     other files are left alone. --check compares instead of writing: the tables byte for byte, none missing and none too
-    many, and every figure in every record with what its evidence gives.
+    many, and every figure in every record with the one that its evidence gives.
     """
     from harness import render
     from harness.claims.found import in_folder

@@ -33,7 +33,7 @@ def card(
     memorisation: Annotated[
         bool,
         typer.Option(
-            "--memorisation", help="Ask the fit, which must be here, about altered careers: does it know any by heart?"
+            "--memorisation", help="Test the fit, which must be on this machine, for knowing careers by heart."
         ),
     ] = False,
     data: Annotated[
@@ -43,11 +43,13 @@ def card(
     records: RecordsOption = RECORDS,
     as_json: JsonOption = False,
 ) -> None:
-    """A run on one page: model, data, figures and place, calibration, for whom it holds, cost, provenance, limits.
+    """Print an account of one run on a page.
 
-    Everything is read from the record files of the folder, and from the installed descriptions of models and data sets.
-    Markdown in a pipe and in a file; laid out on a terminal. --memorisation adds the model's answers on fifty test and
-    fifty training careers as they are, with years moved, occupations exchanged within major groups and titles reworded.
+    It has the model, data, figures and place, calibration, for whom it holds, cost, provenance and limits. Everything
+    is read from the record files of the folder, and from the installed descriptions of models and data sets. The page
+    is Markdown in a pipe and in a file, and laid out on a terminal. --memorisation adds the model's answers on fifty
+    test and fifty training careers: as they are, with years moved, with occupations exchanged within major groups, and
+    with titles reworded.
     """
     from harness.render.card.page import plain, render
 

@@ -84,12 +84,13 @@ def claims(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Test the claims of a paper on a panel, and say of each whether it is borne out there.
+    """Test the claims of a paper on a panel.
 
-    The paper is LABOR-LLM, its claims those of its abstract. Every run leaves a record; one that this machine has made
-    already is read, so an interrupted command goes on. The verdicts of all that the records hold of the panel are
-    written to claims.md, claims.tex and claims.json beside its boards. A run that fails leaves the claims that need it
-    untested, and the exit status is 1. The simulated market has careers of another population, and resumes, of its own.
+    The paper is LABOR-LLM, and the claims are those of its abstract. Each gets a verdict: whether it is borne out on
+    this panel. Every run leaves a record; one that this machine has made already is read, so an interrupted command
+    goes on. The verdicts of all records of the panel are written to claims.md, claims.tex and claims.json beside its
+    boards. A run that fails leaves the claims that need it untested, and the exit status is 1. For the simulated
+    market, the careers of another population and the resumes are its own.
     """
     registry: Registry = context.obj
     source = registry.paper(paper)

@@ -76,12 +76,12 @@ def compare(
     records: RecordsOption = RECORDS,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell how far apart runs of one board are, for whom, and in which transitions.
+    """Compare runs of one board, and say for whom they differ.
 
     Differences are in log-likelihood per transition from the first run, paired on persons, with 95% intervals and
-    p-values that are adjusted for all runs at once. Of two runs, A and B, it is then said where they differ: by slice
-    of the panel; which kinds of transitions, from which state to which, make most of the difference; and which single
-    ones. The last two are read from the cache of the machine that ran both, which no record file replaces.
+    p-values that are adjusted for all runs at once. Two runs, A and B, are also compared by slice of the panel, by
+    kinds of transitions (from which state to which) that make most of the difference, and by single transitions. The
+    last two are read from the cache of the machine that ran both, which no record file replaces.
     """
     if len(runs) < 2:  # before a name that is none is looked for
         raise RequestError("compare needs two records or more")
@@ -126,7 +126,7 @@ def _predictions(pair: Sequence[Record], lacking: dict[str, list[str]]) -> tuple
     found, wrong = [], []
     for record in pair:
         if not path_of(cache_folder(), record.id).exists():
-            lacking[record.id].append("has left nothing on this machine of what it said of each transition")
+            lacking[record.id].append("has left no probabilities of single transitions on this machine")
             continue
         try:
             found.append(load(cache_folder(), record)["test"])

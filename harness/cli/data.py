@@ -76,7 +76,10 @@ def describe(
     settings: DataSetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Describe a source in counts: persons, years, states, transitions, splits, covariates."""
+    """Describe a source in counts.
+
+    They are of persons, years, states, transitions, splits and covariates.
+    """
     from harness.data.describe import describe as describe_panel
 
     with context.meta[PROGRESS].bar(f"reading {source}", None):
@@ -101,7 +104,10 @@ def check(
     show_all: Annotated[bool, typer.Option("--all", help="List every fault, not three of each kind.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List the faults of a source with file, line, column and value, three of each kind. Status 2 for an error."""
+    """List the faults of a source, with file, line and value.
+
+    Three of each kind are shown. The exit status is 2 for an error.
+    """
     from harness.data.open import check as check_source
 
     with context.meta[PROGRESS].bar(f"checking {source}", None):
@@ -156,7 +162,10 @@ def convert(
     jobs: Annotated[int, typer.Option("--jobs", help="--to shards: processes that write at a time.", min=1)] = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a source as a panel folder that reads back equal, as CAREER files, or in shards larger than memory."""
+    """Write a source as a panel folder, CAREER files or shards.
+
+    A panel folder reads back equal. Shards are for careers larger than memory.
+    """
     from harness.data.write import write_panel
 
     if form is Form.SHARDS:
@@ -185,7 +194,10 @@ def convert(
 
 @app.command("lists")
 def lists(as_json: JsonOption = False) -> None:
-    """Code lists that come with the package, for --occupations NAME."""
+    """List the code lists that come with the package.
+
+    --occupations NAME takes one in the place of a table.
+    """
     from harness.data.codelists import code_lists
     from harness.data.codelists.partial import PARTIAL
 

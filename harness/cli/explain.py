@@ -48,10 +48,11 @@ def explain(
     records: RecordsOption = RECORDS,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the estimates of a finished run: coefficients, standard errors, marginal effects; importances of trees.
+    """Print the estimates of a finished run.
 
-    The fit is read from this machine's cache. Stages with an equation for each of many outcomes are printed when
-    --stage or --outcome asks for them.
+    They are coefficients, standard errors and marginal effects, or importances of trees. The fit is read from this
+    machine's cache. Stages with an equation for each of many outcomes are printed when --stage or --outcome asks for
+    them.
     """
     from harness.runs.explain import Explainer, brief, select
 

@@ -61,11 +61,12 @@ def forecast(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Sample the careers of the test split past a year, and compare them with what happened.
+    """Sample careers past a year, and compare with the outcome.
 
-    Models are fitted on the panel as it was known at the end of that year. Shares of statuses and occupations by year,
-    and the likelihood of what happened; intervals resample the units of the survey's design where --units or --strata
-    name it. A fit is made once and kept; --force makes it again. No record is written.
+    The careers are those of the test split. Models are fitted on the panel as it was known at the end of that year.
+    Printed are shares of statuses and occupations by year, and the likelihood of the actual states; intervals resample
+    the units of the survey's design where --units or --strata name it. A fit is made once and kept; --force makes it
+    again. No record is written.
     """
     from harness.forecasts.files import require_writable, write_careers
     from harness.forecasts.request import ForecastRequest, forecast_all, stepped

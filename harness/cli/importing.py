@@ -85,7 +85,10 @@ def import_survey(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the careers of a survey, or of a corpus of resumes, read from the files that its site gives, as a panel."""
+    """Turn the download of a survey or of resumes into a panel.
+
+    The files are read as the site gives them.
+    """
     if tagset is not None:
         if source is not None or out is not None:
             raise RequestError("--tagset writes the variables to ask for; it takes neither files nor --out")

@@ -43,9 +43,9 @@ def look(
     save_mapping: SaveOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how a file is read, guess the options that read it, and print the line to run.
+    """Guess how a file is read, and print the line to run.
 
-    Options that are given are kept. Exit status 2 if it cannot be read even so.
+    Options that are given are kept. The exit status is 2 if the file cannot be read even so.
     """
     from harness.data.look import look as look_at
 

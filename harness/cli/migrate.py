@@ -25,11 +25,12 @@ def migrate(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail where there is something to do.")] = False,
     records: RecordsOption = RECORDS,
 ) -> None:
-    """Bring record files up to date: figures that are younger than a record, from its evidence; its layout; its place.
+    """Rewrite record files of older versions in the present form.
 
-    Ids, requests, evidence and what a run measured stay as they are, and so do figures that a record has, which must be
-    those of its evidence. Only another run can add parts that the evidence does not hold, such as slices. A signed
-    record is left alone, since its signature is of its bytes.
+    Figures that a record is too old to have are computed from its evidence, and its layout and place become those of
+    this version. Ids, requests, evidence and measured costs stay as they are. So do the figures that a record has,
+    which must be those of its evidence. Parts that the evidence does not hold, such as slices, need another run. A
+    signed record is left alone, since its signature is of its bytes.
     """
     registry: Registry = context.obj
     store = records_folder(records)

@@ -79,14 +79,16 @@ def mix(
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Mix finished runs: the weighted mean of their probabilities that the validation split finds the likeliest.
+    """Average finished runs by weights of the validation split.
 
-    The row 'mix' of a board is no model but the headroom that is left to any one of them. Without runs, every board
-    gets the mix of all its rows, but for those that know the truth; it takes the place of the one made before. Runs
-    named make a row of their own. --data chooses one panel's boards, by the panel's name, or by the files that hold it.
+    The weights are those of highest likelihood on the validation split. The row 'mix' is no model: it shows how far a
+    board's models are from their best combination. Without runs, every board gets the mix of all its rows, but for
+    those that know the truth, in the place of an earlier mix. Runs that are named make a row of their own. --data
+    chooses one panel's boards, by the panel's name, or by the files that hold it.
+
     The validation split of a run is scored when a mix first asks for it, with the fit in this machine's cache; rows
-    made on another machine are left out. So is what was submitted, unless it is named, or --with-submissions: a mix
-    with such a part stands among what nobody here checked.
+    made on another machine are left out. So are submissions, unless they are named or --with-submissions is given. A
+    mix with a submission stands among the rows that nobody here checked.
     """
     registry: Registry = context.obj
     store = records_folder(records)

@@ -35,7 +35,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for a prog
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", help="name=value; prefixed 'task.', 'data.' or a model's name and a dot.", metavar="NAME=VALUE"
+        "--set",
+        help="A parameter, such as gbm.rounds=300: of a model, of the task (task.) or of the data set (data.).",
+        metavar="NAME=VALUE",
     ),
 ]
 AlsoOption = Annotated[
@@ -50,7 +52,7 @@ PretrainOption = Annotated[
     str | None,
     typer.Option(
         "--pretrain",
-        help="Resumes that models which can are pre-trained on: a data set's name, with its defaults, or a path.",
+        help="Resumes for pre-training, in models that can: a data set's name, with its defaults, or a path.",
         metavar="PANEL",
     ),
 ]
@@ -59,7 +61,7 @@ SeedsOption = Annotated[
     int,
     typer.Option(
         "--seeds",
-        help="Run so many seeds, from --seed on, each with a record of its own; errors are over persons and seeds.",
+        help="Number of seeds, from --seed on, each with a record of its own; errors are over persons and seeds.",
         min=1,
         metavar="N",
     ),

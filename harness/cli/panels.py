@@ -36,7 +36,9 @@ OptionalDataOption = Annotated[
 ]
 ColumnOption = Annotated[
     list[str] | None,
-    typer.Option("--column", help="The column of a part, such as person=ID. Repeatable.", metavar="PART=COLUMN"),
+    typer.Option(
+        "--column", help="The column of a part: person=ID, year=YR, occupation=JOB. Repeatable.", metavar="PART=COLUMN"
+    ),
 ]
 OccupationsOption = Annotated[
     Path | None, typer.Option("--occupations", help="Table of occupations for a single file of careers.")

@@ -46,12 +46,12 @@ def plot(
     ] = None,
     records: RecordsOption = RECORDS,
 ) -> None:
-    """Draw a figure for a paper, with 95% intervals, from records; nothing is fitted.
+    """Draw a figure for a paper from records.
 
-    forest: perplexities, and differences from the best model. differences: differences from the best model, or from the
-    first of the runs that are named. reliability: shares that happened, by predicted probability. learning: perplexity
-    by training persons. frontier: perplexity by seconds of fit and score. forecast: shares of statuses by year, from
-    the JSON of 'harness forecast --json > FILE'. Figures need matplotlib.
+    Intervals are 95%; nothing is fitted. forest: perplexities, and differences from the best model. differences:
+    differences from the best model, or from the first of the runs that are named. reliability: shares that happened, by
+    predicted probability. learning: perplexity by training persons. frontier: perplexity by seconds of fit and score.
+    forecast: shares of statuses by year, from the JSON of 'harness forecast --json > FILE'. Figures need matplotlib.
     """
     from harness.render import plots
 

@@ -40,9 +40,10 @@ def audit(
         typer.Option("--time-limit", help="Seconds that the audit may take.", min=0.001, metavar="SECONDS"),
     ] = None,
 ) -> None:
-    """Fit a model and check the rules that every model must satisfy; exit status 1 if one is broken.
+    """Check a model against the rules for every model.
 
-    It is fitted on the first persons of the data, weighted as the options say. No record is written.
+    The model is fitted on the first persons of the data, weighted as the options say. No record is written. The exit
+    status is 1 if a rule is broken.
     """
     import numpy as np
 
@@ -83,7 +84,10 @@ def new_plugin(
     name: Annotated[str, typer.Argument(help="The model's name, such as my-model.")],
     parent: Annotated[Path, typer.Option("--in", help="Folder to write it below.")] = Path(),
 ) -> None:
-    """Write a third-party plugin that installs, is found, runs, and passes its own test."""
+    """Write a plugin of one model and its test, to start from.
+
+    It installs, is found, runs, and passes its test as it is.
+    """
     from harness.cli.scaffold import write_plugin
 
     folder = write_plugin(name, parent)

@@ -111,10 +111,11 @@ def run(
     observe: ObserveOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fit each model once, score it on each task of the test split, and show where it stands.
+    """Fit models, score them on the test split, and rank them.
 
-    Every finished task leaves a record file; a request that this machine has already run is not run again, unless
-    --force. --config FILE reads the request from a file, and --write-config FILE writes it to one.
+    A model is fitted once for all tasks. Every finished task leaves a record file. A request that this machine has
+    already run is not run again, unless --force. --config FILE reads the request from a file, and --write-config FILE
+    writes it to one.
     """
     registry: Registry = context.obj
     asked = RunRequest(

@@ -75,16 +75,17 @@ def score(
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score probabilities that were made in R, Stata or anywhere: they stand on the board, marked as submitted.
+    """Score probabilities that were made in R, Stata or elsewhere.
 
-    FILE is a table of one of three forms. Long: columns person, year, state and probability (or log_probability), a row
-    for every state of every transition. Wide: person, year, and a column named by the code of each state. Of a binary
-    task alone: person, year and probability, that of the task's event. Whole rows, long or wide, answer every task.
+    They stand on the board, marked as submitted. FILE is a table of one of three forms. Long: columns person, year,
+    state and probability (or log_probability), a row for every state of every transition. Wide: person, year, and a
+    column named by the code of each state. For a binary task alone: person, year and probability, that of the task's
+    event. Whole rows, long or wide, answer every task.
 
-    A transition goes by its person and by the year that is predicted, not by that of its origin. Each one of the test
-    split must be there once, its probabilities sum to 1 within 1e-4, and none be 0, which --floor 1e-9 mends in the
-    open: a row becomes (1 - floor) P / sum P + floor / states, and the record says so. Rows of the training split are
-    not used. Where all of the validation split is there too, the submission can be part of 'harness mix'.
+    A transition is identified by its person and by the year that is predicted, not by the year of its origin. Each one
+    of the test split must be there once, its probabilities must sum to 1 within 1e-4, and none may be 0. --floor 1e-9
+    mends zeros in the open: a row becomes (1 - floor) P / sum P + floor / states, and the record says so. Rows of the
+    training split are not used. With all of the validation split as well, a submission can be part of 'harness mix'.
 
     --template FILE writes the transitions that are needed, a row each: person, year, split, origin (the state before)
     and origin_year; and FILE.states.csv, every state with its code. Read codes and ids as text (in R, colClasses =

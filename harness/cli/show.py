@@ -35,9 +35,10 @@ def list_all(
     data: Annotated[str | None, typer.Option("--data", help="A panel whose covariates are features too.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List models, tasks and data sets, the plugin of each, and the missing libraries of those that are not available.
+    """List models, tasks and data sets, and missing libraries.
 
-    Or features: what the models that read the shared design know of a transition, with units.
+    Each stands with its plugin. 'list features' lists the features of a transition that models of the shared design
+    read, with units.
     """
     registry: Registry = context.obj
     if kind is Kind.FEATURES:
@@ -82,7 +83,10 @@ def show(
     name: Annotated[str, typer.Argument(help="A model, task or data set.", autocompletion=complete.whatever)],
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a model, task or data set is, its source, and its parameters with defaults and units."""
+    """Describe a model, task or data set, and its parameters.
+
+    Parameters have their defaults, units and bounds; a description names its source.
+    """
     registry: Registry = context.obj
     every: dict[str, Entry[Any]] = {**registry.tasks, **registry.datasets, **registry.models}
     if name == "mix" and name not in every:

@@ -27,11 +27,12 @@ def sign(
     ],
     records: RecordsOption = RECORDS,
 ) -> None:
-    """Sign records with an SSH key: a detached signature, RECORD.json.sig, is written beside each.
+    """Sign records and tables with an SSH key.
 
-    It says that whoever holds the key stands by these bytes, and not that the numbers in them are right: 'harness
-    verify' tests that. 'harness leaderboard --signers FILE' says who signed each record of a board, and refuses those
-    whose signature is of other bytes or of nobody in the file.
+    A detached signature, RECORD.json.sig, is written beside each. It says that the holder of the key stands by these
+    bytes, and not that the numbers in them are right: 'harness verify' tests that. 'harness leaderboard --signers FILE'
+    says who signed each record of a board, and refuses those whose signature is of other bytes or of nobody in the
+    file.
     """
     files = [Path(name) if Path(name).is_file() else path_of_record(records_folder(records), name) for name in names]
     for file in files:

@@ -24,7 +24,9 @@ from harness.runs.study.plan import PlannedCell, StudyPlan, plan
 from harness.runs.study.request import StudyCell, StudyRequest
 from harness.system.words import counted
 
-app = typer.Typer(help="A grid of runs: plan it, carry it out, merge it.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Run a grid of models, panels and seeds as one study.", no_args_is_help=True, rich_markup_mode=None
+)
 STATES = ("done", "fit kept", "to run", "failed", "cannot be made")
 HEADINGS = ("panel", "model", "cells", *STATES[:4], "seconds left", "peak, MB")
 CELL_HEADINGS = ("cell", "state", "seconds", "peak, MB", "id")
@@ -36,7 +38,7 @@ FileArgument = Annotated[
     typer.Argument(help="YAML file of a study: the request of 'harness run --config', with lists.", metavar="FILE"),
 ]
 CellOption = Annotated[
-    list[str] | None, typer.Option("--cell", help="Of the study this cell alone, by its id. Repeatable.", metavar="ID")
+    list[str] | None, typer.Option("--cell", help="Run or list this cell alone, by its id. Repeatable.", metavar="ID")
 ]
 
 
@@ -45,14 +47,15 @@ def plan_study(
     context: typer.Context,
     file: FileArgument,
     cell: CellOption = None,
-    every: Annotated[bool, typer.Option("--all", help="A line for every cell.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Print a line for every cell.")] = False,
     records: RecordsOption = RECORDS,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which cells a study has, which are done or failed, and what the others will cost, and run none.
+    """List the cells of a study, and the cost of those to run.
 
-    Seconds and memory are those of the earlier record of the same model that is nearest in parameters and size, scaled
-    by the number of records that it is fitted on; a ? where there is none.
+    A cell is done, failed or to run; none is run. Seconds and memory are those of the earlier record of the same model
+    that is nearest in parameters and size, scaled by the number of records that it is fitted on; a ? where there is
+    none.
     """
     workshop = workshop_of(context, records)
     request = StudyRequest.read(file)
@@ -101,15 +104,16 @@ def run_study(
     ] = None,
     bundles: Annotated[
         Path | None,
-        typer.Option(help="Leave what cells make in this folder, an archive each, for 'harness study merge'."),
+        typer.Option(help="Leave the results of cells in this folder, an archive each, for 'harness study merge'."),
     ] = None,
     records: RecordsOption = RECORDS,
     as_json: JsonOption = False,
 ) -> None:
-    """Carry out the cells of a study that have no record yet, each in a process that may fail alone.
+    """Run the cells of a study that have no record yet.
 
-    A cell that fails is told, its error is kept beside the records, and the others go on; the exit status is 1. It is
-    tried again with --retry-failed alone. A study that was stopped goes on where it was.
+    Each runs in a process that may fail alone. The error of a cell that fails is printed and kept beside the records,
+    the others go on, and the exit status is 1. Such a cell is tried again with --retry-failed alone. A study that was
+    stopped goes on where it was.
     """
     where = Where(on=on, jobs=jobs, threads=threads, gpus=gpus, out=out, sbatch=tuple(sbatch or ()), bundles=bundles)
     where.require_sound()
@@ -147,9 +151,10 @@ def merge_study(
     folder: Annotated[Path, typer.Argument(help="Folder of the job array, or of --bundles.", metavar="FOLDER")],
     records: RecordsOption = RECORDS,
 ) -> None:
-    """Put what cells left elsewhere among the records and into the cache, and their failures beside the records.
+    """Collect the results of cells that ran elsewhere.
 
-    Once or many times, it comes to the same. The exit status is 1 where cells failed.
+    They are put among the records and into the cache, and failures beside the records. To merge twice changes nothing.
+    The exit status is 1 where cells failed.
     """
     workshop = workshop_of(context, records)
     merged = merge_folder(folder, workshop.store, workshop.cache)

@@ -31,7 +31,7 @@ from harness.submission.checks import CheckLine
 from harness.submission.statement import Statement
 from harness.system.progress import PROGRESS, Progress
 
-app = typer.Typer(help="Check what is submitted to a leaderboard.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Check a submission to a leaderboard.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
@@ -75,11 +75,12 @@ def check_submission(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a submitted record, a line a check; exit status 1 where one fails.
+    """Check a submitted record, with a line for each check.
 
     schema: the file is a record, unedited, of submitted probabilities. figures: they are those of its evidence.
     coverage: it counts the task's transitions of the test split, each once. evidence: the table of --file gives the
-    same. code: replication code is named. base: a statement on pre-training, held against --base-cutoff.
+    same. code: replication code is named. base: a statement on pre-training, compared with --base-cutoff. The exit
+    status is 1 where a check fails.
     """
     panel = None
     if data is not None or column or occupations is not None:

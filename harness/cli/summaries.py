@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 SUMMARIES = {
-    "run": "Fit each model once, score it on each task of the test split, and show where it stands.",
-    "list": "List models, tasks and data sets, the plugin of each, and the missing libraries of those that are not "
-    "available.",
-    "show": "Show what a model, task or data set is, its source, and its parameters with defaults and units.",
-    "leaderboard": "Regenerate every table from the record files, and print those asked for.",
-    "compare": "Tell how far apart runs of one board are, for whom, and in which transitions.",
-    "card": "A run on one page: model, data, figures and place, calibration, for whom it holds, cost, "
-    "provenance, limits.",
-    "mix": "Mix finished runs: the weighted mean of their probabilities that the validation split finds the likeliest.",
-    "score": "Score probabilities that were made in R, Stata or anywhere: they stand on the board, marked as "
-    "submitted.",
-    "verify": "Run a record's configuration again, from the start, and say whether it reproduces.",
-    "sign": "Sign records with an SSH key: a detached signature, RECORD.json.sig, is written beside each.",
-    "migrate": "Bring record files up to date: figures that are younger than a record, from its evidence; its "
-    "layout; its place.",
-    "explain": "Print the estimates of a finished run: coefficients, standard errors, marginal effects; importances "
-    "of trees.",
-    "ablate": "Run a model's ablations, one change each, and print their paired differences.",
-    "tune": "Search a model's parameters by the perplexity of the validation split; the test split is never read.",
-    "plot": "Draw a figure for a paper, with 95% intervals, from records; nothing is fitted.",
-    "claims": "Test the claims of a paper on a panel, and say of each whether it is borne out there.",
-    "forecast": "Sample the careers of the test split past a year, and compare them with what happened.",
-    "import": "Write the careers of a survey, or of a corpus of resumes, read from the files that its site gives, "
-    "as a panel.",
-    "doctor": "Say what this machine has, what is missing for which model, and the line that mends it.",
-    "audit": "Fit a model and check the rules that every model must satisfy; exit status 1 if one is broken.",
-    "new-plugin": "Write a third-party plugin that installs, is found, runs, and passes its own test.",
+    "run": "Fit models, score them on the test split, and rank them.",
+    "list": "List models, tasks and data sets, and missing libraries.",
+    "show": "Describe a model, task or data set, and its parameters.",
+    "leaderboard": "Make every table from the record files, and print some.",
+    "compare": "Compare runs of one board, and say for whom they differ.",
+    "card": "Print an account of one run on a page.",
+    "mix": "Average finished runs by weights of the validation split.",
+    "score": "Score probabilities that were made in R, Stata or elsewhere.",
+    "verify": "Run a record's request again, and say if it reproduces.",
+    "sign": "Sign records and tables with an SSH key.",
+    "migrate": "Rewrite record files of older versions in the present form.",
+    "explain": "Print the estimates of a finished run.",
+    "ablate": "Change one part of a model at a time, and print the effect.",
+    "tune": "Search a model's parameters on the validation split.",
+    "plot": "Draw a figure for a paper from records.",
+    "claims": "Test the claims of a paper on a panel.",
+    "forecast": "Sample careers past a year, and compare with the outcome.",
+    "import": "Turn the download of a survey or of resumes into a panel.",
+    "doctor": "Say which libraries and devices this machine has and lacks.",
+    "audit": "Check a model against the rules for every model.",
+    "new-plugin": "Write a plugin of one model and its test, to start from.",
     "data": "Describe, check and convert careers.",
-    "study": "A grid of runs: plan it, carry it out, merge it.",
-    "submission": "Check what is submitted to a leaderboard.",
+    "study": "Run a grid of models, panels and seeds as one study.",
+    "submission": "Check a submission to a leaderboard.",
     "cache": "List the contents of the cache, and make room.",
 }

@@ -40,7 +40,7 @@ SHOWN = 5  # of the best trials
 INSTALL = "pip install 'labor-harness[tune]'"
 OPTIMISM = (
     "the validation figure of the best of many trials is too good: part of its lead is luck, and the model may have "
-    "stopped its training on the same persons; the test split, which no trial has read, says what it is worth"
+    "stopped its training on the same persons; the test split, which no trial has read, measures its worth"
 )
 
 
@@ -84,10 +84,10 @@ def tune(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Search a model's parameters by the perplexity of the validation split; the test split is never read.
+    """Search a model's parameters on the validation split.
 
-    The same command goes on where it was stopped. The best parameters are left in a request file for harness run
-    --config.
+    They are judged by its perplexity; the test split is never read. The same command goes on where it was stopped. The
+    best parameters are left in a request file for harness run --config.
     """
     registry: Registry = context.obj
     require_installed("harness tune", missing_modules(("optuna",)), INSTALL)

@@ -36,9 +36,10 @@ DAY = 24 * 3600.0
 
 
 def doctor(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Say what this machine has, what is missing for which model, and the line that mends it. Exit status 1 if any is.
+    """Say which libraries and devices this machine has and lacks.
 
-    Missing libraries of models that are not used are no fault: they are told, and do not count.
+    A line that mends it stands beside each fault, and the exit status is 1 if there is one. Missing libraries of models
+    that are not used are listed, and are no fault.
     """
     registry: Registry = context.obj
     found = dict(_machine())
@@ -101,7 +102,7 @@ class _Kept:
 
 @cache.command("list")
 def list_cache(as_json: JsonOption = False) -> None:
-    """Say how much room each kind of thing takes, and how old the oldest is."""
+    """Show the size of each kind of entry, and the age of the oldest."""
     folder = cache_folder()
     kinds = {kind: _entries(folder, kind) for kind in _kinds(folder)}
     if as_json:
@@ -119,7 +120,7 @@ def list_cache(as_json: JsonOption = False) -> None:
 @cache.command("prune")
 def prune(
     days: Annotated[
-        float, typer.Option("--older", help="Remove entries that nothing has used for so many days.", min=0)
+        float, typer.Option("--older", help="Days since the last use, after which an entry is removed.", min=0)
     ] = 90,
     kind: Annotated[
         list[str] | None, typer.Option("--kind", help="Of these kinds alone, as 'list' names them. Repeatable.")
@@ -128,7 +129,10 @@ def prune(
         bool, typer.Option("--dry-run", help="List the entries that would go, and remove nothing.")
     ] = False,
 ) -> None:
-    """Remove old fits, probabilities and checkpoints; bases too where --kind names them. Records are never touched."""
+    """Remove old fits, probabilities and checkpoints.
+
+    Bases are removed where --kind names them, records never.
+    """
     folder = cache_folder()
     known = _kinds(folder)
     chosen = kind or [k for k in KINDS if k in known]

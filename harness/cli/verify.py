@@ -106,16 +106,17 @@ def verify(
     records: RecordsOption = RECORDS,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a record's configuration again, from the start, and say whether it reproduces.
+    """Run a record's request again, and say if it reproduces.
 
     Its figures must first be those of its own evidence. Then the model is fitted anew, in a scratch folder, on the very
-    panel of the record, in a process that can read no outcome, and the new run is set beside it. The verdict is one of
-    four. identical: the same figures and evidence, to the last digit kept. reproduces: the new perplexity lies in the
-    record's 95% interval, and on the same persons the two cannot be told apart, which is when the 95% interval of their
-    paired difference holds zero, or the difference is at most a tenth of half the record's interval. within its
+    panel of the record, in a process that can read no outcome, and the two runs are compared.
+
+    The verdict is one of four. identical: the same figures and evidence, to the last digit kept. reproduces: the new
+    perplexity lies in the record's 95% interval, and on the same persons the two cannot be told apart (the 95% interval
+    of their paired difference holds zero) or differ by at most a tenth of half the record's interval. within its
     interval: the first alone holds, so the level stands, but no rank that rests on less than the difference. does not
-    reproduce: neither, or the two do not count the same transitions. Exit status 1 for the last, 0 for the others, 2
-    where it cannot be asked.
+    reproduce: neither, or the two do not count the same transitions. The exit status is 1 for the last, 0 for the
+    others, 2 where the request cannot be run.
 
     A submission is scored again from --file, which must be the file that it was; a mix is made again from the
     predictions of its runs in the cache.

@@ -37,30 +37,34 @@ class FileReading(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     object: str | None = Field(None, description="data frame of an R file, sheet of a workbook, file of an archive")
-    delimiter: str | None = Field(None, description="between entries of a text file: a character, tab or blanks")
+    delimiter: str | None = Field(None, description="mark between entries of a text file: a character, tab or blanks")
     decimal: str | None = Field(None, description="decimal mark of a text file: . or ,")
     encoding: str | None = Field(None, description="encoding of a text file that is not UTF-8, such as latin-1")
-    names: Words = Field((), description="names of the columns of a file without a line of them")
+    names: Words = Field((), description="names of the columns of a file that has no line of names")
     titles_from: Literal["labels", "codes"] | None = Field(None, description="titles of states: value labels, or codes")
     wide: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(
-        (), description="ranges of columns that are one point in time each, FIRST..LAST or NAME=FIRST..LAST"
+        (), description="ranges of columns, each column a point in time: FIRST..LAST or NAME=FIRST..LAST"
     )
     spells: dict[str, str] = Field(default_factory=dict, description="columns of a spell's begin and end")
-    main: str | None = Field(None, description="of several at a time: longest, latest or NAME=COLUMN, the largest")
+    main: str | None = Field(
+        None, description="the record kept of several at one time: longest, latest or NAME=COLUMN, the largest"
+    )
     unit: TimeUnit | None = Field(None, description="unit of the file's times, where they do not show it")
-    century: int | None = Field(None, description="first year of the hundred that two-digit years are of")
+    century: int | None = Field(None, description="first of the hundred years that two-digit years stand for")
     dates: str | None = Field(
-        None, description="of dates, day or month first; or the date that numbers count days from, as 1960-01-01"
+        None, description="order of dates, day or month first; or the date from which numbers count days, as 1960-01-01"
     )
     every: str | None = Field(None, description="thin to a record a year, quarter or month; year:6 takes that of June")
-    order: Literal["file", "time"] | None = Field(None, description="time puts each person's rows in order of time")
+    order: Literal["file", "time"] | None = Field(
+        None, description="order of each person's rows: as in the file, or put in order of time"
+    )
     rows_each: int | None = Field(
         None, gt=0, description="rows of each person, one after another, in a file without ids"
     )
-    missing: Words = Field((), description="values that say that none is known, such as -5..-1, NA, .a")
+    missing: Words = Field((), description="values that stand for missing, such as -5..-1, NA, .a")
     drop: Words = Field((), description="columns that are not read")
     covariates: Words = Field((), description="columns that become covariates, no others")
-    lag: Words = Field((), description="covariates that a record has from the person's record before")
+    lag: Words = Field((), description="covariates whose value is taken from the person's record before")
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> FileReading:

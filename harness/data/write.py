@@ -132,10 +132,10 @@ def _compare(panel: Panel, written: Path, folder: Path) -> None:
     try:
         read = open_panel(written)
     except HarnessError as error:
-        raise RunError(f"{folder}: what was written cannot be read back: {error}") from error
+        raise RunError(f"{folder}: the written files cannot be read back: {error}") from error
     if read.fingerprint() != panel.fingerprint():
         raise RunError(
-            f"{folder}: what was written reads back as another panel (ids or codes with blanks around them?)"
+            f"{folder}: the written files read back as another panel (ids or codes with blanks around them?)"
         )
 
 

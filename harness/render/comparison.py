@@ -68,7 +68,7 @@ def slices(levels: Sequence[SliceDifference], whole: bool) -> Section:
     looked = sum(level.difference is not None for level in levels)
     notes = [
         f"adjusted p: of no difference there, for all {looked} levels that were looked at (Holm 1979).",
-        "in total: what the level adds to the difference over all transitions, in nats per transition.",
+        "in total: the contribution of the level to the difference over all transitions, in nats per transition.",
     ]
     if len(shown) < len(levels):
         dimensions = ", ".join(dict.fromkeys(level.dimension for level in levels))

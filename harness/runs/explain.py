@@ -53,7 +53,7 @@ class Explainer:
             raise RequestError(f"{record.id} is of '{asked.model}', no model that is installed; {self._able()}")
         entry = self.registry.model(asked.model)
         if not _explains(entry.item.build(entry.item.params())):
-            raise RequestError(f"model '{asked.model}' does not say what it estimated; {self._able()}")
+            raise RequestError(f"model '{asked.model}' has no estimates to print; {self._able()}")
         here = code_version(entry)
         if asked.code != here:
             raise RequestError(
@@ -92,7 +92,7 @@ def select(tables: Sequence[Table], stage: str | None, outcome: str | None) -> l
     named_so = [t for t in chosen if t.outcome and outcome in (t.outcome, t.outcome.split(" ")[0])]
     if not named_so:
         names = sorted({t.outcome for t in chosen if t.outcome})
-        hint = did_you_mean(outcome, names) if names else "what is asked for has no equations by outcome"
+        hint = did_you_mean(outcome, names) if names else "the tables asked for have no equations by outcome"
         raise RequestError(f"--outcome {outcome}: there is no equation of it (a reference category has none); {hint}")
     return named_so
 

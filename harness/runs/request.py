@@ -85,7 +85,7 @@ class PanelRequest(Request):
     columns: dict[str, str] = Field(default_factory=dict, description="part -> column, for files with other names")
     occupations: Path | None = Field(None, description="table of occupations for a single file of careers")
     reading: FileReading = Field(
-        default_factory=FileReading, description="how the file is read: its shape, what is missing"
+        default_factory=FileReading, description="how the file is read: its shape, its missing values"
     )
     weights: str | None = Field(None, description="covariate that each record counts for")
     strata: str | None = Field(None, description="covariate of the stratum in which a person was drawn")
@@ -150,7 +150,7 @@ class PanelRequest(Request):
                 resumes = resumes_at(source, panel, registry)
             except DataError as error:
                 raise RequestError(
-                    f"--pretrain {source}: 'harness data check {source}' says what is wrong ({error})"
+                    f"--pretrain {source}: 'harness data check {source}' names the fault ({error})"
                 ) from error
             if isinstance(resumes, Panel):
                 require_apart(panel, resumes.part("train"), "--pretrain")

@@ -19,7 +19,7 @@ def require_its_file(record: Record, file: Path) -> None:
     content, known = file_digest(file), record.configuration.parameters["file_sha256"]
     if content != known:
         raise RequestError(
-            f"--file {file}: is not what was submitted: its SHA-256 begins with {content[:12]}, that of the "
+            f"--file {file}: is not the submitted file: its SHA-256 begins with {content[:12]}, that of the "
             f"record's with {known[:12]}"
         )
 

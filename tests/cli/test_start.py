@@ -46,6 +46,16 @@ def test_help_says_of_each_command_what_it_says_of_itself(capsys: pytest.Capture
     assert typed(Path.cwd(), "--help").stdout == whole
 
 
+def test_no_line_on_a_command_is_cut() -> None:
+    """On a terminal of 80 columns, in the page of all commands and in those of groups."""
+    groups: list[list[str]] = [[], *([name] for name in (*GROUPS, "llm"))]
+    for group in groups:
+        page = typed(Path.cwd(), *group, "--help", COLUMNS="80", TERMINAL_WIDTH="80").stdout
+        listed = page.split("Commands:\n")[1]
+        assert "..." not in listed, listed
+        assert all(line.endswith(".") for line in listed.splitlines() if line), listed
+
+
 def test_every_command_has_its_line() -> None:
     """A command without one is imported for the page of help, and that page is slow."""
     assert {*COMMANDS, *GROUPS} == set(SUMMARIES)

@@ -199,7 +199,7 @@ def test_what_was_submitted_is_scored_again_from_its_file(
     (tmp_path / "other.csv").write_text((tmp_path / "p.csv").read_text() + "\n")
     status, _, told = verify(record.id, "--records", "r", "--file", "other.csv")
     assert status == 2
-    assert "--file other.csv: is not what was submitted: its SHA-256 begins with" in told
+    assert "--file other.csv: is not the submitted file: its SHA-256 begins with" in told
 
 
 def test_requests_that_make_no_sense(verify: InProcess, ran: Path, tmp_path: Path, four_persons: Panel) -> None:

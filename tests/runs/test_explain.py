@@ -119,7 +119,7 @@ def test_latex_is_written_for_a_paper(place: Path, tmp_path: Path) -> None:
 def test_a_model_that_explains_nothing_names_those_that_do(place: Path) -> None:
     status, out, err = command(place, "explain", record_of(place, "markov").id)
     assert (status, out) == (2, "")
-    assert re.search(r"model 'markov' does not say what it estimated; models that explain: .*\bmnl\b", err)
+    assert re.search(r"model 'markov' has no estimates to print; models that explain: .*\bmnl\b", err)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_fit_by_other_code_is_not_read(place: Path, explain: Callable[..., Sai
     Store(place / "older").write(record.model_copy(update={"configuration": older, "id": older.id()}))
     status, _, err = explain(older.id(), records="older")
     assert status == 2
-    assert "model 'markov' does not say what it estimated" in err
+    assert "model 'markov' has no estimates to print" in err
 
 
 def test_no_such_run(explain: Callable[..., Said]) -> None:

@@ -203,7 +203,7 @@ def memorisation(card: Card) -> Iterator[str]:
     heart = ", ".join(one.name for one in found.lines if one.remembered)
     told = "No alteration costs training careers clearly more."
     if heart:
-        told = f"Training careers lose clearly more ({heart}): part of what it says of them is known by heart."
+        told = f"Training careers lose clearly more ({heart}): it knows a part of them by heart."
     yield (
         f"- {found.careers} careers of either split. First line: log-likelihood per transition; below, the part of it, "
         "in nats, that is lost once the careers are altered, ± standard errors over persons. Who knows careers by "

@@ -58,11 +58,11 @@ def _of_run(card: Card) -> Iterator[str]:
         if card.place.row is not None and (lost := card.place.row.mix_superseded):
             yield f"{lost} of its parts {'have' if lost > 1 else 'has'} a newer record by now."
     if is_submitted(record):
-        yield "What made the probabilities is not known here, nor whether it saw the careers that are held out."
+        yield "The model behind the probabilities is not known here, nor whether it saw the careers that are held out."
     if card.place.row is not None and card.place.row.implausible:
         yield f"Implausible: {card.place.row.implausible}."
     if asked.train_persons:
-        yield "It was fitted on some of the training persons: a point of a learning curve, not what the model can do."
+        yield "It was fitted on some of the training persons only, as a point of a learning curve."
     if facts.get("records_unseen"):
         yield (
             f"It had no room for {counted(facts['records_unseen'], 'record')}, the oldest of their careers, at "
@@ -77,7 +77,7 @@ def _of_run(card: Card) -> Iterator[str]:
 def _of_mass(card: Card) -> str:
     mass = card.record.mass
     if mass is None:
-        return "Its rows may sum to less than one: what it spends outside the choice set counts against it."
+        return "Its rows may sum to less than one: probability outside the choice set counts against it."
     told = (
         f"It spends {1 - mass.mean:.4f} of its probability outside the choice set (± "
         f"{number(mass.standard_error, 4)}, from {counted(mass.transitions, 'transition')})"

@@ -44,7 +44,7 @@ def merge(bundle: bytes, store: Store, cache: Path) -> list[Record]:
         with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
             content = {PurePosixPath(name): archive.read(name) for name in archive.namelist()}
     except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise RunError(f"what a cell left cannot be read ({error})") from error
+        raise RunError(f"the results of a cell cannot be read ({error})") from error
     _merge_fits(content, cache)
     found = []
     for name, data in content.items():
