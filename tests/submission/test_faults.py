@@ -70,8 +70,8 @@ WRONG: dict[str, tuple[Rows, str]] = {
     ),
     "never": (
         long_rows([0.5, 0.3, 0.0, 0.2]),
-        "4 of 16 probabilities leave no room, first that of person 'd', year 2001, state 'UNEMP', which is 0: what was "
-        "never seen must stay possible",
+        "4 of 16 probabilities leave no room, first that of person 'd', year 2001, state 'UNEMP', which is 0: a state "
+        "that was never seen must stay possible",
     ),
 }
 
