@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from harness.errors import RequestError
-from harness.system.version import DISTRIBUTION, version
+from harness.system.version import installed_version
 
 PYPROJECT = """\
 [build-system]
@@ -136,7 +136,7 @@ def write_plugin(name: str, parent: Path) -> Path:
         "distribution": f"harness-{name}",
         "module": module,
         "class_name": "".join(part.capitalize() for part in name.split("-")),
-        "version": version(DISTRIBUTION),
+        "version": installed_version().partition("+")[0],  # no build of it: pip knows no >= of one
     }
     (folder / "tests").mkdir(parents=True)
     for path, template in {
