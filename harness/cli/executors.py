@@ -53,7 +53,7 @@ class Where:
         if self.gpus and self.on == "local":
             raise RequestError("--gpus is for Ray and Slurm; here each process has one of the GPUs that there are")
         if self.jobs is not None and self.is_slurm:
-            raise RequestError("--jobs: how many tasks run at a time Slurm says; --sbatch can bound it")
+            raise RequestError("--jobs: Slurm decides how many tasks run at a time; --sbatch can bound it")
 
     def how(self, retry_failed: bool, time_limit: float | None, isolated: bool) -> HowToCarryOut:
         """The same for the study."""

@@ -83,7 +83,7 @@ def _effects(tables: Sequence[Table]) -> list[Table]:
     """RequestError where the model has none."""
     found = [table for table in tables if "marginal effects" in table.title.lower()]
     if not found:
-        raise RequestError("--marginal-effects: there are none among these tables")
+        raise RequestError("--marginal-effects: these tables have none")
     return found
 
 

@@ -152,7 +152,7 @@ def _write_tagset(survey: Survey, path: Path) -> None:
     if path.exists():
         raise RequestError(f"{path}: is there already; name a new file")
     path.write_text("\n".join(names) + "\n", encoding="utf-8")
-    console.result(f"{path}: {len(names):,} variables of {survey.value}")
+    console.result(f"{path}: {counted(len(names), 'variable')} of {survey.value}")
 
 
 def _show(done: Imported) -> None:

@@ -109,9 +109,13 @@ def mix(
     bench = _Mixtures(workshop, Validation(workshop, panel_of))
     if runs:
         if task is not None or named:
-            raise RequestError("--task and --data choose boards; runs that are named are of one already")
+            raise RequestError(
+                "--task and --data choose boards, and runs that are named belong to one already: leave them out"
+            )
         if with_submissions:
-            raise RequestError("--with-submissions is of whole boards; a submission that is named is taken in")
+            raise RequestError(
+                "--with-submissions is for whole boards: leave it out, and name the submissions to take in"
+            )
         made = [bench.make(_named(runs, records, bench), of_board=False)]
     else:
         found = of_task_and_panel(boards(every), task, panel.data if panel is not None and named else None)

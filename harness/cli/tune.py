@@ -136,7 +136,7 @@ def _space(spec: ModelSpec, search: Path | None, attempts: list[str], fixed: dic
     from harness.runs.tuning.space import given_space, space_of
 
     if search is not None and attempts:
-        raise RequestError("--search and --try both say what to search: leave one of them out")
+        raise RequestError("--search and --try both name the values to search: leave one of them out")
     given: dict[str, Any] = pairs(attempts, "--try")
     if search is not None:
         given = {str(name): value for name, value in entries_of(search).items()}

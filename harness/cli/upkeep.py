@@ -23,6 +23,7 @@ from harness.runs.isolation import sandbox
 from harness.system.cache import OF_RUNS, lendable
 from harness.system.machine import cache_folder, require_cache, versions
 from harness.system.version import installed_version
+from harness.system.words import counted
 
 cache = typer.Typer(help="List the contents of the cache, and make room.", no_args_is_help=True)
 LIBRARIES = ("pandas", "pyarrow", "pydantic", "torch", "transformers", "peft", "lightgbm", "statsmodels", "scipy")
@@ -143,8 +144,8 @@ def prune(
         console.result(f"{entry.path} ({_size(entry.size)})")
         if not dry_run:
             shutil.rmtree(entry.path) if entry.path.is_dir() else entry.path.unlink()
-    does = "would go" if dry_run else "are gone"
-    console.say(f"{len(old)} entries {does}, {_size(sum(e.size for e in old))}")
+    does = "to remove" if dry_run else "removed"
+    console.say(f"{counted(len(old), 'entry', 'entries')} {does}, {_size(sum(e.size for e in old))}")
 
 
 def _kinds(folder: Path) -> dict[str, Path]:

@@ -207,8 +207,8 @@ def _mixed(record: Record, bench: _Scratch) -> Record:
         lines = [command(part, bench.registry, bench.records) for part in lost[:MOST_LINES]]
         more = [f"and so {len(lost) - MOST_LINES} more"] if len(lost) > MOST_LINES else []
         raise RequestError(
-            f"{record.id} is a mix, and what {len(lost)} of its {len(parts)} runs said is not on this machine; run "
-            f"first, with the code that made them: {'; '.join(lines + more)}"
+            f"{record.id} is a mix, and this machine lacks the probabilities of {len(lost)} of its {len(parts)} runs; "
+            f"run first, with the code that made them: {'; '.join(lines + more)}"
         )
     cache = bench.scratch / "cache"
     for part in parts:

@@ -191,7 +191,10 @@ def test_requests_that_make_no_sense(harness: InProcess, ran: Path, tmp_path: Pa
         ([records["markov"].id, "zzz"], "no record's id begins with 'zzz'"),
         (["--task", "swich"], "did you mean 'switch'"),
         (["--data", "nowhere"], "'nowhere' is no data set"),
-        ([records["markov"].id, records["marginal"].id, "--task", "switch"], "runs that are named are of one already"),
+        (
+            [records["markov"].id, records["marginal"].id, "--task", "switch"],
+            "runs that are named belong to one already",
+        ),
         (["--records", "empty"], "empty: no record files"),
         (["--records", "missing"], "no such folder of records"),
     ):

@@ -147,7 +147,8 @@ def test_a_mix_is_made_again_from_what_its_runs_said(
     status, _, told = verify(path, "--records", "r")
     assert status == 2
     assert (
-        "what 2 of its 2 runs said is not on this machine; run first, with the code that made them: harness run" in told
+        "this machine lacks the probabilities of 2 of its 2 runs; run first, with the code that made them: harness run"
+        in told
     )
 
 
