@@ -18,7 +18,7 @@ from harness.plugins.career.params import (
 
 if TYPE_CHECKING:
     from harness.model import Model
-    from harness.plugins.career.layers import Reader
+    from harness.network.layers import Reader
 
 ABLATIONS = (
     Ablation("no-dropout", "nothing dropped in training", {"dropout": "0", "state_dropout": "0"}),

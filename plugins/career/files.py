@@ -14,7 +14,7 @@ from torch import Tensor
 
 from harness.features.encoding import Encoding
 from harness.network.head import HeadShape, Start
-from harness.plugins.career.layers import Shape
+from harness.network.layers import Shape
 from harness.plugins.career.network import Network, NetworkPlan
 
 WEIGHTS, ABOUT = "network.safetensors", "network.json"

@@ -16,12 +16,12 @@ from harness.features.encoding import Encoding, require_levels
 from harness.features.frequencies import entry_shares
 from harness.features.selection import names_of
 from harness.model import Context, Model, take_states
+from harness.network.layers import Reader
 from harness.network.start import start_of
 from harness.network.titles import title_vectors
 from harness.network.transitions import AT_ONCE, TransitionTable
 from harness.panel import Corpus, Panel
 from harness.plugins.career.files import ABOUT, read_network, write_network
-from harness.plugins.career.layers import Reader
 from harness.plugins.career.network import Network
 from harness.plugins.career.params import FamilyParams, TitlesParams
 from harness.plugins.career.plans import given_of, plan_of, recipe_of, schedule_of

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from harness.network.columns import ColumnVectors
 from harness.network.head import Head, HeadShape, Start, StateVectors
-from harness.network.transitions import CareerBatch
-from harness.plugins.career.layers import (
+from harness.network.layers import (
     Recurrent,
     Shape,
     Transformer,
     mean_before,
     sinusoids,
 )
+from harness.network.transitions import CareerBatch
 from harness.training.dropout import DropoutLayer, SeededDropout
 
 Place = Literal["input", "head"]

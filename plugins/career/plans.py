@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from harness.features.selection import Given
 from harness.network.head import HeadShape
-from harness.plugins.career.layers import Reader, Shape
+from harness.network.layers import Reader, Shape
 from harness.plugins.career.network import NetworkPlan
 from harness.plugins.career.params import BagParams, CareerParams, FamilyParams, SequenceParams
 from harness.plugins.career.pretrain import PretrainingRecipe

@@ -26,10 +26,10 @@ from harness import open_panel
 from harness.features.encoding import Encoding
 from harness.features.selection import names_of
 from harness.network.head import HeadShape
+from harness.network.layers import Shape, sinusoids
 from harness.network.start import start_of
 from harness.network.transitions import TransitionTable
 from harness.panel.careers import Panel
-from harness.plugins.career.layers import Shape, sinusoids
 from harness.plugins.career.model import CareerModel
 from harness.plugins.career.network import Network, NetworkPlan
 from harness.plugins.career.params import CareerParams

@@ -35,7 +35,7 @@ class HeadTrainee(TitleTokenTrainee):
             how=replace(of.how, exchanged=True),
             context=replace(of.context, report=unreported),
         )
-        own = {name: p for name, p in self.trained.items() if name.startswith(("head.", "columns."))}
+        own = {name: p for name, p in self.trained.items() if name.startswith(("head.", "columns.", "reader."))}
         self.trained, self.optimizer = own, adamw(list(own.values()), of.params.head_decay, beta_2=0.98)
 
     def key(self, schedule: Schedule) -> str:

@@ -220,6 +220,7 @@ class TitleTokenModel(Model):
         plan = HeadPlan(
             width=p.width,
             columns=self._encoding.width,
+            layers=p.career_layers,
             recall=p.recall == "given",
             dropout=p.hidden_dropout,
             state_dropout=p.state_dropout,

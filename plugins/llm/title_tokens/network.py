@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from harness.network.columns import ColumnVectors
 from harness.network.head import Head, HeadShape, Start, StateVectors
-from harness.network.transitions import TransitionBatch
+from harness.network.layers import Shape, Transformer, sinusoids
+from harness.network.transitions import CareerBatch, TransitionBatch
 from harness.plugins.llm.text.loader import causal_of
 from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.training.dropout import DropoutLayer, SeededDropout
@@ -27,12 +28,15 @@ class PieceBatch:
     """Sequences as the network reads them, B of them of L positions, and the n transitions that they predict.
 
     pieces: int64 [B, L, w], numbers of pieces, 0 where there is none. where: bool [B, L], the n positions that predict,
-    in the order of the transitions.
+    in the order of the transitions. careers: these persons' transitions, all of them, for a network that reads them
+    beside the language model; asked: int64 [n], the places of the n among them.
     """
 
     pieces: Tensor
     where: Tensor
     transitions: TransitionBatch
+    careers: CareerBatch
+    asked: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +59,14 @@ class PieceVectors:
 class HeadPlan:
     """The head of a network. width: dimensions of the vectors that it reads. columns: of what is known of a transition.
 
+    layers: of a transformer that reads the states beside the language model; 0: the head reads the origin alone.
     recall: whether states held before are scored as such. dropout: of tokens' vectors and of what the head reads.
     state_dropout: share of a history's titles that training does not see.
     """
 
     width: int
     columns: int
+    layers: int
     recall: bool
     dropout: float
     state_dropout: float
@@ -71,9 +77,9 @@ class TitleTokenNetwork(nn.Module):
 
     A piece's vector is the mean of its words' embeddings, as the base has them, and a vector of its own, which is
     trained from zero and decays to it; a piece that was not trained on has the mean alone. What the last hidden state
-    says, the origin and the columns of a transition are added up in a space of few dimensions, and CAREER's head reads
-    the sum (Vafa et al. 2022, eq. 3-4): a survey is too small to teach a large network that people mostly stay,
-    whatever they do, and that they return to what they have done.
+    says is added, in a space of few dimensions, to the origin and the columns of a transition, or to what a small
+    transformer over them says, and CAREER's head reads the sum (Vafa et al. 2022, eq. 3-5): a survey is too small to
+    teach a large network that people mostly stay, whatever they do, and that they return to what they have done.
     pieces: of the careers of training. likeness: float32 [K, K], how alike titles are, or None.
     """
 
@@ -90,6 +96,7 @@ class TitleTokenNetwork(nn.Module):
         states = StateVectors(len(start.groups), plan.width, start.groups, None)
         self.head = Head(HeadShape(own_stay=True, recall=plan.recall), plan.width, start, states, likeness=likeness)
         self.drop = DropoutLayer(plan.dropout, SeededDropout())
+        self.reader = _reader(plan, self.drop.seeded) if plan.layers else None
         self.state_dropout = plan.state_dropout
         self._reads = True
 
@@ -142,11 +149,32 @@ class TitleTokenNetwork(nn.Module):
 
     def _read(self, hidden: Tensor, batch: PieceBatch) -> Tensor:
         """float32 [n, width]"""
-        assert self.head.states is not None
-        of = batch.transitions
         said = self.project(nn.functional.normalize(hidden, dim=1))
-        total: Tensor = self.drop(said + self.columns(of.columns) + self.head.states()[of.origin])
-        return total
+        if self.reader is None:
+            total: Tensor = self.drop(said + self._known(batch.transitions, self._states()[batch.transitions.origin]))
+            return total
+        whole = batch.careers
+        known = self._known(whole, self._partly_seen(self._states()[whole.origin]))
+        read: Tensor = self.reader(self.drop(known + 0.02 * sinusoids(whole.position, known.shape[1])), whole)
+        beside: Tensor = read.index_select(0, batch.asked) + self.drop(said)
+        return beside
+
+    def _states(self) -> Tensor:
+        """float32 [K, width]"""
+        assert self.head.states is not None
+        vectors: Tensor = self.head.states()
+        return vectors
+
+    def _known(self, of: TransitionBatch, origins: Tensor) -> Tensor:
+        known: Tensor = self.columns(of.columns) + origins
+        return known
+
+    def _partly_seen(self, vectors: Tensor) -> Tensor:
+        """As ``_seen``, of the states that the small transformer reads."""
+        if not (self.training and self.state_dropout):
+            return vectors
+        drawn = torch.rand(len(vectors), 1, device=vectors.device, generator=self.drop.seeded.generator)
+        return vectors * (drawn >= self.state_dropout)
 
     def table(self, of: PieceVectors) -> Tensor:
         """float32 [P, D]: the vectors of these pieces; the first, of the absent one, is zero."""
@@ -158,6 +186,12 @@ class TitleTokenNetwork(nn.Module):
         own = {name: tensor for name, tensor in self.named_parameters() if not name.startswith("model.")}
         buffers = {name: tensor for name, tensor in self.named_buffers() if name.startswith("head.")}
         return own | {name: buffers[name] for name in (*START, GROUPS, LIKENESS) if name in buffers}
+
+
+def _reader(plan: HeadPlan, seeded: SeededDropout) -> Transformer:
+    """CAREER's, of the size that does best on a few thousand persons, but for its layers and width."""
+    shape = Shape("transformer", plan.layers, plan.width, heads=2, inner=4 * plan.width, dropout=plan.dropout)
+    return Transformer(shape, seeded)
 
 
 def in_float32(device: torch.device) -> AbstractContextManager[None]:

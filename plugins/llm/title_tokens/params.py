@@ -37,6 +37,13 @@ class TitleTokenParams(StepParams, BaseParams):
         "(all-MiniLM-L6-v2, from a package), a folder, or a hub name; unset: none",
     )
     width: int = Field(64, ge=1, description="dimensions in which hidden state, origin and covariates are added up")
+    career_layers: int = Field(
+        0,
+        ge=0,
+        le=24,
+        description="layers of a small transformer, as CAREER's, that reads states and covariates beside the language "
+        "model and learns with the head before it; 0: the head reads the origin alone",
+    )
     start: Literal["words", "random"] = Field(
         "words", description="values that the tokens start from: the mean of their words' embeddings, or random ones"
     )
@@ -89,6 +96,8 @@ class TitleTokenParams(StepParams, BaseParams):
     @model_validator(mode="after")
     def _shares_are_of_one_whole(self) -> Self:
         require_shares(self.exchange, self.exchange_across)
+        if self.career_layers and self.width % 2:
+            raise ValueError(f"width={self.width} is odd, and the layers of career_layers have two heads: an even width")
         return self
 
 

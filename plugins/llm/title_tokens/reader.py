@@ -54,10 +54,15 @@ class TitleCareers:
             targets.append(of.target[own])
         target = np.concatenate(targets)
         rows = np.searchsorted(self.panel.transitions, target)
+        known = self.transitions
+        careers, of_row = np.unique(np.searchsorted(known.offsets, rows, side="right") - 1, return_inverse=True)
+        begins = np.concatenate([[0], np.cumsum(known.lengths[careers])])[of_row]
         batch = PieceBatch(
             pieces=torch.from_numpy(pieces).to(device),
             where=torch.from_numpy(where).to(device),
-            transitions=self.transitions.take(rows, str(device)),
+            transitions=known.take(rows, str(device)),
+            careers=known.batch(careers, str(device)),
+            asked=torch.from_numpy(begins + rows - known.offsets[careers][of_row]).to(device),
         )
         return batch, target
 

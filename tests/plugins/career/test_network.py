@@ -16,10 +16,10 @@ from harness.features.catalogue import Feature, FeatureTable
 from harness.features.encoding import EncodedColumn, Encoding
 from harness.features.selection import names_of
 from harness.network.head import HeadShape, Start
+from harness.network.layers import Reader, Shape
 from harness.network.start import start_of
 from harness.network.transitions import TransitionTable
 from harness.panel.careers import Panel
-from harness.plugins.career.layers import Reader, Shape
 from harness.plugins.career.network import Network, NetworkPlan
 
 READERS = get_args(Reader)
