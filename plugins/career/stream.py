@@ -92,7 +92,7 @@ class Stream:
         self.pool.shutdown(cancel_futures=True)
 
     def _read(self, number: int) -> Panel:
-        return joined([panel.part("train") for panel in self.corpus.panels(self.shards_of(number).tolist())])
+        return joined(panel.part("train") for panel in self.corpus.panels(self.shards_of(number).tolist()))
 
 
 class StreamedTrainee(NetworkTrainee):
