@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -61,7 +62,9 @@ def test_shards_have_the_weights_of_the_whole_panel(
         seen += shard.n_records
     assert seen == panel.n_records
     np.testing.assert_allclose(found.whole().weights(np.arange(seen)), right.weight, rtol=1e-12)
-    assert found.whole().in_order().persons.tolist() == right.persons.tolist()
+    assert found.whole().persons.tolist() == right.persons.tolist()
+    sent = pickle.loads(pickle.dumps(found))  # as other processes are given it
+    assert sent.panel(2).fingerprint() == found.panel(2).fingerprint()
 
 
 def test_a_constant_gives_exactly_ones(written: Callable[..., tuple[Panel, Corpus]]) -> None:
