@@ -30,7 +30,7 @@ from harness.cli.panels import reads_careers
 from harness.cli.workshop import workshop_of
 from harness.model.paper import Claim, Paper
 from harness.model.params import pairs, parse
-from harness.panel import Panel
+from harness.panel import Corpus, Panel
 from harness.panel.weights import weighted_alike
 from harness.records.current import Folder
 from harness.records.kinds import in_a_line, label
@@ -140,7 +140,7 @@ def _panels(paper: Paper, asked: Sequence[Claim], request: PanelRequest, worksho
     registry, progress = workshop.registry, workshop.progress
     arms = [arm for claim in asked for arm in claim.arms()]
     stand_in = paper.further.get(request.data)
-    also: tuple[Panel, ...] = ()
+    also: tuple[Panel | Corpus, ...] = ()
     resumes = None
     with measured() as reading:
         panel = request.open(registry, progress)

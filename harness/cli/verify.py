@@ -19,7 +19,6 @@ from harness.cli.reproduce import command, opened_by, reopen
 from harness.errors import RequestError
 from harness.model.params import pairs
 from harness.panel import Corpus, Panel
-from harness.panel.weights import weighted_alike
 from harness.records import predictions as probabilities
 from harness.records.kinds import MIX, is_submitted, label
 from harness.records.record import Record
@@ -29,7 +28,7 @@ from harness.render.boards.table import bracketed
 from harness.runs.execute import Workshop, execute
 from harness.runs.isolation import sandbox
 from harness.runs.isolation.hiding import hidden_paths, isolation_of
-from harness.runs.request import PanelRequest, resumes_at
+from harness.runs.request import PanelRequest, careers_at
 from harness.runs.verify import Verification, contradictions, require_same, run_of
 from harness.runs.verify import verify as compare
 from harness.stats.inference import Estimate
@@ -161,13 +160,6 @@ def _places(record: Record, sources: _Sources, bench: _Scratch) -> list[str]:
     return [main, *sources.also, *([sources.pretrain] if sources.pretrain else [])]
 
 
-def _opened(place: str, panel: Panel, option: str, bench: _Scratch) -> Panel | Corpus:
-    """A further panel, as a run of this option opens it."""
-    if option == "--pretrain":
-        return resumes_at(place, panel, bench.registry)
-    return weighted_alike(bench.registry.open_panel(place), panel)
-
-
 def _learned(record: Record, panel: Panel, sources: _Sources, bench: _Scratch) -> tuple[Panel | Corpus, ...]:
     """The further panels that the model learned from, in the record's order."""
     asked = record.configuration
@@ -177,7 +169,7 @@ def _learned(record: Record, panel: Panel, sources: _Sources, bench: _Scratch) -
     found = []
     for option, facts in wanted:
         places: Sequence[str] = given[option] or [opened_by(facts, bench.registry).source]
-        opened = [_opened(place, panel, option, bench) for place in places]
+        opened = [careers_at(place, panel, bench.registry) for place in places]
         same = next((other for other in opened if other.fingerprint() == facts.fingerprint), opened[0])
         require_same(same, facts, f"{option} {places[opened.index(same)]}")
         found.append(same)

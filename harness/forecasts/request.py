@@ -58,7 +58,7 @@ def forecast_all(request: ForecastRequest, workshop: Workshop, opened: Panel | N
     resumes = asked.open_resumes(planned.panel, registry, progress)
     panels = Panels(
         scored=planned.known,
-        also=tuple(pooled(other, planned.year) for other in further),
+        also=tuple(pooled(in_memory(other), planned.year) for other in further),
         resumes=None if resumes is None else pooled(in_memory(resumes), planned.year),
     )
     done, failed = _each(request, planned, panels, workshop)

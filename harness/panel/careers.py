@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -275,6 +276,8 @@ def id_order(ids: StrArray) -> IntArray:
         parts[1::2] = [(len(digits), digits) for digits in numbers]
         return parts, str(ids[place])
 
+    if all(one <= other for one, other in pairwise(map(key, range(len(ids))))):  # as most stand: no key is kept
+        return np.arange(len(ids))
     return np.array(sorted(range(len(ids)), key=key), dtype=np.int64)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from harness.errors import RunError
 from harness.panel import time
-from harness.panel.careers import Covariate, Panel
+from harness.panel.careers import Covariate, Panel, Split
 from harness.panel.occupations import Occupations
 
 
@@ -36,7 +37,8 @@ class Corpus:
 
     covariates: the kind and the levels of each, without values. read: from the number of a shard to its panel.
     left_out: reason -> count of what was not taken over when it was written. checks: made of every shard when it is
-    first read; they raise where it cannot be learned from.
+    first read; they raise where it cannot be learned from. change: made of a shard's careers once these are known to be
+    those that it was written with: they are given weights.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Corpus:
     source: Mapping[str, Any] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     checks: tuple[Callable[[Panel], None], ...] = ()
+    change: Callable[[Panel], Panel] | None = None
     _sound: set[int] = field(default_factory=set, compare=False)
 
     @property
@@ -74,7 +77,8 @@ class Corpus:
         states = self.occupations
         head = [list(states.codes), list(states.titles), list(states.groups), list(states.statuses), states.minors]
         kinds = {name: [c.kind, list(c.levels), c.fixed] for name, c in sorted(self.covariates.items())}
-        content = ["corpus", head, kinds, self.unit, [shard.digest for shard in self.shards]]
+        weights = [["weights", self.source["weights"]]] if "weights" in self.source else []
+        content = ["corpus", head, kinds, self.unit, [shard.digest for shard in self.shards], *weights]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def bare(self) -> Panel:
@@ -94,7 +98,7 @@ class Corpus:
 
     @classmethod
     def around(cls, bare: Panel, shards: Sequence[Shard], read: Callable[[int], Panel]) -> Corpus:
-        """The corpus whose ``bare`` panel this is."""
+        """The corpus whose ``bare`` panel this is. read: gives careers that have been checked, and changed."""
         return cls(
             name=bare.name,
             occupations=bare.occupations,
@@ -102,6 +106,7 @@ class Corpus:
             covariates=bare.covariates,
             read=read,
             source=bare.source,
+            _sound=set(range(len(shards))),
         )
 
     def checked(self, check: Callable[[Panel], None]) -> Corpus:
@@ -120,7 +125,7 @@ class Corpus:
             for check in self.checks:
                 check(found)
             self._sound.add(number)
-        return found
+        return found if self.change is None else self.change(found)
 
     def panels(self, numbers: Sequence[int] | None = None) -> Iterator[Panel]:
         """The careers of shards one after another, of all where none are named."""
@@ -128,9 +133,13 @@ class Corpus:
 
     def whole(self) -> Panel:
         """All careers as one panel in memory, persons in the order of their ids."""
-        every = joined(list(self.panels()))
-        made = replace(every, name=self.name, source=dict(self.source), left_out=dict(self.left_out))
-        return made.in_order()
+        made = joined(self.panels())
+        return replace(made, source=dict(self.source), left_out=dict(self.left_out)).in_order()
+
+    def part(self, split: Split) -> Panel:
+        """The careers of one split as one panel in memory, persons in the order of their ids; those of the others are
+        in memory a shard at a time."""
+        return joined(panel.part(split) for panel in self.panels()).in_order()
 
 
 def in_memory(careers: Panel | Corpus) -> Panel:
@@ -138,25 +147,32 @@ def in_memory(careers: Panel | Corpus) -> Panel:
     return careers.whole() if isinstance(careers, Corpus) else careers
 
 
-def joined(panels: Sequence[Panel]) -> Panel:
+def joined(panels: Iterable[Panel]) -> Panel:
     """The careers of panels over the same occupations and covariates, one panel's after another's.
 
-    None of them has weights or a survey's design.
+    None of them has a survey's design. Of panels that are made one by one no column is in memory twice, but for the one
+    that is being put together.
     """
-    first = panels[0]
-    ends = np.cumsum([0, *(panel.n_records for panel in panels)])
-    offsets = [panel.offsets[:-1] + start for panel, start in zip(panels, ends[:-1], strict=True)]
+    columns: dict[str, list[Any]] = defaultdict(list)
+    bare: Panel | None = None
+    for panel in panels:
+        bare = panel if bare is None else bare
+        lengths = np.diff(panel.offsets)
+        own = {"persons": panel.persons, "lengths": lengths, "split": panel.split, "year": panel.year}
+        own |= {"state": panel.state, **{f"covariate {name}": c.values for name, c in panel.covariates.items()}}
+        for name, values in (own if panel.weight is None else own | {"weight": panel.weight}).items():
+            columns[name].append(values)
+    assert bare is not None
+    made = {name: np.concatenate(columns.pop(name)) for name in list(columns)}
     return replace(
-        first,
-        persons=np.concatenate([panel.persons for panel in panels]),
-        offsets=np.concatenate([*offsets, ends[-1:]]).astype(np.int64),
-        year=np.concatenate([panel.year for panel in panels]),
-        state=np.concatenate([panel.state for panel in panels]),
-        split=np.concatenate([panel.split for panel in panels]),
-        covariates={
-            name: replace(one, values=np.concatenate([panel.covariates[name].values for panel in panels]))
-            for name, one in first.covariates.items()
-        },
+        bare,
+        persons=made["persons"],
+        offsets=np.concatenate([[0], np.cumsum(made["lengths"])]).astype(np.int64),
+        year=made["year"],
+        state=made["state"],
+        split=made["split"],
+        covariates={name: replace(c, values=made[f"covariate {name}"]) for name, c in bare.covariates.items()},
+        weight=made.get("weight"),
     )
 
 

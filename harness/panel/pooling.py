@@ -13,34 +13,36 @@ import numpy as np
 
 from harness.errors import RequestError
 from harness.panel.careers import SPLITS, Panel
+from harness.panel.corpus import Corpus
 from harness.panel.occupations import Occupations
 from harness.system.hidden_files import revealed_files
 from harness.types import IntArray
 
 
-def pool(main: Panel, others: Iterable[Panel]) -> tuple[Panel, ...]:
+def pool(main: Panel, others: Iterable[Panel | Corpus]) -> tuple[Panel, ...]:
     """The training careers of further panels, titles spelt as those of ``main`` where they are the same.
 
-    A state that ``main`` does not have keeps its own title. RequestError where a panel is given twice or is ``main``,
-    has no training career, times in another unit, two states with one title, or trains on a career that ``main`` holds
-    out.
+    A state that ``main`` does not have keeps its own title. A corpus is read shard by shard, and its training careers
+    alone are kept. RequestError where training careers are given twice or are those of ``main``, where there is none,
+    times are in another unit, two states have one title, or a career is trained on that ``main`` holds out.
     """
     made: list[Panel] = []
-    seen = {main.fingerprint(): "--data"}
+    seen = {main.part("train").fingerprint(): "--data"}
     for other in others:
-        if first := seen.get(other.fingerprint()):
-            raise RequestError(
-                f"--train-also: '{other.name}' is the same panel as that of {first}; a panel is trained on once"
-            )
-        seen[other.fingerprint()] = f"another --train-also, '{other.name}'"
         if other.unit != main.unit:
             raise RequestError(
                 f"--train-also: '{other.name}' has times in {other.unit}s, and '{main.name}' in {main.unit}s: their "
                 "steps do not compare; thin one of them (--every)"
             )
-        train = _spelt_as(main, other).part("train")
+        train = other.part("train")
         if not train.n_persons:
             raise RequestError(f"--train-also: '{other.name}' has nobody in its train split, so nothing to train on")
+        if first := seen.get(train.fingerprint()):
+            raise RequestError(
+                f"--train-also: '{other.name}' is the same panel as that of {first}; a panel is trained on once"
+            )
+        seen[train.fingerprint()] = f"another --train-also, '{other.name}'"
+        train = _spelt_as(main, train)
         require_apart(main, train, "--train-also")
         made.append(train)
     return tuple(made)

@@ -72,7 +72,7 @@ class Panels:
     """
 
     scored: Panel
-    also: tuple[Panel, ...] = ()
+    also: tuple[Panel | Corpus, ...] = ()
     resumes: Panel | Corpus | None = None
     read_memory_mb: float = 0.0
 
@@ -125,15 +125,15 @@ class PanelRequest(Request):
             resumes = self.open_resumes(panel, registry, progress)
         return Panels(scored=panel, also=also, resumes=resumes, read_memory_mb=reading.peak_memory_mb)
 
-    def open_further(self, panel: Panel, registry: Registry, progress: Progress) -> tuple[Panel, ...]:
-        """The panels of ``train_also``, each weighted as ``panel`` is if it has the column.
+    def open_further(self, panel: Panel, registry: Registry, progress: Progress) -> tuple[Panel | Corpus, ...]:
+        """The panels and corpora of ``train_also``, each weighted as ``panel`` is if it has the column.
 
         In an order that is not the request's, so that one request has one id.
         """
         found = []
         for source in self.train_also:
             with progress.bar(f"reading {source}", None):
-                found.append(weighted_alike(registry.open_panel(source), panel))
+                found.append(careers_at(source, panel, registry))
         pool(panel, found)  # their faults, before the minutes of a fit
         return tuple(sorted(found, key=lambda other: (other.name, other.fingerprint())))
 
@@ -147,7 +147,7 @@ class PanelRequest(Request):
             return None
         with progress.bar(f"reading {source}", None):
             try:
-                resumes = resumes_at(source, panel, registry)
+                resumes = careers_at(source, panel, registry)
             except DataError as error:
                 raise RequestError(
                     f"--pretrain {source}: 'harness data check {source}' names the fault ({error})"
@@ -230,12 +230,11 @@ class RunRequest(Request):
         )
 
 
-def resumes_at(source: str, panel: Panel, registry: Registry) -> Panel | Corpus:
-    """The resumes of a data set's name or of a path: a corpus as it is, where ``panel`` does not weigh its records."""
-    corpus = registry.open_corpus(source)
-    if corpus is not None and panel.source.get("weights") not in corpus.covariates:
-        return corpus
-    return weighted_alike(registry.open_panel(source) if corpus is None else corpus.whole(), panel)
+def careers_at(source: str, panel: Panel, registry: Registry) -> Panel | Corpus:
+    """Further careers of a data set's name or of a path, weighted as ``panel`` is if they have the column; a corpus as
+    it is, of which a shard is read at a time."""
+    found: Panel | Corpus | None = registry.open_corpus(source)
+    return weighted_alike(registry.open_panel(source) if found is None else found, panel)
 
 
 def resumes_for(spec: ModelSpec, panels: Panels) -> Panel | Corpus | None:

@@ -25,8 +25,8 @@ from harness.system.entry import Entry
 class Run:
     """One model on one panel with one seed, for one or more tasks.
 
-    device: where it is computed; no part of its identity. train_also: whole further panels, whose training careers the
-    model is fitted on together with the panel's own. resumes: a panel or a corpus that it is pre-trained on.
+    device: where it is computed; no part of its identity. train_also: whole further panels or corpora, whose training
+    careers the model is fitted on together with the panel's own. resumes: a panel or corpus that it is pre-trained on.
     train_persons: the number of training persons that it is fitted on; all where None. read_memory_mb: the peak while
     its careers were read, which counts for its own; no part of its identity. code: the code that it runs,
     read once, when the run is made: sources that are edited during a fit do not change it. contents: digests of what
@@ -40,7 +40,7 @@ class Run:
     panel: Panel
     seed: int = 0
     device: str = "cpu"
-    train_also: tuple[Panel, ...] = ()
+    train_also: tuple[Panel | Corpus, ...] = ()
     resumes: Panel | Corpus | None = None
     train_persons: int | None = None
     read_memory_mb: float = 0.0

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from harness.errors import RequestError
 from harness.model.contract import ModelSpec
 from harness.model.task import Task
-from harness.panel import Corpus, Panel, in_memory
+from harness.panel import Corpus, Panel
 from harness.records.paired import Paired
 from harness.records.record import PanelFacts, Record, figures
 from harness.registry import Registry
@@ -99,7 +99,7 @@ def run_of(
         panel=panel,
         seed=asked.seed,
         device=device,
-        train_also=tuple(map(in_memory, learned[: len(asked.train_also)])),
+        train_also=learned[: len(asked.train_also)],
         resumes=resumes,
         train_persons=asked.train_persons,
     )

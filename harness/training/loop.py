@@ -8,7 +8,7 @@ rate the last weights are noisy, and their likelihood says little about whether 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -34,17 +34,24 @@ MOST_NATS = 100.0  # a validation loss beyond which, where it has also doubled, 
 EpochSteps: TypeAlias = Callable[[], AbstractContextManager[Stepping]]
 
 
+def all_ready(parts: Sequence[IntArray]) -> None:
+    """For ``EpochData.begin``: every sequence is there already."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EpochData:
     """The sequences of one epoch.
 
     lengths: int64 [n], tokens of each. loss: of some of them (int64 [b]), the sum in nats and how many are in it.
     packed: a batch is any of them, as many tokens as fit; else those of similar length, padded to the longest.
+    begin: is told, before any loss is asked for, this process's parts of the batches to come (int64 [b] each), in their
+    order: no other sequence's loss is asked of this process.
     """
 
     lengths: IntArray
     loss: LossOf
     packed: bool
+    begin: Callable[[Sequence[IntArray]], None] = all_ready
 
 
 class Trainee(Protocol):
@@ -178,6 +185,7 @@ class _Loop:
         state, pace = self.state, self.schedule.pace
         data = self.trainee.epoch(state.epochs, pace.exchange(state))
         batches = state.order.epoch(data.lengths, data.packed)
+        data.begin([self.trainee.group.share(batch) for batch in batches[state.order.step :]])
         self.trainee.model.train()
         while state.order.step < len(batches) and pace.more(state):
             batch = batches[state.order.step]

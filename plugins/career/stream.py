@@ -6,9 +6,11 @@ killed training goes on within a pass, and what is in memory is a window, howeve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,9 @@ from harness.panel import Corpus, Panel
 from harness.panel.corpus import joined
 from harness.plugins.career.network import Network
 from harness.plugins.career.train import NetworkTrainee
+from harness.plugins.career.window import Window
 from harness.system.machine import free_large_blocks_at_once
-from harness.training.loop import EpochSteps
+from harness.training.loop import EpochData, EpochSteps
 from harness.training.schedule import Schedule
 from harness.types import IntArray
 
@@ -55,7 +58,8 @@ def sample_of(corpus: Corpus, context: Context) -> tuple[Panel, Panel]:
 class Stream:
     """The training careers of a corpus, window by window.
 
-    windows: of a pass over the corpus. The next window is made while one is learned from.
+    windows: of a pass over the corpus. The next window is read while one is learned from, on the one thread of
+    ``pool``, which encodes as well.
     """
 
     def __init__(self, corpus: Corpus, encoding: Encoding, seed: int) -> None:
@@ -64,8 +68,8 @@ class Stream:
         each = max(1, round(WINDOW * shards / corpus.n_records))
         self.windows = -(-shards // each)
         self.tokens = max(1, (corpus.n_records - corpus.n_persons) // self.windows)
-        self._pool = ThreadPoolExecutor(1)
-        self._next: tuple[int, Future[tuple[Panel, TransitionTable]]] | None = None
+        self.pool = ThreadPoolExecutor(1)
+        self._next: tuple[int, Future[Panel]] | None = None
 
     def shards_of(self, number: int) -> IntArray:
         """int64: the shards of a window, counted from the first of the first pass."""
@@ -73,21 +77,22 @@ class Stream:
         order = np.random.default_rng((self.seed, done)).permutation(len(self.corpus.shards))
         return np.array_split(order, self.windows)[window]
 
-    def careers(self, number: int) -> tuple[Panel, TransitionTable]:
-        """The training careers of a window and their transitions."""
+    def careers(self, number: int) -> Panel:
+        """The training careers of a window."""
         ready, self._next = self._next, None
-        made = ready[1].result() if ready is not None and ready[0] == number else self._made(number)
-        self._next = (number + 1, self._pool.submit(self._made, number + 1))
-        return made
+        return ready[1].result() if ready is not None and ready[0] == number else self._read(number)
+
+    def read_ahead(self, number: int) -> None:
+        """Begin to read a window."""
+        self._next = (number, self.pool.submit(self._read, number))
 
     def close(self) -> None:
-        """Make no window any more."""
+        """Read and encode nothing any more."""
         self._next = None
-        self._pool.shutdown(cancel_futures=True)
+        self.pool.shutdown(cancel_futures=True)
 
-    def _made(self, number: int) -> tuple[Panel, TransitionTable]:
-        panel = joined([panel.part("train") for panel in self.corpus.panels(self.shards_of(number).tolist())])
-        return panel, TransitionTable.of(panel, self.encoding)
+    def _read(self, number: int) -> Panel:
+        return joined(panel.part("train") for panel in self.corpus.panels(self.shards_of(number).tolist()))
 
 
 class StreamedTrainee(NetworkTrainee):
@@ -109,9 +114,27 @@ class StreamedTrainee(NetworkTrainee):
             finally:
                 self.stream.close()
 
-    def careers(self, number: int) -> tuple[Panel, TransitionTable]:
-        """Those of a window."""
-        return self.stream.careers(number)
+    def epoch(self, number: int, strength: float) -> EpochData:
+        """The careers of a window, encoded when they are about to be learned from."""
+        panel = self.stream.careers(number)
+        states = self.exchange.states([panel], number, strength)
+        window = Window(panel, partial(self._encoded, panel, states), self.stream.pool)
+
+        def begin(parts: Sequence[IntArray]) -> None:
+            window.begin(parts)  # first in the queue: training waits for it
+            self.stream.read_ahead(number + 1)
+
+        return EpochData(
+            lengths=window.lengths,
+            loss=lambda part: self.loss(window.batch(part, self.device)),
+            packed=True,
+            begin=begin,
+        )
+
+    def _encoded(self, panel: Panel, states: list[IntArray] | None, persons: IntArray) -> TransitionTable:
+        """Of some persons. states: those that stand in place of the panel's."""
+        plain = TransitionTable.of(panel.select(persons), self.stream.encoding)
+        return plain if states is None else plain.with_states(replace(panel, state=states[0]).select(persons))
 
     def learned(self) -> tuple[Any, ...]:
         """The corpus, and how it is read."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from harness.model import Context
-from harness.network.transitions import AT_ONCE, TransitionTable
+from harness.network.transitions import AT_ONCE, CareerBatch, TransitionTable
 from harness.panel import Panel
 from harness.plugins.career.network import Network
 from harness.training.checkpoint import training_key
@@ -23,7 +23,6 @@ from harness.training.process_group import SINGLE, ProcessGroup, process_group
 from harness.training.schedule import Schedule
 from harness.training.step import Stepping
 from harness.training.workers import workers
-from harness.types import IntArray
 
 
 class NetworkTrainee(ABC):
@@ -43,8 +42,8 @@ class NetworkTrainee(ABC):
         self.watched = len(valid) > 0
 
     @abstractmethod
-    def careers(self, number: int) -> tuple[Panel, TransitionTable]:
-        """The careers of an epoch, and their transitions."""
+    def epoch(self, number: int, strength: float) -> EpochData:
+        """The careers of an epoch, a share of them with other occupations."""
 
     @abstractmethod
     def learned(self) -> tuple[Any, ...]:
@@ -64,19 +63,11 @@ class NetworkTrainee(ABC):
             stepping = Stepping(pool=pool, workers=count, dropout=self.model.dropout, group=self.group)
             yield lambda: nullcontext(stepping)
 
-    def epoch(self, number: int, strength: float) -> EpochData:
-        """The careers of an epoch, a share of them with other occupations."""
-        panel, plain = self.careers(number)
-        states = self.exchange.states([panel], number, strength)
-        tokens = plain if states is None else plain.with_states(replace(panel, state=states[0]))
-
-        def loss(part: IntArray) -> tuple[torch.Tensor, int]:
-            batch = tokens.batch(part, self.device)
-            found = self.model(batch)
-            # Over their number, not over the sum of their weights: the mean step is that of the weighted likelihood.
-            return -(found if batch.weight is None else found * batch.weight).sum(), len(batch.origin)
-
-        return EpochData(lengths=tokens.lengths, loss=loss, packed=True)
+    def loss(self, batch: CareerBatch) -> tuple[torch.Tensor, int]:
+        """Of transitions: the sum in nats, and how many are in it."""
+        found = self.model(batch)
+        # Over their number, not over the sum of their weights: the mean step is that of the weighted likelihood.
+        return -(found if batch.weight is None else found * batch.weight).sum(), len(batch.origin)
 
     def validation_loss(self) -> float:
         """Nats a transition."""
@@ -98,9 +89,13 @@ class CareerTrainee(NetworkTrainee):
         super().__init__(network, valid, schedule, context, tokens=len(tokens))
         self.panel, self.plain = panel, tokens
 
-    def careers(self, number: int) -> tuple[Panel, TransitionTable]:
-        """The same ones."""
-        return self.panel, self.plain
+    def epoch(self, number: int, strength: float) -> EpochData:
+        """All careers, a share of them with other occupations."""
+        states = self.exchange.states([self.panel], number, strength)
+        tokens = self.plain if states is None else self.plain.with_states(replace(self.panel, state=states[0]))
+        return EpochData(
+            lengths=tokens.lengths, loss=lambda part: self.loss(tokens.batch(part, self.device)), packed=True
+        )
 
     def learned(self) -> tuple[Any, ...]:
         """With what an encoder says of them and of those held out."""

@@ -137,6 +137,7 @@ def test_further_panels_are_weighted_where_they_can_be(folder: Path, panel: Pane
         assert learned.weight == pytest.approx(main.weight)
         assert "pweight" not in learned.covariates
     [plain] = request.open_further(panel, registry, Silent())
+    assert isinstance(plain, Panel)
     assert plain.weight is None
     assert "pweight" in plain.covariates
 

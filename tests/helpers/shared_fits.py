@@ -19,8 +19,8 @@ from helpers.panels import open_once
 
 @dataclass(frozen=True, kw_only=True)
 class SharedFit:
-    """A fit. killed: the process, and the number of steps after which it is. resumes: learned first. cache: of bases;
-    the folder's own where None."""
+    """A fit. killed: the process, and the number of steps after which it is. resumes: learned first, of a corpus in
+    windows of about ``window`` records. cache: of bases; the folder's own where None."""
 
     panel: Panel
     folder: Path
@@ -28,13 +28,16 @@ class SharedFit:
     cache: Path | None = None
     killed: tuple[int, int] | None = None
     resumes: Panel | Corpus | None = None
+    window: int = 1000
 
 
 def fit_career(asked: SharedFit) -> dict[str, Any]:
     """``career``, by one of the processes that do so."""
+    from harness.plugins.career import stream, window
     from harness.plugins.career.model import CareerModel
     from harness.plugins.career.params import CareerParams
 
+    stream.WINDOW, window.PIECE = asked.window, asked.window // 4  # in a process of its own
     return _fitted(CareerModel(CareerParams.model_validate(asked.params), "transformer"), asked)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from helpers.toys import Frequencies, Parameters, entry_of
 
 from harness import render
 from harness.boards.board import boards
+from harness.data.write_corpus import parts_of, write_corpus
 from harness.errors import RequestError
+from harness.panel import Corpus
 from harness.panel.careers import Panel
 from harness.panel.occupations import Occupations, Status
 from harness.panel.pooling import pool, same_titles
@@ -43,7 +46,7 @@ def other() -> Panel:
     )
 
 
-def request(registry: Registry, panel: Panel, *also: Panel, **changes: Any) -> Run:
+def request(registry: Registry, panel: Panel, *also: Panel | Corpus, **changes: Any) -> Run:
     spec = changes.pop("entry", entry_of(Frequencies, name="pooled", multi_panel=True))
     return replace(
         Run(model=spec, params=Parameters(), tasks=(registry.task("next_occ"),), panel=panel, train_also=also),
@@ -57,6 +60,34 @@ def test_titles_are_the_same_but_for_case_and_blanks(four_persons: Panel, other:
     assert part.occupations.titles == ("Welders", "Office clerks", "Registered nurses")
     assert part.occupations.codes == other.occupations.codes
     assert part.persons.tolist() == ["e", "f"]  # its training careers alone
+
+
+def test_of_a_corpus_the_training_careers_are_pooled(market_30: Panel, market_60: Panel, tmp_path: Path) -> None:
+    """Those of the panel that it was written from, persons in the same order, whatever the shards."""
+    far = replace(market_60, name="far", persons=np.char.add("far-", market_60.persons)).in_order()
+    last_first = [far.select(np.arange(start, start + 20)) for start in (40, 20, 0)]
+    corpus = write_corpus(last_first.__getitem__, 3, tmp_path / "far")
+    [of_panel], [of_corpus] = pool(market_30, [far]), pool(market_30, [corpus])
+    assert of_corpus.fingerprint() == of_panel.fingerprint()
+    assert (of_corpus.name, of_corpus.n_persons) == ("far", int((far.split == 0).sum()))
+    with pytest.raises(RequestError, match="'far' is the same panel as that of another --train-also, 'far'"):
+        pool(market_30, [far, corpus])
+    with pytest.raises(RequestError, match="'far' is the same panel as that of --data"):
+        pool(replace(far, name="home"), [corpus])
+
+
+def test_a_corpus_teaches_what_its_panel_does(
+    registry: Registry, workshop: Workshop, market_30: Panel, market_60: Panel, tmp_path: Path
+) -> None:
+    """The same figures, under the fingerprint of the corpus."""
+    far = replace(market_60, name="far", persons=np.char.add("far-", market_60.persons)).in_order()
+    corpus = write_corpus(parts_of(far, 3), 3, tmp_path / "far")
+    [of_panel] = execute(request(registry, market_30, far), workshop)
+    [of_corpus] = execute(request(registry, market_30, corpus), workshop)
+    [alone] = execute(request(registry, market_30), workshop)
+    assert of_corpus.figures == of_panel.figures != alone.figures
+    [told] = of_corpus.configuration.train_also
+    assert (told.fingerprint, told.persons) == (corpus.fingerprint(), 60)
 
 
 def test_two_states_with_one_title_are_named(four_persons: Panel, other: Panel) -> None:

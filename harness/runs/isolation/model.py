@@ -51,9 +51,9 @@ class _Isolated(Estimator):
         self._facts: Mapping[str, Any] = {}
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        resumes, shards = context.resumes, list[dict[str, Any]]()
+        resumes, corpus = context.resumes, None
         if isinstance(resumes, Corpus):  # its shards are sent when they are asked for
-            shards = [asdict(one) for one in resumes.shards]
+            corpus = {"shards": [asdict(one) for one in resumes.shards], "weights": resumes.source.get("weights")}
             resumes = resumes.bare()
         further = [*context.also, *([resumes] if resumes is not None else [])]
         heads: list[dict[str, Any]] = []
@@ -64,7 +64,7 @@ class _Isolated(Estimator):
             arrays |= columns
         told = {
             "panels": heads,
-            "corpus": shards,
+            "corpus": corpus,
             "also": len(context.also),
             "seed": context.seed,
             "device": context.device,

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any
@@ -95,8 +95,10 @@ class _Worker:
         panels = [unpacked(told, arrays, f"{i}:") for i, told in enumerate(head["panels"])]
         train, valid, *further = panels
         resumes: Panel | Corpus | None = further[head["also"]] if len(further) > head["also"] else None
-        if head["corpus"] and isinstance(resumes, Panel):
-            resumes = Corpus.around(resumes, [Shard(**one) for one in head["corpus"]], self.parent.shard)
+        if (corpus := head["corpus"]) is not None and isinstance(resumes, Panel):
+            if corpus["weights"] is not None:
+                resumes = replace(resumes, source={**resumes.source, "weights": corpus["weights"]})
+            resumes = Corpus.around(resumes, [Shard(**one) for one in corpus["shards"]], self.parent.shard)
         context = Context(
             seed=head["seed"],
             scratch=Path(head["scratch"]),

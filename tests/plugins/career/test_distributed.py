@@ -10,7 +10,8 @@ import pytest
 from helpers.launched import launched
 from helpers.shared_fits import SharedFit, fit_career
 
-from harness.panel import Panel
+from harness.data.write_corpus import parts_of, write_corpus
+from harness.panel import Corpus, Panel
 
 SMALL: dict[str, Any] = {
     "epochs": 3,
@@ -61,6 +62,52 @@ def test_processes_pre_train_what_one_does(market_30: Panel, resumes: Panel, tmp
     assert_alike(found, one)
     [base] = (tmp_path / "all" / "cache" / "career-bases").iterdir()  # one of the two has written it
     assert (base / "network.safetensors").is_file()
+
+
+STREAMED = SMALL | {"epochs": 1, "fewest_steps": 1, "pretrain_epochs": 2}  # the survey's fit is short
+
+
+@pytest.fixture(scope="module")
+def corpus(resumes: Panel, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """Three shards, each a window."""
+    few = resumes.select(np.arange(240))
+    return write_corpus(parts_of(few, 3), 3, tmp_path_factory.mktemp("corpora") / "corpus")
+
+
+@pytest.fixture(scope="module")
+def by_two(market_30: Panel, corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    told: dict[str, Any] = {"panel": market_30, "params": STREAMED, "resumes": corpus}
+    return launched(2, 1, fit_career, SharedFit(**told, folder=tmp_path_factory.mktemp("two")))
+
+
+def test_processes_learn_from_a_corpus_what_one_does(
+    market_30: Panel, corpus: Corpus, by_two: list[Any], tmp_path: Path
+) -> None:
+    told: dict[str, Any] = {"panel": market_30, "params": STREAMED, "resumes": corpus}
+    [one] = launched(1, 2, fit_career, SharedFit(**told, folder=tmp_path))
+    assert len(by_two) == 2
+    assert len(one["facts"]["pretraining_loss"]) == 3
+    assert one["facts"]["pretraining_loss"][0] > one["facts"]["pretraining_loss"][-1] + 0.01
+    for other in by_two:
+        assert other["facts"]["pretraining_loss"] == pytest.approx(one["facts"]["pretraining_loss"], abs=2e-6)
+        assert other["steps"] == one["steps"]
+    assert_alike(by_two, one)
+
+
+@pytest.mark.parametrize("killed", [pytest.param(0, marks=pytest.mark.slow), 1])
+def test_learning_from_a_corpus_whose_process_was_killed_goes_on(
+    killed: int, market_30: Panel, corpus: Corpus, by_two: list[Any], tmp_path: Path
+) -> None:
+    """Within a window of the first pass, before the survey's fit."""
+    told: dict[str, Any] = {"panel": market_30, "params": STREAMED, "resumes": corpus, "folder": tmp_path}
+    stop = by_two[0]["steps"] // 3
+    assert launched(2, 1, fit_career, SharedFit(**told, killed=(killed, stop))) == []
+    again = launched(2, 1, fit_career, SharedFit(**told))
+    assert by_two[0]["steps"] - stop <= again[0]["steps"] <= by_two[0]["steps"] - stop + 1
+    for one, other in zip(again, by_two, strict=True):
+        of_one, of_other = ({k: v for k, v in x["facts"].items() if k != "pretraining_seconds"} for x in (one, other))
+        assert of_one == of_other
+        np.testing.assert_array_equal(one["rows"], other["rows"])
 
 
 @pytest.mark.parametrize("killed", [pytest.param(0, marks=pytest.mark.slow), 1])
