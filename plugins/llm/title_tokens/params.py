@@ -97,7 +97,7 @@ class TitleTokenParams(StepParams, BaseParams):
     def _shares_are_of_one_whole(self) -> Self:
         require_shares(self.exchange, self.exchange_across)
         if self.career_layers and self.width % 2:
-            raise ValueError(f"width={self.width} is odd, and the layers of career_layers have two heads: an even width")
+            raise ValueError(f"width={self.width} is odd, and career_layers have two heads: give an even width")
         return self
 
 

@@ -90,5 +90,5 @@ def test_layers_read_the_career_and_the_head_alone_the_origin(
 
 
 def test_an_odd_width_has_no_two_heads() -> None:
-    with pytest.raises(ValidationError, match="an even width"):
+    with pytest.raises(ValidationError, match="give an even width"):
         TitleTokenParams(career_layers=2, width=33)
