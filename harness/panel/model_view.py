@@ -11,7 +11,12 @@ from harness.panel.careers import Panel
 
 Array = TypeVar("Array", bound="np.ndarray[Any, Any]")
 
-SHOWN_SOURCE = ("generator", "version", "population")  # of a simulated panel: which market it is, and not which draw
+SHOWN_SOURCE = (
+    "generator",  # of a simulated panel: which market it is, and not which draw
+    "version",
+    "population",
+    "time_unit",  # of its records, which a model may write out
+)
 
 
 def model_view(panel: Panel) -> Panel:

@@ -100,6 +100,29 @@ def test_a_fit_is_scored_on_its_device(registry: Registry, workshop: Workshop, f
         assert record.measured.device.startswith("cuda:1")
 
 
+class WritesTimes(Frequencies):
+    """Notes the unit of time that it is shown, as a model of text writes it out."""
+
+    units: ClassVar[list[str]] = []
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        super().fit(train, valid, context)
+        self.units.append(train.unit)
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        self.units.append(panel.unit)
+        return super().log_prob(panel, transitions, states)
+
+
+def test_a_model_is_asked_in_the_unit_that_it_was_fitted_in(
+    registry: Registry, workshop: Workshop, four_persons: Panel
+) -> None:
+    quarters = replace(four_persons, source={"time_unit": "quarter"})
+    run_all(run_on(registry, quarters, "next_occ", entry=entry_of(WritesTimes)), workshop)
+    assert len(WritesTimes.units) > 1
+    assert set(WritesTimes.units) == {"quarter"}
+
+
 @pytest.mark.parametrize("damage", ["edited", "half removed"])
 def test_a_damaged_fit_is_made_again(registry: Registry, workshop: Workshop, four_persons: Panel, damage: str) -> None:
     """It would be loaded without a word, and other numbers recorded."""
