@@ -64,29 +64,46 @@ class StateVectors(nn.Module):
         return vectors
 
 
+@dataclass(frozen=True)
+class Recall:
+    """Scores that m transitions are given for what was held before. row, state: int64 [q], bonus: float [q], of the
+    states held; groups: float [m, G], of their major groups."""
+
+    row: Tensor
+    state: Tensor
+    bonus: Tensor
+    groups: Tensor
+
+
 class RecallScores(nn.Module):
     """Scores of states that were held before and of their groups, weighted by what the career says."""
 
     def __init__(self, width: int, groups: Tensor) -> None:
         super().__init__()
         self.register_buffer("groups", groups)
+        members = F.one_hot(groups).T.to(torch.float32)  # [G, K]
+        self.register_buffer("members", members, persistent=False)
         self.features = nn.Sequential(nn.Linear(HELD, RECALLED), nn.Tanh(), nn.Linear(RECALLED, RECALLED))
         self.weigh = nn.Linear(width, RECALLED + 2)
         nn.init.normal_(self.weigh.weight, std=0.02)
 
-    def forward(self, scores: Tensor, hidden: Tensor, batch: TransitionBatch, rows: Tensor) -> Tensor:
-        """float [m, K]: scores of the transitions ``rows`` (int64 [m]), hidden their own, plus what is added."""
-        groups = cast(Tensor, self.groups)
+    def forward(self, hidden: Tensor, batch: TransitionBatch, rows: Tensor) -> Recall:
+        """Of the transitions ``rows`` (int64 [m]), hidden their own."""
+        groups, members = cast(Tensor, self.groups), cast(Tensor, self.members)
         kept, row = batch.held_by(rows)
         state, known = batch.held_state[kept], batch.held[kept]
         weights = self.weigh(hidden)
-        bonus = (self.features(known) * weights[row, :RECALLED]).sum(1)
-        scores = scores.index_put((row, state), bonus, accumulate=True)
-        near = scores.new_zeros(len(rows), int(groups.max()) + 1)
+        bonus = (self.features(known) * weights.index_select(0, row)[:, :RECALLED]).sum(1)
+        near = hidden.new_zeros(len(rows), len(members))
         near = near.index_put((row, groups[state]), known[:, 1].exp(), accumulate=True)  # records in each group
         near = weights[:, RECALLED, None] * near.log1p() + weights[:, RECALLED + 1, None] * (near > 0)
-        total: Tensor = scores + near[:, groups]
-        return total
+        return Recall(row, state, bonus, near)
+
+    def added(self, scores: Tensor, recall: Recall) -> Tensor:
+        """float [m, K]: scores, which nobody else may need, and these."""
+        # By a product: a gather of groups has a backward pass that adds up number by number.
+        scores = torch.addmm(scores, recall.groups, cast(Tensor, self.members))
+        return scores.index_put_((recall.row, recall.state), recall.bonus, accumulate=True)
 
 
 class Head(nn.Module):
@@ -139,11 +156,11 @@ class Head(nn.Module):
 
     def _scores(self, hidden: Tensor, batch: TransitionBatch, rows: Tensor) -> Tensor:
         """float [m, K]: z of the transitions ``rows``, whose vectors are ``hidden``."""
-        z = hidden[:, :-1] if self.states is None else hidden @ self.states().T
-        z = z + (cast(Tensor, self.start) + self.bias)
-        for further in (self.recall, self.alike):
-            z = z if further is None else further(z, hidden, batch, rows)
-        return z
+        common = cast(Tensor, self.start) + self.bias
+        z = hidden[:, :-1] + common if self.states is None else F.linear(hidden, self.states(), common)
+        if self.recall is not None:
+            z = self.recall.added(z, self.recall(hidden, batch, rows))
+        return z if self.alike is None else self.alike(z, hidden, batch, rows)
 
     def _stay(self, hidden: Tensor, batch: TransitionBatch) -> Tensor:
         """float [n]: the log-odds of staying."""
