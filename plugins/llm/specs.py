@@ -76,6 +76,7 @@ TITLE_ABLATIONS = (
     Ablation("no-exchange", "no occupations exchanged", {"exchange": "0", "exchange_across": "0"}),
     Ablation("learned", "tenure and recall learned from tokens", {"history": "learned", "recall": "learned"}),
     Ablation("likeness", "likeness of titles by a sentence encoder", {"likeness": "builtin"}),
+    Ablation("layers", "CAREER's layers beside the language model", {"career_layers": "2"}),
 )
 
 
