@@ -70,9 +70,13 @@ def open_panel(
     ``{"every": "year", "missing": "-5..-1"}``.
     """
     from harness.data.reading import FileReading
+    from harness.errors import RequestError
     from harness.registry import load_registry
+    from harness.runs.arguments import is_open
 
     how = FileReading.of(reading or {})
+    if is_open(source):
+        raise RequestError(f"the panel '{source.name}' is open already")
     return (registry or load_registry()).open_panel(source, settings, columns, occupations, reading=how)
 
 
@@ -92,12 +96,12 @@ def describe(data: str | Path | Panel, **options: Unpack[ReadOptions]) -> Descri
     """A panel in figures: persons, records, states, stay rate, splits, covariates."""
     from harness.data.describe import describe as description_of
     from harness.registry import load_registry
-    from harness.runs.arguments import ReadOptions, panel_request, require_known
+    from harness.runs.arguments import ReadOptions, is_open, panel_request, panels_of, require_known
     from harness.system.progress import Silent
 
     require_known(options, ReadOptions)
-    if not isinstance(data, str | Path):
-        return description_of(data)
+    if is_open(data):
+        return description_of(panels_of(data, options).scored)
     return description_of(panel_request(data, options).open(load_registry(), Silent()))
 
 
@@ -118,7 +122,7 @@ def run(
     from harness.records.store import Store
     from harness.registry import load_registry
     from harness.render.results import Results
-    from harness.runs.arguments import RunOptions, panels_of, require_known, run_request
+    from harness.runs import arguments as given
     from harness.runs.batch import run_all
     from harness.runs.execute import Workshop
     from harness.runs.isolation.hiding import hidden_paths, isolation_of
@@ -126,23 +130,23 @@ def run(
     from harness.system.machine import cache_folder, require_cache
     from harness.system.progress import Silent
 
-    require_known(options, RunOptions)
-    request = run_request(data, models, tasks, options)
+    given.require_known(options, given.RunOptions)
+    request = given.run_request(data, models, given.named_tasks(tasks), options)
     registry, progress = load_registry(), TerminalProgress() if options.get("progress", True) else Silent()
     request.require_known(registry)
     require_cache()
-    hidden = hidden_paths(registry, [str(data)]) if isinstance(data, str | Path) else ()
+    hidden = () if given.is_open(data) else hidden_paths(registry, [str(data)])
     workshop = Workshop(
         registry=registry,
         store=Store(Path(options.get("records", RECORDS))),
         cache=cache_folder(),
         progress=progress,
         reuse=request.reuse,
-        time_limit=options.get("time_limit"),
+        time_limit=given.time_limit(options),
         isolation=isolation_of(registry, hidden) if options.get("isolated") else None,
         hidden=hidden,
     )
-    panels = request.panel.open_all(registry, progress) if isinstance(data, str | Path) else panels_of(data, options)
+    panels = given.panels_of(data, options) if given.is_open(data) else request.panel.open_all(registry, progress)
     workshop = scored_by(options.get("score_jobs", 1), workshop)
     done, failed = run_all(request, panels, workshop, progress.note)
     return Results(tuple(boards_with(done, workshop.store)), tuple(failed))
@@ -166,7 +170,7 @@ def forecast(
     from harness.records.store import Store
     from harness.registry import load_registry
     from harness.render.forecast_results import ForecastResults
-    from harness.runs.arguments import ForecastOptions, panels_of, require_known, run_request, valid
+    from harness.runs.arguments import ForecastOptions, is_open, panels_of, require_known, run_request, valid
     from harness.runs.execute import Workshop
     from harness.system.machine import cache_folder, require_cache
     from harness.system.progress import Silent
@@ -185,18 +189,21 @@ def forecast(
         progress=progress,
         reuse=request.run.reuse,
     )
-    opened = None if isinstance(data, str | Path) else panels_of(data, options).scored
+    opened = panels_of(data, options).scored if is_open(data) else None
     return ForecastResults(forecast_all(request, workshop, opened))
 
 
 def board(records: str | Path = RECORDS, task: str | None = None, data: str | None = None) -> Results:
-    """The boards that the record files of a folder make. task, data: of this task, of this panel alone."""
+    """The boards that the record files of a folder make. task, data: of this task, of this panel alone.
+
+    RequestError for a folder that is not there, and for a task or a panel that no record has.
+    """
     from harness.boards.board import boards_in
-    from harness.records.store import Store
+    from harness.boards.chosen import of_task_and_panel
+    from harness.records.store import existing_store
     from harness.render.results import Results
 
-    found = boards_in(Store(Path(records)))
-    return Results(tuple(b for b in found if task in (None, b.task) and data in (None, b.panel)))
+    return Results(tuple(of_task_and_panel(boards_in(existing_store(Path(records))), task, data)))
 
 
 def compare(*runs: str, records: str | Path = RECORDS) -> pd.DataFrame:
@@ -205,12 +212,13 @@ def compare(*runs: str, records: str | Path = RECORDS) -> pd.DataFrame:
     runs: two or more ids, beginnings of ids, files, or panel/task/model.
     """
     from harness.boards.compare import compare as compare_records
-    from harness.records.naming import named
-    from harness.records.store import Store
+    from harness.errors import RequestError
+    from harness.records.naming import record_named
     from harness.render.results import compared_frame
 
-    store = Store(Path(records))
-    return compared_frame(compare_records([named(store, name) for name in runs]))
+    if astray := [run for run in runs if not isinstance(run, str | Path)]:
+        raise RequestError(f"{type(astray[0]).__name__} is no name of a run: write compare('RUN', 'RUN')")
+    return compared_frame(compare_records([record_named(str(name), Path(records)) for name in runs]))
 
 
 def explain(run: str, records: str | Path = RECORDS) -> dict[str, pd.DataFrame]:
@@ -218,14 +226,13 @@ def explain(run: str, records: str | Path = RECORDS) -> dict[str, pd.DataFrame]:
     import pandas as pd
 
     from harness.cli.reproduce import command
-    from harness.records.naming import named
-    from harness.records.store import Store
+    from harness.records.naming import record_named
     from harness.registry import load_registry
     from harness.runs.explain import Explainer
     from harness.system.machine import cache_folder
 
     registry = load_registry()
-    record = named(Store(Path(records)), run)
+    record = record_named(run, Path(records))
     tables = Explainer(registry, cache_folder()).tables(record, command(record, registry, Path(records)))
     return {table.title: pd.DataFrame(list(table.rows), columns=list(table.headings)) for table in tables}
 
@@ -238,13 +245,12 @@ def score(
     **options: Unpack[RunOptions],
 ) -> Results:
     """Score probabilities that were made elsewhere, a file's or a frame's, as ``harness score`` does."""
-    import tempfile
-
     from harness.boards.board import boards_with
+    from harness.data.frames import file_of
     from harness.records.store import Store
     from harness.registry import load_registry
     from harness.render.results import Results
-    from harness.runs.arguments import RunOptions, panel_request, require_known
+    from harness.runs.arguments import RunOptions, is_open, named_tasks, panel_request, panels_of, require_known
     from harness.runs.execute import Workshop
     from harness.runs.tasks import at_risk, tasks_of
     from harness.submission import Submission, check, submitted
@@ -254,16 +260,12 @@ def score(
     require_known(options, RunOptions)
     registry = load_registry()
     require_cache()
-    panel = panel_request(data, options).open(registry, Silent()) if isinstance(data, str | Path) else data
+    opened = panels_of(data, options).scored if is_open(data) else None
+    panel = panel_request(data, options).open(registry, Silent()) if opened is None else opened
     store = Store(Path(options.get("records", RECORDS)))
     workshop = Workshop(registry=registry, store=store, cache=cache_folder())
-    asked = [tasks] if isinstance(tasks, str) else list(tasks)
-    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
-        if isinstance(probabilities, str | Path):
-            file = Path(probabilities)
-        else:
-            file = Path(folder) / "probabilities.parquet"
-            probabilities.to_parquet(file, index=False)
+    asked = named_tasks(tasks)
+    with file_of(probabilities, "probabilities") as file:
         submission = Submission(name=name, file=file, columns={})
         check(submission, registry)
         some = at_risk(tasks_of(asked, {}, registry), panel, everything="all" in asked, tell=workshop.progress.note)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -169,9 +171,77 @@ def test_a_frame_is_read_as_a_file_is(tmp_path: Path) -> None:
         harness.from_frame(frame.assign(JOB=frame["JOB"].where(frame["wage"] > 3)), columns=columns)
 
 
+def test_frames_of_panel_data_are_read_as_their_authors_mean_them(tmp_path: Path) -> None:
+    rows = [(f"p{i:02d}", 2000 + t, "xyz"[(i * t) % 3]) for i in range(40) for t in range(3)]
+    frame = pd.DataFrame(rows, columns=["person", "year", "occupation"])
+    plain = harness.from_frame(frame, "jobs")
+    indexed = harness.from_frame(frame.set_index(["person", "year"]), "jobs")
+    yearly = frame.assign(year=pd.PeriodIndex(frame["year"].astype(str), freq="Y"))
+    assert plain.fingerprint() == indexed.fingerprint() == harness.from_frame(yearly, "jobs").fingerprint()
+    quarterly = frame.assign(year=pd.PeriodIndex(frame["year"].astype(str) + "Q3", freq="Q"))
+    assert harness.describe(harness.from_frame(quarterly, "jobs")).figures()[3] == ["quarters", "2000-Q3 to 2002-Q3"]
+    with pytest.raises(RequestError, match=r"column mixed .*text or numbers in each column"):
+        harness.from_frame(frame.assign(mixed=[1, "a"] * 60), "jobs")
+    with pytest.raises(RequestError, match="name 'a/b'"):
+        harness.from_frame(frame, "a/b")
+    calls: list[Any] = [harness.open_panel, harness.describe, partial(harness.run, models=["markov"], records=tmp_path)]
+    for call in calls:
+        with pytest.raises(RequestError, match="from_frame"):
+            call(frame)
+    shown = repr(harness.describe(plain)).splitlines()
+    assert shown[0] == "jobs"
+    assert shown[1].split() == ["persons", "40"]
+
+
+def test_options_of_an_open_panel_are_heeded_or_refused(folder: Path) -> None:
+    panel = harness.open_panel("market", {"persons": 120})
+    with pytest.raises(RequestError, match="columns: is for careers by name or path"):
+        harness.describe(panel, columns={"person": "ID"})
+    with pytest.raises(RequestError, match=r"--weights wt: .* has no such column"):
+        harness.score(pd.DataFrame({"person": ["a"]}), "mine", panel, weights="wt", records=folder / "r2")
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda at: harness.board(at / "none"), "no such folder of records"),
+        (lambda at: harness.board(at / "r", task="nextocc"), "no record of task 'nextocc'; did you mean 'next_occ'"),
+        (lambda at: harness.board(at / "r", data="markett"), "no record of panel 'markett'"),
+        (lambda at: harness.compare("a", "b", records=at / "none"), "no such folder of records"),
+        (lambda at: harness.compare(cast(Any, ["a", "b"]), records=at / "r"), r"compare\('RUN', 'RUN'\)"),
+        (lambda at: harness.explain("market-persons-120-seed-1/switch/markof", at / "r"), "did you mean '.*/markov'"),
+    ],
+)
+def test_records_that_are_not_there_are_told(
+    call: Callable[[Path], object], told: str, results: Results, folder: Path
+) -> None:
+    assert len(results) == 2  # their records are in the folder
+    with pytest.raises(RequestError, match=told):
+        call(folder)
+
+
+@pytest.mark.parametrize(
+    ("models", "tasks", "told"),
+    [
+        ([], "next_occ", "models: give names"),
+        (None, "next_occ", "models: give names"),
+        ([("gbm", {"rounds": 3})], "next_occ", "models: give names"),
+        ("markof", "next_occ", "no model is called 'markof'; did you mean 'markov'"),
+        ("markov", [], "tasks: none is named"),
+    ],
+)
+def test_models_and_tasks_that_name_nothing_are_one_line(models: Any, tasks: Any, told: str, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=told):
+        harness.run("market", models, tasks, records=tmp_path, progress=False)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        ({"params": {"gbm": {"rounds": 3}}}, "params: 'gbm' is no model of this call; known: markov"),
+        ({"time_limit": "long"}, "time_limit: 'long' is no number of seconds above 0"),
+        ({"device": "gpu", "settings": {"persons": 120}}, "device 'gpu' is none that there is"),
+        ({"columns": "ID"}, "columns: ID: write columns: name=value"),
         ({"century": 1930}, r"there is no argument 'century'; say how a file is read as reading=\{'century': \.\.\.\}"),
         ({"score_jobs": 0}, "score_jobs: 0 processes score nothing; ask for one or more"),
         ({"seds": 3}, "there is no argument 'seds'; did you mean 'seeds'"),

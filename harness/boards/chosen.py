@@ -1,4 +1,4 @@
-"""Some of a board's models, where a figure or a table has room for no more."""
+"""Some of all boards by name; some of a board's models, where a figure or a table has room for no more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from dataclasses import replace
 
 from harness.boards.board import Board
 from harness.boards.views import Views
-from harness.errors import RequestError
+from harness.errors import RequestError, did_you_mean
+
+
+def of_task_and_panel(made: Sequence[Board], task: str | None, data: str | None) -> list[Board]:
+    """Those of a task, of a panel, or all. RequestError for a name that no record has."""
+    for asked, names, kind in ((task, {b.task for b in made}, "task"), (data, {b.panel for b in made}, "panel")):
+        if asked is not None and asked not in names:
+            raise RequestError(f"no record of {kind} '{asked}'; {did_you_mean(asked, names)}")
+    return [b for b in made if task in (None, b.task) and data in (None, b.panel)]
 
 
 def chosen(board: Board, records: Collection[str]) -> Board:

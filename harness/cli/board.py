@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from harness.boards.board import Board
+from harness.boards.chosen import of_task_and_panel
 from harness.cli import console
 from harness.cli.options import BOARDS, RECORDS, BoardsOption, RecordsOption, SignersOption
-from harness.errors import RequestError, RunError, did_you_mean
+from harness.errors import RequestError, RunError
 from harness.records.current import Folder
 from harness.records.evidence import add_up
-from harness.records.naming import named
 from harness.records.record import Record, figures
-from harness.records.store import Store
+from harness.records.store import existing_store
 from harness.registry import Registry
 from harness.stats.figures import Metric
 from harness.system.drafts import sweep
@@ -54,7 +54,7 @@ def leaderboard(
     registry: Registry = context.obj
     if stars and format != "tex":
         raise RequestError("--stars goes with --format tex")
-    kept = Folder(records_folder(records), tolerant=True)
+    kept = Folder(existing_store(records), tolerant=True)
     if signers is not None:
         kept.ask_who_signed(require_signers(signers))
     rebuilt = boards_and_tables(kept, folder, registry)
@@ -147,14 +147,6 @@ def _agree(kept: Mapping[str, float | None], computed: Mapping[str, float | None
     return all(computed.get(key) == value for key, value in kept.items())
 
 
-def of_task_and_panel(made: list[Board], task: str | None, data: str | None) -> list[Board]:
-    """Those of a task, of a panel, or all. RequestError for a name that no record has."""
-    for asked, names, kind in ((task, {b.task for b in made}, "task"), (data, {b.panel for b in made}, "panel")):
-        if asked is not None and asked not in names:
-            raise RequestError(f"no record of {kind} '{asked}'; {did_you_mean(asked, names)}")
-    return [b for b in made if task in (None, b.task) and data in (None, b.panel)]
-
-
 def print_boards(chosen: Sequence[Board]) -> None:
     """Rankings and their notes: on a terminal as wide as it allows, in a pipe as plain text with every column."""
     from harness.render.boards.notes import notes
@@ -181,18 +173,3 @@ def print_boards(chosen: Sequence[Board]) -> None:
             console.table(curves.headings, curves.rows, [i > 0 for i in range(len(curves.headings))], curves.title)
             console.notes(curves.notes)
         console.result("")
-
-
-def record_of(name: str, records: Path) -> Record:
-    """The record that a command was given the name of, as ``harness.records.naming`` finds it.
-
-    RequestError where the folder does not exist, but for a file that is named by its path.
-    """
-    return named(Store(records) if Path(name).is_file() else records_folder(records), name)
-
-
-def records_folder(folder: Path) -> Store:
-    """The store of a folder that must exist. RequestError otherwise."""
-    if not folder.is_dir():
-        raise RequestError(f"{folder}: no such folder of records; 'harness run' makes one, --records names another")
-    return Store(folder)

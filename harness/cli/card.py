@@ -10,12 +10,13 @@ import typer
 
 from harness.boards.card import Installed, card_of
 from harness.cli import console
-from harness.cli.board import record_of, records_folder
 from harness.cli.options import RECORDS, JsonOption, RecordsOption, RunArgument
 from harness.cli.reproduce import command, opened_by, reopen
 from harness.errors import RequestError
 from harness.records.kinds import MIX, is_submitted
+from harness.records.naming import record_named
 from harness.records.record import Record
+from harness.records.store import existing_store
 from harness.registry import Registry
 from harness.runs.request import PanelRequest
 from harness.system.files import write_atomically
@@ -54,8 +55,8 @@ def card(
     from harness.render.card.page import plain, render
 
     registry: Registry = context.obj
-    store = records_folder(records)
-    record = record_of(run, records)
+    store = existing_store(records)
+    record = record_named(run, records)
     made = card_of(record, store, _installed(record, registry, records))
     if memorisation:
         made = replace(made, memorisation=_probed(record, registry, context.meta[PROGRESS], data))

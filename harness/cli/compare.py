@@ -13,10 +13,10 @@ from harness.boards.compare import Compared, SliceDifference, names_of, slice_di
 from harness.boards.compare import compare as compare_runs
 from harness.boards.transitions import DifferingTransitions, differing
 from harness.cli import complete, console
-from harness.cli.board import record_of
 from harness.cli.options import RECORDS, JsonOption, RecordsOption
 from harness.cli.reproduce import command
 from harness.errors import RequestError
+from harness.records.naming import record_named
 from harness.records.predictions import Predictions, load, path_of
 from harness.records.record import Record
 from harness.registry import Registry
@@ -85,7 +85,7 @@ def compare(
     """
     if len(runs) < 2:  # before a name that is none is looked for
         raise RequestError("compare needs two records or more")
-    chosen = [record_of(run, records) for run in runs]
+    chosen = [record_named(run, records) for run in runs]
     compared = compare_runs(chosen)
     asked = _Detail(by, transitions, context.obj, records)
     detailed = chosen[1:] if as_json or each or len(chosen) == 2 else []

@@ -211,11 +211,13 @@ def lists(as_json: JsonOption = False) -> None:
 
 
 def _show(found: Description) -> None:
-    console.table(["", found.name], _figures(found), right=[False, True])
+    from harness.data.describe import percent
+
+    console.table(["", found.name], found.figures(), right=[False, True])
     sizes = [[name, f"{s.persons:,}", f"{s.records:,}", f"{s.transitions:,}"] for name, s in found.splits.items()]
     console.table(["split", "persons", "records", "transitions"], sizes, right=[False, True, True, True])
     statuses = [
-        [status, f"{share:.1%}", _percent(found.stay_rate_by_status.get(status))]
+        [status, f"{share:.1%}", percent(found.stay_rate_by_status.get(status))]
         for status, share in found.by_status.items()
     ]
     console.table(["status", "records", "stay rate"], statuses, right=[False, True, True])
@@ -228,28 +230,3 @@ def _show(found: Description) -> None:
         console.table(headings, covariates, right=[False, False, True, False, True])
     for reason, count in found.left_out.items():
         console.result(told_left_out(reason, count))
-
-
-def _figures(found: Description) -> list[list[str]]:
-    records, states = found.records_per_career, found.states_per_career
-    return [
-        ["persons", f"{found.persons:,}"],
-        ["records", f"{found.records:,}"],
-        ["transitions", f"{found.transitions:,}"],
-        ["years", f"{found.first_year}-{found.last_year}"],
-        ["records per career: mean, median, most", f"{records.mean:.1f}, {records.median:g}, {records.most}"],
-        ["careers of a single record", f"{found.single_record_careers:,}"],
-        ["states", f"{found.states:,}"],
-        ["states that never occur", f"{len(found.unused_states):,}"],
-        ["states per career: mean, median, most", f"{states.mean:.1f}, {states.median:g}, {states.most}"],
-        ["stay rate", _percent(found.stay_rate)],
-        ["exit rate, employed to out of the labor force", _percent(found.exit_rate)],
-        ["gaps, steps longer than a year", f"{found.gaps:,} ({_percent(found.gap_share, 2)})"],
-        ["states in test unseen in train", f"{len(found.unseen_states):,}"],
-        ["test transitions into those", _percent(found.unseen_transitions, 2)],
-        ["fingerprint", found.fingerprint[:12]],
-    ]
-
-
-def _percent(share: float | None, digits: int = 1) -> str:
-    return "none" if share is None else f"{share:.{digits}%}"

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from harness.cli import console
-from harness.cli.board import record_of
 from harness.cli.options import RECORDS, JsonOption, RecordsOption, RunArgument
 from harness.cli.reproduce import command
 from harness.errors import RequestError
 from harness.model.contract import Table
 from harness.records.kinds import label
+from harness.records.naming import record_named
 from harness.registry import Registry
 from harness.system.files import write_atomically
 from harness.system.machine import cache_folder
@@ -57,7 +57,7 @@ def explain(
     from harness.runs.explain import Explainer, brief, select
 
     registry: Registry = context.obj
-    record = record_of(run, records)
+    record = record_named(run, records)
     tables = Explainer(registry, cache_folder()).tables(record, command(record, registry, records))
     tables = select(tables, stage, outcome)
     if stars and latex is None:

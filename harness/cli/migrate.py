@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 
 from harness.cli import console
-from harness.cli.board import records_folder
 from harness.cli.options import RECORDS, RecordsOption
 from harness.errors import RequestError, RunError
 from harness.records.record import Record, figures
-from harness.records.store import Store, to_text
+from harness.records.store import Store, existing_store, to_text
 from harness.registry import Registry
 from harness.stats.figures import Metric
 from harness.system.files import write_atomically
@@ -33,7 +32,7 @@ def migrate(
     signed record is left alone, since its signature is of its bytes.
     """
     registry: Registry = context.obj
-    store = records_folder(records)
+    store = existing_store(records)
     refused: list[str] = []
     done = 0
     for path in store.paths():

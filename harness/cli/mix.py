@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from harness.boards.board import Board, boards, boards_with
+from harness.boards.chosen import of_task_and_panel
 from harness.boards.mix import mix as mix_runs
 from harness.boards.mix import without_valid
 from harness.cli import complete, console
-from harness.cli.board import of_task_and_panel, print_boards, record_of, records_folder
+from harness.cli.board import print_boards
 from harness.cli.options import JsonOption, SetOption
 from harness.cli.panels import reads_careers
 from harness.cli.reproduce import command, reopen
@@ -22,8 +23,10 @@ from harness.errors import HarnessError, RequestError
 from harness.model.params import parse
 from harness.panel import Panel
 from harness.records.kinds import is_checked, is_mixable, is_submitted, label
+from harness.records.naming import record_named
 from harness.records.predictions import covers_valid, path_of
 from harness.records.record import PanelFacts, Record
+from harness.records.store import existing_store
 from harness.registry import Registry
 from harness.runs.execute import Workshop
 from harness.runs.request import PanelRequest
@@ -91,7 +94,7 @@ def mix(
     mix with a submission stands among the rows that nobody here checked.
     """
     registry: Registry = context.obj
-    store = records_folder(records)
+    store = existing_store(records)
     if panel is not None:
         panel = panel.model_copy(update={"parameters": dict(parse(settings or [], []).data)})
     every = store.all()
@@ -136,7 +139,7 @@ def _of_panel(found: Sequence[Board], panel: Panel, records: Path) -> list[Board
 
 
 def _named(runs: Sequence[str], records: Path, bench: _Mixtures) -> list[Record]:
-    chosen = [record_of(run, records) for run in runs]
+    chosen = [record_named(run, records) for run in runs]
     for record in chosen:
         if is_mixable(record) and not _is_here(record, bench):
             raise RequestError(

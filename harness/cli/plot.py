@@ -13,12 +13,12 @@ from harness.boards.board import Board, boards_with, planned
 from harness.boards.chosen import chosen
 from harness.boards.compare import compare
 from harness.cli import complete, console
-from harness.cli.board import record_of, records_folder
 from harness.cli.options import RECORDS, RecordsOption
 from harness.errors import RequestError, did_you_mean
 from harness.records.current import Folder
+from harness.records.naming import record_named
 from harness.records.record import Record
-from harness.records.store import Store
+from harness.records.store import Store, existing_store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +68,7 @@ def _of_records(names: Sequence[str], kind: str, records: Path) -> Figure:
     from harness.render.plots import plot as draw
     from harness.render.plots import plot_compared
 
-    store = records_folder(records)
+    store = existing_store(records)
     board = _board_called(names, store)
     if board is not None:
         return draw(board, kind)
@@ -100,7 +100,7 @@ def _board_called(names: Sequence[str], store: Store) -> Board | None:
 def _run(name: str, store: Store) -> Record:
     """RequestError naming the boards as well: a name may have been meant for one."""
     try:
-        return record_of(name, store.folder)
+        return record_named(name, store.folder)
     except RequestError as error:
         known = [f"{plan.folder}/{plan.key[1]}" for plan in planned(Folder(store))]
         raise RequestError(f"{error}; of boards, {did_you_mean(name, known)}") from error

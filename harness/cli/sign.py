@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from harness.cli import console
-from harness.cli.board import records_folder
 from harness.cli.options import RECORDS, RecordsOption
 from harness.records.naming import path_of_record
+from harness.records.store import existing_store
 from harness.system.signatures import sign as sign_file
 
 
@@ -34,6 +34,6 @@ def sign(
     says who signed each record of a board, and refuses those whose signature is of other bytes or of nobody in the
     file.
     """
-    files = [Path(name) if Path(name).is_file() else path_of_record(records_folder(records), name) for name in names]
+    files = [Path(name) if Path(name).is_file() else path_of_record(existing_store(records), name) for name in names]
     for file in files:
         console.result(str(sign_file(file, key)))

@@ -12,7 +12,6 @@ import typer
 
 from harness.boards.mix import mix as mix_runs
 from harness.cli import console
-from harness.cli.board import record_of, records_folder
 from harness.cli.options import RECORDS, JsonOption, RecordsOption, RunArgument
 from harness.cli.panels import ColumnOption, OccupationsOption
 from harness.cli.reproduce import command, opened_by, reopen
@@ -21,8 +20,9 @@ from harness.model.params import pairs
 from harness.panel import Corpus, Panel
 from harness.records import predictions as probabilities
 from harness.records.kinds import MIX, is_submitted, label
+from harness.records.naming import record_named
 from harness.records.record import Record
-from harness.records.store import Store
+from harness.records.store import Store, existing_store
 from harness.registry import Registry
 from harness.render.boards.table import bracketed
 from harness.runs.execute import Workshop, execute
@@ -121,7 +121,7 @@ def verify(
     predictions of its runs in the cache.
     """
     registry: Registry = context.obj
-    known = record_of(record, records)
+    known = record_named(record, records)
     if wrong := contradictions(known, registry.all_metrics):
         _tell_contradictions(known, wrong, as_json)
         raise typer.Exit(1)
@@ -185,7 +185,7 @@ def _submitted(record: Record, sources: _Sources, bench: _Scratch) -> Record:
 
 def _mixed(record: Record, bench: _Scratch) -> Record:
     """A mix from what its runs said. RequestError, with the lines that bring it back, where that is not here."""
-    every = {other.id: other for other in records_folder(bench.records).all()}
+    every = {other.id: other for other in existing_store(bench.records).all()}
     asked = record.configuration.parameters
     absent = [run for run in asked["runs"] if run not in every]
     if absent:

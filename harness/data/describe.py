@@ -10,6 +10,8 @@ import numpy as np
 
 from harness.panel.careers import SPLITS, Panel
 from harness.panel.occupations import Status
+from harness.panel.time import name as time_name
+from harness.panel.time import unit_of
 from harness.types import BoolArray, FloatArray, IntArray, StrArray
 
 
@@ -42,7 +44,7 @@ class CovariateSummary:
     missing: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Description:
     """Figures of one panel. Shares are between 0 and 1, and None where there is nothing to take a share of.
 
@@ -81,6 +83,37 @@ class Description:
     def as_json(self) -> dict[str, Any]:
         """The same as plain dictionaries, lists, numbers and text."""
         return asdict(self)
+
+    def figures(self) -> list[list[str]]:
+        """Name and value of each figure of the whole panel, as the command line and a prompt show them."""
+        records, states, unit = self.records_per_career, self.states_per_career, unit_of(self.source)
+        return [
+            ["persons", f"{self.persons:,}"],
+            ["records", f"{self.records:,}"],
+            ["transitions", f"{self.transitions:,}"],
+            [f"{unit}s", f"{time_name(self.first_year, unit)} to {time_name(self.last_year, unit)}"],
+            ["records per career: mean, median, most", f"{records.mean:.1f}, {records.median:g}, {records.most}"],
+            ["careers of a single record", f"{self.single_record_careers:,}"],
+            ["states", f"{self.states:,}"],
+            ["states that never occur", f"{len(self.unused_states):,}"],
+            ["states per career: mean, median, most", f"{states.mean:.1f}, {states.median:g}, {states.most}"],
+            ["stay rate", percent(self.stay_rate)],
+            ["exit rate, employed to out of the labor force", percent(self.exit_rate)],
+            [f"gaps, steps longer than one {unit}", f"{self.gaps:,} ({percent(self.gap_share, 2)})"],
+            ["states in test unseen in train", f"{len(self.unseen_states):,}"],
+            ["test transitions into those", percent(self.unseen_transitions, 2)],
+            ["fingerprint", self.fingerprint[:12]],
+        ]
+
+    def __repr__(self) -> str:
+        figures = self.figures()
+        width = max(len(name) for name, _ in figures)
+        return "\n".join([self.name, *(f"{name:<{width}}  {value}" for name, value in figures)])
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share as text, 'none' where there is none."""
+    return "none" if share is None else f"{share:.{digits}%}"
 
 
 def describe(panel: Panel) -> Description:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.errors import RequestError
+from harness.errors import RequestError, did_you_mean
 from harness.records.current import by_panel, current
 from harness.records.kinds import label
 from harness.records.record import Record, RecordHead
-from harness.records.store import Store
+from harness.records.store import Store, existing_store
 
 MOST_CANDIDATES = 12  # that an ambiguous name lists
 
@@ -19,6 +19,14 @@ Candidates = Sequence[tuple[Path, RecordHead]]
 def named(store: Store, name: str) -> Record:
     """The one record of this name, as ``path_of_record`` finds it. RequestError as there, and where it is damaged."""
     return store.read(path_of_record(store, name))
+
+
+def record_named(name: str, records: Path) -> Record:
+    """The record of a name in a folder, or of the file that the name is.
+
+    RequestError where the folder does not exist, but for a file that is named by its path.
+    """
+    return named(Store(records) if Path(name).is_file() else existing_store(records), name)
 
 
 def path_of_record(store: Store, name: str) -> Path:
@@ -43,9 +51,18 @@ def path_of_record(store: Store, name: str) -> Path:
     if damaged:
         raise damaged[0]
     raise RequestError(
-        f"no record's id begins with '{name}', and no record file and no panel/task/model is called so; the boards' "
-        "json lists the ids"
+        f"no record's id begins with '{name}', and no record file and no panel/task/model is called so; "
+        f"{_nearest(name, heads)}"
     )
+
+
+def _nearest(name: str, heads: Candidates) -> str:
+    """The end of an error about a name that no record has: the name on a board that is nearest, or where ids are."""
+    if name.count("/") > 1:
+        called = {_called(head, model) for _, head in heads for model in (label(head), head.configuration.model)}
+        if (near := did_you_mean(name, called)).endswith("?"):
+            return near
+    return "the boards' json lists the ids"
 
 
 def _heads(store: Store, paths: Iterable[Path]) -> tuple[Candidates, list[RequestError]]:

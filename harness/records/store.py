@@ -31,6 +31,13 @@ def panel_folder(panel: PanelFacts, alone: bool) -> str:
     return slug(panel.name) if alone else f"{slug(panel.name)}-{panel.fingerprint[:8]}"
 
 
+def existing_store(folder: Path) -> Store:
+    """The store of a folder that must exist. RequestError otherwise."""
+    if not folder.is_dir():
+        raise RequestError(f"{folder}: no such folder of records; 'harness run' makes one, --records names another")
+    return Store(folder)
+
+
 class Store:
     """A folder of record files, one folder a panel: ``<folder>/<panel>/<task>-<model>-<id>.json``.
 

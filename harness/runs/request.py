@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from harness.data.checks.misreadings import doubt_of_years
 from harness.data.reading import FileReading
 from harness.errors import DataError, RequestError
 from harness.model import ModelSpec, Task
@@ -20,6 +21,7 @@ from harness.panel.survey_design import surveyed
 from harness.panel.weights import weighted_alike
 from harness.registry import Registry
 from harness.runs.execute import Reuse, require_multi_panel, require_pretrainable
+from harness.runs.faults import first_fault
 from harness.runs.run import Run
 from harness.system.files import require_regular
 from harness.system.machine import measured, resolve_device
@@ -48,11 +50,18 @@ def as_list(value: Any) -> Any:
 
 
 def with_values(value: Any) -> Any:
-    """Models by name: a list of names, or names with their parameters, where nothing stands for the defaults."""
+    """Models by name: a list of names, or names with their parameters, where nothing stands for the defaults.
+
+    An item of the list may have its parameters, ``- gbm: {rounds: 3}``. ValueError for one that has others elsewhere.
+    """
     if isinstance(value, str):
         value = [value]
     if isinstance(value, list | tuple):
-        return {name: {} for name in value}
+        items = [item if isinstance(item, dict) else {str(item): {}} for item in value]
+        names = [name for item in items for name in item]
+        if twice := [n for item in items for n, given in item.items() if given and names.count(n) > 1]:
+            raise ValueError(f"'{twice[0]}' stands there twice, with parameters")
+        value = {name: values for item in items for name, values in item.items()}
     return (
         {name: {} if values is None else values for name, values in value.items()} if isinstance(value, dict) else value
     )
@@ -109,9 +118,11 @@ class PanelRequest(Request):
             panel = registry.open_panel(
                 self.data, self.parameters, self.columns, self.occupations, reading=self.reading
             )
-        if self.reading.given():
+        if self.reading.given() or self.columns or Path(self.data).is_file():
             for reason, count in panel.left_out.items():
                 progress.note(told_left_out(reason, count))
+            if (doubt := doubt_of_years(panel)) is not None:
+                progress.note(doubt)
         panel = surveyed(panel, self.weights, self.strata, self.units)
         for sentence in uninformative(panel):
             progress.note(sentence)
@@ -288,10 +299,7 @@ def read(kind: type[RequestT], path: Path) -> RequestT:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        known = f"; known are {', '.join(kind.model_fields)}" if first["type"] == "extra_forbidden" else ""
-        raise RequestError(f"{path}: {where}: {first['msg']}{known}") from error
+        raise RequestError(f"{path}: {first_fault(kind, error)}") from error
 
 
 def to_yaml(request: Request) -> str:

@@ -6,6 +6,7 @@ import ctypes
 import importlib.metadata
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ from harness.system import processes
 from harness.system.processors import processor_seconds
 
 M_MMAP_THRESHOLD = -3  # as malloc.h names the option
+DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 
 
@@ -109,7 +111,10 @@ def resolve_device(asked: str, needs: Iterable[str]) -> str:
     """The device a model runs on. 'auto': a GPU where the model uses torch and there is one, else 'cpu'.
 
     Of several processes, each has the GPU of its own number on its machine, unless one is asked for by number.
+    RequestError for a name that is none, of every model, and for a device that cannot be used.
     """
+    if not DEVICES.fullmatch(asked):
+        raise RequestError(f"device '{asked}' is none that there is; use auto, cpu, cuda, cuda:N or mps")
     if "torch" not in needs:
         return "cpu"
     import torch

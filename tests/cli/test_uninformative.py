@@ -38,3 +38,14 @@ def test_covariates_that_tell_nothing_are_named(tmp_path: Path, model: str) -> N
         "covariate 'same' is the same in every training record",
         "covariate 'wage_2' says what 'wage' says in every training record",
     ]
+
+
+def test_rows_left_out_and_years_without_a_century_are_told_of_any_file(tmp_path: Path) -> None:
+    rows = "".join(f"p{i},{70 + k},{'' if i + k == 3 else 'ab'[i * k % 2]}\n" for i in range(60) for k in range(4))
+    (tmp_path / "jobs.csv").write_text(f"person,year,occupation\n{rows}")
+    run = ("run", "--task", "next_occ", "--model", "markov", "--data", "jobs.csv", "--missing", "NA", "--records", "r")
+    done = typed(tmp_path, *run)
+    assert done.returncode == 0, done.stderr
+    assert "left out: rows of jobs.csv without a state (4)" in done.stderr
+    assert "years run from 70 to 73: are they calendar years, with all four digits? --century 1930 reads" in done.stderr
+    assert "years run from" not in typed(tmp_path, *run, "--century", "1930").stderr

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from helpers.openings import checked, opened, records, table
 
+import harness
 from harness.errors import DataError, RequestError
 from harness.panel.time import name as time_name
 
@@ -66,6 +68,34 @@ def test_a_range_that_is_none_is_told(tmp_path: Path, wide: str, said: str) -> N
     path = table(tmp_path / "wide.csv", f"{header}\n1,cook,nurse,a,x,x,x\n2,cook,cook,b,x,x,x")
     with pytest.raises(RequestError, match=said):
         opened(path, wide=wide)
+
+
+@pytest.mark.parametrize(
+    ("reading", "columns", "said"),
+    [
+        ({"wide": "occ98.."}, {}, "write the first and the last column"),
+        ({"wide": "occ98..occ00"}, {"occupation": "sex"}, "--column occupation=sex: with --wide the ranges say each"),
+        ({"wide": "V911100..V8220000"}, {}, "911100 to 8220000 are no calendar years: rename the columns, as V1998"),
+        ({"wide": "occ98..occ00", "century": 30}, {}, "--century 30: write the first of a hundred calendar years"),
+        ({"wide": "occ98..occ00", "every": "year:6"}, {}, "--every year:6: times are years already, .* leave ':6' out"),
+    ],
+)
+def test_an_option_that_would_be_passed_over_is_told(
+    tmp_path: Path, reading: dict[str, Any], columns: dict[str, str], said: str
+) -> None:
+    header = "person,occ98,occ00,V911100,V2000000,V8220000,sex"
+    path = table(tmp_path / "wide.csv", f"{header}\n1,cook,nurse,a,b,a,f\n2,cook,cook,b,a,b,m")
+    with pytest.raises(RequestError, match=said):
+        harness.open_panel(path, columns=columns, reading=reading)
+
+
+def test_a_column_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
+    path = table(tmp_path / "jobs.csv", "who,year,occupation\n1,1998,cook")
+    with pytest.raises(DataError, match="column 'whoo': there is no such column; did you mean 'who'"):
+        harness.open_panel(path, columns={"person": "whoo"})
+    (tmp_path / "fixed.txt").write_text("".join(f"{i:06d}1998{i % 7:04d}\n" for i in range(40)))
+    with pytest.raises(DataError, match=r"a single one: say --delimiter MARK; .*'harness import'"):
+        harness.open_panel(tmp_path / "fixed.txt")
 
 
 def test_a_fault_in_a_wide_file_has_its_row_and_column(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_any_request_reads_back_from_its_yaml(
     [
         ("tasks: [next_occ", "not a YAML file"),
         ("- next_occ", "holds no entries"),
-        ("task: next_occ", "task: Extra inputs are not permitted; known are panel, tasks"),
+        ("task: next_occ", r"task: there is no such entry; did you mean 'tasks'"),
         ("panel: {dta: x}", r"panel\.dta"),
         ("seed: -1", "seed"),
         ("reuse: always", "reuse"),

@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from harness.data.checks.findings import Findings
+from harness.data.tables.times import FIRST_YEAR, LAST_YEAR
 from harness.panel import time
 from harness.panel.careers import Covariate, Panel
 from harness.panel.occupations import Status
@@ -18,7 +19,6 @@ CODED_MISSING = re.compile(r"9{2,}[6-8]?|-[1-9]|-9{2,}[1-8]?")  # as surveys wri
 FAR = 3.0  # times as large as any other number, which makes a row of nines no number
 MIXED = 0.1  # share of records whose code also stands on the other side of a change of the code list
 FEW = 3  # codes on each side of one
-FIRST_CENTURY, LAST_CENTURY = 1000, 2999
 
 
 def remark_on_readings(panel: Panel, findings: Findings) -> None:
@@ -32,12 +32,19 @@ def remark_on_readings(panel: Panel, findings: Findings) -> None:
             _on_levels(panel, name, covariate, findings)
 
 
-def _on_years(panel: Panel, findings: Findings) -> None:
+def doubt_of_years(panel: Panel) -> str | None:
+    """A sentence on years that are no calendar years, with the option that reads them; None where all are."""
     first, last = int(panel.year.min()), int(panel.year.max())
-    if panel.unit == "year" and (first < FIRST_CENTURY or last > LAST_CENTURY):
-        way = "--century 1930 reads two digits" if last < 100 and first >= 0 else "--unit says another unit of time"
-        message = f"years run from {first} to {last}: are they calendar years, with all four digits? {way}"
-        findings.note(panel.name, message, column="year", value=str(first if first < FIRST_CENTURY else last))
+    if panel.unit != "year" or (first >= FIRST_YEAR and last <= LAST_YEAR):
+        return None
+    way = "--century 1930 reads two digits" if last < 100 and first >= 0 else "--unit says another unit of time"
+    return f"years run from {first} to {last}: are they calendar years, with all four digits? {way}"
+
+
+def _on_years(panel: Panel, findings: Findings) -> None:
+    if (message := doubt_of_years(panel)) is not None:
+        first, last = int(panel.year.min()), int(panel.year.max())
+        findings.note(panel.name, message, column="year", value=str(first if first < FIRST_YEAR else last))
 
 
 def _on_code_lists(panel: Panel, findings: Findings) -> None:

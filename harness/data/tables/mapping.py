@@ -56,15 +56,20 @@ def parts_of(
         if column in table.columns:
             parts[part] = column
         elif part in REQUIRED or mapping.get(part):
-            findings.error(table.file, _missing(part, table), line=table.header_line, column=column)
+            findings.error(table.file, _missing(part, column, table), line=table.header_line, column=column)
     return parts
 
 
-def _missing(part: str, table: TextTable) -> str:
+def _missing(part: str, column: str, table: TextTable) -> str:
     names = list(table.columns)
+    if len(names) == 1:
+        return (
+            "there is no such column, as the file has a single one: say --delimiter MARK; a file of fixed width that a "
+            "survey's site gives is for 'harness import', and another is written as csv first"
+        )
     way = "" if part == "split" else f"; name it so, or say --column {part}=NAME"
     way += "; or --rows-each N, where each person has N rows, one after another" if part == "person" else ""
-    return f"there is no such column; {did_you_mean(part, names)}{way}"
+    return f"there is no such column; {did_you_mean(column, names)}{way}"
 
 
 def person_ids(column: TextColumn) -> TextColumn:

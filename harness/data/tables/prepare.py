@@ -13,6 +13,7 @@ from harness.data.tables.dummies import state_of_dummies
 from harness.data.tables.missing import without_blank_rows, without_columns, without_missing
 from harness.data.tables.spells import made_records
 from harness.data.tables.timed import timed
+from harness.data.tables.times import FIRST_YEAR, LAST_YEAR
 from harness.data.tables.wide import made_long
 from harness.errors import RequestError
 
@@ -27,6 +28,11 @@ def prepared(
     """
     if reading.wide and reading.spells:
         raise RequestError("--wide and --spells are two shapes: a file has one of them")
+    if reading.century is not None and not FIRST_YEAR <= reading.century <= LAST_YEAR:
+        raise RequestError(f"--century {reading.century}: write the first of a hundred calendar years, as 1930")
+    if reading.wide and (told := {"year", "occupation"} & set(mapping)):
+        part = min(told)
+        raise RequestError(f"--column {part}={mapping[part]}: with --wide the ranges say each {part}; leave one out")
     before = len(findings.errors)
     parts = dict(mapping)
     if reading.missing:

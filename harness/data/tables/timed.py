@@ -101,6 +101,8 @@ def _every(reading: FileReading, unit: str) -> tuple[str, int | None]:
     if unit not in PER_YEAR or PER_YEAR[unit] < PER_YEAR[period]:
         raise RequestError(f"--every {reading.every}: times are {unit}s, which have no {period}s to be thinned to")
     per = PER_YEAR[unit] // PER_YEAR[period]
+    if colon and per == 1:
+        raise RequestError(f"--every {reading.every}: times are {unit}s already, one of each: leave '{colon}{at}' out")
     if colon and not (at.isdigit() and 1 <= int(at) <= per):
         raise RequestError(f"--every {reading.every}: write the {unit} of the {period} as a number from 1 to {per}")
     return period, int(at) if colon else None

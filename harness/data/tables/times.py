@@ -33,6 +33,7 @@ FORMS: dict[str, tuple[re.Pattern[str], ...]] = {
         ("counted", (COUNTED,)),
     )
 }
+FIRST_YEAR, LAST_YEAR = 1000, 2999  # of those that calendars have
 EPOCH = 12 * 1900 - 1  # century months count from January 1900, which is 1
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from harness.data.checks.findings import Findings
 from harness.data.reading import FileReading
 from harness.data.tables.columns import TextColumn, TextTable
-from harness.data.tables.times import Times, full_year, read_times
+from harness.data.tables.times import LAST_YEAR, Times, full_year, read_times
 from harness.errors import RequestError, did_you_mean
 from harness.panel.time import name as time_name
 from harness.types import IntArray
@@ -44,7 +44,7 @@ def find_range(text: str, table: TextTable, reading: FileReading) -> Range:
     name, equals, ends = text.partition("=") if "=" in text else ("", "", text)
     first, dots, last = (part.strip() for part in ends.partition(".."))
     names = list(table.columns)
-    if not dots:
+    if not (first and dots and last):
         raise RequestError(f"--wide {text}: write the first and the last column, as --wide 'Jul.93..Jun.99'")
     for end in (first, last):
         if end not in table.columns:
@@ -107,11 +107,14 @@ def _numbers(tokens: Sequence[str], stem: str, reading: FileReading) -> Times:
         return read_times(tokens, reading.unit, reading.century)
     if min(numbers) >= 1800:
         told = read_times(tokens)
-        return (
-            read_times(tokens, "month" if told.refused and "month" in told.refused else "quarter")
-            if told.refused
-            else told
-        )
+        if told.refused:
+            return read_times(tokens, "month" if "month" in told.refused else "quarter")
+        if told.unit == "year" and max(numbers) > LAST_YEAR:
+            raise RequestError(
+                f"--wide: {min(numbers)} to {max(numbers)} are no calendar years: rename the columns, as {stem}1998, "
+                "or say --unit wave"
+            )
+        return told
     if max(numbers) < 100 and (reading.century is not None or _are_years(tokens, numbers)):
         since = 1930 if reading.century is None else reading.century
         return read_times([str(full_year(number, since)) for number in numbers])
