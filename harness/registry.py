@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import pluggy
 
 from harness import hookspecs
-from harness.errors import RequestError, did_you_mean, require_installed
+from harness.errors import RequestError, did_you_mean, in_one_line, require_installed
 from harness.system.entry import Entry
+from harness.system.entry_points import points_by_distribution
 from harness.system.sources import file_of
-from harness.system.version import DISTRIBUTION, release
 
 if TYPE_CHECKING:
     from harness.data.reading import FileReading
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 GROUP = "harness"
 COMMANDS_HOOK = b"harness_cli"
+HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("harness_"))
 NO_MODEL = "'mix' is no model but an ensemble of finished runs: 'harness mix --help' says how their records make one"
 T = TypeVar("T")
 
@@ -110,7 +111,7 @@ class Registry:
             except (Exception, SystemExit) as error:
                 if refusals and isinstance(error, RequestError):
                     raise
-                self.broken[implementation.plugin_name] = f"{hook}: {reason(error)}"
+                self.broken[implementation.plugin_name] = f"{hook}: {in_one_line(error)}"
                 continue
             if answer is not None:
                 answers.append(answer)
@@ -160,35 +161,27 @@ def _load(
     manager.add_hookspecs(hookspecs)
     broken: dict[str, str] = {}
     owners: dict[str, tuple[str, str]] = {}
-    for (distribution, version), points in _points_by_distribution().items():
+    for (distribution, version), points in points_by_distribution(GROUP).items():
         for point in filter(wanted, points):
             name = f"{distribution}:{point.name}"
             try:
-                manager.register(point.load(), name=name)
+                plugin = point.load()
+                manager.register(plugin, name=name)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's module may raise anything
-                broken[name] = reason(error)
-            else:
+                broken[name] = in_one_line(error)
+                continue
+            if manager.get_hookcallers(plugin):
                 owners[name] = (distribution, version)
+            else:
+                manager.unregister(name=name)
+                broken[name] = _of_no_hooks(plugin)
     return manager, owners, broken
 
 
-def _points_by_distribution() -> dict[tuple[str, str], list[importlib.metadata.EntryPoint]]:
-    """The entry points of the group by distribution and release, those of the harness first, then by name.
-
-    A distribution that is twice on sys.path counts once. Only the metadata of those that have such points are read:
-    of all that are installed that takes most of a second.
-    """
-    found: dict[int, tuple[Any, list[importlib.metadata.EntryPoint]]] = {}
-    for point in importlib.metadata.entry_points(group=GROUP):
-        if point.dist is not None:
-            found.setdefault(id(point.dist), (point.dist, []))[1].append(point)
-    named = {(dist.name, release(dist.version)): points for dist, points in found.values()}
-    return dict(sorted(named.items(), key=lambda item: (item[0][0] != DISTRIBUTION, item[0][0])))
-
-
-def reason(error: BaseException) -> str:
-    """An exception in a line."""
-    return f"{type(error).__name__}: {error}"
+def _of_no_hooks(plugin: object) -> str:
+    """A sentence on a plugin that implements no hook: those of its functions that were to."""
+    undecorated = [name for name in HOOKS if callable(getattr(plugin, name, None))]
+    return f"{', '.join(undecorated) or 'nothing in it'} has no @hookimpl (harness.hookspecs), so it brings nothing"
 
 
 def collect(
@@ -221,6 +214,7 @@ def _collected(manager: pluggy.PluginManager, owners: dict[str, tuple[str, str]]
     from harness.model.dataset import DatasetSpec
     from harness.model.encoder import EncoderSpec
     from harness.model.paper import Paper
+    from harness.model.soundness import fault_of
     from harness.model.task import Task
     from harness.stats.figures import METRICS, Metric
 
@@ -228,7 +222,9 @@ def _collected(manager: pluggy.PluginManager, owners: dict[str, tuple[str, str]]
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         owner = manager.get_name(error.plugin) or "?"
-        raise _PluginError(owner, f"implements a hook that does not exist: {error}") from error
+        astray = next((c.name for c in manager.get_hookcallers(error.plugin) or () if c.name not in HOOKS), "")
+        near = did_you_mean(astray, HOOKS)
+        raise _PluginError(owner, f"implements a hook that does not exist, '{astray}'; {near}") from error
 
     def gathered(hook: str, kind: HookItems[T], **told: Any) -> dict[str, Entry[T]]:
         return _gather(manager, hook, kind=kind, owners=owners, told=told)
@@ -238,7 +234,9 @@ def _collected(manager: pluggy.PluginManager, owners: dict[str, tuple[str, str]]
     return Registry(
         manager=manager,
         encoders=encoders,
-        models=gathered("harness_models", HookItems("model", ModelSpec, taken=("mix",)), encoders=by_name),
+        models=gathered(
+            "harness_models", HookItems("model", ModelSpec, taken=("mix",), fault_of=fault_of), encoders=by_name
+        ),
         tasks=gathered("harness_tasks", HookItems("task", Task)),
         datasets=gathered("harness_datasets", HookItems("data set", DatasetSpec)),
         metrics=gathered("harness_metrics", HookItems("metric", Metric, tuple(m.key for m in METRICS), "key")),
@@ -249,14 +247,15 @@ def _collected(manager: pluggy.PluginManager, owners: dict[str, tuple[str, str]]
 
 @dataclass(frozen=True)
 class HookItems(Generic[T]):
-    """The things that a hook brings: their name for users, their type, names that no plugin may take, and the attribute
-    that holds a thing's name.
+    """The things that a hook brings: their name for users, their type, names that no plugin may take, the attribute
+    that holds a thing's name, and a sentence on a thing's fault, or None.
     """
 
     name: str
     type: type[T]
     taken: tuple[str, ...] = ()
     named_by: str = "name"
+    fault_of: Callable[[T], str | None] = lambda item: None
 
     def name_of(self, item: T) -> str:
         found: str = getattr(item, self.named_by)
@@ -277,13 +276,17 @@ def _gather(
         owner, version = owners.get(plugin, (plugin, ""))
         try:
             brought: Any = implementation.function(*(told[name] for name in implementation.argnames))
-            items = list(brought)
+            items = list(brought) if isinstance(brought, Iterable) else None
         except (Exception, SystemExit) as error:
-            raise _PluginError(plugin, f"{hook}: {reason(error)}") from error
+            raise _PluginError(plugin, f"{hook}: {in_one_line(error)}") from error
+        if items is None:
+            raise _PluginError(plugin, f"{hook}: returns {type(brought).__name__}, not a list of {kind.type.__name__}")
         for item in items:
             if not isinstance(item, kind.type):
                 raise _PluginError(plugin, f"{hook}: brings {item!r}, which is no {kind.type.__name__}")
             name = kind.name_of(item)
+            if (fault := kind.fault_of(item)) is not None:
+                raise _PluginError(plugin, f"the {kind.name} '{name}': {fault}")
             if name in kind.taken:
                 raise _PluginError(plugin, f"the {kind.name} '{name}' comes with the harness: call it otherwise")
             if name in found:

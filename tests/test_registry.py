@@ -16,7 +16,8 @@ from harness import hookspecs
 from harness.cli import build_app
 from harness.errors import RequestError
 from harness.hookspecs import hookimpl
-from harness.model.contract import ModelSpec
+from harness.model.contract import Context, Model, ModelSpec
+from harness.panel import Panel
 from harness.registry import Registry, collect
 from harness.stats.figures import METRICS
 
@@ -62,6 +63,18 @@ def hooked(**hooks: Callable[..., Any]) -> object:
     return type("Plugin", (), {name: staticmethod(hookimpl(function)) for name, function in hooks.items()})()
 
 
+class Half(Model):
+    """A model whose author has not written all of it."""
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None: ...
+
+
+def specified(**fields: Any) -> object:
+    """A plugin of one model, described by these fields beside or in the place of sound ones."""
+    spec = ModelSpec(**{"name": "m", "summary": "", "build": Frequencies, **fields})
+    return hooked(harness_models=lambda: [spec])
+
+
 def leave() -> list[ModelSpec]:
     raise SystemExit(0)
 
@@ -77,10 +90,19 @@ def fail() -> list[ModelSpec]:
         (bringing("mix"), "the model 'mix' comes with the harness: call it otherwise"),
         (hooked(harness_models=fail), "harness_models: ValueError: no such luck"),
         (hooked(harness_models=leave), "harness_models: SystemExit: 0"),
-        (hooked(harness_models=lambda: None), "harness_models: TypeError: "),
+        (hooked(harness_models=lambda: None), "harness_models: returns NoneType, not a list of ModelSpec"),
         (hooked(harness_models=lambda: ["x"]), "harness_models: brings 'x', which is no ModelSpec"),
         (hooked(harness_metrics=lambda: [METRICS[0]]), "the metric '.*' comes with the harness"),
-        (hooked(harness_modles=lambda: []), "implements a hook that does not exist"),
+        (
+            hooked(harness_modles=lambda: []),
+            "hook that does not exist, 'harness_modles'; did you mean 'harness_models'",
+        ),
+        (specified(name="my model"), "the model 'my model': its name may have letters, digits"),
+        (specified(needs="torch"), r"the model 'm': needs is 'torch': give names, as \('torch',\)"),
+        (specified(params={"weight": 1}), r"params is \{'weight': 1\}: give a class that derives from .*Params"),
+        (specified(runtime_params=("thread",)), "runtime_params names 'thread', which is no parameter; there are none"),
+        (specified(build=Half), "the model 'm': Half lacks load, log_prob, save, which every model has"),
+        (specified(build=lambda: None), "is to take the parameters as its one argument"),
     ],
 )
 def test_a_plugin_that_fails_is_named_and_harms_no_other(plugin: object, told: str) -> None:

@@ -17,9 +17,10 @@ from harness.cli import console
 from harness.cli.once import once
 from harness.cli.summaries import SUMMARIES
 from harness.errors import HarnessError, in_one_line
-from harness.registry import Registry, implementations, load_commands, load_registry, reason
+from harness.registry import Registry, implementations, load_commands, load_registry
 from harness.system import processes
 from harness.system.progress import PROGRESS
+from harness.system.supervisor import INTERRUPTED
 from harness.system.terminal import visible, write_out_what_cannot_be_encoded
 from harness.system.version import installed_version
 
@@ -52,7 +53,6 @@ GROUPS = {
     "submission": ("submission", "app"),
     "cache": ("upkeep", "cache"),
 }  # name -> module, and the commands there
-INTERRUPTED = 130  # the exit status of what Ctrl-C ended
 GRACE = 5.0  # seconds
 COMPLETION = "_HARNESS_COMPLETE"  # set by a shell that completes a line
 HELP = "Models of a worker's next occupation, side by side on one split with one likelihood."
@@ -134,7 +134,7 @@ def _add_commands(app: typer.Typer, registry: Registry) -> None:
             twice = [name for name, count in Counter(_names(app)).items() if count > 1]
             problem = f"the command '{twice[0]}' is there already" if twice else ""
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's function may raise anything
-            problem = reason(error)
+            problem = in_one_line(error)
         if problem:
             registry.broken[implementation.plugin_name] = f"harness_cli: {problem}"
             app.registered_commands, app.registered_groups = commands, groups

@@ -19,6 +19,16 @@ BETWEEN = 3  # characters between columns
 READABLE = 120  # characters of a line of prose, at most
 
 
+@contextmanager
+def told_if_stopped(kept: str) -> Iterator[None]:
+    """Say what is kept, or is not, where the user stops what is done inside."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"stopped; {kept}")
+        raise
+
+
 def say(text: str) -> None:
     """A line on stderr: for the person, not for the pipe."""
     print(visible(text), file=sys.stderr, flush=True)  # noqa: T201

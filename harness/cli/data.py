@@ -168,6 +168,7 @@ def convert(
     """
     from harness.data.write import write_panel
 
+    stopped = f"{folder} is not written"
     if form is Form.SHARDS:
         asked = Sharding(
             source=source,
@@ -178,11 +179,12 @@ def convert(
             shards=shards,
             jobs=jobs,
         )
-        asked.write(context, folder, as_json)
+        with console.told_if_stopped(stopped):
+            asked.write(context, folder, as_json)
         return
     if shards is not None or jobs > 1:
         raise RequestError("--shards and --jobs are for --to shards")
-    with context.meta[PROGRESS].bar(f"converting {source}", None):
+    with console.told_if_stopped(stopped), context.meta[PROGRESS].bar(f"converting {source}", None):
         panel = context.obj.open_panel(source, _settings(settings), column or [], occupations, reading=reading)
         files = write_panel(panel, folder, WRITTEN[form])
     if as_json:

@@ -120,7 +120,8 @@ def tune(
         tell=lambda outcome: console.say(_line(outcome)),
     )
     console.say(f"searching {'; '.join(describe(space))} -> {made.path}")
-    outcomes = made.run()
+    with console.told_if_stopped("trials that ended are kept, and the same command goes on"):
+        outcomes = made.run()
     best = best_of(outcomes)
     if best is None:
         told = next((one.error for one in outcomes if one.error), "no time was left for one")

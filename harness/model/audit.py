@@ -5,6 +5,7 @@ Each check is a function from a ``Subject`` to a sentence about what is wrong, o
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -221,6 +222,20 @@ def every_state_is_possible(subject: Subject) -> str | None:
     return None if np.exp(lowest) > 0 else f"ln P of a state unseen in training is {lowest}"
 
 
+def describes_its_parameters(subject: Subject) -> str | None:
+    """Every parameter has a description, which ``harness show`` prints."""
+    fields = subject.spec.params.model_fields
+    bare = [name for name, field in fields.items() if not field.description]
+    return f"no description of {', '.join(bare)}: Field(..., description='its meaning and unit')" if bare else None
+
+
+def tells_facts_as_json(subject: Subject) -> str | None:
+    """The facts of the fit can be written into a record."""
+    with blaming(subject.spec.name, "facts"):
+        json.dumps(dict(subject.model.facts()))
+    return None
+
+
 CHECKS: dict[str, Callable[[Subject], str | None]] = {
     "passes a run's spot check": passes_the_spot_check,  # first: the model has met nothing of the test split
     "ignores the future": ignores_the_future,
@@ -229,6 +244,8 @@ CHECKS: dict[str, Callable[[Subject], str | None]] = {
     "survives saving": survives_saving,
     "rows sum to one": rows_sum_to_one,
     "every state is possible": every_state_is_possible,
+    "tells facts as JSON": tells_facts_as_json,
+    "describes its parameters": describes_its_parameters,
 }
 
 

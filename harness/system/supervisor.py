@@ -29,7 +29,8 @@ PASSED_ON = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHU
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 SENT_BY_TERMINAL = 0x80  # si_code SI_KERNEL: the terminal sends its signals to both processes
 APART = 0.5  # seconds: two interrupts that are nearer are one, which reached the worker twice
-GRACE = 10.0  # seconds that a model past its deadline has to come to an end by itself
+GRACE = 10.0  # seconds that a model past its deadline, or asked to end, has to come to an end by itself
+INTERRUPTED = 130  # the exit status of what Ctrl-C ended
 
 _notes: ContextVar[mmap.mmap | None] = ContextVar("_notes", default=None)
 
@@ -61,7 +62,7 @@ def supervise(work: Callable[[], None]) -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*PASSED_ON, signal.SIGCHLD})
     parent, worker = os.getpid(), os.fork()
     if worker:
-        _exit_as(notes, _wait(worker, notes))
+        _exit_as(notes, *_wait(worker, notes))
     _notes.set(notes)
     die_with(parent)
     _interrupt_once()
@@ -70,6 +71,9 @@ def supervise(work: Callable[[], None]) -> None:
     try:
         work()
         status = 0
+    except KeyboardInterrupt:  # outside of any command, which would have said more
+        status = INTERRUPTED
+        sys.exit(status)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
         raise
@@ -86,45 +90,71 @@ def die_with(parent: int) -> None:
 
 
 def _interrupt_once() -> None:
-    """Take an interrupt that comes twice, from the terminal and from the parent, for one."""
+    """Take an interrupt that comes twice, from the terminal and from the parent, for one.
+
+    A request to end (SIGTERM) is taken as an interrupt, so that a command says what is kept and clears up; a second one
+    ends the process at once, and a process that was forked from this one as well.
+    """
+    last, worker = -APART, os.getpid()
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        again = time.monotonic() - last <= APART
+        if number == signal.SIGTERM and (os.getpid() != worker or (last >= 0 and not again)):
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        elif not again:
+            last = time.monotonic()
+            signal.default_int_handler(number, frame)
+
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        last = -APART
-
-        def interrupted(number: int, frame: FrameType | None) -> None:
-            nonlocal last
-            if time.monotonic() - last > APART:
-                last = time.monotonic()
-                signal.default_int_handler(number, frame)
-
         signal.signal(signal.SIGINT, interrupted)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, interrupted)
 
 
-def _wait(worker: int, notes: mmap.mmap) -> int:
-    """Wait for the worker's end, pass on what is sent to this process alone; the status as ``os.waitpid`` has it."""
+def _wait(worker: int, notes: mmap.mmap) -> tuple[int, int]:
+    """Wait for the worker's end, and pass on what is sent to this process alone.
+
+    The status as ``os.waitpid`` has it, and the SIGTERM that it followed, 0 where there was none: the worker has
+    ``GRACE`` seconds to come to an end.
+    """
+    asked, limit = 0, float("inf")
     while True:
         ended, status = os.waitpid(worker, os.WNOHANG)
         if ended:
-            return status
+            return status, asked
         deadline = HEAD.unpack_from(notes)[0]
-        if deadline and time.monotonic() > deadline:
+        if time.monotonic() > min(deadline or limit, limit):
             os.kill(worker, signal.SIGKILL)
-            return os.waitpid(worker, 0)[1]
+            return os.waitpid(worker, 0)[1], asked
         sent = signal.sigtimedwait({*PASSED_ON, signal.SIGCHLD}, 1.0)
         if sent is not None and sent.si_signo != signal.SIGCHLD and sent.si_code != SENT_BY_TERMINAL:
+            if sent.si_signo == signal.SIGTERM and not asked:
+                asked, limit = sent.si_signo, time.monotonic() + GRACE
             os.kill(worker, sent.si_signo)
 
 
-def _exit_as(notes: mmap.mmap, status: int) -> NoReturn:
-    """Exit as the worker did, with a word where it did not come to its end."""
+def _end_by(number: int) -> None:
+    """End by a signal, as shells expect of what was asked to end by it."""
+    signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    os.kill(os.getpid(), number)
+
+
+def _exit_as(notes: mmap.mmap, status: int, asked: int) -> NoReturn:
+    """Exit as the worker did, with a word where it did not come to its end; by the signal that it was asked by."""
     deadline, ended = HEAD.unpack_from(notes)
     doing = notes[HEAD.size :].rstrip(b"\0").decode(errors="replace")
     where = f" in {doing}" if doing else ""
+    if asked and status:
+        if os.WIFSIGNALED(status):
+            _say(f"stopped{where}, and ended at once")
+        _end_by(asked)
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        if number in PASSED_ON:  # end by the same signal, as shells expect
-            signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
-            os.kill(os.getpid(), number)
+        if number in PASSED_ON:
+            _end_by(number)
         if number != signal.SIGKILL:
             _say(f"the process crashed{where} ({signal.Signals(number).name})")
         elif deadline and time.monotonic() > deadline:

@@ -203,7 +203,7 @@ def test_show_lists_parameters_with_units(harness: Command) -> None:
 def test_audit_of_a_built_in_model(harness: Command) -> None:
     done = harness("audit", "markov", "--persons", "200")
     assert done.returncode == 0, done.stdout
-    assert [line.split("  ")[0] for line in done.stdout.splitlines()] == ["pass"] * 7
+    assert [line.split("  ")[0] for line in done.stdout.splitlines()] == ["pass"] * 9
 
 
 def test_interrupted_runs_keep_what_is_finished(tmp_path: Path) -> None:

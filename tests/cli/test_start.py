@@ -98,3 +98,13 @@ def test_commands_of_others_are_in_the_help(tmp_path: Path, text: str) -> None:
 def test_a_shell_that_completes_a_line_is_told_of_options(tmp_path: Path) -> None:
     told = installed(tmp_path, _HARNESS_COMPLETE="complete_bash", COMP_WORDS="harness run --ta", COMP_CWORD="2")
     assert "--task" in told.stdout
+
+
+def test_a_hook_without_its_mark_is_told(tmp_path: Path) -> None:
+    about = tmp_path / "stranger-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[harness]\nstranger = stranger_plugin\n")
+    (tmp_path / "stranger_plugin.py").write_text("def harness_models():\n    return []\n")
+    told = installed(tmp_path, "list", PYTHONPATH=str(tmp_path))
+    assert "plugin 'stranger:stranger' could not be loaded: harness_models has no @hookimpl" in told.stderr

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from helpers.toys import Frequencies, Parameters, entry_of, run_all, run_on
 
 from harness.errors import RunError
 from harness.model.audit import audit
-from harness.model.contract import Context
+from harness.model.contract import Context, Params
 from harness.panel.careers import Panel
 from harness.registry import Registry
 from harness.runs.execute import Workshop
@@ -62,3 +64,21 @@ def test_what_a_model_prints_is_no_result(
     run_all(run_on(registry, four_persons, entry=entry_of(Prints)), workshop)
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", "[]\n")
+
+
+def test_the_audit_names_parameters_without_a_word_and_facts_that_no_record_can_hold(four_persons: Panel) -> None:
+    class Bare(Params):
+        weight: float = 1.0
+
+    class Boasts(Frequencies):
+        def facts(self) -> dict[str, Any]:
+            return {"parameters_trained": {3}}
+
+    told = {f.check: f.problem for f in audit(entry_of(Boasts, params=Bare).item, Bare(), four_persons)}
+    assert told["describes its parameters"] == (
+        "no description of weight: Field(..., description='its meaning and unit')"
+    )
+    assert str(told["tells facts as JSON"]).startswith("model 'frequencies' failed in facts: TypeError: ")
+    sound = {f.check: f.problem for f in audit(entry_of(Frequencies).item, Parameters(), four_persons)}
+    assert sound["describes its parameters"] is None
+    assert sound["tells facts as JSON"] is None

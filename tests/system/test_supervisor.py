@@ -64,6 +64,30 @@ def test_no_worker_outlives_its_command(sent: signal.Signals, tmp_path: Path) ->
     assert not _lives(pid)
 
 
+@needs_signals
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
+def test_a_command_that_is_asked_to_end_says_what_is_kept_and_clears_up(
+    sent: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    source = "class Planted(Uniform):\n    def fit(self, *a):\n        open('pid', 'w').write(str(os.getpid()))\n"
+    path = plant(tmp_path / "plugin", source + "        time.sleep(60)\n")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with subprocess.Popen(
+        [HARNESS, *LINE, "--records", "r"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path, "TMPDIR": str(scratch)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as command:
+        _read(tmp_path / "pid")
+        command.send_signal(sent)
+        told = command.communicate(timeout=20)[1]
+    assert told.splitlines()[-1] == "stopped; 0 finished records are kept in r"
+    assert command.returncode == status
+    assert list(scratch.iterdir()) == []
+
+
 def _read(file: Path) -> int:
     deadline = time.monotonic() + 60
     while not (file.exists() and file.read_text()):
