@@ -173,6 +173,15 @@ def _asks_for_help(arguments: list[str]) -> bool:
     return (not arguments or arguments[0] in ("--help", "--version")) and COMPLETION not in os.environ
 
 
+def _told(error: Exception) -> str:
+    """An error in a line; one of the system by its file, as every command names it."""
+    if isinstance(error, HarnessError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror} (see --debug)"
+    return f"{in_one_line(error)} (see --debug)"
+
+
 def _main(arguments: list[str]) -> None:
     try:
         if _asks_for_help(arguments):
@@ -199,6 +208,5 @@ def _main(arguments: list[str]) -> None:
         if isinstance(error.__cause__, KeyboardInterrupt):
             sys.exit(INTERRUPTED)
         status = error.exit_status if isinstance(error, HarnessError) else 1
-        what = str(error) if isinstance(error, HarnessError) else f"{in_one_line(error)} (see --debug)"
-        console.say(f"error: {what}")
+        console.say(f"error: {_told(error)}")
         sys.exit(status)

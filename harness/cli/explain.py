@@ -65,6 +65,8 @@ def explain(
     if effects:
         tables = _effects(tables)
     shown, lines = brief(tables) if stage is None and outcome is None else (tables, [])
+    if not shown:  # all that was asked for are equations of outcomes
+        shown, lines = tables, []
     if as_json:
         console.emit_json({"run": record.id, "model": label(record), "tables": [_json(table) for table in tables]})
         return

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from harness.errors import RequestError
+from harness.system.files import require_writable_folder
 from harness.system.version import installed_version
 
 PYPROJECT = """\
@@ -138,6 +139,7 @@ def write_plugin(name: str, parent: Path) -> Path:
         "class_name": "".join(part.capitalize() for part in name.split("-")),
         "version": installed_version().partition("+")[0],  # no build of it: pip knows no >= of one
     }
+    require_writable_folder(folder)
     (folder / "tests").mkdir(parents=True)
     for path, template in {
         "pyproject.toml": PYPROJECT,

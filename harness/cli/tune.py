@@ -28,7 +28,7 @@ from harness.model.params import pairs, parse
 from harness.registry import Registry
 from harness.runs.isolation.hiding import hidden_paths
 from harness.runs.request import PanelRequest, entries_of, to_yaml
-from harness.system.files import write_atomically
+from harness.system.files import require_writable_folder, write_atomically
 from harness.system.words import counted
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ def tune(
         prune=not no_prune,
         tell=lambda outcome: console.say(_line(outcome)),
     )
+    target = out or Path(f"{model}-{task}-tuned.yaml")
+    require_writable_folder(target.parent)
     console.say(f"searching {'; '.join(describe(space))} -> {made.path}")
     with console.told_if_stopped("trials that ended are kept, and the same command goes on"):
         outcomes = made.run()
@@ -126,7 +128,6 @@ def tune(
     if best is None:
         told = next((one.error for one in outcomes if one.error), "no time was left for one")
         raise RunError(f"no trial of '{model}' came to an end: {told}")
-    target = out or Path(f"{model}-{task}-tuned.yaml")
     write_atomically(target, to_yaml(request_of(made.trials, best)))
     _show(made, outcomes, best, as_json)
     console.say(f"-> {target}: harness run --config {target}")

@@ -15,7 +15,7 @@ from harness.forecasts.plan import Plan
 from harness.forecasts.report import ForecastLine, Period, Report, Shares
 from harness.forecasts.sample import Forecast
 from harness.stats.inference import Estimate
-from harness.system.files import replacing
+from harness.system.files import replacing, require_writable_folder
 from harness.types import IntArray
 
 ENDING = ".parquet"
@@ -107,13 +107,14 @@ def _rounded(value: float | None) -> float | None:
 
 
 def require_writable(path: Path) -> None:
-    """RequestError, before the minutes that sampling takes, where the careers could not be written there."""
+    """HarnessError, before the minutes that sampling takes, where the careers could not be written there."""
     if path.suffix != ENDING:
         raise RequestError(f"--out {path}: sampled careers are written as {ENDING}")
     if not path.absolute().parent.is_dir():
         raise RequestError(f"--out {path}: there is no folder {path.parent}")
     if path.is_dir():
         raise RequestError(f"--out {path}: is a folder; name a file")
+    require_writable_folder(path.parent)
 
 
 def _times(plan: Plan, step: IntArray) -> Any:

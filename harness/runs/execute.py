@@ -23,6 +23,7 @@ from harness.runs.run import Run
 from harness.runs.scoring import TaskScorer, score_task, scored_here
 from harness.system import processes
 from harness.system.entry import Entry
+from harness.system.files import require_writable_folder
 from harness.system.hidden_files import hidden_files, named_paths
 from harness.system.integrity import replaced_functions
 from harness.system.progress import Progress, Silent
@@ -104,6 +105,7 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
     known = {task.key: reusable_record(run, task, workshop) for task in run.tasks}
     asked = [task for task in run.tasks if known[task.key] is None]
     if asked and fitted is None:
+        require_writable_folder(workshop.store.path(run.configuration(asked[0])).parent)  # not after hours of a fit
         with workshop.limited(run):
             fitted = workshop.fits.fit(run)
     # All are asked before any is scored: a model that has met the test split could know the answers.

@@ -164,6 +164,14 @@ def replacing(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
+def require_writable_folder(folder: Path) -> None:
+    """RunError where no file can be written into a folder that is there or can be made; nothing is made."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if os.path.exists(place))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        reason = "Permission denied" if there.is_dir() else f"{there} is a file"
+        raise RunError(f"{folder}: cannot be written ({reason}); choose another folder")
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a whole file or nothing: a crash leaves the old file. RunError where the folder cannot be written."""
     try:

@@ -88,6 +88,19 @@ def test_a_command_that_is_asked_to_end_says_what_is_kept_and_clears_up(
     assert list(scratch.iterdir()) == []
 
 
+def test_records_that_cannot_be_written_are_told_before_the_fit(tmp_path: Path) -> None:
+    source = "class Planted(Uniform):\n    def fit(self, *a):\n        open('fitted', 'w').close()\n"
+    source += "        super().fit(*a)\n"
+    path = plant(tmp_path / "plugin", source)
+    (tmp_path / "r").write_text("no folder")
+    done = installed(tmp_path, *LINE, "--records", "r/deeper", PYTHONPATH=path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("r is a file); choose another folder")
+    assert not (tmp_path / "fitted").exists()
+    assert installed(tmp_path, *LINE, "--records", "s", PYTHONPATH=path).returncode == 0
+    assert (tmp_path / "fitted").exists()
+
+
 def _read(file: Path) -> int:
     deadline = time.monotonic() + 60
     while not (file.exists() and file.read_text()):

@@ -213,3 +213,6 @@ def test_the_command_runs_and_explains_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert f"Average marginal effects on P(next state): {code} " in done.stdout
     assert {line.strip(" |").split(" ")[0] for line in done.stdout.splitlines() if line.strip()} >= {"tenure", "age"}
+    done = installed(tmp_path, "explain", "wage-panel/next_occ/mlogit", "--marginal-effects", "--latex", "e.tex")
+    assert "9 tables in e.tex" in done.stderr
+    assert (tmp_path / "e.tex").read_text().count("Average marginal effects on P(next state)") == 9
