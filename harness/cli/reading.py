@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.data.reading import FileReading
+from harness.errors import RequestError
 from harness.model.params import pairs
 
 METAVARS = {
@@ -39,11 +40,19 @@ TYPES: Mapping[str, Any] = {
 }
 
 
+def _both_ends(words: tuple[str, str] | None) -> tuple[str, str] | None:
+    """The two words of a spell. RequestError where the second is the next option."""
+    if words and any(word.startswith("--") for word in words):
+        raise RequestError(f"--spells {' '.join(words)}: write both ends, as --spells begin=FROM end=TO")
+    return words
+
+
 def _parameter(name: str) -> inspect.Parameter:
     """The option of an entry of ``FileReading``, whose description it shows."""
     described = str(FileReading.model_fields[name].description)
     text = f"{described[:1].upper()}{described[1:]}.{' Repeatable.' if name == 'wide' else ''}"
-    option = typer.Option(f"--{name.replace('_', '-')}", help=text, metavar=METAVARS.get(name))
+    checked = _both_ends if name == "spells" else None
+    option = typer.Option(f"--{name.replace('_', '-')}", help=text, metavar=METAVARS.get(name), callback=checked)
     kind = Annotated[TYPES.get(name, str | None), option]  # type: ignore[valid-type]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
 

@@ -141,6 +141,7 @@ class Reading:
             at, column = (int(i) for i in np.argwhere(wrong)[0])
             row, value = int(kept[at]), float(values[at, column])
             told = "" if np.isnan(value) else f"{value:g}"
+            right += "" if self.layout.log else _other_scale(values)
             raise self._fault(
                 batch, row, column=self.layout.values[column], value=told, message=f"{_what(batch, row)}: {right}"
             )
@@ -211,3 +212,12 @@ def _first(column: TextColumn, wrong: Sequence[bool]) -> int | None:
     if not any(wrong):
         return None
     return int(np.flatnonzero(np.array(wrong)[column.index])[0])
+
+
+def _other_scale(values: FloatArray) -> str:
+    """The end of a message about numbers that are no probabilities: the scale that all of them may be of, if any."""
+    if (values <= ROUNDING).all():
+        return "; --log reads natural logarithms"
+    if (values >= 0).all() and 1 + ROUNDING < values.max() <= 100 * (1 + ROUNDING):
+        return "; divide percentages by 100"
+    return ""

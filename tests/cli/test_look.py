@@ -57,6 +57,13 @@ def test_a_table_is_looked_at_and_the_line_runs(tmp_path: Path, look: InProcess)
     assert len(list((tmp_path / "records").rglob("*.json"))) == 1
 
 
+def test_a_spell_with_one_end_is_told_before_its_next_option_is_taken(tmp_path: Path, look: InProcess) -> None:
+    (tmp_path / "jobs.csv").write_text("id,from,job\n1,2000,a\n")
+    status, _, err = look("look", str(tmp_path / "jobs.csv"), "--spells", "begin=from", "--main", "longest")
+    assert status == 2
+    assert err == "error: --spells begin=from --main: write both ends, as --spells begin=FROM end=TO\n"
+
+
 def test_the_mapping_is_a_request_that_runs_and_reproduces(tmp_path: Path, look: InProcess) -> None:
     people().to_csv(tmp_path / "jobs.csv", index=False)
     study, records = tmp_path / "study.yaml", str(tmp_path / "records")

@@ -60,6 +60,8 @@ WRONG: dict[str, tuple[Rows, str]] = {
         but(5, 3, -0.1),
         "value '-0.1': person 'd', year 2002, state '43-9061': a probability is a number from",
     ),
+    "logarithms": (long_rows([-1.2, -0.9, -2.3, -1.6]), "a probability is a number from 0 to 1; --log reads natural"),
+    "percentages": (long_rows([30, 40, 10, 20]), "is a number from 0 to 1; divide percentages by 100"),
     "blank": (but(5, 3, ""), "line 7, column 'probability', value '': person 'd', year 2002"),
     "infinite": (but(5, 3, "Inf"), "line 7, column 'probability', value 'inf'"),
     "no number": (but(5, 3, "NA"), "line 7, column 'probability', value 'NA': is not a number"),
