@@ -53,7 +53,7 @@ from harness.model import ModelSpec
 
 @hookimpl
 def harness_models():
-    return [ModelSpec("dummy", "", object)]
+    return [ModelSpec("dummy", "", lambda params: None)]
 """
 ASK = (
     "from harness.registry import load_registry; from harness.runs.identity import code_version; "
