@@ -106,6 +106,7 @@ def test_a_further_panel_is_weighted_where_it_has_the_column(four_persons: Panel
     main = weighted(with_column(four_persons, np.arange(13.0)), "w")
     assert weighted_alike(four_persons, main) is four_persons
     other = weighted_alike(with_column(four_persons, 2 + np.arange(13.0)), main)
+    assert isinstance(other, Panel)
     assert other.weight == pytest.approx((2 + np.arange(13.0)) / 4.5)
     assert "w" not in other.covariates
     unweighted = with_column(four_persons, 1.0)
