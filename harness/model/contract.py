@@ -47,9 +47,10 @@ class Context:
     device: str = "cpu"
     """'cpu', 'cuda', 'cuda:1' or 'mps'."""
     progress: Progress = field(default_factory=Silent)
-    also: tuple[Panel, ...] = ()
-    """Training careers of further panels, for models that are ``multi_panel``. Their states are their own, with the
-    title of the main panel's where it is the same (``harness.panel.same_titles``)."""
+    also: tuple[Panel | Corpus, ...] = ()
+    """Training careers of further panels, for models that are ``multi_panel``; where they are ``streaming`` those of a
+    corpus stay one, which is read shard after shard. Their states are their own, with the title of the main panel's
+    where it is the same (``harness.panel.same_titles``)."""
     shared: bool = False
     """All processes of a launch make this fit together (``harness.system.processes``), and must end with the same
     model."""
@@ -235,7 +236,8 @@ class ModelSpec:
     pretrainable: bool = False
     """It can learn from resumes first (``Context.resumes``)."""
     streaming: bool = False
-    """It reads resumes shard after shard, in bounded memory: ``Context.resumes`` may be a ``Corpus``."""
+    """It reads careers shard after shard, in bounded memory: ``Context.resumes`` and those of ``Context.also`` may be a
+    ``Corpus``. Any other model has the careers of a corpus as one panel."""
     ablations: tuple[Ablation, ...] = ()
     """The arms of ``harness ablate``."""
     uses_weights: bool = False

@@ -17,7 +17,7 @@ import numpy as np
 
 from harness.errors import RunError
 from harness.panel import time
-from harness.panel.careers import Covariate, Panel, Split
+from harness.panel.careers import Covariate, Panel
 from harness.panel.occupations import Occupations
 
 
@@ -125,21 +125,34 @@ class Corpus:
             for check in self.checks:
                 check(found)
             self._sound.add(number)
-        return found if self.change is None else self.change(found)
+        found = found if self.change is None else self.change(found)
+        # Those of the corpus may be spelt as another panel's are.
+        return found if found.occupations is self.occupations else replace(found, occupations=self.occupations)
 
     def panels(self, numbers: Sequence[int] | None = None) -> Iterator[Panel]:
         """The careers of shards one after another, of all where none are named."""
         return map(self.panel, range(len(self.shards)) if numbers is None else numbers)
 
+    def training(self, check: Callable[[Panel], None]) -> Corpus:
+        """The training careers alone, in as many shards. All are read once, one at a time, to be counted.
+
+        check: made of those of every shard.
+        """
+        counted = []
+        for shard, panel in zip(self.shards, self.panels(), strict=True):
+            part = panel.part("train")
+            check(part)
+            counted.append(replace(shard, persons=part.n_persons, records=part.n_records))
+
+        def change(panel: Panel) -> Panel:
+            return (panel if self.change is None else self.change(panel)).part("train")
+
+        return replace(self, shards=tuple(counted), change=change)
+
     def whole(self) -> Panel:
         """All careers as one panel in memory, persons in the order of their ids."""
         made = joined(self.panels())
         return replace(made, source=dict(self.source), left_out=dict(self.left_out)).in_order()
-
-    def part(self, split: Split) -> Panel:
-        """The careers of one split as one panel in memory, persons in the order of their ids; those of the others are
-        in memory a shard at a time."""
-        return joined(panel.part(split) for panel in self.panels()).in_order()
 
 
 def in_memory(careers: Panel | Corpus) -> Panel:

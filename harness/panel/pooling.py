@@ -13,39 +13,55 @@ import numpy as np
 
 from harness.errors import RequestError
 from harness.panel.careers import SPLITS, Panel
-from harness.panel.corpus import Corpus
+from harness.panel.corpus import Corpus, in_memory
 from harness.panel.occupations import Occupations
 from harness.system.hidden_files import revealed_files
 from harness.types import IntArray
 
 
-def pool(main: Panel, others: Iterable[Panel | Corpus]) -> tuple[Panel, ...]:
+def pool(main: Panel, others: Iterable[Panel | Corpus]) -> tuple[Panel | Corpus, ...]:
     """The training careers of further panels, titles spelt as those of ``main`` where they are the same.
 
-    A state that ``main`` does not have keeps its own title. A corpus is read shard by shard, and its training careers
-    alone are kept. RequestError where training careers are given twice or are those of ``main``, where there is none,
-    times are in another unit, two states have one title, or a career is trained on that ``main`` holds out.
+    A state that ``main`` does not have keeps its own title. A corpus stays one, of its training careers alone; its
+    shards are read once, one at a time. RequestError where training careers are given twice or are those of ``main``,
+    where there is none, times are in another unit, two states have one title, or a career is trained on that ``main``
+    holds out.
     """
-    made: list[Panel] = []
-    seen = {main.part("train").fingerprint(): "--data"}
+    made: list[Panel | Corpus] = []
+    seen: list[tuple[Panel | Corpus, str]] = [(main.part("train"), "--data")]
     for other in others:
         if other.unit != main.unit:
             raise RequestError(
                 f"--train-also: '{other.name}' has times in {other.unit}s, and '{main.name}' in {main.unit}s: their "
                 "steps do not compare; thin one of them (--every)"
             )
-        train = other.part("train")
+        train = _training(main, other)
         if not train.n_persons:
             raise RequestError(f"--train-also: '{other.name}' has nobody in its train split, so nothing to train on")
-        if first := seen.get(train.fingerprint()):
+        if first := next((where for known, where in seen if _same_careers(known, train)), None):
             raise RequestError(
                 f"--train-also: '{other.name}' is the same panel as that of {first}; a panel is trained on once"
             )
-        seen[train.fingerprint()] = f"another --train-also, '{other.name}'"
-        train = _spelt_as(main, train)
-        require_apart(main, train, "--train-also")
-        made.append(train)
+        seen.append((train, f"another --train-also, '{other.name}'"))
+        spelt = replace(train, occupations=_spelt_as(main, other))
+        if isinstance(spelt, Panel):
+            require_apart(main, spelt, "--train-also")
+        made.append(spelt)
     return tuple(made)
+
+
+def _training(main: Panel, other: Panel | Corpus) -> Panel | Corpus:
+    """The training careers of a panel, or of a corpus, each of whose shards is held against what ``main`` holds out."""
+    if isinstance(other, Panel):
+        return other.part("train")
+    return other.training(lambda part: require_apart(main, part, "--train-also"))
+
+
+def _same_careers(one: Panel | Corpus, other: Panel | Corpus) -> bool:
+    """Those of a corpus are put together only where both have as many persons and as many records."""
+    if (one.n_persons, one.n_records) != (other.n_persons, other.n_records):
+        return False
+    return in_memory(one).fingerprint() == in_memory(other).fingerprint()
 
 
 def require_apart(main: Panel, learned: Panel, option: str) -> None:
@@ -133,8 +149,8 @@ def _twice(occupations: Occupations, states: list[int], where: str) -> str:
     )
 
 
-def _spelt_as(main: Panel, other: Panel) -> Panel:
+def _spelt_as(main: Panel, other: Panel | Corpus) -> Occupations:
     same = same_titles(other.occupations, main.occupations, (f"'{other.name}'", "the panel of --data"))
     own, wanted = other.occupations.titles, main.occupations.titles
     titles = tuple(wanted[k] if k >= 0 else title for title, k in zip(own, same.tolist(), strict=True))
-    return replace(other, occupations=replace(other.occupations, titles=titles))
+    return replace(other.occupations, titles=titles)

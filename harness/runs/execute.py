@@ -11,7 +11,7 @@ from typing import Any, Literal
 from harness.errors import RequestError, RunError
 from harness.model import ModelSpec, Task, spot_check
 from harness.model.spot_check import SpotCheck
-from harness.panel import Panel
+from harness.panel import Corpus, Panel
 from harness.records import predictions
 from harness.records.record import Configuration, Record
 from harness.records.store import Store
@@ -86,6 +86,7 @@ def execute(run: Run, workshop: Workshop) -> Iterator[Record]:
     """
     registry = workshop.registry
     _require_panels(run, registry)
+    _tell_of_memory(run, workshop)
     for task in run.tasks:
         _require_fit_for(run.model.item, task, run.panel)
     if processes.is_main():
@@ -213,6 +214,17 @@ def _require_panels(run: Run, registry: Registry) -> None:
         require_multi_panel(run.model.item, registry)
     if run.resumes is not None:
         require_pretrainable([run.model.item], registry)
+
+
+def _tell_of_memory(run: Run, workshop: Workshop) -> None:
+    """A note, naming the models that need not, where a model reads a pooled corpus into memory."""
+    corpora = [other.name for other in run.train_also if isinstance(other, Corpus)]
+    if corpora and not run.model.item.streaming and processes.is_main() and _needs_fit(run, workshop):
+        those = _those(workshop.registry, lambda spec: spec.multi_panel and spec.streaming)
+        workshop.progress.note(
+            f"model '{run.model.item.name}' reads the training careers of {', '.join(corpora)} into memory; models "
+            f"that read a corpus in windows: {those}"
+        )
 
 
 def _require_fit_for(spec: ModelSpec, task: Task, panel: Panel) -> None:

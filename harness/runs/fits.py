@@ -18,7 +18,7 @@ from harness.model import Context, Estimator, ModelSpec
 from harness.model.answers import blaming
 from harness.model.contract import unreported
 from harness.model.probe import Probe
-from harness.panel import Corpus, Panel
+from harness.panel import Corpus, Panel, in_memory
 from harness.panel.pooling import open_apart, pool, require_apart
 from harness.records.record import Configuration, now
 from harness.runs.run import Run, fit_name
@@ -135,6 +135,8 @@ class Fits:
 
     def _train(self, model: Estimator, run: Run, scratch: Path, shared: bool) -> None:
         also = pool(run.panel, run.train_also)
+        if not run.model.item.streaming:
+            also = tuple(map(in_memory, also))
         context = Context(
             seed=run.seed,
             scratch=scratch,

@@ -10,29 +10,37 @@ from harness.types import IntArray
 
 
 class BatchOrder:
-    """Epoch after epoch in an order of its own. step: batches of this epoch that are done."""
+    """Epoch after epoch, window after window, each in an order of its own.
+
+    window: the one of this epoch that is under way, from 0. step: batches of it that are done.
+    """
 
     def __init__(self, batch_tokens: int, seed: int) -> None:
         self.batch_tokens = batch_tokens
         self.rng = np.random.default_rng(seed)
-        self.before: dict[str, Any] = dict(self.rng.bit_generator.state)  # the generator as this epoch found it
-        self.step = 0
+        self.before: dict[str, Any] = dict(self.rng.bit_generator.state)  # the generator as this window found it
+        self.step = self.window = 0
 
     def epoch(self, lengths: IntArray, packed: bool = False) -> list[IntArray]:
-        """All batches of this epoch's sequences, those that are done included; asked for once an epoch."""
+        """All batches of this window's sequences, those that are done included; asked for once a window."""
         return batches(lengths, self.batch_tokens, self.rng, packed)
 
-    def next_epoch(self) -> None:
-        """Every batch is done."""
+    def next_window(self) -> None:
+        """Every batch of the window is done."""
         self.before, self.step = dict(self.rng.bit_generator.state), 0
+        self.window += 1
+
+    def next_epoch(self) -> None:
+        """Every window is done."""
+        self.window = 0
 
     def state(self) -> dict[str, Any]:
         """JSON-able; with it, ``restore`` makes a new one go on where this one is."""
-        return {"before": self.before, "step": self.step}
+        return {"before": self.before, "step": self.step, "window": self.window}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Stand where the order stood that ``state`` was asked of."""
-        self.before, self.step = state["before"], state["step"]
+        self.before, self.step, self.window = state["before"], state["step"], state["window"]
         self.rng.bit_generator.state = self.before
 
 

@@ -40,7 +40,7 @@ def all_ready(parts: Sequence[IntArray]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class EpochData:
-    """The sequences of one epoch.
+    """The sequences of one epoch, or of one of its windows.
 
     lengths: int64 [n], tokens of each. loss: of some of them (int64 [b]), the sum in nats and how many are in it.
     packed: a batch is any of them, as many tokens as fit; else those of similar length, padded to the longest.
@@ -87,6 +87,11 @@ class Trainee(Protocol):
         """False where nobody is held out."""
         ...
 
+    @property
+    def windows(self) -> int:
+        """Windows of an epoch, one of which is in memory; 1 where all of it is."""
+        ...
+
     def key(self, schedule: Schedule) -> str:
         """Digest of the weights as they are now, of the data and of the schedule: a checkpoint of another is not read.
 
@@ -99,7 +104,10 @@ class Trainee(Protocol):
         ...
 
     def epoch(self, number: int, strength: float) -> EpochData:
-        """The sequences of an epoch, the same whenever they are asked for. strength: of exchanges, 0 to 1."""
+        """The sequences of a window, the same whenever they are asked for.
+
+        number: of the window, counted from the first one of the first epoch. strength: of exchanges, 0 to 1.
+        """
         ...
 
     def validation_loss(self) -> float:
@@ -128,7 +136,7 @@ def train(trainee: Trainee, schedule: Schedule, context: Context, name: str, lab
     """
     weights = AveragedWeights(trainee.trained, schedule.average)
     batches = max(1, math.ceil(trainee.tokens / schedule.batch_tokens))
-    state = TrainingState(BatchOrder(schedule.batch_tokens, context.seed), batches, trainee.watched)
+    state = TrainingState(BatchOrder(schedule.batch_tokens, context.seed), batches, trainee.watched, trainee.windows)
     key = trainee.key(schedule)
     trainee.group.require_same(key)
     checkpoint = Checkpoint(
@@ -182,8 +190,14 @@ class _Loop:
 
     def epoch(self, stepping: Stepping) -> None:
         """Every sequence once, but for those that an interrupted run has done already or the pace leaves out."""
+        state = self.state
+        while state.order.window < state.windows and self.schedule.pace.more(state):
+            self._window(stepping)
+            state.order.next_window()
+
+    def _window(self, stepping: Stepping) -> None:
         state, pace = self.state, self.schedule.pace
-        data = self.trainee.epoch(state.epochs, pace.exchange(state))
+        data = self.trainee.epoch(state.window, pace.exchange(state))
         batches = state.order.epoch(data.lengths, data.packed)
         data.begin([self.trainee.group.share(batch) for batch in batches[state.order.step :]])
         self.trainee.model.train()
@@ -191,7 +205,7 @@ class _Loop:
             batch = batches[state.order.step]
             rate = self.schedule.learning_rate * pace.rate(state, len(batches))
             # What a step draws depends on which one it is, not on how many this process has made.
-            key = (self.seed, state.epochs, state.order.step)
+            key = (self.seed, state.window, state.order.step)
             take_step(self.trainee.optimizer, data.loss, batch=batch, learning_rate=rate, how=stepping, key=key)
             self.weights.update()
             tokens = int(data.lengths[batch].sum())

@@ -20,7 +20,7 @@ class Pace(Protocol):
         ...
 
     def rate(self, state: TrainingState, steps: int) -> float:
-        """The learning rate of the next step as a share of its peak. steps: in this epoch."""
+        """The learning rate of the next step as a share of its peak. steps: in this window of the epoch."""
         ...
 
     def exchange(self, state: TrainingState) -> float:
@@ -44,8 +44,9 @@ class LinearDecay:
         return state.epochs < self._end(state)
 
     def rate(self, state: TrainingState, steps: int) -> float:
-        step = state.epochs * steps + state.order.step
-        return min((step + 1) / (self.warmup + 1), 1 - step / max(self._end(state) * steps, step + 1))
+        step = state.window * steps + state.order.step
+        end = self._end(state) * state.windows * steps
+        return min((step + 1) / (self.warmup + 1), 1 - step / max(end, step + 1))
 
     def exchange(self, state: TrainingState) -> float:
         return 1 - state.epochs / self._end(state)
@@ -72,7 +73,7 @@ class InverseRoot:
         return state.epochs < self.epochs and state.epochs - state.best < self.patience
 
     def rate(self, state: TrainingState, steps: int) -> float:
-        step = state.epochs * steps + state.order.step
+        step = state.window * steps + state.order.step
         return min((step + 1) / (self.warmup + 1), math.sqrt((self.warmup + 1) / (step + 1)))
 
     def exchange(self, state: TrainingState) -> float:
@@ -100,7 +101,7 @@ class StableThenDecay:
         return state.epochs < self._fall(state)[1]
 
     def rate(self, state: TrainingState, steps: int) -> float:
-        return self._rate(state, state.epochs + state.order.step / steps)
+        return self._rate(state, state.done(steps))
 
     def exchange(self, state: TrainingState) -> float:
         """As the first step of the epoch learns, once warmed up."""

@@ -14,13 +14,14 @@ class TrainingState:
 
     epochs: that are done. tokens: that were learned from. losses: of validation, nats, before training and after each
     epoch. best: the epoch of the least. steps: batches that an epoch has, about. watched: False where there is nothing
-    to validate on, and the last epoch is the best.
+    to validate on, and the last epoch is the best. windows: of an epoch.
     """
 
-    def __init__(self, order: BatchOrder, steps: int, watched: bool = True) -> None:
+    def __init__(self, order: BatchOrder, steps: int, watched: bool = True, windows: int = 1) -> None:
         self.order = order
         self.steps = steps
         self.watched = watched
+        self.windows = windows
         self.losses: list[float] = []
         self.best = 0
         self.epochs = 0
@@ -35,6 +36,15 @@ class TrainingState:
         self.order.restore(plain)
         for name in KEPT:
             setattr(self, name, plain[name])
+
+    @property
+    def window(self) -> int:
+        """The window under way, counted from the first one of the first epoch."""
+        return self.epochs * self.windows + self.order.window
+
+    def done(self, steps: int) -> float:
+        """Epochs that are done, this one's part included. steps: of the window under way."""
+        return self.epochs + (self.order.window + self.order.step / steps) / self.windows
 
     def trained_on(self, tokens: int) -> None:
         """Count a batch as done."""

@@ -7,7 +7,6 @@ killed training goes on within a pass, and what is in memory is a window, howeve
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -24,6 +23,7 @@ from harness.plugins.career.network import Network
 from harness.plugins.career.train import NetworkTrainee
 from harness.plugins.career.window import Window
 from harness.system.machine import free_large_blocks_at_once
+from harness.training.corpus_windows import CorpusWindows
 from harness.training.loop import EpochData, EpochSteps
 from harness.training.schedule import Schedule
 from harness.types import IntArray
@@ -55,44 +55,15 @@ def sample_of(corpus: Corpus, context: Context) -> tuple[Panel, Panel]:
     return careers, watched.select(np.arange(int(np.searchsorted(ends, WATCHED, side="right"))))
 
 
-class Stream:
-    """The training careers of a corpus, window by window.
-
-    windows: of a pass over the corpus. The next window is read while one is learned from, on the one thread of
-    ``pool``, which encodes as well.
-    """
+class Stream(CorpusWindows):
+    """The training careers of a corpus, window by window, and how they are encoded, on the thread that reads."""
 
     def __init__(self, corpus: Corpus, encoding: Encoding, seed: int) -> None:
-        self.corpus, self.encoding, self.seed = corpus, encoding, seed
         shards = len(corpus.shards)
         each = max(1, round(WINDOW * shards / corpus.n_records))
-        self.windows = -(-shards // each)
+        super().__init__(corpus, -(-shards // each), seed)
+        self.encoding = encoding
         self.tokens = max(1, (corpus.n_records - corpus.n_persons) // self.windows)
-        self.pool = ThreadPoolExecutor(1)
-        self._next: tuple[int, Future[Panel]] | None = None
-
-    def shards_of(self, number: int) -> IntArray:
-        """int64: the shards of a window, counted from the first of the first pass."""
-        done, window = divmod(number, self.windows)
-        order = np.random.default_rng((self.seed, done)).permutation(len(self.corpus.shards))
-        return np.array_split(order, self.windows)[window]
-
-    def careers(self, number: int) -> Panel:
-        """The training careers of a window."""
-        ready, self._next = self._next, None
-        return ready[1].result() if ready is not None and ready[0] == number else self._read(number)
-
-    def read_ahead(self, number: int) -> None:
-        """Begin to read a window."""
-        self._next = (number, self.pool.submit(self._read, number))
-
-    def close(self) -> None:
-        """Read and encode nothing any more."""
-        self._next = None
-        self.pool.shutdown(cancel_futures=True)
-
-    def _read(self, number: int) -> Panel:
-        return joined(panel.part("train") for panel in self.corpus.panels(self.shards_of(number).tolist()))
 
 
 class StreamedTrainee(NetworkTrainee):

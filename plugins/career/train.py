@@ -29,6 +29,8 @@ class NetworkTrainee(ABC):
     """A network in training, and the careers that are held out (``harness.training.loop.Trainee``). tokens: transitions
     of an epoch, about."""
 
+    windows = 1
+
     def __init__(
         self, network: Network, valid: TransitionTable, schedule: Schedule, context: Context, tokens: int
     ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,15 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
-from harness.errors import RequestError
 from harness.model import BoundedRows, Context, Model, UnnormalizedModel
-from harness.panel import Panel, same_titles
+from harness.panel import Panel
 from harness.plugins.llm.base.audit import BaseAudit
 from harness.plugins.llm.base.content import base_content
 from harness.plugins.llm.base.kept import is_kept, keep_base, kept_base
 from harness.plugins.llm.base.open import OpenedBase
 from harness.plugins.llm.base.opening import open_named
 from harness.plugins.llm.params import LlmParams, exchange_of, options_of
+from harness.plugins.llm.pooled import pooled_facts, require_poolable
 from harness.plugins.llm.scoring.branches import Scorer
 from harness.plugins.llm.scoring.certified import certified
 from harness.plugins.llm.scoring.choice_sets import whole_rows
@@ -39,6 +39,7 @@ from harness.plugins.llm.text.tokenizer_audit import audit
 from harness.plugins.llm.text.tokens import Resumes, new_tokens
 from harness.plugins.llm.tuning.memory import makes_again, pass_of_ids
 from harness.plugins.llm.tuning.precision import product_type, tuned_label
+from harness.plugins.llm.tuning.streamed import LearnedResumes, parts_of, resumes_of
 from harness.plugins.llm.tuning.tune import (
     Adapters,
     TuningOptions,
@@ -79,22 +80,24 @@ class LoraModel(Model):
         self._is_merged = False
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        p, panels, group = self.params, (train, *context.also), process_group(context)
-        self._require_poolable(context.also)
+        p, sources, group = self.params, (train, *context.also), process_group(context)
+        if context.also:
+            require_poolable(p)
         with group.main_first():
             base = self._open_base(context)
-        added = self._extended(base, panels)
+        added = self._extended(base, parts_of(sources, context.progress, "reading the words of"))
         self._begin(base.tokenizer)
-        for panel in panels:
-            audit(base.tokenizer, resume_text(panel, self._options))
+        tried: set[tuple[str, ...]] = set()
+        for panel in parts_of(sources, context.progress, "trying the tokenizer on"):
+            audit(base.tokenizer, resume_text(panel, self._options), tried)
         nameless = p.base == "builtin" or added > 0  # no name brings this base back
         if nameless and p.tuning != "full":
             self._own_base = {name: value.clone() for name, value in weights_of(base.model).items()}
         parameters = sum(x.numel() for x in base.model.parameters())
         self._model = base.model.to(context.device)
         self._prompt = self._drawn_prompt(train, context.seed)
-        resumes, watched = [self._resumes(panel) for panel in panels], self._resumes(valid)
-        ways = self._ways(self._model, *resumes, watched)
+        watched, resumes = self._resumes(valid), resumes_of(sources, self._resumes, context.progress)
+        ways = self._ways(self._model, watched, resumes)
         # Adapters are drawn on the processor, whatever the device: a seed is the same everywhere.
         self._model = self._prepared(base.model.cpu(), context).to(context.device)
         result = self._tuned(resumes, watched, ways, context)
@@ -105,17 +108,17 @@ class LoraModel(Model):
             "parameters": parameters,
             "parameters_trained": sum(x.numel() for x in self._model.parameters() if x.requires_grad),
             "tokens_added": added,
-            "tokens_a_title": round(float(resumes[0].events.lengths.mean()) - 1, 2),
-            "records_dropped": sum(part.records_dropped() for part in resumes),
+            "tokens_a_title": round(float(watched.events.lengths.mean()) - 1, 2),
+            "records_dropped": resumes.records_dropped(),
             "epochs": result.epochs,
             "best_epoch": result.best,
             "validation_loss": [round(loss, 6) for loss in result.validation],
-            **_pooled(train, context.also),
+            **pooled_facts(train, context.also),
             **({"prompt_tokens": len(self._prompt)} if p.shots else {}),
         }
 
     def _tuned(
-        self, resumes: list[Resumes], watched: Resumes, ways: ReadingWays | None, context: Context
+        self, resumes: LearnedResumes, watched: Resumes, ways: ReadingWays | None, context: Context
     ) -> TrainingResult:
         """The course of the tuning; of a base as it is, its validation loss alone."""
         p = self.params
@@ -136,7 +139,7 @@ class LoraModel(Model):
         self._own_base = self._scorer = None
         self._is_merged = False
 
-    def _extended(self, base: OpenedBase, panels: tuple[Panel, ...]) -> int:
+    def _extended(self, base: OpenedBase, panels: Iterable[Panel]) -> int:
         """Number of tokens that the base was given for words or titles of the panels."""
         p = self.params
         extend = p.extend_vocabulary or ("words" if p.base == "builtin" else "none")
@@ -148,15 +151,6 @@ class LoraModel(Model):
         if not self.params.shots:
             return NOTHING
         return prompt_ids(drawn(train, self.params.shots, seed), self._encoder(), self._options)
-
-    def _require_poolable(self, also: tuple[Panel, ...]) -> None:
-        if also and self.params.tuning == "none":
-            raise RequestError("llm-lora.tuning=none trains nothing: leave out --train-also, or tune")
-        if also and self.params.titles == "codes":
-            raise RequestError(
-                "--train-also matches occupations by title, and a code may stand for another occupation in another "
-                "panel: leave out llm-lora.titles=codes"
-            )
 
     def _prepared(self, model: Any, context: Context) -> Any:
         """The base with what is to be trained: adapters, every weight, or nothing."""
@@ -177,13 +171,13 @@ class LoraModel(Model):
             self._scorer = Scorer(self._merged(), self._pad(), ways)
         return self._scorer.log_prob(resumes, transitions, states)
 
-    def _ways(self, model: Any, *resumes: Resumes) -> ReadingWays | None:
+    def _ways(self, model: Any, *resumes: Resumes | LearnedResumes) -> ReadingWays | None:
         """The ways to read these with the model; None for the builtin base, whose architecture follows them all."""
         if self.params.base == "builtin":
             return None
         if self._audit is None or self._audit.content != self._content:
             self._audit = BaseAudit(self._content, models_folder())
-        return self._audit.ways(model, max(part.longest() for part in resumes), resumes[0].context)
+        return self._audit.ways(model, max(part.longest() for part in resumes), self._context())
 
     def unseen(self, panel: Panel, transitions: IntArray) -> IntArray | None:
         return self._resumes(panel).dropped(transitions)
@@ -235,8 +229,12 @@ class LoraModel(Model):
         return open_named(self.params, context)
 
     def _resumes(self, panel: Panel) -> Resumes:
-        context = min(context_length(self._model), self.params.max_context or 2**31)
-        return Resumes(panel=panel, pieces=self._encoder(), context=context, options=self._options, prefix=self._prompt)
+        pieces, context = self._encoder(), self._context()
+        return Resumes(panel=panel, pieces=pieces, context=context, options=self._options, prefix=self._prompt)
+
+    def _context(self) -> int:
+        """The most tokens that a sequence may have."""
+        return min(context_length(self._model), self.params.max_context or 2**31)
 
     def _encoder(self) -> PieceEncoder:
         if self._pieces is None:
@@ -278,15 +276,3 @@ def tuning_options(p: LlmParams, ways: ReadingWays | None = None) -> TuningOptio
         hidden_dropout=p.hidden_dropout,
         packing=p.packing if ways is None or ways.packed else False,
     )
-
-
-def _pooled(train: Panel, also: tuple[Panel, ...]) -> dict[str, int]:
-    """Facts of pooling: persons, and of the further panels' titles those that the main one has. Nothing of nothing."""
-    if not also:
-        return {}
-    same = [same_titles(panel.occupations, train.occupations) >= 0 for panel in also]
-    return {
-        "persons_pooled": sum(panel.n_persons for panel in also),
-        "titles_pooled": sum(len(found) for found in same),
-        "titles_matched": sum(int(found.sum()) for found in same),
-    }

@@ -103,6 +103,7 @@ def specs() -> list[ModelSpec]:
             scoring_params=("renormalise", "tolerance", "checkpoint_seconds"),
             runtime_params=("shard",),
             multi_panel=True,
+            streaming=True,
             distributed=True,
             ablations=ABLATIONS,
         ),

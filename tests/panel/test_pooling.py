@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.paths import RESULTS
+from helpers.progress import Told
 from helpers.toys import Frequencies, Parameters, entry_of
 
 from harness import render
@@ -68,8 +69,10 @@ def test_of_a_corpus_the_training_careers_are_pooled(market_30: Panel, market_60
     last_first = [far.select(np.arange(start, start + 20)) for start in (40, 20, 0)]
     corpus = write_corpus(last_first.__getitem__, 3, tmp_path / "far")
     [of_panel], [of_corpus] = pool(market_30, [far]), pool(market_30, [corpus])
-    assert of_corpus.fingerprint() == of_panel.fingerprint()
+    assert isinstance(of_corpus, Corpus)
+    assert of_corpus.whole().fingerprint() == of_panel.fingerprint()
     assert (of_corpus.name, of_corpus.n_persons) == ("far", int((far.split == 0).sum()))
+    assert of_corpus.n_records == of_panel.n_records
     with pytest.raises(RequestError, match="'far' is the same panel as that of another --train-also, 'far'"):
         pool(market_30, [far, corpus])
     with pytest.raises(RequestError, match="'far' is the same panel as that of --data"):
@@ -83,11 +86,16 @@ def test_a_corpus_teaches_what_its_panel_does(
     far = replace(market_60, name="far", persons=np.char.add("far-", market_60.persons)).in_order()
     corpus = write_corpus(parts_of(far, 3), 3, tmp_path / "far")
     [of_panel] = execute(request(registry, market_30, far), workshop)
-    [of_corpus] = execute(request(registry, market_30, corpus), workshop)
+    told = Told()
+    [of_corpus] = execute(request(registry, market_30, corpus), replace(workshop, progress=told))
+    note = (
+        "model 'pooled' reads the training careers of far into memory; models that read a corpus in windows: llm-lora"
+    )
+    assert note in told.notes
     [alone] = execute(request(registry, market_30), workshop)
     assert of_corpus.figures == of_panel.figures != alone.figures
-    [told] = of_corpus.configuration.train_also
-    assert (told.fingerprint, told.persons) == (corpus.fingerprint(), 60)
+    [facts] = of_corpus.configuration.train_also
+    assert (facts.fingerprint, facts.persons) == (corpus.fingerprint(), 60)
 
 
 def test_two_states_with_one_title_are_named(four_persons: Panel, other: Panel) -> None:

@@ -9,13 +9,16 @@ from harness.training.schedule import InverseRoot, LinearDecay, StableThenDecay,
 from harness.training.state import TrainingState
 
 
-def state_of(*losses: float, step: int = 0, steps: int = 4, tokens: int = 0) -> TrainingState:
-    """After an epoch for each loss but the first."""
-    state = TrainingState(BatchOrder(100, 0), steps)
+def state_of(
+    *losses: float, step: int = 0, steps: int = 4, tokens: int = 0, windows: tuple[int, int] = (0, 1)
+) -> TrainingState:
+    """After an epoch for each loss but the first. windows: the one under way, and how many an epoch has."""
+    window, of = windows
+    state = TrainingState(BatchOrder(100, 0), steps, windows=of)
     state.losses.append(losses[0] if losses else 1.0)
     for loss in losses[1:]:
         state.validated(loss)
-    state.order.step, state.tokens = step, tokens
+    state.order.step, state.order.window, state.tokens = step, window, tokens
     return state
 
 
@@ -55,3 +58,18 @@ def test_a_budget_of_tokens_ends_in_the_middle_of_an_epoch() -> None:
     pace = TokenBudget(budget=1000)
     assert [pace.more(state_of(tokens=n)) for n in (0, 999, 1000)] == [True, True, False]
     assert [pace.rate(state_of(tokens=n), 7) for n in (0, 500, 1000)] == pytest.approx([0.02, 0.525, 0.05])
+
+
+@pytest.mark.parametrize(
+    "pace",
+    [
+        StableThenDecay(epochs=6, min_gain=0.01, patience=1, decay=0.5),
+        LinearDecay(epochs=3, warmup=2, fewest_steps=0),
+        InverseRoot(epochs=3, warmup=2, patience=2),
+    ],
+)
+def test_windows_of_an_epoch_have_the_rates_of_its_parts(pace: StableThenDecay | LinearDecay | InverseRoot) -> None:
+    """Three windows of four steps, as one of twelve, in the second epoch."""
+    whole = [pace.rate(state_of(9.0, 8.0, step=i), 12) for i in range(12)]
+    parts = [pace.rate(state_of(9.0, 8.0, step=i % 4, windows=(i // 4, 3)), 4) for i in range(12)]
+    assert parts == pytest.approx(whole)

@@ -51,20 +51,23 @@ class _Isolated(Estimator):
         self._facts: Mapping[str, Any] = {}
 
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        resumes, corpus = context.resumes, None
-        if isinstance(resumes, Corpus):  # its shards are sent when they are asked for
-            corpus = {"shards": [asdict(one) for one in resumes.shards], "weights": resumes.source.get("weights")}
-            resumes = resumes.bare()
-        further = [*context.also, *([resumes] if resumes is not None else [])]
+        further = [*context.also, *([context.resumes] if context.resumes is not None else [])]
+        corpora = {
+            str(i): {"shards": [asdict(shard) for shard in one.shards], "weights": one.source.get("weights")}
+            for i, one in enumerate(further)
+            if isinstance(one, Corpus)
+        }
+        # The shards of a corpus are sent when they are asked for.
+        bare = [one.bare() if isinstance(one, Corpus) else one for one in further]
         heads: list[dict[str, Any]] = []
         arrays: dict[str, Any] = {}
-        for i, panel in enumerate((train, valid, *further)):
+        for i, panel in enumerate((train, valid, *bare)):
             head, columns = packed(panel, f"{i}:")
             heads.append(head)
             arrays |= columns
         told = {
             "panels": heads,
-            "corpus": corpus,
+            "corpora": corpora,
             "also": len(context.also),
             "seed": context.seed,
             "device": context.device,

@@ -97,7 +97,7 @@ class WorkerProcess:
         if kind == "panel":
             self._send_panel(event["place"], context)
         elif kind == "shard":
-            self._send_shard(event["number"], context)
+            self._send_shard(event, context)
         elif kind == "note":
             context.progress.note(event["text"])
         elif kind == "bar":
@@ -122,12 +122,13 @@ class WorkerProcess:
             head, arrays = {"error": str(error)}, {}
         send(sink, head, arrays)
 
-    def _send_shard(self, number: int, context: Context) -> None:
+    def _send_shard(self, event: Mapping[str, Any], context: Context) -> None:
         _, sink = self._streams()
         try:
-            if not isinstance(context.resumes, Corpus):
+            corpus = [*context.also, context.resumes][event["corpus"]]
+            if not isinstance(corpus, Corpus):
                 raise RequestError("there is no corpus here")
-            head, arrays = packed(context.resumes.panel(number))
+            head, arrays = packed(corpus.panel(event["number"]))
         except HarnessError as error:
             head, arrays = {"error": str(error)}, {}
         send(sink, head, arrays)

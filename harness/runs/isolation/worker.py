@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any
@@ -57,8 +58,9 @@ class _Parent:
     def open_panel(self, place: str) -> Panel:
         return self._asked({"event": "panel", "place": str(place)})
 
-    def shard(self, number: int) -> Panel:
-        return self._asked({"event": "shard", "number": number})
+    def shard(self, number: int, *, corpus: int) -> Panel:
+        """corpus: its place among the further careers of the fit."""
+        return self._asked({"event": "shard", "corpus": corpus, "number": number})
 
     def _tell(self, event: dict[str, Any]) -> None:
         with self.lock:
@@ -93,12 +95,9 @@ class _Worker:
 
     def do_fit(self, head: dict[str, Any], arrays: Arrays) -> Answer:
         panels = [unpacked(told, arrays, f"{i}:") for i, told in enumerate(head["panels"])]
-        train, valid, *further = panels
-        resumes: Panel | Corpus | None = further[head["also"]] if len(further) > head["also"] else None
-        if (corpus := head["corpus"]) is not None and isinstance(resumes, Panel):
-            if corpus["weights"] is not None:
-                resumes = replace(resumes, source={**resumes.source, "weights": corpus["weights"]})
-            resumes = Corpus.around(resumes, [Shard(**one) for one in corpus["shards"]], self.parent.shard)
+        train, valid, *others = panels
+        corpora = head["corpora"]
+        further = [self._careers(i, panel, corpora.get(str(i))) for i, panel in enumerate(others)]
         context = Context(
             seed=head["seed"],
             scratch=Path(head["scratch"]),
@@ -106,11 +105,20 @@ class _Worker:
             device=head["device"],
             progress=self.parent,
             also=tuple(further[: head["also"]]),
-            resumes=resumes,
+            resumes=further[head["also"]] if len(further) > head["also"] else None,
             open_panel=self.parent.open_panel,
         )
         self.model.fit(train, valid, context)
         return {"facts": dict(self.model.facts())}, {}
+
+    def _careers(self, place: int, panel: Panel, corpus: Mapping[str, Any] | None) -> Panel | Corpus:
+        """The panel, or the corpus that it is the bare one of, whose shards the other end gives."""
+        if corpus is None:
+            return panel
+        if corpus["weights"] is not None:
+            panel = replace(panel, source={**panel.source, "weights": corpus["weights"]})
+        shards = [Shard(**one) for one in corpus["shards"]]
+        return Corpus.around(panel, shards, partial(self.parent.shard, corpus=place))
 
     def do_save(self, head: dict[str, Any], arrays: Arrays) -> Answer:
         self.model.save(Path(head["folder"]))

@@ -206,7 +206,7 @@ def pretrain(recipe: BaseRecipe, pool: Panel, tokenizer: PreTrainedTokenizerBase
 class BaseTrainee:
     """A language model that learns from a pool of resumes, nobody held out (``harness.training.loop.Trainee``)."""
 
-    group, watched = SINGLE, False
+    group, watched, windows = SINGLE, False, 1
 
     def __init__(self, model: Any, data: Examples, pad: int, recipe: BaseRecipe) -> None:
         self.model, self.data, self.pad, self.recipe = model, data, pad, recipe

@@ -5,21 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.errors import RequestError
-from harness.plugins.llm.text.pieces import encode
+from harness.plugins.llm.text.pieces import MOST_PIECES, encode
 from harness.plugins.llm.text.resume import ResumeText
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def audit(tokenizer: PreTrainedTokenizerBase, text: ResumeText) -> None:
+def audit(tokenizer: PreTrainedTokenizerBase, text: ResumeText, tried: set[tuple[str, ...]] | None = None) -> None:
     """RequestError where the ids of the pieces, put one after another, do not say the text of the pieces.
 
     Every header, line head and title of the panel is tried once, titles with the delimiter that ends them, and so is a
-    resume of every kind of piece. A blank that
-    the tokenizer itself puts before a text, or takes from its front, is no difference. ``pieces.encode_titles``
-    refuses two titles that become the same ids.
+    resume of every kind of piece. A blank that the tokenizer itself puts before a text, or takes from its front, is no
+    difference. ``pieces.encode_titles`` refuses two titles that become the same ids. tried: the pieces of texts that
+    were good in panels before this one, which this one's join.
     """
+    tried = set() if tried is None else tried
     head, title = text.full_heads.strings[0], text.titles[0]
     rows = [text.headers.strings, text.full_heads.strings, text.heads.strings, (text.end,)]
     whole = [
@@ -37,8 +38,11 @@ def audit(tokenizer: PreTrainedTokenizerBase, text: ResumeText) -> None:
     resumes = [[string] for strings in rows for string in strings]
     resumes += [[head, title, text.delimiter] for title in text.titles]
     for pieces in [*resumes, whole]:
-        ids = [i for piece in pieces for i in known[piece]]
-        _require(tokenizer, ids, "".join(pieces))
+        if (key := tuple(pieces)) not in tried:
+            _require(tokenizer, [i for piece in pieces for i in known[piece]], "".join(pieces))
+            tried.add(key)
+    if len(tried) > MOST_PIECES:
+        tried.clear()
 
 
 def _require(tokenizer: PreTrainedTokenizerBase, ids: list[int], text: str) -> None:

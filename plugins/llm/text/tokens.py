@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, replace
 
@@ -159,7 +159,7 @@ def events_of(events: Ragged) -> list[list[int]]:
     return [piece.tolist() for piece in np.split(events.ids, events.offsets[1:-1])]
 
 
-def new_tokens(panels: Sequence[Panel], whole_titles: bool, options: TextOptions = EVERYTHING) -> list[str]:
+def new_tokens(panels: Iterable[Panel], whole_titles: bool, options: TextOptions = EVERYTHING) -> list[str]:
     """Every blank-delimited word of the panels' resumes as a token would have it, its blank included, sorted.
 
     whole_titles: every state's whole title in the place of its words; it is then one token wherever it stands, as in a

@@ -44,6 +44,8 @@ class StepOptions:
 class TitleTokenTrainee:
     """A network, the careers it learns from and those that are held out."""
 
+    windows = 1
+
     def __init__(
         self,
         network: TitleTokenNetwork,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,10 +20,10 @@ from harness.plugins.llm.scoring.head import reading
 from harness.plugins.llm.text.loader import embedding_modules, layers_of
 from harness.plugins.llm.text.tokens import Resumes
 from harness.plugins.llm.tuning.dropout import draws_from_torch, dropout_by
-from harness.plugins.llm.tuning.exchanged import ExchangedResumes
 from harness.plugins.llm.tuning.loss import Loss, TokenLoss
 from harness.plugins.llm.tuning.packing import packed_attention, packs
 from harness.plugins.llm.tuning.precision import checkpointing, frozen_in
+from harness.plugins.llm.tuning.streamed import LearnedResumes
 from harness.system.machine import free_large_blocks_at_once
 from harness.training.checkpoint import training_key
 from harness.training.dropout import SeededDropout
@@ -114,13 +114,13 @@ def add_adapters(model: Any, adapters: Adapters, seed: int) -> Any:
 
 
 def tune(
-    model: Any, learned: Sequence[Resumes], valid: Resumes, *, pad: int, options: TuningOptions, context: Context
+    model: Any, learned: LearnedResumes, valid: Resumes, *, pad: int, options: TuningOptions, context: Context
 ) -> TrainingResult:
     """Train what of ``model`` asks for gradients, in place, and leave the best weights in it, in evaluation mode.
 
-    learned: the resumes to train on, panel by panel. valid: those that the schedule watches. Goes on from the
-    checkpoint that a killed call with the same arguments left in ``context.scratch``, and ends with the same weights as
-    if nobody had stopped it.
+    learned: the resumes to train on. valid: those that the schedule watches. Goes on from the checkpoint that a killed
+    call with the same arguments left in ``context.scratch``, and ends with the same weights as if nobody had stopped
+    it.
     """
     trainee = TuningTrainee(model=model, learned=learned, valid=valid, pad=pad, options=options, context=context)
     result = train(trainee, options.schedule, context, "tuning")
@@ -144,7 +144,7 @@ class TuningTrainee:
     watched = True
 
     def __init__(
-        self, model: Any, learned: Sequence[Resumes], valid: Resumes, pad: int, options: TuningOptions, context: Context
+        self, model: Any, learned: LearnedResumes, valid: Resumes, pad: int, options: TuningOptions, context: Context
     ) -> None:
         self.valid, self.pad, self.options = valid, pad, options
         self.device, self.group = context.device, process_group(context)
@@ -156,8 +156,8 @@ class TuningTrainee:
         self.optimizer = _optimizer(self.trained, options)
         schedule = options.schedule
         exchange = Exchange(schedule.exchange, schedule.exchange_across, context.seed)
-        self.resumes = ExchangedResumes(learned, options.loss, exchange)
-        self.tokens = len(self.resumes.plain.tokens.ids)
+        self.resumes = learned.exchanged(options.loss, exchange)
+        self.tokens, self.windows = self.resumes.tokens, self.resumes.windows
         self._loss: TokenLoss | None = None  # of the training under way
 
     def key(self, schedule: Schedule) -> str:
@@ -165,8 +165,7 @@ class TuningTrainee:
         # Activations that are made again are the same ones: whether they are hangs on the memory of the day.
         plain_options = replace(self.options, gradient_checkpointing=False, sharded=False)
         how = replace(plain_options, schedule=replace(schedule, checkpoint_seconds=0.0))
-        plain, seed = self.resumes.plain, self.resumes.exchange.seed
-        learned = (plain.tokens.ids, plain.tokens.offsets, plain.counts)
+        seed, learned = self.resumes.exchange.seed, self.resumes.learned()
         return training_key(self._plain, *learned, how, seed, self.valid.panel.fingerprint())
 
     @contextmanager
@@ -198,15 +197,20 @@ class TuningTrainee:
                     sharded=sharded,
                 )
 
-        with dropout_by(seeded, self.model, options.hidden_dropout), again:
+        with closing(self.resumes), dropout_by(seeded, self.model, options.hidden_dropout), again:
             yield epoch
 
     def epoch(self, number: int, strength: float) -> EpochData:
-        """Every resume, a share of them with other occupations."""
+        """Every resume of a window, a share of them with other occupations."""
         assert self._loss is not None
         of = self.resumes.epoch(number, strength)
         loss = self._loss.of(of) if self._shards is None else self._shards.loss(self._loss.of(of))
-        return EpochData(lengths=of.tokens.lengths, loss=loss, packed=self._loss.packed)
+        return EpochData(
+            lengths=of.tokens.lengths,
+            loss=loss,
+            packed=self._loss.packed,
+            begin=lambda parts: self.resumes.read_ahead(number + 1),
+        )
 
     def validation_loss(self) -> float:
         """Nats a transition."""

@@ -23,6 +23,7 @@ from harness.plugins.llm.text.pieces import PieceEncoder
 from harness.plugins.llm.text.tokens import Resumes
 from harness.plugins.llm.tuning.dropout import draws_from_torch, dropout_by
 from harness.plugins.llm.tuning.loss import Examples, TokenLoss, examples
+from harness.plugins.llm.tuning.streamed import PanelResumes
 from harness.plugins.llm.tuning.tune import Adapters, TuningOptions, add_adapters, tune
 from harness.training.dropout import SeededDropout
 from harness.training.loop import TrainingResult
@@ -116,7 +117,7 @@ def tuned(model: Any, four_persons: Panel, tokenizer: Any, folder: Path, hidden:
     options = replace(OPTIONS, hidden_dropout=hidden)
     scratch = Path(tempfile.mkdtemp(dir=folder))  # each its own: none goes on from another's checkpoint
     context = Context(seed=3, scratch=scratch, cache=folder)
-    return tune(model, [learned], valid, pad=0, options=options, context=context)
+    return tune(model, PanelResumes((learned,)), valid, pad=0, options=options, context=context)
 
 
 @pytest.mark.parametrize("attention", [0.0, 0.2])
@@ -152,7 +153,7 @@ def test_how_a_step_is_computed_changes_no_result(
             lambda module, _, out, passes=passes: passes.append((len(out), out.dtype)) if module.training else None
         )
         options = replace(OPTIONS, **given)
-        fits.append(tune(model, [resumes], resumes, pad=0, options=options, context=context))
+        fits.append(tune(model, PanelResumes((resumes,)), resumes, pad=0, options=options, context=context))
         seen.append(passes)
     np.testing.assert_allclose(fits[1].validation, fits[0].validation, rtol=0.03 if "products" in how else 1e-4)
     steps = [passes[-1] for passes in seen]
