@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.model.contract import Context, Model
-from harness.panel import Corpus, Panel
+from harness.panel import Corpus, Panel, pool
 from harness.system import processes
 from harness.training import loop, step
 from helpers.panels import open_once
@@ -20,7 +20,7 @@ from helpers.panels import open_once
 @dataclass(frozen=True, kw_only=True)
 class SharedFit:
     """A fit. killed: the process, and the number of steps after which it is. resumes: learned first, of a corpus in
-    windows of about ``window`` records. cache: of bases; the folder's own where None."""
+    windows of about ``window`` records. also: pooled, likewise. cache: of bases; the folder's own where None."""
 
     panel: Panel
     folder: Path
@@ -28,6 +28,7 @@ class SharedFit:
     cache: Path | None = None
     killed: tuple[int, int] | None = None
     resumes: Panel | Corpus | None = None
+    also: tuple[Panel | Corpus, ...] = ()
     window: int = 1000
 
 
@@ -45,7 +46,9 @@ def fit_llm(asked: SharedFit) -> dict[str, Any]:
     """``llm-lora``."""
     from harness.plugins.llm.model import LoraModel
     from harness.plugins.llm.params import LlmParams
+    from harness.plugins.llm.tuning import streamed
 
+    streamed.WINDOW = asked.window  # in a process of its own
     return _fitted(LoraModel(LlmParams.model_validate(asked.params)), asked)
 
 
@@ -68,6 +71,7 @@ def _fitted(model: Model, asked: SharedFit) -> dict[str, Any]:
         scratch=scratch,
         cache=asked.cache or asked.folder / "cache",
         shared=processes.count() > 1,
+        also=pool(asked.panel, asked.also),
         resumes=asked.resumes,
         open_panel=open_once,
     )

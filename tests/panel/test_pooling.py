@@ -58,6 +58,7 @@ def request(registry: Registry, panel: Panel, *also: Panel | Corpus, **changes: 
 def test_titles_are_the_same_but_for_case_and_blanks(four_persons: Panel, other: Panel) -> None:
     assert same_titles(other.occupations, four_persons.occupations).tolist() == [-1, 1, 0]
     [part] = pool(four_persons, [other])
+    assert isinstance(part, Panel)
     assert part.occupations.titles == ("Welders", "Office clerks", "Registered nurses")
     assert part.occupations.codes == other.occupations.codes
     assert part.persons.tolist() == ["e", "f"]  # its training careers alone
@@ -88,10 +89,8 @@ def test_a_corpus_teaches_what_its_panel_does(
     [of_panel] = execute(request(registry, market_30, far), workshop)
     told = Told()
     [of_corpus] = execute(request(registry, market_30, corpus), replace(workshop, progress=told))
-    note = (
-        "model 'pooled' reads the training careers of far into memory; models that read a corpus in windows: llm-lora"
-    )
-    assert note in told.notes
+    note = "model 'pooled' reads the training careers of far into memory; models that read a corpus in windows: "
+    assert f"{note}llm-lora" in told.notes
     [alone] = execute(request(registry, market_30), workshop)
     assert of_corpus.figures == of_panel.figures != alone.figures
     [facts] = of_corpus.configuration.train_also
