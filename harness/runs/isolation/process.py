@@ -125,7 +125,7 @@ class WorkerProcess:
     def _send_shard(self, event: Mapping[str, Any], context: Context) -> None:
         _, sink = self._streams()
         try:
-            corpus = [*context.also, context.resumes][event["corpus"]]
+            corpus = dict(enumerate([*context.also, context.resumes])).get(event["corpus"])
             if not isinstance(corpus, Corpus):
                 raise RequestError("there is no corpus here")
             head, arrays = packed(corpus.panel(event["number"]))
