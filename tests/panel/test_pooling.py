@@ -65,19 +65,34 @@ def test_titles_are_the_same_but_for_case_and_blanks(four_persons: Panel, other:
 
 
 def test_of_a_corpus_the_training_careers_are_pooled(market_30: Panel, market_60: Panel, tmp_path: Path) -> None:
-    """Those of the panel that it was written from, persons in the same order, whatever the shards."""
+    """Those of the panel that it was written from, titles spelt as the main one's, in shards of training careers."""
+    loud = tuple(title.upper() for title in market_60.occupations.titles)
     far = replace(market_60, name="far", persons=np.char.add("far-", market_60.persons)).in_order()
+    far = replace(far, occupations=replace(far.occupations, titles=loud))
     last_first = [far.select(np.arange(start, start + 20)) for start in (40, 20, 0)]
     corpus = write_corpus(last_first.__getitem__, 3, tmp_path / "far")
     [of_panel], [of_corpus] = pool(market_30, [far]), pool(market_30, [corpus])
+    assert isinstance(of_panel, Panel)
     assert isinstance(of_corpus, Corpus)
     assert of_corpus.whole().fingerprint() == of_panel.fingerprint()
     assert (of_corpus.name, of_corpus.n_persons) == ("far", int((far.split == 0).sum()))
-    assert of_corpus.n_records == of_panel.n_records
+    assert of_panel.occupations.titles == market_30.occupations.titles != loud
+    assert sum(shard.records for shard in of_corpus.shards) == of_panel.n_records
+    assert [shard.persons for shard in of_corpus.shards] == [panel.n_persons for panel in of_corpus.panels()]
     with pytest.raises(RequestError, match="'far' is the same panel as that of another --train-also, 'far'"):
         pool(market_30, [far, corpus])
     with pytest.raises(RequestError, match="'far' is the same panel as that of --data"):
         pool(replace(far, name="home"), [corpus])
+
+
+def test_whom_the_main_panel_holds_out_is_found_in_the_shard_that_has_them(
+    market_30: Panel, market_60: Panel, tmp_path: Path
+) -> None:
+    far = replace(market_60, name="far", persons=np.char.add("far-", market_60.persons)).in_order()
+    one = replace(market_30.part("test").select(np.array([0])), split=np.array([0]))
+    leaking = write_corpus([far, one].__getitem__, 2, tmp_path / "leaking")
+    with pytest.raises(RequestError, match=f"--train-also: 'leaking' trains on person {one.persons[0]}, whom --data"):
+        pool(market_30, [leaking])
 
 
 def test_a_corpus_teaches_what_its_panel_does(

@@ -39,13 +39,14 @@ def test_two_processes_learn_what_one_does_after_a_kill_too(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("shard", [False, True])
 def test_two_processes_pool_a_corpus_as_one_does_after_a_kill_too(
-    market_30: Panel, market_60: Panel, cache: Path, tmp_path: Path
+    shard: bool, market_30: Panel, market_60: Panel, cache: Path, tmp_path: Path
 ) -> None:
-    """In three windows, copies of the weights in both."""
+    """In three windows, with copies of the weights or parts of them."""
     far = replace(market_60, name="far", persons=np.char.add("far-", market_60.persons)).in_order()
     corpus = write_corpus(parts_of(far, 3), 3, tmp_path / "far")
-    params = TINY | {"shard": False, "epochs": 2}
+    params = TINY | {"shard": shard, "epochs": 2}
     require_as_one({"panel": market_30, "params": params, "cache": cache, "also": (corpus,), "window": 1}, tmp_path)
 
 
