@@ -49,6 +49,7 @@ class Frequencies(Model):
         type(self).fits += 1
         counts = np.bincount(train.state, minlength=train.n_states) + self.params.weight
         for panel in context.also:
+            assert isinstance(panel, Panel)  # a corpus is for models that stream
             same = same_titles(panel.occupations, train.occupations)[panel.state]
             counts += np.bincount(same[same >= 0], minlength=train.n_states)
         self.margin = counts / counts.sum()
