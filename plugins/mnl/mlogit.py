@@ -29,6 +29,7 @@ from harness.plugins.mnl.optimum import MultinomialFit, maximum
 from harness.plugins.mnl.outcome_effects import outcome_effects
 from harness.plugins.mnl.params import MlogitParams
 from harness.plugins.mnl.solve import Labelled
+from harness.system.processors import products_on_free_processors
 from harness.types import FloatArray, IntArray
 
 ROWS_AT_ONCE = 20_000
@@ -50,6 +51,7 @@ class MultinomialLogit(TransitionModel):
         self.estimates: list[EstimateTable] = []
         self.told: dict[str, Any] = {}
 
+    @products_on_free_processors()
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
         records = train.counting(train.transitions)
         weight, target = train.weights(records), train.state[records].astype(np.int64)

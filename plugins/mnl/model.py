@@ -26,6 +26,7 @@ from harness.plugins.mnl.params import MnlParams
 from harness.plugins.mnl.states import fit_states
 from harness.plugins.mnl.stay import LogitOptions, Sets
 from harness.plugins.mnl.terms import Known, StateClasses
+from harness.system.processors import products_on_free_processors
 from harness.types import FloatArray, IntArray
 
 
@@ -45,6 +46,7 @@ class Mnl(Staged):
         self.estimates: list[EstimateTable] = []
         self.chosen: dict[str, Any] = {}
 
+    @products_on_free_processors()
     def estimate(self, train: Sample, valid: Sample, context: Context) -> None:
         self.status = StateClasses.of(train.panel.occupations, self.group).status
         strengths = Destinations(train.panel, self.group).choose(valid.panel)

@@ -35,6 +35,7 @@ from harness.plugins.mnl.terms import (
     number_terms,
     state_terms,
 )
+from harness.system.processors import products_on_free_processors
 from harness.types import FloatArray, IntArray
 
 TERMS = ("origin", "tenure", "age", "age squared", "year")
@@ -57,6 +58,7 @@ class OneStage(FromOrigin):
         self.estimates: list[EstimateTable] = []
         self.chosen: dict[str, Any] = {}
 
+    @products_on_free_processors()
     def fit(self, train: Panel, valid: Panel, context: Context) -> None:
         table = self.begin(train)
         self.state_classes = StateClasses.of(train.occupations, train.occupations.group_index()[0])

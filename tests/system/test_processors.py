@@ -64,3 +64,17 @@ def test_the_load_of_others_takes_processors_away() -> None:
     others, free = started(code).split()
     assert float(others) > 1e6 - 100  # less what the process itself has used
     assert free == "1"
+
+
+def test_a_product_takes_the_processors_that_are_free() -> None:
+    """OpenBLAS obeys its own variable, whatever others keep busy."""
+    code = (
+        "import numpy; from threadpoolctl import threadpool_info\n"
+        "from harness.system.processors import products_on_free_processors\n"
+        "threads = lambda: max(b['num_threads'] for b in threadpool_info() if b['user_api'] == 'blas')\n"
+        "before = threads()\n"
+        "with products_on_free_processors(): inside = threads()\n"
+        "print(before > 1, inside, threads() == before)"
+    )
+    said = started(code, OPENBLAS_NUM_THREADS="2", OMP_NUM_THREADS="1")
+    assert said in ("True 1 True", "False 1 True")  # a machine of one processor starts no more than that
