@@ -160,7 +160,7 @@ def test_a_mix_takes_it_where_it_is_asked_for(folder: Path, tmp_path: Path) -> N
     assert "mix: some of its parts were submitted, and nobody here checked them." in done.stdout
     markov = next(row.record for row in board.rows if row.model == "markov")
     done = typed(folder, "mix", peek, markov, "--records", str(records), "--with-submissions")
-    assert (done.returncode, "a submission that is named is taken in" in done.stderr) == (2, True)
+    assert (done.returncode, "leave it out, and name the submissions to take in" in done.stderr) == (2, True)
     assert typed(folder, "mix", peek, markov, "--records", str(records)).returncode == 0
 
 

@@ -56,13 +56,13 @@ def parts_of(
         if column in table.columns:
             parts[part] = column
         elif part in REQUIRED or mapping.get(part):
-            findings.error(table.file, _missing(part, column, table), line=table.header_line, column=column)
+            findings.error(table.file, _missing(part, column, table, mapping), line=table.header_line, column=column)
     return parts
 
 
-def _missing(part: str, column: str, table: TextTable) -> str:
+def _missing(part: str, column: str, table: TextTable, mapping: Mapping[str, str]) -> str:
     names = list(table.columns)
-    if len(names) == 1:
+    if len(names) == 1 and names[0] not in mapping.values():  # one that is asked for is no line of several fields
         return (
             "there is no such column, as the file has a single one: say --delimiter MARK; a file of fixed width that a "
             "survey's site gives is for 'harness import', and another is written as csv first"
