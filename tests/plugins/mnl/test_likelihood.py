@@ -272,7 +272,7 @@ def test_scaling_leaves_out_what_does_not_vary_and_bounds_what_does() -> None:
 
 def test_the_spec_says_how_to_install_and_what_can_be_set() -> None:
     spec = harness_models()[0]
-    assert (spec.needs, spec.install) == (("statsmodels",), "pip install 'labor-harness[mnl]'")
+    assert (spec.needs, spec.install) == (("statsmodels", "threadpoolctl"), "pip install 'labor-harness[mnl]'")
     assert spec.uses_weights
     assert all(field.description for field in MnlParams.model_fields.values())
     one = MnlParams.model_validate({"stages": "one", "penalties": "30, 10", "terms": "age,age squared"})
