@@ -68,7 +68,9 @@ def test_a_model_runs_with_its_extra_alone(model: str, extra: str, tmp_path: Pat
     } - set(sys.stdlib_module_names)
     assert "ruff" in absent
     assert "numpy" not in absent
-    line = ["run", "--task", "next_occ", "--model", model, "--data", "market", "--set", "data.persons=80"]
+    rows = [f"{i},{2000 + t},{'abcd'[(i + t * t // 3 + i * t) % 4]}" for i in range(60) for t in range(8)]
+    (tmp_path / "jobs.csv").write_text("\n".join(["person,year,occupation", *rows]) + "\n")
+    line = ["run", "--task", "next_occ", "--model", model, "--data", "jobs.csv"]
     code = BLOCKED.format(absent=absent, line=[*line, *SHORT.get(model, [])])
     done = subprocess.run([sys.executable, "-c", code], check=False, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
