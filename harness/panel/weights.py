@@ -51,7 +51,7 @@ def weighted_corpus(corpus: Corpus, column: str) -> Corpus:
     return replace(
         corpus,
         name=name,
-        covariates={name: other for name, other in corpus.covariates.items() if name != column},
+        covariates={own: other for own, other in corpus.covariates.items() if own != column},
         source={**corpus.source, "weights": column},
         change=partial(_scale(found, corpus.name, column).applied, name=name),
     )

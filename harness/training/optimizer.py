@@ -16,7 +16,6 @@ class PlainAdamW(torch.optim.AdamW):
 
     add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)
     zero_grad = inspect.unwrap(torch.optim.AdamW.zero_grad)
-
     step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import torch
+
 from harness.model.contract import unreported
 from harness.plugins.llm.title_tokens.params import TitleTokenParams, schedule_of
 from harness.plugins.llm.title_tokens.trainee import TitleTokenTrainee
@@ -35,8 +37,12 @@ class HeadTrainee(TitleTokenTrainee):
             how=replace(of.how, exchanged=True),
             context=replace(of.context, report=unreported),
         )
-        own = {name: p for name, p in self.trained.items() if name.startswith(("head.", "columns.", "reader."))}
-        self.trained, self.optimizer = own, adamw(list(own.values()), of.params.head_decay, beta_2=0.98)
+
+    def _trains(self, name: str) -> bool:
+        return name.startswith(("head.", "columns.", "reader."))
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        return adamw(list(self.trained.values()), self.params.head_decay, beta_2=0.98)
 
     def key(self, schedule: Schedule) -> str:
         return f"head {super().key(schedule)}"

@@ -244,7 +244,9 @@ class TitleTokenModel(Model):
         """Any careers; a piece that was not trained on is the mean of its words."""
         pieces = self._laid_out(panel, network.model)
         vectors = self._known(self._words(network.model, pieces.strings), pieces.strings)
-        return TitleCareers(pieces=pieces, vectors=vectors, transitions=TransitionTable.of(panel, self._encoding))
+        table = TransitionTable.of(panel, self._encoding)
+        reads_states = network.reader is not None
+        return TitleCareers(pieces=pieces, vectors=vectors, transitions=table, reads_states=reads_states)
 
     def _laid_out(self, panel: Panel, model: Any) -> PieceCareers:
         context = min(context_length(model), self.params.max_context or 2**31)

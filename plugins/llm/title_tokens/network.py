@@ -28,13 +28,20 @@ class PieceBatch:
     """Sequences as the network reads them, B of them of L positions, and the n transitions that they predict.
 
     pieces: int64 [B, L, w], numbers of pieces, 0 where there is none. where: bool [B, L], the n positions that predict,
-    in the order of the transitions. careers: these persons' transitions, all of them, for a network that reads them
-    beside the language model; asked: int64 [n], the places of the n among them.
+    in the order of the transitions. whole: for a network that reads states beside the language model, None for any
+    other.
     """
 
     pieces: Tensor
     where: Tensor
     transitions: TransitionBatch
+    whole: WholeCareers | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeCareers:
+    """All transitions of the persons of a batch, and the places of its n transitions among them, int64 [n]."""
+
     careers: CareerBatch
     asked: Tensor
 
@@ -153,10 +160,11 @@ class TitleTokenNetwork(nn.Module):
         if self.reader is None:
             total: Tensor = self.drop(said + self._known(batch.transitions, self._states()[batch.transitions.origin]))
             return total
-        whole = batch.careers
-        known = self._known(whole, self._partly_seen(self._states()[whole.origin]))
-        read: Tensor = self.reader(self.drop(known + 0.02 * sinusoids(whole.position, known.shape[1])), whole)
-        beside: Tensor = read.index_select(0, batch.asked) + self.drop(said)
+        assert batch.whole is not None
+        careers = batch.whole.careers
+        known = self._known(careers, self._partly_seen(self._states()[careers.origin]))
+        read: Tensor = self.reader(self.drop(known + 0.02 * sinusoids(careers.position, known.shape[1])), careers)
+        beside: Tensor = read.index_select(0, batch.whole.asked) + self.drop(said)
         return beside
 
     def _states(self) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from harness.network.transitions import TransitionTable
 from harness.panel import Panel
 from harness.plugins.llm.title_tokens.layout import WIDTH, PieceCareers, Sequences
-from harness.plugins.llm.title_tokens.network import PieceBatch, PieceVectors, TitleTokenNetwork
+from harness.plugins.llm.title_tokens.network import PieceBatch, PieceVectors, TitleTokenNetwork, WholeCareers
 from harness.plugins.llm.tuning.attention import short_attention
 from harness.training.workers import workers
 from harness.types import FloatArray, IntArray
@@ -24,12 +24,13 @@ class TitleCareers:
     """The careers of a panel as the network reads them.
 
     pieces: of their sequences. vectors: of these pieces. transitions: all that the head is told, transition by
-    transition of the panel.
+    transition of the panel. reads_states: True for a network with layers of its own for states.
     """
 
     pieces: PieceCareers
     vectors: PieceVectors
     transitions: TransitionTable
+    reads_states: bool = False
 
     @property
     def panel(self) -> Panel:
@@ -54,17 +55,21 @@ class TitleCareers:
             targets.append(of.target[own])
         target = np.concatenate(targets)
         rows = np.searchsorted(self.panel.transitions, target)
-        known = self.transitions
-        careers, of_row = np.unique(np.searchsorted(known.offsets, rows, side="right") - 1, return_inverse=True)
-        begins = np.concatenate([[0], np.cumsum(known.lengths[careers])])[of_row]
         batch = PieceBatch(
             pieces=torch.from_numpy(pieces).to(device),
             where=torch.from_numpy(where).to(device),
-            transitions=known.take(rows, str(device)),
-            careers=known.batch(careers, str(device)),
-            asked=torch.from_numpy(begins + rows - known.offsets[careers][of_row]).to(device),
+            transitions=self.transitions.take(rows, str(device)),
+            whole=self._whole(rows, str(device)) if self.reads_states else None,
         )
         return batch, target
+
+    def _whole(self, rows: IntArray, device: str) -> WholeCareers:
+        """The careers that these transitions (int64 [n]) are of."""
+        known = self.transitions
+        careers, of_row = np.unique(np.searchsorted(known.offsets, rows, side="right") - 1, return_inverse=True)
+        begins = np.concatenate([[0], np.cumsum(known.lengths[careers])])[of_row]
+        asked = torch.from_numpy(begins + rows - known.offsets[careers][of_row])
+        return WholeCareers(careers=known.batch(careers, device), asked=asked.to(device))
 
 
 def log_rows(network: TitleTokenNetwork, careers: TitleCareers, targets: IntArray) -> FloatArray:

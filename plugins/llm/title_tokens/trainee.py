@@ -60,12 +60,28 @@ class TitleTokenTrainee:
         self.held_out, self.context = held_out, context
         self.watched = len(held_out.panel.transitions) > 0
         self.device, self.group, self.seeded = context.device, process_group(context), network.drop.seeded
-        self.trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
-        self.optimizer = _optimizer(self.trained, params)
+        named = network.named_parameters()
+        self.trained = {name: p for name, p in named if p.requires_grad and self._trains(name)}
+        self.optimizer = self._optimizer()
         shares = (params.exchange, params.exchange_across) if how.exchanged else (0.0, 0.0)
         self.exchange = Exchange(*shares, context.seed)
         self.plain = careers.pieces.sequences(careers.panel.transitions)
         self.tokens = int(self.plain.offsets[-1])
+
+    def _trains(self, name: str) -> bool:
+        """True of the parameters that are trained."""
+        return True
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        """Of adapters, and of the tokens' embeddings and the head at a rate and a decay of their own."""
+        p = self.params
+        adapters = [value for name, value in self.trained.items() if name.startswith("model.")]
+        own = [value for name, value in self.trained.items() if not name.startswith("model.")]
+        optimizer = adamw(adapters, p.weight_decay)
+        matrices, vectors = [t for t in own if t.ndim > 1], [t for t in own if t.ndim <= 1]
+        for params, decay in ((matrices, p.head_decay), (vectors, 0.0)):
+            optimizer.add_param_group({"params": params, "weight_decay": decay, "factor": p.head_factor})
+        return optimizer
 
     def key(self, schedule: Schedule) -> str:
         """Digest of weights, sequences, parameters, seed and the panel held out."""
@@ -121,14 +137,3 @@ class TitleTokenTrainee:
         found = np.take_along_axis(rows, panel.state[own].astype(np.int64)[:, None], axis=1).astype(np.float64)
         total, count = self.group.sum([], float(found.sum()), len(own))
         return -float(total / max(count, 1))
-
-
-def _optimizer(trained: dict[str, torch.nn.Parameter], p: TitleTokenParams) -> torch.optim.Optimizer:
-    """Adapters, then the tokens' embeddings and the head at a rate and a decay of their own."""
-    adapters = [value for name, value in trained.items() if name.startswith("model.")]
-    own = [value for name, value in trained.items() if not name.startswith("model.")]
-    optimizer = adamw(adapters, p.weight_decay)
-    matrices, vectors = [t for t in own if t.ndim > 1], [t for t in own if t.ndim <= 1]
-    for params, decay in ((matrices, p.head_decay), (vectors, 0.0)):
-        optimizer.add_param_group({"params": params, "weight_decay": decay, "factor": p.head_factor})
-    return optimizer
