@@ -50,6 +50,16 @@ def test_another_base_at_the_same_path_is_another_request(
     assert run_of(older, registry, market_30, "cpu").params == params
 
 
+@pytest.mark.parametrize(("base", "near"), [("smollm3", "smollm2"), ("built-in", "builtin")])
+def test_what_is_nearly_a_name_of_ours_is_no_name_of_a_hub(
+    base: str, near: str, registry: Registry, market_30: Panel
+) -> None:
+    entry = registry.model("llm-titles")
+    params = entry.item.params.model_validate({"base": base})
+    with pytest.raises(RequestError, match=f"base={base}: there is no such folder; did you mean '{near}'"):
+        run_on(registry, market_30, "switch", entry=entry, params=params)
+
+
 def of_before(record: Any) -> Any:
     """A record of before, which says nothing of contents."""
     return record.model_copy(update={"configuration": record.configuration.model_copy(update={"contents": {}})})
