@@ -30,7 +30,7 @@ from harness.system.progress import Bar, Progress
 from harness.types import FloatArray, IntArray
 
 # Of the facts, those that every member has its own of.
-OF_EACH = ("epochs", "best_epoch", "validation_loss", "chosen_on_validation")
+OF_EACH = ("epochs", "best_epoch", "validation_loss", "validation_loss_of_head", "chosen_on_validation")
 
 
 class _Members(Estimator):

@@ -84,8 +84,14 @@ class ReadingParams(BaseParams):
 
 
 class StepParams(Params):
-    """The cost of a step of tuning, and the weights that are kept of many."""
+    """How many are tuned, the cost of a step, and the weights that are kept of many."""
 
+    members: int = Field(
+        1,
+        ge=1,
+        description="how many to tune, one after another from different seeds; P(next state) is the mean of what they "
+        "say. Time and memory grow with them",
+    )
     weight_decay: Annotated[float, SearchRange(1e-3, 0.1, log=True)] = Field(
         0.01, ge=0, description="decoupled weight decay of tuning"
     )
@@ -131,12 +137,6 @@ class LlmParams(TuningParams, ReadingParams):
     )
     shots: int = Field(
         0, ge=0, description="tuning=none: other people's careers, of the training split, shown before each resume"
-    )
-    members: int = Field(
-        1,
-        ge=1,
-        description="how many to tune, one after another from different seeds; P(title) is the mean of what they say. "
-        "Time and memory grow with them",
     )
     rank: Annotated[int, SearchRange(choices=("8", "16", "32", "64"))] = Field(
         32, ge=1, le=1024, description="rank of the adapters"

@@ -81,10 +81,12 @@ TITLE_ABLATIONS = (
 
 
 def build_titles(params: TitleTokenParams) -> Model:
-    """The model of titles as tokens."""
+    """The model of titles as tokens, or the mean of several."""
+    from harness.model.ensemble import Ensemble
     from harness.plugins.llm.title_tokens.model import TitleTokenModel
 
-    return TitleTokenModel(params)
+    members = [TitleTokenModel(params) for _ in range(params.members)]
+    return members[0] if len(members) == 1 else Ensemble(members)
 
 
 def specs() -> list[ModelSpec]:

@@ -104,6 +104,22 @@ def test_tuning_begins_where_the_head_by_itself_has_ended(
     np.testing.assert_array_equal(whole(model, market_40.part("test")), whole(whole_model, market_40.part("test")))
 
 
+def test_the_mean_of_members_of_seeds_of_their_own(market_40: Panel, toy_llama: Path, tmp_path: Path) -> None:
+    """The first is the fit alone; what is loaded says the same."""
+    brief = {"epochs": 1, "fewest_steps": 1, "head_epochs": 1}
+    asked = params(toy_llama, members=2, **brief)
+    both, test = fit(market_40, tmp_path / "both", asked), market_40.part("test")
+    one, other = (np.exp(whole(member, test).astype(np.float64)) for member in both.members)
+    np.testing.assert_allclose(np.exp(whole(both, test)), (one + other) / 2, rtol=1e-5)
+    assert np.abs(np.log(one / other)).max() > 0.01
+    alone = fit(market_40, tmp_path / "alone", params(toy_llama, **brief))
+    np.testing.assert_array_equal(whole(both.members[0], test), whole(alone, test))
+    np.testing.assert_array_equal(whole(reloaded(both, asked, tmp_path / "saved"), test), whole(both, test))
+    assert [len(losses) for losses in both.facts()["validation_loss_of_head"]] == [
+        len(alone.facts()["validation_loss_of_head"])
+    ] * 2
+
+
 def test_a_piece_starts_as_the_mean_of_its_words(market_40: Panel, toy_llama: Path, tmp_path: Path) -> None:
     """A learning rate of nothing leaves what the base knows; a title's vector is read off its tokens by hand."""
     model = fit(market_40, tmp_path, params(toy_llama, epochs=1, fewest_steps=1, learning_rate=1e-12))
