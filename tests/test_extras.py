@@ -58,7 +58,13 @@ def _requires(name: str) -> Iterable[str]:
 
 @pytest.mark.parametrize(
     ("model", "extra"),
-    [("mnl", "mnl"), ("mlogit", "mnl"), ("gbm", "gbm"), ("softmax", "softmax"), ("career", "career")],
+    [
+        ("mnl", "mnl"),
+        pytest.param("mlogit", "mnl", marks=pytest.mark.slow),
+        ("gbm", "gbm"),
+        ("softmax", "softmax"),
+        ("career", "career"),
+    ],
 )
 def test_a_model_runs_with_its_extra_alone(model: str, extra: str, tmp_path: Path) -> None:
     brought = installed_by(extra)

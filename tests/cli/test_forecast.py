@@ -164,6 +164,7 @@ def test_a_model_of_one_outcome_has_nothing_to_sample(workshop: Workshop) -> Non
         forecast(run, plan(run.panel), 2, workshop)
 
 
+@pytest.mark.slow
 @pytest.mark.survey
 def test_a_survey_is_forecast(harness: InProcess, nlsy97: Path, tmp_path: Path) -> None:
     """An eighth of the persons, for time."""

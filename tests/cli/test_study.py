@@ -82,6 +82,7 @@ def test_a_study_leaves_the_records_of_its_runs_and_is_not_run_again(tmp_path: P
     assert states(tmp_path) == ["done", "done", "done", "to run"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sandbox.is_known(), reason="needs a kernel with Landlock")
 def test_a_record_of_a_model_that_was_not_isolated_is_none_of_an_isolated_study(tmp_path: Path) -> None:
     written(tmp_path, ONE + "models: [uniform]\n")
@@ -109,6 +110,7 @@ def test_a_model_of_a_study_cannot_open_its_own_data(tmp_path: Path) -> None:
     assert "opened jobs.csv, which holds the outcomes" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_cell_that_failed_is_kept_with_its_error_until_it_is_retried(tmp_path: Path) -> None:
     written(tmp_path, ONE + "models: {uniform: {}, marginal: {}}\n")
     line = ("study", "run", "study.yaml", "--records", "r")
@@ -238,6 +240,7 @@ def test_ray_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.M
     assert done.stderr == ("error: --on ray needs ray, which is not installed: pip install 'labor-harness[ray]'\n")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this machine")
 def test_a_job_array_skips_what_is_done_and_is_merged(tmp_path: Path) -> None:
     """Its task in a shell, as Slurm starts it, after one that failed; of two cells the other is there already."""

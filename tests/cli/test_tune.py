@@ -32,6 +32,7 @@ class Planted(Uniform):
 TUNE = ("tune", "planted", "--data", "market", "--set", "data.persons=40", "--records", "records")
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_costs_its_trial_alone(tmp_path: Path) -> None:
     path = plant(tmp_path / "plugin", SOURCE, "params=Knob")
     line = (*TUNE, "--trials", "7", "--jobs", "2", "--json")

@@ -74,6 +74,7 @@ def test_the_fingerprint_is_of_the_careers(folder: Path, market_60: Panel, tmp_p
     assert same.fingerprint() == read_corpus(folder).fingerprint() != other.fingerprint()
 
 
+@pytest.mark.slow
 def test_parts_of_the_market_are_the_market(tmp_path: Path) -> None:
     """Made by the command in two processes: the same persons, careers and splits as all at once."""
     line = ("data", "convert", "market-resumes", "resumes", "--to", "shards", "--set", "persons=300")

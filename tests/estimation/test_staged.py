@@ -193,6 +193,7 @@ def test_beats_the_models_that_only_count_on_the_wage_panel(spec: ModelSpec, tmp
     assert mine < 0.97 * others["markov"] < others["marginal"]
 
 
+@pytest.mark.slow
 @pytest.mark.survey
 def test_beats_the_models_that_only_count_on_survey_careers(spec: ModelSpec, nlsy97: Path, tmp_path: Path) -> None:
     """On a sixteenth of the persons and two covariates, for time; the whole extract is measured outside the tests."""

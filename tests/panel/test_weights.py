@@ -222,10 +222,9 @@ def plain_evidence(record: Any) -> dict[str, Any]:
 
 
 BRIEF: dict[str, dict[str, Any]] = {
-    "softmax": {"iterations": 10, "penalties": (16.0,)},
     "mlogit": {"formula": "1"},
 }
-OWN_TESTS = ("gbm", "mnl")  # ask the same of them
+OWN_TESTS = ("gbm", "mnl", "softmax")  # ask the same of them
 
 
 def light(registry: Registry) -> list[str]:
@@ -253,6 +252,7 @@ def test_weights_of_one_change_no_figure(registry: Registry, workshop: Workshop,
             assert plain.id != with_ones.id
 
 
+@pytest.mark.slow
 @pytest.mark.survey
 def test_weights_of_one_change_no_figure_of_a_survey(registry: Registry, workshop: Workshop, nlsy97: Path) -> None:
     panel = open_panel(nlsy97)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,12 @@ def problems(findings: list[Finding]) -> dict[str, str]:
     return {finding.check: finding.problem for finding in findings if finding.problem}
 
 
+def costly_are_slow(names: Sequence[str]) -> list[Any]:
+    """What is asked of every model twice over; those that take seconds are asked the second time in make bench."""
+    costly = ("career-llm", "career-titles", "llm-lora", "llm-titles", "softmax")
+    return [pytest.param(name, marks=[pytest.mark.slow] * (name in costly)) for name in names]
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_audit_on_the_market(name: str, registry: Registry, market_40: Panel) -> None:
     spec = registry.model(name).item
@@ -69,7 +76,7 @@ def test_audit_on_the_market(name: str, registry: Registry, market_40: Panel) ->
     assert problems(findings) == {}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", costly_are_slow(MODELS))
 def test_audit_on_a_panel_of_another_shape(name: str, registry: Registry, wage_panel: Panel) -> None:
     spec = registry.model(name).item
     params = spec.params(**SMALL.get(name, {}))
@@ -84,7 +91,7 @@ def test_audit_on_a_panel_of_another_shape(name: str, registry: Registry, wage_p
     assert problems(list(audit(spec, params, wage_panel, AuditSetup(open_panel=open_once)))) == {}
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if not REGISTRY.model(name).item.only_task])
+@pytest.mark.parametrize("name", costly_are_slow([name for name in MODELS if not REGISTRY.model(name).item.only_task]))
 def test_one_set_of_state_probabilities_answers_every_task(
     name: str, registry: Registry, market_40: Panel, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

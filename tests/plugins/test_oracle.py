@@ -103,6 +103,7 @@ def test_the_oracle_equals_bayes_worked_by_hand(market: Panel, resumes: Panel, p
         np.testing.assert_allclose(answer[records], expected, rtol=2e-5, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_inferring_types_beats_not_inferring_them(market: Panel) -> None:
     """Bayes against the prior's weights, and against the weights of types that were swapped, paired on persons."""
     some = market.select(np.arange(45))

@@ -277,6 +277,7 @@ def test_screenshots(browser: Browser, name: str, tmp_path: Path) -> None:
         (folder / f"{name}-{width}-{'dark' if dark else 'light'}.png").write_bytes(picture)
 
 
+@pytest.mark.slow
 def test_every_picture_has_a_name_and_a_description(browser: Browser) -> None:
     browser.open("two", "market/next_occ")
     pictures = [e for e in browser.all(".current svg") if e.is_displayed()]

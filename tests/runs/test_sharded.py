@@ -122,6 +122,7 @@ def note_processes(monkeypatch: pytest.MonkeyPatch, begun: list[str]) -> None:
     monkeypatch.setattr(subprocess, "Popen", Noted)
 
 
+@pytest.mark.slow
 def test_persons_whose_process_was_lost_are_asked_about_again(panel: Path) -> None:
     path = plant(panel.parent / "plugin", ENDS_PROCESSES, DEAR)
     line = ["run", "--data", "panel", "--task", "next_occ", "--model", "planted", "--force"]

@@ -77,7 +77,7 @@ def test_the_survey_keeps_its_size_and_its_test_split() -> None:
     assert whole.name == "market-persons-600-seed-1"
 
 
-@pytest.mark.parametrize("name", ["career", "nemo"])
+@pytest.mark.parametrize("name", ["career", pytest.param("nemo", marks=pytest.mark.slow)])
 def test_resumes_are_worth_something_to_a_small_survey(
     name: str, registry: Registry, survey: Panel, resumes: Panel, cache: Path
 ) -> None:
@@ -95,7 +95,7 @@ def test_resumes_are_worth_something_to_a_small_survey(
 def test_resumes_are_read_once(
     registry: Registry, survey: Panel, resumes: Panel, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fitted(registry, "nemo", survey, cache, resumes)
+    fitted(registry, "bag-of-jobs", survey, cache, resumes)
     labels: list[str] = []
     plain = loop.train
 
@@ -104,9 +104,9 @@ def test_resumes_are_read_once(
         return plain(*given)
 
     monkeypatch.setattr("harness.plugins.career.pretrain.train", noted)
-    fitted(registry, "nemo", survey, cache, resumes)
+    fitted(registry, "bag-of-jobs", survey, cache, resumes)
     assert labels == []
-    fitted(registry, "nemo", survey, cache, resumes, pretrain_epochs="1")
+    fitted(registry, "bag-of-jobs", survey, cache, resumes, pretrain_epochs="1")
     assert labels == ["pre-training"]
 
 

@@ -189,6 +189,7 @@ def _tenure(states: np.ndarray) -> np.ndarray:
     return np.array(run)
 
 
+@pytest.mark.slow
 def test_members_are_averaged_and_the_first_is_the_fit_alone(market_150: Panel, tmp_path: Path) -> None:
     given: dict[str, Any] = {"threads": 1, "rounds": 15}
     test = market_150.part("test").select(np.arange(8))

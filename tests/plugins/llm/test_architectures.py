@@ -92,7 +92,9 @@ def test_every_path_prices_titles_as_plain_text(family: str, four_persons: Panel
     assert (mass <= bound.log_mass[1] + 1e-4).all()
 
 
-@pytest.mark.parametrize("family", ["qwen3", "gemma2", "gpt2", "mistral"])
+@pytest.mark.parametrize(
+    "family", ["gpt2", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gemma2", "qwen3", "mistral"))]
+)
 def test_a_base_of_another_family_is_tuned_saved_and_loaded(
     family: str, market_30: Panel, tokenizer: Any, tmp_path: Path
 ) -> None:

@@ -85,6 +85,7 @@ def test_two_processes_ablate_and_pool_as_one_does(folder: Path, tmp_path: Path)
         assert line["perplexity"]["value"] == pytest.approx(alone["perplexity"]["value"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_wrong_request_ends_all_and_the_main_process_says_it(folder: Path) -> None:
     done = run(folder, *RUN, "--set", "llm-lora.ranks=3")
     assert done.returncode != 0

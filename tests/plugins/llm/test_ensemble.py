@@ -51,6 +51,7 @@ def asked(market_30: Panel) -> tuple[Panel, np.ndarray, np.ndarray]:
     return test, test.transitions[:6], np.tile(np.arange(test.n_states), (6, 1))
 
 
+@pytest.mark.slow
 def test_the_mean_of_the_members_probabilities(ensemble: Any, alone: Any, market_30: Panel, context: Context) -> None:
     first, second = (np.exp(member.log_prob(*asked(market_30)).astype(np.float64)) for member in ensemble.members)
     np.testing.assert_allclose(np.exp(ensemble.log_prob(*asked(market_30))), (first + second) / 2, rtol=1e-5)

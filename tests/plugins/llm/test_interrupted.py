@@ -75,7 +75,14 @@ def assert_same(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
     assert [name for name, value in one[1].items() if not torch.equal(value, other[1][name])] == []
 
 
-@pytest.mark.parametrize("changes", [{}, {"dropout": 0.3}, {"tuning": "full"}], ids=["lora", "dropout", "full"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({}, id="lora"),
+        pytest.param({"dropout": 0.3}, id="dropout", marks=pytest.mark.slow),
+        pytest.param({"tuning": "full"}, id="full", marks=pytest.mark.slow),
+    ],
+)
 def test_an_interrupted_fit_ends_as_if_it_had_not_been(
     changes: dict[str, Any], market_30: Panel, cache: Path, tmp_path: Path, steps: Steps
 ) -> None:
@@ -96,6 +103,7 @@ def test_an_interrupted_fit_ends_as_if_it_had_not_been(
     assert_same(again, plain)
 
 
+@pytest.mark.slow
 def test_members_that_are_done_are_not_tuned_again(market_30: Panel, cache: Path, tmp_path: Path, steps: Steps) -> None:
     fit(market_30, cache, tmp_path / "base", epochs=1)
     whole = steps(None)
@@ -111,6 +119,7 @@ def test_members_that_are_done_are_not_tuned_again(market_30: Panel, cache: Path
     assert_same(again, plain)
 
 
+@pytest.mark.slow
 def test_damaged_or_foreign_checkpoints_are_passed_over(
     market_30: Panel, cache: Path, tmp_path: Path, steps: Steps
 ) -> None:

@@ -157,6 +157,7 @@ def test_what_is_saved_opens_with_peft_and_transformers_alone(fitted: Any, marke
     assert float(got[0, 0]) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_and_another_differs(fitted: Any, market_60: Panel, context: Context, told: Told) -> None:
     train, valid, test = (market_60.part(split) for split in ("train", "valid", "test"))
     state = torch.random.get_rng_state()

@@ -93,6 +93,7 @@ def test_a_corpus_of_one_window_teaches_what_its_panel_does(
     assert all(torch.equal(value, of_panel[1][name]) for name, value in of_corpus[1].items())
 
 
+@pytest.mark.slow
 def test_windows_teach_the_same_and_a_kill_within_one_changes_nothing(
     market_30: Panel,
     corpus: Corpus,

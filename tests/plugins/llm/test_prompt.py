@@ -100,6 +100,7 @@ def test_the_careers_shown_are_saved_and_no_record_publishes_them(
     assert not any(isinstance(fact, list) and len(fact) > 5 for fact in model.facts().values())
 
 
+@pytest.mark.slow
 def test_the_audit_holds(toy_llama: Path, market_30: Panel) -> None:
     spec = harness_models()[0]
     findings = list(audit(spec, LlmParams(base=str(toy_llama), tuning="none", shots=1), market_30))

@@ -183,6 +183,7 @@ def test_facts_are_the_catalogues(market_40: Panel) -> None:
     assert len(set(text.heads.strings)) == len(text.heads.strings)
 
 
+@pytest.mark.slow
 def test_the_audit_of_models_holds_with_facts_in_the_papers_text(
     market_30: Panel, tokenizer: Any, tmp_path: Path
 ) -> None:

@@ -92,6 +92,7 @@ def test_windows_hold_the_resume_and_point_at_the_line_heads(four_persons: Panel
         np.testing.assert_array_equal(sequence[at + 1 : at + 1 + len(event)], event)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(context=st.integers(30, 110), changes=st.lists(st.integers(-1, 1), min_size=13, max_size=13), data=st.data())
 def test_the_oldest_records_go_first_and_no_more_than_must(

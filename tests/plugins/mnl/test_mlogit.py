@@ -194,6 +194,7 @@ def test_a_base_that_is_none_is_told(careers: Panel, tmp_path: Path) -> None:
         mlogit(careers, tmp_path, formula="tenure", base="Sails workers")
 
 
+@pytest.mark.slow
 def test_the_command_runs_and_explains_it(tmp_path: Path) -> None:
     line = (
         "run",

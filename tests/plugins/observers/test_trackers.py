@@ -24,6 +24,7 @@ class Planted(Uniform):
 RUN = ("run", "--task", "next_occ", "--data", "market", "--set", "data.persons=40", "--records", "records")
 
 
+@pytest.mark.slow
 def test_a_run_is_told_to_both(tmp_path: Path) -> None:
     """Parameters, seed, figures, curves and the record's file; and nothing without being asked."""
     path = plant(tmp_path / "plugin", CURVED, "params=Shape")
