@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -101,7 +102,9 @@ class NodeStore:
         if n > len(self.free):
             grown = self.slots + max(n - len(self.free), self.slots)
             self.free = np.concatenate([self.free, np.arange(self.slots, grown)])
-            self.layers = [(_grown(keys, grown), _grown(values, grown)) for keys, values in self.layers]
+            for i in range(len(self.layers)):  # one after another: never the whole store twice
+                keys, values = self.layers[i]
+                self.layers[i] = (_grown(keys, grown), _grown(values, grown))
             self.slots = grown
         taken, self.free = self.free[:n], self.free[n:]
         return taken
@@ -121,9 +124,16 @@ class NodeStore:
 
 def _grown(table: torch.Tensor, slots: int) -> torch.Tensor:
     """The table [n, heads, dim] with so many slots, what it holds in the first of them, zero in the others."""
-    larger = table.new_zeros((slots, *table.shape[1:]))
+    larger = _zeros((slots, *table.shape[1:]), table)
     larger[: len(table)] = table
     return larger
+
+
+def _zeros(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
+    """Zeros of the same type and device; on a processor, memory that is taken when something is put there."""
+    if like.device.type != "cpu":
+        return like.new_zeros(shape)
+    return torch.from_numpy(np.zeros(prod(shape) * like.element_size(), dtype=np.uint8)).view(like.dtype).view(shape)
 
 
 class _CacheLayer:

@@ -93,6 +93,13 @@ class TitleTokenParams(StepParams, BaseParams):
         200, ge=1, description="steps that tuning has at least, in more epochs where careers are few"
     )
 
+    compiled: bool = Field(
+        False,
+        description="compile the language model's layers for tuning (torch.compile): a minute before the first step, "
+        "then half as many tokens a second again on a processor, which needs a C++ compiler; losses differ by the "
+        "rounding of products",
+    )
+
     @model_validator(mode="after")
     def _shares_are_of_one_whole(self) -> Self:
         require_shares(self.exchange, self.exchange_across)

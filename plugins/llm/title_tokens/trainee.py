@@ -15,6 +15,7 @@ from harness.plugins.llm.title_tokens.network import TitleTokenNetwork
 from harness.plugins.llm.title_tokens.params import TitleTokenParams
 from harness.plugins.llm.title_tokens.reader import TitleCareers, log_rows
 from harness.plugins.llm.tuning.attention import short_attention
+from harness.plugins.llm.tuning.compiled import CompiledLayers
 from harness.plugins.llm.tuning.dropout import draws_from_torch, dropout_by
 from harness.plugins.llm.tuning.precision import checkpointing, frozen_in, products_in
 from harness.system.machine import free_large_blocks_at_once
@@ -102,11 +103,13 @@ class TitleTokenTrainee:
         @contextmanager
         def epoch() -> Iterator[Stepping]:
             frozen = frozen_in(self.how.products, language_model)
-            with workers(self.device, most) as (pool, count), frozen, short_attention(language_model, longest):
+            layers = nullcontext() if compiled is None else compiled.in_use()
+            with workers(self.device, most) as (pool, count), frozen, short_attention(language_model, longest), layers:
                 stream = (self.group.rank,)
                 yield Stepping(pool=pool, workers=count, dropout=self.seeded, group=self.group, stream=stream)
 
         again = checkpointing(language_model, self.seeded) if self.how.again else nullcontext()
+        compiled = CompiledLayers(language_model, self.device, again=self.how.again) if self.params.compiled else None
         with dropout_by(self.seeded, language_model), again:
             yield epoch
 
