@@ -45,6 +45,7 @@ from harness.plugins.llm.title_tokens.network import (
 from harness.plugins.llm.title_tokens.params import TitleTokenParams, schedule_of
 from harness.plugins.llm.title_tokens.reader import TitleCareers, log_rows
 from harness.plugins.llm.title_tokens.trainee import StepOptions, TitleTokenTrainee
+from harness.plugins.llm.tuning.compiled import require_compiler, require_kept
 from harness.plugins.llm.tuning.memory import makes_again, pass_of_vectors
 from harness.plugins.llm.tuning.precision import product_type, tuned_label
 from harness.plugins.llm.tuning.tune import Adapters, add_adapters, require_gain
@@ -79,6 +80,8 @@ class TitleTokenModel(Model):
 
     def fit(self, train_panel: Panel, valid: Panel, context: Context) -> None:
         p = self.params
+        if p.compiled:  # before the minutes of a base and of the head
+            require_compiler(context.device)
         base = self._begin(train_panel, context)
         parameters = sum(x.numel() for x in base.model.parameters())
         self._facts = {"base": base.label, "parameters": parameters, "parameters_trained": train_panel.n_states}
@@ -111,6 +114,8 @@ class TitleTokenModel(Model):
         self._network = network = self._start(base.model, pieces, context.device)
         products = product_type(p.precision, context.device, p.base)
         again = makes_again(network.model, p, pass_of_vectors, scores=train_panel.n_states, products=products)
+        if p.compiled:
+            require_kept(again)
         careers, held_out = (self._read(panel, network) for panel in panels)
         return TitleTokenTrainee(
             network,

@@ -109,7 +109,7 @@ class TitleTokenTrainee:
                 yield Stepping(pool=pool, workers=count, dropout=self.seeded, group=self.group, stream=stream)
 
         again = checkpointing(language_model, self.seeded) if self.how.again else nullcontext()
-        compiled = CompiledLayers(language_model, self.device, again=self.how.again) if self.params.compiled else None
+        compiled = CompiledLayers(language_model) if self.params.compiled else None
         with dropout_by(self.seeded, language_model), again:
             yield epoch
 

@@ -28,6 +28,15 @@ def require_compiler(device: str) -> None:
         )
 
 
+def require_kept(again: bool) -> None:
+    """RequestError where activations are to be made again, which torch does not compile."""
+    if again:
+        raise RequestError(
+            "compiled=true keeps all activations, and they are to be made again, as asked for or because memory is "
+            "short: lower batch_tokens, set gradient_checkpointing=false, or leave out compiled"
+        )
+
+
 class CompiledLayers:
     """The layers of a model, compiled once for sequences of any shape and used where they are asked for.
 
@@ -35,14 +44,8 @@ class CompiledLayers:
     casts, become a few loops over memory. The first step takes a minute.
     """
 
-    def __init__(self, model: Any, device: str, *, again: bool = False) -> None:
-        """RequestError where they cannot be. again: activations are to be made again, which torch does not compile."""
-        require_compiler(device)
-        if again:
-            raise RequestError(
-                "compiled=true keeps all activations, and they are to be made again, as asked for or because memory is "
-                "short: lower batch_tokens, set gradient_checkpointing=false, or leave out compiled"
-            )
+    def __init__(self, model: Any) -> None:
+        """RequestError where the architecture does not say which its layers are."""
         classes = layers_of(model)
         self.layers = [module for module in model.modules() if type(module).__name__ in classes]
         if not self.layers:

@@ -42,7 +42,7 @@ def test_a_fit_is_that_of_layers_as_they_come(market_30: Panel, toy_llama: Path,
 @pytest.mark.slow
 def test_layers_are_compiled_where_asked_and_plain_again(toy_llama: Path) -> None:
     model = load_causal_lm(toy_llama)
-    layers = CompiledLayers(model, "cpu")
+    layers = CompiledLayers(model)
     assert len(layers.layers) == model.config.num_hidden_layers
     with layers.in_use():
         used = [layer._compiled_call_impl for layer in layers.layers]
