@@ -65,7 +65,10 @@ class MaskedSample:
             self._require_near(i, said, log_prob[i : i + 1], "alone")
         if isinstance(partition, EachState) and len(rows) == len(states) and scores.mass_low is None:
             scores = scores_of_rows(self.task, question, rows)
-        return scores, _slack(self.task, log_prob[:, place[: wanted.shape[1]]])
+        priced = log_prob[:, place[: wanted.shape[1]]]
+        if scores.mass_high is not None:  # shares of the row's mass, as the scores are
+            priced = np.minimum(priced - np.log(scores.mass_high)[:, None], 0.0)
+        return scores, _slack(self.task, priced)
 
     def _few(self, states: IntArray, wanted: IntArray) -> tuple[FloatArray, Scores]:
         """ln P of the states, and the scores; wanted: the columns of those that the task asks about, in its order."""

@@ -178,7 +178,7 @@ def test_rows_of_bounds_have_every_state(workshop: Workshop, four_persons: Panel
 
 
 TINY = {
-    "pool": "market",
+    "pool": "market-resumes",
     "base_layers": 1,
     "base_width": 64,
     "base_heads": 2,
@@ -215,11 +215,11 @@ def test_a_language_models_bound_holds_its_exact_figure(workshop: Workshop) -> N
             assert bound.mass is not None
             assert bound.mass.tolerance is not None
             assert bound.mass.tolerance <= tolerance
-            assert sure.figures["perplexity"] < sure.figures["perplexity_open"] or n < 30  # type: ignore[operator]
+            if sure.configuration.task.startswith("next_occ"):  # what an event lacks counts on the side of all else
+                assert sure.figures["perplexity"] < sure.figures["perplexity_open"]  # type: ignore[operator]
             if bound.configuration.task == "next_occ":
                 assert gap > -1e-5  # the bound never flatters
-                assert bound.figures["top_1"] == sure.figures["top_1"]
-                hits, sure_hits = bound.figures["top_5"], sure.figures["top_5"]
-                assert hits <= sure_hits  # type: ignore[operator]
-                assert tolerance > 0.01 or hits == pytest.approx(sure_hits, abs=0.02)
+                for hits in ("top_1", "top_5"):
+                    assert bound.figures[hits] <= sure.figures[hits]  # type: ignore[operator]
+                    assert tolerance > 0.01 or bound.figures[hits] == pytest.approx(sure.figures[hits], abs=0.02)
     assert len(list((workshop.cache / "fits").iterdir())) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -267,6 +268,34 @@ def test_a_mass_is_held_against_the_model_s_own_rows(registry: Registry, worksho
     asked = run_on(registry, careers, entry=entry_of(FalseMass, sums_to_one=False, whole_rows=False))
     with pytest.raises(RunError, match=r"its row holds 0\.400000, and is said to hold 0\.500000 to 0\.500000"):
         run_all(asked, workshop)
+
+
+class SearchedInGroups(Frequencies, UnnormalizedModel):
+    """It knows the mass of its rows to a tenth, and which end of that it says hangs on who else is asked about.
+
+    Nine tenths of a row are on the origin: of what is left, a tenth of the mass is most.
+    """
+
+    def bounded_log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> BoundedRows:
+        n, k = len(transitions), panel.n_states
+        rows = np.full((n, k), np.log(0.05 / (k - 1)))
+        rows[np.arange(n), panel.origin(transitions)] = np.log(0.45)
+        high = 0.5 + 0.02 * (n % 2)
+        told = np.full(n, np.log(high))
+        return BoundedRows(take_states(rows, states), np.full(n, np.log(0.49)), told, rows.astype(np.float32))
+
+    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
+        told = self.bounded_log_prob(panel, transitions, states)
+        return np.asarray(told.log_prob, dtype=np.float32)
+
+
+def test_bounds_that_hang_on_the_group_are_honest_given_a_switch_too(
+    registry: Registry, workshop: Workshop, careers: Panel
+) -> None:
+    """ln P given a switch is off by ten times what the mass is: no model is refused for that."""
+    task = registry.task("next_occ_switchers")
+    entry = entry_of(SearchedInGroups, sums_to_one=False, whole_rows=False)
+    run_all(replace(run_on(registry, careers, entry=entry), tasks=(task,)), workshop)
 
 
 class WritesTheOutcome(Frequencies):
