@@ -7,8 +7,9 @@ mask (Cai et al. 2024, Medusa, section 2.3), at the position where the text woul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from typing import Any, TypeAlias, cast
 
@@ -60,19 +61,15 @@ class CareerCache:
 
         return cls([(stack(layer, 0), stack(layer, 1)) for layer in range(len(careers[0].layers))])
 
-    def rows(self, career: IntArray, length: int) -> list[KeysAndValues]:
+    def rows(self, layer: int, career: IntArray, length: int) -> KeysAndValues:
         """The first ``length`` tokens of the career of each row; a view where all rows follow one."""
+        keys, values = self.layers[layer]
         if (career == career[0]).all():
-            one = int(career[0])
-            return [
-                (
-                    keys[one : one + 1, :, :length].expand(len(career), -1, -1, -1),
-                    values[one : one + 1, :, :length].expand(len(career), -1, -1, -1),
-                )
-                for keys, values in self.layers
-            ]
-        chosen = torch.from_numpy(career).to(self.layers[0][0].device)
-        return [(keys[chosen, :, :length], values[chosen, :, :length]) for keys, values in self.layers]
+            one = slice(int(career[0]), int(career[0]) + 1)
+            every = (len(career), -1, -1, -1)
+            return keys[one, :, :length].expand(every), values[one, :, :length].expand(every)
+        chosen = torch.from_numpy(career).to(keys.device)
+        return keys[chosen, :, :length], values[chosen, :, :length]
 
 
 @dataclass
@@ -86,10 +83,11 @@ class NodeStore:
     free: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     slots: int = 0
 
-    def rows(self, past: IntArray) -> list[KeysAndValues]:
+    def rows(self, layer: int, past: IntArray) -> KeysAndValues:
         """Those of the slots of each row, [R, heads, a, dim]."""
-        chosen = torch.from_numpy(past).to(self.layers[0][0].device)
-        return [(keys[chosen].transpose(1, 2), values[chosen].transpose(1, 2)) for keys, values in self.layers]
+        keys, values = self.layers[layer]
+        chosen = torch.from_numpy(past).to(keys.device)
+        return keys[chosen].transpose(1, 2), values[chosen].transpose(1, 2)
 
     def keep(self, slots: IntArray) -> None:
         """Only these; all others are free."""
@@ -142,21 +140,23 @@ class _CacheLayer:
     is_sliding = is_compileable = is_croppable = False
     is_initialized = True
 
-    def __init__(self, before: list[KeysAndValues]) -> None:
-        self.before = before
+    def __init__(self, before: Callable[[], list[KeysAndValues]], length: int) -> None:
+        """before: what stands in front, ``length`` tokens in all."""
+        self.before, self.length = before, length
         self.new: KeysAndValues | None = None
 
     def update(self, keys: torch.Tensor, values: torch.Tensor, *_: Any, **__: Any) -> KeysAndValues:
-        # The joined tensors live for this layer's attention only: a cache that kept them would hold a career for
-        # every row and layer at once.
+        # What is gathered and joined lives for this layer's attention only: a cache that kept it would hold a career
+        # for every row and layer at once.
         self.new = (keys, values)
+        before = self.before()
         return (
-            torch.cat([*(part[0] for part in self.before), keys], dim=2),
-            torch.cat([*(part[1] for part in self.before), values], dim=2),
+            torch.cat([*(part[0] for part in before), keys], dim=2),
+            torch.cat([*(part[1] for part in before), values], dim=2),
         )
 
     def get_seq_length(self) -> int:
-        return sum(int(part[0].shape[2]) for part in self.before)
+        return self.length
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self.get_seq_length() + query_length, 0
@@ -189,10 +189,14 @@ class Reader:
     ) -> tuple[torch.Tensor, list[_CacheLayer]]:
         """Logits [R, q, V] of every node, and the cache layers that hold the nodes' own keys and values."""
         length = int(rows.visible.max())
-        parts = [careers.rows(rows.career, length)]
-        if store is not None and rows.past.shape[1]:
-            parts.append(store.rows(rows.past))
-        layers = [_CacheLayer([part[i] for part in parts]) for i in range(len(careers.layers))]
+        kept = store if rows.past.shape[1] else None
+
+        def before(layer: int) -> list[KeysAndValues]:
+            own = careers.rows(layer, rows.career, length)
+            return [own] if kept is None else [own, kept.rows(layer, rows.past)]
+
+        seen = length + (0 if kept is None else rows.past.shape[1])
+        layers = [_CacheLayer(partial(before, i), seen) for i in range(len(careers.layers))]
         token, position = (torch.from_numpy(x).to(self.device) for x in (rows.token, rows.position))
         with torch.inference_mode():
             out = self.model(
