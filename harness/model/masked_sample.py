@@ -49,13 +49,13 @@ class MaskedSample:
     sizes: SampleSizes
 
     def answers(self, generator: np.random.Generator) -> tuple[Scores, FloatArray]:
-        """The sample's scores, and the nats, float64 [s], that an honest outcome may differ by."""
+        """The sample's scores, and the share of the row, float64 [s], that each outcome is a share of."""
         partition, question = self.task.partition, self.question
         if isinstance(self.model, OutcomeModel) and isinstance(partition, Event):
             log_event = checked_log_event(self.spec, self.model, question)
             for i, one in self._alone():
                 self._require_near(i, checked_log_event(self.spec, self.model, one), log_event[i : i + 1], "alone")
-            return scores_of_event(partition, question, log_event), np.full(len(log_event), CONTRACT_TOLERANCE)
+            return scores_of_event(partition, question, log_event), np.ones(len(log_event))
         wanted = partition.ask(question.happened, question.transitions)
         states, place = _with_decoys(wanted, question.shown.n_states, generator)
         log_prob, scores = self._few(states, place[: wanted.shape[1]])
@@ -68,7 +68,7 @@ class MaskedSample:
         priced = log_prob[:, place[: wanted.shape[1]]]
         if scores.mass_high is not None:  # shares of the row's mass, as the scores are
             priced = np.minimum(priced - np.log(scores.mass_high)[:, None], 0.0)
-        return scores, _slack(self.task, priced)
+        return scores, _rest(self.task, priced)
 
     def _few(self, states: IntArray, wanted: IntArray) -> tuple[FloatArray, Scores]:
         """ln P of the states, and the scores; wanted: the columns of those that the task asks about, in its order."""
@@ -154,9 +154,8 @@ def renamed(n: int, generator: np.random.Generator) -> StrArray:
     return np.array([f"person-{number:016x}" for number in generator.integers(0, 1 << 62, n)])
 
 
-def _slack(task: Task, log_prob: FloatArray) -> FloatArray:
-    """float64 [s]: nats that rounding may move an outcome by; more where it is divided by a small 1 - P(origin)."""
-    slack = np.full(len(log_prob), CONTRACT_TOLERANCE)
+def _rest(task: Task, log_prob: FloatArray) -> FloatArray:
+    """float64 [s]: one, or 1 - P(origin) where a switch is given; log_prob: [s, m], of the states asked for."""
     if isinstance(task.partition, EachState) and task.partition.given_switch:
-        slack = slack / np.exp(log_rest(log_sum(log_prob[:, 1:])))
-    return slack
+        return np.exp(log_rest(log_sum(log_prob[:, 1:])))
+    return np.ones(len(log_prob))

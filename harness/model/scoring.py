@@ -26,6 +26,7 @@ from harness.types import FloatArray
 CHUNK_RECORDS = 20_000
 DEAR_RECORDS = 1_000  # where rows are dear: minutes, in which the bar should move
 MASS_TRANSITIONS = 64
+ROUNDING = 1e-4  # of a float32 row and of its bounds, relative
 
 
 def score(
@@ -123,8 +124,21 @@ def renormalised_scores(task: Task, question: Inquiry, bounded: BoundedRows) -> 
     return replace(
         scores,
         rank=partition.rank(happened, transitions, bounded.rows),
+        rank_least=partition.rank(happened, transitions, _surely_priced(question, bounded)),
         log_likeliest=partition.likeliest(happened, transitions, rows),
     )
+
+
+def _surely_priced(question: Inquiry, bounded: BoundedRows) -> FloatArray:
+    """float32 [n, K]: the rows without what may be a bound: all states that were not priced hold no more than is open.
+
+    What happened was asked about, and so was priced.
+    """
+    left = np.exp(bounded.log_mass_high) - np.exp(bounded.log_mass_low)
+    rows = np.where(np.exp(bounded.rows) > left[:, None] * (1 + ROUNDING), bounded.rows, -np.inf)
+    at = np.arange(len(rows)), question.happened.state[question.transitions]
+    rows[at] = bounded.rows[at]
+    return rows
 
 
 def _scores(question: Inquiry, log_prob: FloatArray) -> Scores:

@@ -29,8 +29,8 @@ from harness.stats.figures import Scores
 from harness.types import FloatArray, IntArray
 
 MOVED_RANKS = 0.05  # of the sample: the share whose rank may move where two states all but tie
-MOVED_HITS = 0.5  # the share that may come among the first five, or go, where rows are known by bounds alone
 
+UNSEEING = "where it cannot see what it must not"
 
 CHEAP = SampleSizes(transitions=256, rows=256, alone=8)
 DEAR = SampleSizes(transitions=16, rows=2, alone=2)  # where a whole row costs as much as hundreds of single states
@@ -43,7 +43,8 @@ class SpotCheck:
     """A sample of a task's test transitions with a model's answers about them.
 
     question: the sample, masked. places: int64 [s], positions among the task's transitions of ``test``. scores: by the
-    masked answers. slack: float64 [s], nats that an honest outcome may differ by. sizes: of what was asked.
+    masked answers. rest: float64 [s], the share of the row that each outcome is a share of: one, or what is left of it
+    without the origin. sizes: of what was asked.
     """
 
     spec: ModelSpec
@@ -53,7 +54,7 @@ class SpotCheck:
     question: Inquiry
     places: IntArray
     scores: Scores
-    slack: FloatArray
+    rest: FloatArray
     sizes: SampleSizes
 
     def require_same(self, scores: Scores) -> None:
@@ -73,39 +74,52 @@ class SpotCheck:
         sizes = DEAR_AFTER if _is_dear(self.spec, self.model) else CHEAP_AFTER
         return _asked(self.spec, self.model, task=self.task, test=self.test, among=left, sizes=sizes)
 
+    @property
+    def slack(self) -> FloatArray:
+        """float64 [s]: nats that rounding may move an outcome by."""
+        return np.asarray(CONTRACT_TOLERANCE / self.rest)
+
     def _hold_against(self, scores: Scores) -> None:
         run = _taken(scores, self.places)
-        slack = self.slack + _loose(run, self.slack) + _loose(self.scores, self.slack)
+        slack = self.slack + _loose(run, self.rest) + _loose(self.scores, self.rest)
         self._compare(_priced(self.task, self.model, run), _priced(self.task, self.model, self.scores), slack)
         if run.log_likeliest is not None and self.scores.log_likeliest is not None:
             self._compare(run.log_likeliest, self.scores.log_likeliest, slack)
         if run.rank is not None and self.scores.rank is not None:
-            tight = np.max(_loose(run, self.slack)) <= CONTRACT_TOLERANCE
-            # A state that was not read is ranked by its bound, which hangs on the states that were read with it.
-            moved = run.rank != self.scores.rank if tight else (run.rank <= 5) != (self.scores.rank <= 5)
-            if moved.sum() > max(2, (MOVED_RANKS if tight else MOVED_HITS) * len(moved)):
-                raise self._failure(int(np.flatnonzero(moved)[0]), run)
+            self._compare_ranks(run)
         if run.mass_low is not None and run.mass_high is not None:
             low, high = self.scores.mass_low, self.scores.mass_high
             assert low is not None
             assert high is not None
             apart = np.maximum(run.mass_low - high, low - run.mass_high) > CONTRACT_TOLERANCE
             if apart.any():
-                raise self._failure(int(np.flatnonzero(apart)[0]), run)
+                i = int(np.flatnonzero(apart)[0])
+                raise self._failure(
+                    i,
+                    f"the row holds {run.mass_low[i]:.4f} to {run.mass_high[i]:.4f} in the run, and {low[i]:.4f} to "
+                    f"{high[i]:.4f} {UNSEEING}",
+                )
 
     def _compare(self, run: FloatArray, asked: FloatArray, slack: FloatArray) -> None:
         off = np.abs(run - asked) - slack - RELATIVE * np.abs(asked)
         if (off > 0).any():
-            raise self._failure(int(np.argmax(off)), replace(self.scores, log_prob=run), asked)
+            i = int(np.argmax(off))
+            raise self._failure(i, f"ln P is {run[i]:.4f} in the run, and {asked[i]:.4f} {UNSEEING}")
 
-    def _failure(self, i: int, run: Scores, asked: FloatArray | None = None) -> RunError:
+    def _compare_ranks(self, run: Scores) -> None:
+        """Of an outcome in two rows that are known by bounds, one rank cannot be above all that the other may be."""
+        (least, most), (least_asked, most_asked) = _ranks(run), _ranks(self.scores)
+        apart = (most < least_asked) | (most_asked < least)
+        if apart.sum() > max(2, MOVED_RANKS * len(apart)):
+            i = int(np.flatnonzero(apart)[0])
+            ranks = f"{most[i]} in the run, and {most_asked[i]} {UNSEEING}"
+            raise self._failure(i, f"the outcome has rank {ranks}")
+
+    def _failure(self, i: int, differs: str) -> RunError:
         """The error of the sample's transition ``i``, with a reason that is found by asking about it in other ways."""
-        target = int(self.question.transitions[i])
-        before = self.scores.log_prob[i] if asked is None else asked[i]
-        where = self.question.happened.name_of(target)
+        where = self.question.happened.name_of(int(self.question.transitions[i]))
         return RunError(
-            f"model '{self.spec.name}' failed the spot check of '{self.task.key}' at {where}: ln P is "
-            f"{run.log_prob[i]:.4f} in the run, and {before:.4f} where it cannot see what it must not: "
+            f"model '{self.spec.name}' failed the spot check of '{self.task.key}' at {where}: {differs}: "
             f"{self._reason(i, float(self.slack[i]))}"
         )
 
@@ -168,7 +182,7 @@ def _asked(
         question=question,
         places=np.searchsorted(task.transitions(test), chosen),
         scores=answered[0],
-        slack=answered[1],
+        rest=answered[1],
         sizes=SampleSizes(n, 0 if isinstance(model, OutcomeModel) else min(n, sizes.rows), min(n, sizes.alone)),
     )
 
@@ -193,14 +207,18 @@ def _priced(task: Task, model: Estimator, scores: Scores) -> FloatArray:
     return scores.log_event if own else log_rest(scores.log_event)
 
 
-def _loose(scores: Scores, slack: FloatArray) -> FloatArray | float:
-    """Nats by which bounds on the mass of a row leave its renormalised figure open.
+def _ranks(scores: Scores) -> tuple[IntArray, IntArray]:
+    """int64 [s] each: the place that the outcome has at the least and at the most."""
+    assert scores.rank is not None
+    return scores.rank if scores.rank_least is None else scores.rank_least, scores.rank
 
-    slack: float64 [s], of rounding, which tells the share of the row that an outcome is one of: all of it, or what is
-    left of it without the origin, of which the same bounds are a larger part.
+
+def _loose(scores: Scores, rest: FloatArray) -> FloatArray | float:
+    """Nats by which bounds on the mass of a row leave a renormalised figure open.
+
+    rest: float64 [s], the share of the row that the outcome is a share of: the same bounds are a larger part of it.
     """
     if scores.mass_low is None or scores.mass_high is None:
         return 0.0
-    rest = CONTRACT_TOLERANCE / slack
     least = scores.mass_low / scores.mass_high - (1.0 - rest)  # of the rest, in shares of the largest mass
     return np.asarray(np.log(rest / np.maximum(least, 1e-300)), dtype=np.float64)

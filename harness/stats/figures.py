@@ -30,8 +30,9 @@ class Scores:
     log_event, happened: float64 and bool [n], binary tasks only. rank: int64 [n], place of the observed outcome, 1 the
     likeliest; log_likeliest: float64 [n], ln P of that one; only where whole rows were asked for.
     log_prob_unnormalized: float64 [n], ``log_prob`` before rows were renormalised; mass_low, mass_high: float64 [n],
-    bounds on the sum of each row; only where they were. weight: float64 [n], the weight that each transition counts
-    with; one where None. No other column is multiplied by it.
+    bounds on the sum of each row; rank_least: int64 [n], the place that the outcome has at the least, where rank counts
+    states that were not priced by the most that they can be; only where rows were renormalised. weight: float64 [n],
+    the weight that each transition counts with; one where None. No other column is multiplied by it.
     """
 
     persons: int
@@ -40,6 +41,7 @@ class Scores:
     log_event: FloatArray | None = None
     happened: BoolArray | None = None
     rank: IntArray | None = None
+    rank_least: IntArray | None = None
     log_prob_unnormalized: FloatArray | None = None
     mass_low: FloatArray | None = None
     mass_high: FloatArray | None = None

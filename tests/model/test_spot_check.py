@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,38 +13,15 @@ from helpers.toys import Frequencies, entry_of, run_all, run_on
 from harness import open_panel
 from harness.boards.board import boards
 from harness.errors import RunError
-from harness.model.contract import BoundedRows, Model, UnnormalizedModel, take_states
-from harness.panel.careers import Covariate, Panel
-from harness.panel.occupations import Occupations, Status
+from harness.model.contract import Model, take_states
+from harness.panel.careers import Panel
 from harness.records.record import Checked
 from harness.registry import Registry
 from harness.render import render
 from harness.runs.execute import Workshop
 from harness.types import FloatArray, IntArray
 
-STATES = 5
-
-
-@pytest.fixture(scope="module")
-def careers() -> Panel:
-    """Two hundred persons whose states are drawn anew each year: nothing honest beats the margin."""
-    generator = np.random.default_rng(5)
-    lengths = generator.integers(2, 9, 200)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    n = int(offsets[-1])
-    year = 2000 + np.concatenate([np.arange(length) for length in lengths])
-    codes = tuple("abcde")
-    employed = (Status.EMPLOYED,) * STATES
-    return Panel(
-        name="drawn",
-        persons=np.array([f"p{i:03d}" for i in range(200)]),
-        offsets=offsets.astype(np.int64),
-        year=year.astype(np.int32),
-        state=generator.integers(0, STATES, n).astype(np.int32),
-        occupations=Occupations(codes, codes, codes, employed),
-        split=np.repeat([0, 1, 2], [80, 20, 100]).astype(np.int8),
-        covariates={"wage": Covariate("numeric", generator.random(n))},
-    )
+STATES = 5  # of the careers
 
 
 class Cheat(Frequencies):
@@ -248,54 +224,6 @@ def test_single_answers_are_held_against_whole_rows(
     with pytest.raises(RunError, match=message):
         run_all(run_on(registry, careers, entry=entry_of(cheat, whole_rows=False)), workshop)
     assert workshop.store.paths() == []
-
-
-class FalseMass(Frequencies, UnnormalizedModel):
-    """Half of its probability lies outside the states, and it says that none does: or the other way round."""
-
-    def bounded_log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> BoundedRows:
-        n = len(transitions)
-        rows = np.tile(np.log(self.margin), (n, 1))
-        mass = np.full(n, np.log(0.5))
-        small = take_states(rows, states) + np.log(0.4)
-        return BoundedRows(small.astype(np.float64), mass, mass, np.asarray(rows + np.log(0.4), dtype=np.float32))
-
-    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-        return np.asarray(super().log_prob(panel, transitions, states) + np.log(0.4), dtype=np.float32)
-
-
-def test_a_mass_is_held_against_the_model_s_own_rows(registry: Registry, workshop: Workshop, careers: Panel) -> None:
-    asked = run_on(registry, careers, entry=entry_of(FalseMass, sums_to_one=False, whole_rows=False))
-    with pytest.raises(RunError, match=r"its row holds 0\.400000, and is said to hold 0\.500000 to 0\.500000"):
-        run_all(asked, workshop)
-
-
-class SearchedInGroups(Frequencies, UnnormalizedModel):
-    """It knows the mass of its rows to a tenth, and which end of that it says hangs on who else is asked about.
-
-    Nine tenths of a row are on the origin: of what is left, a tenth of the mass is most.
-    """
-
-    def bounded_log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> BoundedRows:
-        n, k = len(transitions), panel.n_states
-        rows = np.full((n, k), np.log(0.05 / (k - 1)))
-        rows[np.arange(n), panel.origin(transitions)] = np.log(0.45)
-        high = 0.5 + 0.02 * (n % 2)
-        told = np.full(n, np.log(high))
-        return BoundedRows(take_states(rows, states), np.full(n, np.log(0.49)), told, rows.astype(np.float32))
-
-    def log_prob(self, panel: Panel, transitions: IntArray, states: IntArray) -> FloatArray:
-        told = self.bounded_log_prob(panel, transitions, states)
-        return np.asarray(told.log_prob, dtype=np.float32)
-
-
-def test_bounds_that_hang_on_the_group_are_honest_given_a_switch_too(
-    registry: Registry, workshop: Workshop, careers: Panel
-) -> None:
-    """ln P given a switch is off by ten times what the mass is: no model is refused for that."""
-    task = registry.task("next_occ_switchers")
-    entry = entry_of(SearchedInGroups, sums_to_one=False, whole_rows=False)
-    run_all(replace(run_on(registry, careers, entry=entry), tasks=(task,)), workshop)
 
 
 class WritesTheOutcome(Frequencies):
