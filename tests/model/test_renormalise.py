@@ -12,6 +12,7 @@ import pytest
 
 from harness import open_panel
 from harness.boards.board import boards
+from harness.data.write import write_panel
 from harness.errors import RunError
 from harness.model.contract import BoundedRows, Context, Model, ModelSpec, Params, UnnormalizedModel, take_states
 from harness.panel.careers import Panel
@@ -178,7 +179,6 @@ def test_rows_of_bounds_have_every_state(workshop: Workshop, four_persons: Panel
 
 
 TINY = {
-    "pool": "market-resumes",
     "base_layers": 1,
     "base_width": 64,
     "base_heads": 2,
@@ -195,13 +195,15 @@ TINY = {
 
 
 @pytest.mark.slow
-def test_a_language_models_bound_holds_its_exact_figure(workshop: Workshop) -> None:
+def test_a_language_models_bound_holds_its_exact_figure(workshop: Workshop, tmp_path: Path) -> None:
     panel = open_panel("market", {"persons": "40"})
+    others = open_panel("market", {"seed": "2"})  # a base may not read the careers that a run holds out
+    write_panel(others, tmp_path / "others")
     entry = workshop.registry.model("llm-lora")
     tasks = tuple(workshop.registry.task(name) for name in CLOSED)
 
     def records(**asked: Any) -> list[Record]:
-        params = entry.item.params(**(TINY | asked))
+        params = entry.item.params(pool=str(tmp_path / "others"), **(TINY | asked))
         return list(execute(Run(model=entry, params=params, tasks=tasks, panel=panel), workshop))
 
     exact = records(renormalise="exact")
@@ -215,11 +217,11 @@ def test_a_language_models_bound_holds_its_exact_figure(workshop: Workshop) -> N
             assert bound.mass is not None
             assert bound.mass.tolerance is not None
             assert bound.mass.tolerance <= tolerance
-            if sure.configuration.task.startswith("next_occ"):  # what an event lacks counts on the side of all else
-                assert sure.figures["perplexity"] < sure.figures["perplexity_open"]  # type: ignore[operator]
+            assert sure.figures["perplexity"] < sure.figures["perplexity_open"] or n < 30  # type: ignore[operator]
             if bound.configuration.task == "next_occ":
                 assert gap > -1e-5  # the bound never flatters
-                for hits in ("top_1", "top_5"):
-                    assert bound.figures[hits] <= sure.figures[hits]  # type: ignore[operator]
-                    assert tolerance > 0.01 or bound.figures[hits] == pytest.approx(sure.figures[hits], abs=0.02)
+                assert bound.figures["top_1"] == sure.figures["top_1"]
+                hits, sure_hits = bound.figures["top_5"], sure.figures["top_5"]
+                assert hits <= sure_hits  # type: ignore[operator]
+                assert tolerance > 0.01 or hits == pytest.approx(sure_hits, abs=0.02)
     assert len(list((workshop.cache / "fits").iterdir())) == 1
