@@ -103,6 +103,11 @@ class Ensemble(_Members, Model):
         return np.minimum(_log_mean(said), 0.0).astype(np.float32)
 
 
+def mean_of(members: Sequence[Model]) -> Model:
+    """The ensemble of these models; of one, itself."""
+    return members[0] if len(members) == 1 else Ensemble(members)
+
+
 class OutcomeEnsemble(_Members, OutcomeModel):
     """P(event | history) is the mean of what the members say."""
 

@@ -42,11 +42,10 @@ CITE = "Vafa, Palikot, Du, Kanodia, Athey and Blei (2022), CAREER"
 
 def build(params: FamilyParams, reader: Reader) -> Model:
     """The model; torch loads when it is fitted or loaded."""
-    from harness.model.ensemble import Ensemble
+    from harness.model.ensemble import mean_of
     from harness.plugins.career.model import CareerModel
 
-    alone = [CareerModel(params, reader) for _ in range(params.members)]
-    return alone[0] if len(alone) == 1 else Ensemble(alone)
+    return mean_of([CareerModel(params, reader) for _ in range(params.members)])
 
 
 def contents(params: TitlesParams) -> Mapping[str, str]:

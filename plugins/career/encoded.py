@@ -35,12 +35,11 @@ def encoder_params(spec: EncoderSpec, params: EncodedParams) -> Params:
 
 def build(spec: EncoderSpec, params: EncodedParams) -> Model:
     """The model; torch loads when it is fitted or loaded."""
-    from harness.model.ensemble import Ensemble
+    from harness.model.ensemble import mean_of
     from harness.plugins.career.encoded_model import EncodedCareerModel
 
     of = encoder_params(spec, params)
-    alone = [EncodedCareerModel(params, spec.build(of)) for _ in range(params.members)]
-    return alone[0] if len(alone) == 1 else Ensemble(alone)
+    return mean_of([EncodedCareerModel(params, spec.build(of)) for _ in range(params.members)])
 
 
 @hookimpl

@@ -16,7 +16,7 @@ from harness.estimation.staged import Staged
 from harness.features.frequencies import Destinations
 from harness.features.pairs import Inputs, PairFeatures, Pairs
 from harness.model import Context, Model, Table
-from harness.model.ensemble import Ensemble
+from harness.model.ensemble import mean_of
 from harness.plugins.gbm.binary import Binary
 from harness.plugins.gbm.columns import NUMBERS, columns
 from harness.plugins.gbm.params import GbmParams
@@ -123,4 +123,4 @@ class Gbm(Staged):
 
 def gbm(params: GbmParams) -> Model:
     """The model of these parameters: one fit, or several whose probabilities are averaged."""
-    return Gbm(params) if params.members == 1 else Ensemble([Gbm(params) for _ in range(params.members)])
+    return mean_of([Gbm(params) for _ in range(params.members)])

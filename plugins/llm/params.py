@@ -83,8 +83,8 @@ class ReadingParams(BaseParams):
         return resolved(value)
 
 
-class StepParams(Params):
-    """How many are tuned, the cost of a step, and the weights that are kept of many."""
+class EnsembleParams(Params):
+    """The number of models that are tuned and averaged."""
 
     members: int = Field(
         1,
@@ -92,6 +92,11 @@ class StepParams(Params):
         description="how many to tune, one after another from different seeds; P(next state) is the mean of what they "
         "say. Time and memory grow with them",
     )
+
+
+class StepParams(Params):
+    """The cost of a step of tuning, and the weights that are kept of many."""
+
     weight_decay: Annotated[float, SearchRange(1e-3, 0.1, log=True)] = Field(
         0.01, ge=0, description="decoupled weight decay of tuning"
     )
@@ -129,7 +134,7 @@ class TuningParams(StepParams):
     )
 
 
-class LlmParams(TuningParams, ReadingParams):
+class LlmParams(TuningParams, EnsembleParams, ReadingParams):
     """And the weights to train, and the length of training."""
 
     tuning: Literal["lora", "full", "none"] = Field(

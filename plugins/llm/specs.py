@@ -39,12 +39,11 @@ ABLATIONS = (
 
 def build(params: LlmParams) -> Model:
     """The model, or one that knows the mass of its rows where they are renormalised."""
-    from harness.model.ensemble import Ensemble, UnnormalizedEnsemble
+    from harness.model.ensemble import UnnormalizedEnsemble, mean_of
     from harness.plugins.llm.model import LoraModel, RenormalisedLoraModel
 
     if params.renormalise == "none":
-        plain = [LoraModel(params) for _ in range(params.members)]
-        return plain[0] if len(plain) == 1 else Ensemble(plain)
+        return mean_of([LoraModel(params) for _ in range(params.members)])
     weighed = [RenormalisedLoraModel(params) for _ in range(params.members)]
     return weighed[0] if len(weighed) == 1 else UnnormalizedEnsemble(weighed)
 
@@ -82,11 +81,10 @@ TITLE_ABLATIONS = (
 
 def build_titles(params: TitleTokenParams) -> Model:
     """The model of titles as tokens, or the mean of several."""
-    from harness.model.ensemble import Ensemble
+    from harness.model.ensemble import mean_of
     from harness.plugins.llm.title_tokens.model import TitleTokenModel
 
-    members = [TitleTokenModel(params) for _ in range(params.members)]
-    return members[0] if len(members) == 1 else Ensemble(members)
+    return mean_of([TitleTokenModel(params) for _ in range(params.members)])
 
 
 def specs() -> list[ModelSpec]:

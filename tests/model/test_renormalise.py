@@ -203,7 +203,7 @@ def test_a_language_models_bound_holds_its_exact_figure(workshop: Workshop, tmp_
     tasks = tuple(workshop.registry.task(name) for name in CLOSED)
 
     def records(**asked: Any) -> list[Record]:
-        params = entry.item.params(pool=str(tmp_path / "others"), **(TINY | asked))
+        params = entry.item.params(**(TINY | {"pool": str(tmp_path / "others")} | asked))
         return list(execute(Run(model=entry, params=params, tasks=tasks, panel=panel), workshop))
 
     exact = records(renormalise="exact")

@@ -20,7 +20,6 @@ from harness.model.contract import Context, Model, UnnormalizedModel
 from harness.panel.careers import Panel
 from harness.plugins.career import network
 from harness.plugins.llm.scoring import reader
-from harness.plugins.llm.title_tokens import model as title_tokens
 from harness.plugins.llm.tuning import loss
 from harness.registry import load_registry
 from harness.types import FloatArray
@@ -106,13 +105,8 @@ def test_no_torch_model_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("arm", [pytest.param(arm, marks=[pytest.mark.slow] * (arm in SLOW)) for arm in ARMS])
-def test_a_whole_fit_stays_on_its_device(
-    arm: str, faults: list[str], men: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_whole_fit_stays_on_its_device(arm: str, faults: list[str], men: Panel, tmp_path: Path) -> None:
     """Its numbers are the CPU's, but for what rounding makes of other kernels."""
-    if arm == "llm-titles":  # the encoder of its likeness is that of career-titles
-        vectors = np.random.default_rng(0).normal(size=(men.n_states, 8)).astype(np.float32)
-        monkeypatch.setattr(title_tokens, "title_vectors", lambda *_: vectors)
     there, here = (fitted(arm, men, device, tmp_path / device) for device in (NAME, "cpu"))
     np.testing.assert_allclose(asked(there, men), asked(here, men), rtol=0.01, atol=0.02)
     (tmp_path / "saved").mkdir()

@@ -63,7 +63,7 @@ def problems(findings: list[Finding]) -> dict[str, str]:
 
 
 def costly_are_slow(names: Sequence[str]) -> list[Any]:
-    """What is asked of every model twice over; those that take seconds are asked the second time in make bench."""
+    """Names of models, those whose fits take seconds marked slow: another test of this file asks them much the same."""
     costly = ("career-llm", "career-titles", "llm-lora", "llm-titles", "softmax")
     return [pytest.param(name, marks=[pytest.mark.slow] * (name in costly)) for name in names]
 

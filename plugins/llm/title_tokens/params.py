@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.plugins.llm.params import BaseParams, StepParams
+from harness.plugins.llm.params import BaseParams, EnsembleParams, StepParams
 from harness.training.exchange import require_shares
 
 if TYPE_CHECKING:
     from harness.training.schedule import Schedule
 
 
-class TitleTokenParams(StepParams, BaseParams):
+class TitleTokenParams(StepParams, EnsembleParams, BaseParams):
     """The base, the tokens of a career, the weights to train, and the length of training."""
 
     tokens: int = Field(

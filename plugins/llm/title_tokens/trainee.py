@@ -86,8 +86,10 @@ class TitleTokenTrainee:
 
     def key(self, schedule: Schedule) -> str:
         """Digest of weights, sequences, parameters, seed and the panel held out."""
-        # Activations that are made again are the same ones: whether they are hangs on the memory of the day.
-        how = self.params.model_copy(update={"checkpoint_seconds": 0.0, "gradient_checkpointing": None})
+        # Activations that are made again are the same ones: whether they are hangs on the memory of the day. And the
+        # first of several members is the fit alone.
+        same = {"checkpoint_seconds": 0.0, "gradient_checkpointing": None, "members": 1}
+        how = self.params.model_copy(update=same)
         told = self.careers.transitions.columns
         learned = (self.plain.pieces, self.plain.offsets, self.careers.panel.state, told)
         return training_key(self.model, *learned, how, self.exchange.seed, self.held_out.panel.fingerprint())

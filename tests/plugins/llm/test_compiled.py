@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from helpers.panels import open_once
 
 from harness.errors import RequestError
@@ -30,7 +31,9 @@ def fit(panel: Panel, folder: Path, base: Path, **given: Any) -> Any:
 @pytest.mark.slow
 def test_a_fit_is_that_of_layers_as_they_come(market_30: Panel, toy_llama: Path, tmp_path: Path) -> None:
     plain = fit(market_30, tmp_path / "plain", toy_llama, learning_rate=5e-3)
+    torch._dynamo.utils.counters.clear()
     compiled = fit(market_30, tmp_path / "compiled", toy_llama, learning_rate=5e-3, compiled=True)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0  # the steps went through what was compiled
     losses = [model.facts()["validation_loss"] for model in (plain, compiled)]
     assert losses[1] == pytest.approx(losses[0], abs=1e-4)
     assert losses[0][-1] < losses[0][0] - 0.005
