@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,8 +28,9 @@ STATES = 5  # of the careers
 class Cheat(Frequencies):
     """Says what is in ``tip`` with probability .9 where there is a tip, int64 [n]; -1 where there is none."""
 
+    @abstractmethod
     def tip(self, panel: Panel, transitions: IntArray, states: IntArray) -> IntArray:
-        raise NotImplementedError
+        """int64 [n]"""
 
     def rows(self, n: int, tips: IntArray) -> FloatArray:
         rows = np.tile(self.margin, (n, 1))
