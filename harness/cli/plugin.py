@@ -18,6 +18,7 @@ from harness.records.predictions import folder_of
 from harness.registry import Registry
 from harness.runs.isolation.hiding import hidden_paths
 from harness.runs.request import PanelRequest
+from harness.runs.teachers import teacher_of
 from harness.system.hidden_files import hidden_files, named_paths
 from harness.system.machine import cache_folder, resolve_device
 from harness.system.progress import PROGRESS
@@ -54,6 +55,7 @@ def audit(
     spec = registry.model(model).item
     given = parse(settings or [], [model])
     params = validate(spec.params, given.models[model], model)
+    teacher = teacher_of(spec, params, registry)
     request = panel.model_copy(update={"parameters": dict(given.data)})
     whole = request.open(registry, context.meta[PROGRESS])
     few = whole.select(np.arange(min(persons, whole.n_persons)))
@@ -65,6 +67,7 @@ def audit(
         device=resolve_device(device, spec.needs),
         progress=context.meta[PROGRESS],
         open_panel=partial(open_apart, registry.open_panel, whole),
+        teacher=None if teacher is None else teacher.item,
         tasks=tuple(entry.item for entry in registry.tasks.values()),
     )
     hidden = (*hidden_paths(registry, [panel.data]), folder_of(cache_folder()))

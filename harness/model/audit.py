@@ -51,6 +51,7 @@ class AuditSetup:
     device: str = "cpu"
     progress: Progress = field(default_factory=Silent)
     open_panel: Callable[[str], Panel] | None = None
+    teacher: ModelSpec | None = None
     tasks: tuple[Task, ...] = ()
 
 
@@ -88,6 +89,7 @@ class Subject:
                 device=self.setup.device,
                 progress=self.setup.progress,
                 open_panel=self.setup.open_panel,
+                teacher=self.setup.teacher,
             )
             with blaming(self.spec.name, "fit"):
                 model.fit(self.panel.part("train"), self.panel.part("valid"), context)

@@ -59,6 +59,8 @@ class Context:
     it may be a corpus, which is read shard after shard."""
     open_panel: Callable[[str], Panel] | None = None
     """Opens the panel of a data set's name or of a path; None where the fit is asked for without one."""
+    teacher: ModelSpec | None = None
+    """The model that ``ModelSpec.teacher`` names (``harness.model.teaching``)."""
     report: Callable[[int, float], None] = unreported
     """For models that validate while they fit: called after each time with its number, from 1, and the loss of
     ``valid``, nats a transition. It raises where a search gives the fit up; let that pass."""
@@ -194,6 +196,10 @@ def _nothing(params: Any) -> Mapping[str, str]:
     return {}
 
 
+def _nobody(params: Any) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """A model as its plugin describes it, before anything heavy is imported."""
@@ -207,6 +213,9 @@ class ModelSpec:
     contents: Callable[[Any], Mapping[str, str]] = _nothing
     """From an instance of ``params`` to digests of what they only name, such as the files of a base: parameter ->
     digest. They are in every id. Without an entry for what is not there."""
+    teacher: Callable[[Any], str] = _nobody
+    """From an instance of ``params`` to the name of the model that teaches a fit (``Context.teacher``): one that gives
+    whole rows of probabilities. Its code is in every id. An empty name where none does."""
     code: tuple[str, ...] = ()
     """Further modules that its numbers depend on, which its own does not import: of an encoder (``EncoderSpec``)."""
     needs: tuple[str, ...] = ()

@@ -46,7 +46,7 @@ class _Members(Estimator):
         for i, member in enumerate(self.members):
             scratch = context.scratch / f"member-{i + 1}"
             scratch.mkdir(exist_ok=True)
-            progress = _Numbered(context.progress, f"{i + 1} of {len(self.members)}")
+            progress = Numbered(context.progress, f"{i + 1} of {len(self.members)}")
             own = replace(context, seed=_seed(context.seed, i), scratch=scratch, progress=progress)
             # One validation curve: the first member's, which is that of the model alone.
             member.fit(train, valid, own if i == 0 else replace(own, report=unreported))
@@ -150,7 +150,7 @@ def _log_mean(logs: Sequence[FloatArray]) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class _Numbered:
+class Numbered:
     """A progress reporter whose bars say which member is at work."""
 
     progress: Progress

@@ -131,8 +131,13 @@ class Head(nn.Module):
         self.alike = None if likeness is None else LikenessScores(width, likeness)
 
     def log_likelihood(self, hidden: Tensor, batch: TransitionBatch) -> Tensor:
-        """float [n]: ln P(target). Destinations are scored for those who moved alone: nothing else needs them."""
+        """float [n]: ln P(target). Destinations are scored for those who moved alone: nothing else needs them.
+
+        Where the transitions are taught, the mean of ln P by their soft targets, of every state.
+        """
         everyone = torch.arange(len(batch.origin), device=hidden.device)
+        if batch.soft_target is not None:
+            return (batch.soft_target * self.rows(hidden, batch, everyone)).sum(1)
         if not self.shape.two_stage:
             rows = self._scores(hidden, batch, everyone).log_softmax(1)
             return rows.gather(1, batch.target[:, None])[:, 0]

@@ -11,6 +11,7 @@ import torch
 from harness.features.catalogue import states_held
 from harness.features.encoding import Encoding
 from harness.features.history import Held, History
+from harness.model.teaching import SoftTargets
 from harness.panel import Panel
 from harness.types import FloatArray, IntArray
 
@@ -22,7 +23,8 @@ class TransitionTable:
     offsets: int64 [C + 1]. origin, previous, target: int64 [T]; previous is the state before the present spell, -1
     where there is none. columns: float32 [T, width], as the encoding writes what is known of the target. held: the
     states of each one's history. weight: float32 [T], what each counts for; one where None.
-    encoded: float32 [T, e], what an encoder says of each, where there is one.
+    encoded: float32 [T, e], what an encoder says of each, where there is one. taught: what training is to say of them,
+    where that is not their outcomes alone.
     """
 
     offsets: IntArray
@@ -33,6 +35,7 @@ class TransitionTable:
     held: Held
     weight: FloatArray | None = None
     encoded: FloatArray | None = None
+    taught: SoftTargets | None = None
 
     @classmethod
     def of(cls, panel: Panel, encoding: Encoding, encoded: FloatArray | None = None) -> TransitionTable:
@@ -44,8 +47,10 @@ class TransitionTable:
         columns, held = encoding.apply(panel, later), states_held(panel, later)
         return cls(offsets, *_states(panel), columns, held=held, weight=weight, encoded=encoded)
 
-    def with_states(self, panel: Panel) -> TransitionTable:
+    def with_states(self, panel: Panel, permutations: IntArray | None = None) -> TransitionTable:
         """The same transitions with the panel's states in place of their own.
+
+        permutations: int [P, K], what each person's states are exchanged for, where the transitions are taught.
 
         Columns stay: how long and how often holds of a career whatever its states are called. Encoders do not: of a
         career with other states nothing is said.
@@ -57,7 +62,12 @@ class TransitionTable:
             other = (origin != self.origin) | (target != self.target)
             changed = np.add.reduceat(other, self.offsets[:-1]) > 0 if len(other) else other
             encoded = np.where(np.repeat(changed, self.lengths)[:, None], np.float32(0), encoded)
-        return replace(self, origin=origin, previous=previous, target=target, held=held, encoded=encoded)
+        taught = self.taught
+        if taught is not None:
+            assert permutations is not None
+            taught = taught.exchange(permutations)
+        told = replace(self, origin=origin, previous=previous, target=target, held=held, encoded=encoded)
+        return replace(told, taught=taught)
 
     @property
     def lengths(self) -> IntArray:
@@ -109,6 +119,7 @@ class TransitionTable:
             held=tensor(_of_held(held, self.previous[rows])),
             weight=None if self.weight is None else tensor(self.weight[rows]),
             encoded=None if self.encoded is None else tensor(self.encoded[rows]),
+            soft_target=None if self.taught is None else tensor(self.taught.take(rows, self.target[rows])),
         )
 
     def _held(self, rows: IntArray) -> Held:
@@ -137,7 +148,8 @@ class TransitionBatch:
 
     held_row, held_state: int64 [q], transition and state of everything held before; held: float32 [q, HELD] what is
     known of it. weight: float32 [n], what each counts for in training; one where None. encoded: float32 [n, e], where
-    an encoder reads too. The rest is as in ``TransitionTable``.
+    an encoder reads too. soft_target: float32 [n, K], the probabilities to learn from, where that is not the target
+    alone. The rest is as in ``TransitionTable``.
     """
 
     origin: torch.Tensor
@@ -149,6 +161,7 @@ class TransitionBatch:
     held: torch.Tensor
     weight: torch.Tensor | None = None
     encoded: torch.Tensor | None = None
+    soft_target: torch.Tensor | None = None
 
     def held_by(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Of everything held before, bool [q], what the transitions ``rows`` (int64 [m]) hold; and for each of it,

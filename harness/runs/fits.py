@@ -147,6 +147,7 @@ class Fits:
             shared=shared,
             resumes=self._resumes(run),
             open_panel=partial(open_apart, self.open_panel, run.panel),
+            teacher=None if run.teacher is None else run.teacher.item,
             report=self.report,
         )
         model.fit(run.learned("train"), run.learned("valid"), context)

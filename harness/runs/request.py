@@ -23,6 +23,7 @@ from harness.registry import Registry
 from harness.runs.execute import Reuse, require_multi_panel, require_pretrainable
 from harness.runs.faults import first_fault
 from harness.runs.run import Run
+from harness.runs.teachers import teacher_of
 from harness.system.files import require_regular
 from harness.system.machine import measured, resolve_device
 from harness.system.progress import Progress
@@ -84,6 +85,10 @@ class Panels:
     also: tuple[Panel | Corpus, ...] = ()
     resumes: Panel | Corpus | None = None
     read_memory_mb: float = 0.0
+
+    def resumes_for(self, spec: ModelSpec) -> Panel | Corpus | None:
+        """The resumes that a model learns from first: none, where it cannot be pre-trained."""
+        return self.resumes if spec.pretrainable else None
 
 
 class PanelRequest(Request):
@@ -212,7 +217,7 @@ class RunRequest(Request):
         if self.panel.pretrain:
             require_pretrainable(specs, registry)
         for spec in specs:
-            validate(spec.params, self.models[spec.name], spec.name)
+            teacher_of(spec, validate(spec.params, self.models[spec.name], spec.name), registry)
             if self.panel.train_also:
                 require_multi_panel(spec, registry)
 
@@ -227,30 +232,26 @@ class RunRequest(Request):
     def run(self, model: str, persons: int | None, tasks: Sequence[Task], panels: Panels, registry: Registry) -> Run:
         """One run of the request, with the first seed. RequestError for a wrong parameter, device or size."""
         entry = registry.model(model)
+        params = validate(entry.item.params, self.models.get(model, {}), model)
         return Run(
             model=entry,
-            params=validate(entry.item.params, self.models.get(model, {}), model),
+            params=params,
             tasks=tuple(tasks),
             panel=panels.scored,
             seed=self.seed,
             device=resolve_device(self.device, entry.item.needs),
             train_also=panels.also,
-            resumes=resumes_for(entry.item, panels),
+            resumes=panels.resumes_for(entry.item),
             train_persons=persons,
             read_memory_mb=panels.read_memory_mb,
+            teacher=teacher_of(entry.item, params, registry),
         )
 
 
 def careers_at(source: str, panel: Panel, registry: Registry) -> Panel | Corpus:
-    """Further careers of a data set's name or of a path, weighted as ``panel`` is if they have the column; a corpus as
-    it is, of which a shard is read at a time."""
+    """Further careers of a name or a path, weighted as ``panel`` is if they have the column; a corpus as it is."""
     found: Panel | Corpus | None = registry.open_corpus(source)
     return weighted_alike(registry.open_panel(source) if found is None else found, panel)
-
-
-def resumes_for(spec: ModelSpec, panels: Panels) -> Panel | Corpus | None:
-    """The resumes that a model learns from first: none, where it cannot be pre-trained."""
-    return panels.resumes if spec.pretrainable else None
 
 
 def _require_once(root: Any, path: Path) -> None:

@@ -18,6 +18,7 @@ from harness.panel import Corpus, Panel
 from harness.panel.weights import that_count
 from harness.records.record import Configuration, PanelFacts
 from harness.runs.identity import code_version
+from harness.runs.teachers import TEACHER
 from harness.system.entry import Entry
 
 
@@ -28,10 +29,10 @@ class Run:
     device: where it is computed; no part of its identity. train_also: whole further panels or corpora, whose training
     careers the model is fitted on together with the panel's own. resumes: a panel or corpus that it is pre-trained on.
     train_persons: the number of training persons that it is fitted on; all where None. read_memory_mb: the peak while
-    its careers were read, which counts for its own; no part of its identity. code: the code that it runs,
-    read once, when the run is made: sources that are edited during a fit do not change it. contents: digests of what
-    the parameters only name, read then too. RequestError where the panel has no more training persons than
-    ``train_persons``.
+    its careers were read, which counts for its own; no part of its identity. teacher: the model that teaches the fit
+    (``teacher_of``). code: the code that it runs, read once, when the run is made: sources that are edited during a fit
+    do not change it. contents: digests of what the parameters only name, read then too. RequestError where the panel
+    has no more training persons than ``train_persons``.
     """
 
     model: Entry[ModelSpec]
@@ -44,6 +45,7 @@ class Run:
     resumes: Panel | Corpus | None = None
     train_persons: int | None = None
     read_memory_mb: float = 0.0
+    teacher: Entry[ModelSpec] | None = None
     code: str = field(init=False)
     contents: Mapping[str, str] = field(init=False)
 
@@ -55,7 +57,8 @@ class Run:
                 "than that, at least one, or leave it out for all"
             )
         object.__setattr__(self, "code", code_version(self.model))
-        object.__setattr__(self, "contents", dict(self.model.item.contents(self.params)))
+        taught = {} if self.teacher is None else {TEACHER: code_version(self.teacher)}
+        object.__setattr__(self, "contents", {**self.model.item.contents(self.params), **taught})
 
     def learned(self, split: Literal["train", "valid"]) -> Panel:
         """The training or the validation careers that the model is fitted on: those that count.

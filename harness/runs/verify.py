@@ -23,6 +23,7 @@ from harness.records.paired import Paired
 from harness.records.record import PanelFacts, Record, figures
 from harness.registry import Registry
 from harness.runs.run import Run
+from harness.runs.teachers import teacher_of
 from harness.stats import figures as scoring
 from harness.stats.figures import Metric
 from harness.stats.inference import Estimate
@@ -92,9 +93,10 @@ def run_of(
     asked = record.configuration
     entry = registry.model(asked.model)
     resumes = learned[len(asked.train_also)] if asked.pretrain else None
+    params = params_of(entry, asked.parameters)
     run = Run(
         model=entry,
-        params=params_of(entry, asked.parameters),
+        params=params,
         tasks=(task_of(record, registry),),
         panel=panel,
         seed=asked.seed,
@@ -102,6 +104,7 @@ def run_of(
         train_also=learned[: len(asked.train_also)],
         resumes=resumes,
         train_persons=asked.train_persons,
+        teacher=teacher_of(entry.item, params, registry),
     )
     for name, digest in asked.contents.items():  # records of before have none
         if run.contents.get(name) != digest:
@@ -109,8 +112,8 @@ def run_of(
                 "is not here" if name not in run.contents else f"has another content here ({run.contents[name][:12]})"
             )
             raise RequestError(
-                f"{asked.model}.{name}={asked.parameters[name]} {here} than when {record.id} was made ({digest[:12]}): "
-                "verify it where that content is"
+                f"{asked.model}.{name}={asked.parameters.get(name)} {here} than when {record.id} was made "
+                f"({digest[:12]}): verify it where that content is"
             )
     return run
 

@@ -9,7 +9,7 @@ does the share, and the last epochs read careers as they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +49,14 @@ class Exchange:
         rng = np.random.default_rng((self.seed, epoch))
         return [exchanged(panel, within, across, rng) for panel in panels]
 
+    def permutations(self, panel: Panel, epoch: int, strength: float) -> IntArray:
+        """int16 [P, K]: what each person's states are exchanged for in ``states``, of its first panel."""
+        found = np.tile(np.arange(panel.n_states, dtype=np.int16), (panel.n_persons, 1))
+        rng = np.random.default_rng((self.seed, epoch))
+        for persons, permutations in _exchanges(panel, strength * self.within, strength * self.across, rng):
+            found[persons] = permutations
+        return found
+
 
 def exchanged(panel: Panel, within: float, across: float, rng: np.random.Generator) -> IntArray:
     """int32 [N]: the states of the panel, some persons' occupations exchanged one for one throughout their career.
@@ -56,8 +64,20 @@ def exchanged(panel: Panel, within: float, across: float, rng: np.random.Generat
     within, across: the share of persons whose exchanges stay within major groups, and that of those whose do not.
     States of no occupation (school, unemployment, ...) stay as they are.
     """
-    draw = rng.random(panel.n_persons)
     state = panel.state.copy()
+    for some, permutations in _exchanges(panel, within, across, rng):
+        row = np.full(panel.n_persons, -1, dtype=np.int64)
+        row[some] = np.arange(len(some))
+        records = np.flatnonzero(row[panel.person] >= 0)
+        state[records] = permutations[row[panel.person[records]], panel.state[records]]
+    return state
+
+
+def _exchanges(
+    panel: Panel, within: float, across: float, rng: np.random.Generator
+) -> Iterator[tuple[IntArray, IntArray]]:
+    """Some persons at a time, int64 [n], and what every state is exchanged for in their careers, int64 [n, K]."""
+    draw = rng.random(panel.n_persons)
     for blocks, chosen in (
         (_blocks(panel.occupations), draw < within),
         (_blocks(panel.occupations, across=True), (draw >= within) & (draw < within + across)),
@@ -65,11 +85,7 @@ def exchanged(panel: Panel, within: float, across: float, rng: np.random.Generat
         who = np.flatnonzero(chosen)
         for start in range(0, len(who), PERSONS):
             some = who[start : start + PERSONS]
-            row = np.full(panel.n_persons, -1, dtype=np.int64)
-            row[some] = np.arange(len(some))
-            records = np.flatnonzero(row[panel.person] >= 0)
-            state[records] = _permutations(blocks, len(some), rng)[row[panel.person[records]], panel.state[records]]
-    return state
+            yield some, _permutations(blocks, len(some), rng)
 
 
 def _blocks(occupations: Occupations, across: bool = False) -> IntArray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.hookspecs import hookimpl
 from harness.model import Ablation, ModelSpec
+from harness.model.teaching import TeacherParams, teacher_name
 from harness.plugins.career.params import (
     BagParams,
     CareerParams,
@@ -35,6 +36,7 @@ ABLATIONS = (
     Ablation("not-tied", "one embedding to read a state by, another to predict it", {"tied": "false"}),
     Ablation("no-exchange", "no occupations exchanged", {"exchange": "0", "exchange_across": "0"}),
     Ablation("five", "mean of 5 from different seeds", {"members": "5"}),
+    Ablation("taught", "taught by gbm", {"teacher": "gbm"}),
 )
 TITLES_ABLATIONS = (Ablation("no-groups", "no embeddings of major groups", {"groups": "false"}),)
 CITE = "Vafa, Palikot, Du, Kanodia, Athey and Blei (2022), CAREER"
@@ -57,7 +59,7 @@ def contents(params: TitlesParams) -> Mapping[str, str]:
 
 
 def _spec(name: str, summary: str, params: type[FamilyParams], reader: Reader, **more: Any) -> ModelSpec:
-    common = {
+    common: dict[str, Any] = {
         "needs": ("torch", "safetensors"),
         "install": "pip install 'labor-harness[career]'",
         "cite": CITE,
@@ -67,6 +69,8 @@ def _spec(name: str, summary: str, params: type[FamilyParams], reader: Reader, *
         "distributed": True,
         "uses_weights": True,
     }
+    if issubclass(params, TeacherParams):
+        common["teacher"] = teacher_name
     return ModelSpec(name, summary, lambda p: build(p, reader), params=params, **{**common, **more})
 
 

@@ -9,6 +9,7 @@ from harness.errors import RequestError
 from harness.hookspecs import hookimpl
 from harness.model import Ablation, EncoderSpec, ModelSpec
 from harness.model.params import validate
+from harness.model.teaching import teacher_name
 from harness.plugins.career.params import EncodedParams
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def harness_models(encoders: Mapping[str, EncoderSpec]) -> list[ModelSpec]:
             install="pip install 'labor-harness[career,llm]'",
             cite=f"Vafa, Palikot, Du, Kanodia, Athey and Blei (2022), CAREER; {spec.cite}",
             scoring_params=("checkpoint_seconds",),
+            teacher=teacher_name,
             uses_weights=True,
             ablations=ABLATIONS,
         )

@@ -16,6 +16,7 @@ from harness.features.encoding import Encoding, require_levels
 from harness.features.frequencies import entry_shares
 from harness.features.selection import names_of
 from harness.model import Context, Model, take_states
+from harness.model.teaching import TeacherParams, soft_targets, told
 from harness.network.layers import Reader
 from harness.network.start import start_of
 from harness.network.titles import title_vectors
@@ -61,9 +62,11 @@ class CareerModel(Model):
             torch.manual_seed(context.seed % 2**63)
             plan = replace(plan_of(p, self.reader), columns=encoding.width, **self._encoder_plan())
             network = Network(plan, start_of(train), self._titles(train, context))
-        told = {} if base is None else self._begun_from(base, network, encoding, train)
+        begun = {} if base is None else self._begun_from(base, network, encoding, train)
         schedule = schedule_of(p, tuned=base is not None)
+        taught = soft_targets(p, train, valid, context) if isinstance(p, TeacherParams) else None
         tokens, watched = (self._tokens(panel, encoding, context) for panel in (train, valid))
+        tokens = replace(tokens, taught=taught)
         trainee = CareerTrainee(
             network=network, panel=train, tokens=tokens, valid=watched, schedule=schedule, context=context
         )
@@ -71,7 +74,7 @@ class CareerModel(Model):
         if fit.best == 0:
             context.progress.note("no epoch was better on the validation split than the start, which is kept")
         self._network, self._encoding = network, encoding
-        self._facts = {**_facts(network, fit), **told}
+        self._facts = {**_facts(network, fit), **begun, **told(taught)}
 
     def _open_encoder(self, train: Panel, context: Context) -> None:
         """For a subclass: open the encoder that reads careers beside the network."""

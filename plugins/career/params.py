@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from harness.model import Params, SearchRange
 from harness.model.params import listed
+from harness.model.teaching import TeacherParams
 from harness.training.exchange import require_shares
 
 # What the published model was trained with (Vafa et al. 2022, and the commands beside its code), where that is not what
@@ -125,7 +126,7 @@ class FamilyParams(Params):
         return tuple(name.strip() for name in self.ordered.split(",") if name.strip())
 
 
-class SequenceParams(FamilyParams):
+class SequenceParams(TeacherParams, FamilyParams):
     """And what can be set of a network that reads whole careers."""
 
     layers: Annotated[int, SearchRange(1, 4)] = Field(2, ge=1, description="layers")

@@ -93,15 +93,19 @@ class CareerTrainee(NetworkTrainee):
 
     def epoch(self, number: int, strength: float) -> EpochData:
         """All careers, a share of them with other occupations."""
-        states = self.exchange.states([self.panel], number, strength)
-        tokens = self.plain if states is None else self.plain.with_states(replace(self.panel, state=states[0]))
+        tokens = self.plain
+        if (states := self.exchange.states([self.panel], number, strength)) is not None:
+            taught = tokens.taught is not None
+            permutations = self.exchange.permutations(self.panel, number, strength) if taught else None
+            tokens = tokens.with_states(replace(self.panel, state=states[0]), permutations)
         return EpochData(
             lengths=tokens.lengths, loss=lambda part: self.loss(tokens.batch(part, self.device)), packed=True
         )
 
     def learned(self) -> tuple[Any, ...]:
         """With what an encoder says of them and of those held out."""
-        said = (self.plain.encoded, self.valid.encoded)
+        taught = self.plain.taught
+        said = (self.plain.encoded, self.valid.encoded, None if taught is None else taught.probability)
         return (self.panel.fingerprint(), self.plain.columns, *(x for x in said if x is not None))
 
 

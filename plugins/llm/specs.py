@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.model import Ablation, ModelSpec
+from harness.model.teaching import teacher_name
 from harness.plugins.llm.params import BaseParams, LlmParams
 from harness.plugins.llm.title_tokens.params import TitleTokenParams
 
@@ -75,6 +76,7 @@ TITLE_ABLATIONS = (
     Ablation("no-exchange", "no occupations exchanged", {"exchange": "0", "exchange_across": "0"}),
     Ablation("learned", "tenure and recall learned from tokens", {"history": "learned", "recall": "learned"}),
     Ablation("likeness", "likeness of titles by a sentence encoder", {"likeness": "builtin"}),
+    Ablation("taught", "taught by gbm", {"teacher": "gbm"}),
     Ablation("layers", "CAREER's layers beside the language model", {"career_layers": "2"}),
 )
 
@@ -118,6 +120,7 @@ def specs() -> list[ModelSpec]:
             cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM; Hu et al. (2022), LoRA; Vafa et al. (2022), "
             "CAREER",
             scoring_params=("checkpoint_seconds",),
+            teacher=teacher_name,
             ablations=TITLE_ABLATIONS,
         ),
     ]

@@ -16,13 +16,15 @@ from typing import IO, Any
 import numpy as np
 
 from harness.errors import HarnessError, RequestError, in_one_line
-from harness.model.contract import Context, Estimator, OutcomeModel, UnnormalizedModel
+from harness.model.contract import Context, Estimator, ModelSpec, OutcomeModel, UnnormalizedModel
 from harness.panel.careers import Panel
 from harness.panel.corpus import Corpus, Shard
 from harness.registry import load_registry
 from harness.runs.isolation.sandbox import restrict
 from harness.runs.isolation.wire import Arrays, ClosedError, receive, send, unpacked
+from harness.runs.teachers import teacher_of
 from harness.system.cache import models_folder
+from harness.system.entry import Entry
 from harness.system.supervisor import die_with
 
 Answer = tuple[dict[str, Any], dict[str, Any]]
@@ -81,6 +83,7 @@ class _Worker:
     def __init__(self, parent: _Parent) -> None:
         self.parent = parent
         self.model: Estimator
+        self.teacher: Entry[ModelSpec] | None = None
 
     def answer(self, head: dict[str, Any], arrays: Arrays) -> Answer:
         done: Answer = getattr(self, f"do_{head['do']}")(head, arrays)
@@ -88,8 +91,10 @@ class _Worker:
 
     def do_build(self, head: dict[str, Any], arrays: Arrays) -> Answer:
         restricted = restrict(map(Path, head["readable"]), map(Path, head["writable"]))
-        spec = load_registry().model(head["model"]).item
-        self.model = spec.build(spec.params.model_validate(head["params"]))
+        registry = load_registry()
+        spec = registry.model(head["model"]).item
+        params = spec.params.model_validate(head["params"])
+        self.model, self.teacher = spec.build(params), teacher_of(spec, params, registry)
         kind = next((k for k in (OutcomeModel, UnnormalizedModel) if isinstance(self.model, k)), None)
         return {"kind": "Model" if kind is None else kind.__name__, "restricted": restricted}, {}
 
@@ -107,6 +112,7 @@ class _Worker:
             also=tuple(further[: head["also"]]),
             resumes=further[head["also"]] if len(further) > head["also"] else None,
             open_panel=self.parent.open_panel,
+            teacher=None if self.teacher is None else self.teacher.item,
         )
         self.model.fit(train, valid, context)
         return {"facts": dict(self.model.facts())}, {}

@@ -20,10 +20,11 @@ from harness.records.kinds import design_of
 from harness.records.recording import with_design
 from harness.registry import Registry
 from harness.runs.execute import Workshop, require_multi_panel, require_pretrainable
-from harness.runs.request import PanelRequest, Panels, Request, Values, resumes_for
+from harness.runs.request import PanelRequest, Panels, Request, Values
 from harness.runs.run import Run
 from harness.runs.scoring import score_valid
 from harness.runs.tasks import tasks_of
+from harness.runs.teachers import teacher_of
 from harness.stats.figures import gather
 from harness.stats.inference import perplexity
 from harness.system.machine import resolve_device
@@ -102,15 +103,17 @@ class Trials:
     def run(self, values: Mapping[str, str]) -> Run:
         """The run of a trial. RequestError for values that the schema does not take, or that do not go together."""
         registry, request = self.workshop.registry, self.request
+        params = validate(self.spec.params, {**request.parameters, **values}, self.spec.name)
         return Run(
             model=registry.model(request.model),
-            params=validate(self.spec.params, {**request.parameters, **values}, self.spec.name),
+            params=params,
             tasks=(self.task,),
             panel=self.panels.scored,
             seed=request.seed,
             device=resolve_device(request.device, self.spec.needs),
             train_also=self.panels.also,
-            resumes=resumes_for(self.spec, self.panels),
+            resumes=self.panels.resumes_for(self.spec),
+            teacher=teacher_of(self.spec, params, registry),
         )
 
     def measure(self, values: Mapping[str, str], report: Report) -> TrialResult:

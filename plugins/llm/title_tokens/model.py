@@ -17,6 +17,7 @@ from harness.features.encoding import Encoding
 from harness.features.frequencies import entry_shares
 from harness.features.selection import Given, names_of
 from harness.model import Context, Model, take_states
+from harness.model.teaching import soft_targets, told
 from harness.network.head import Start
 from harness.network.likeness import likeness_of
 from harness.network.start import start_of
@@ -102,11 +103,13 @@ class TitleTokenModel(Model):
             "best_epoch": result.best,
             "validation_loss_of_head": [round(loss, 6) for loss in alone],
             "validation_loss": [round(loss, 6) for loss in result.validation],
+            **told(trainee.careers.transitions.taught),
         }
 
     def trainee(self, base: OpenedBase, panels: tuple[Panel, Panel], context: Context) -> TitleTokenTrainee:
         """The network before its first step, with the careers to train on and those held out."""
         p, train_panel = self.params, panels[0]
+        taught = soft_targets(p, *panels, context)
         given: Given = "history" if p.history == "given" else "covariates"
         self._encoding = Encoding.fit(train_panel, names_of(train_panel, given))
         pieces = self._laid_out(train_panel, base.model)
@@ -119,7 +122,7 @@ class TitleTokenModel(Model):
         careers, held_out = (self._read(panel, network) for panel in panels)
         return TitleTokenTrainee(
             network,
-            careers=careers,
+            careers=careers.taught(taught),
             held_out=held_out,
             params=p,
             # A head that has learned by itself would begin to doubt what it knows, were occupations exchanged again.

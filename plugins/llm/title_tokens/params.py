@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
+from harness.model.teaching import TeacherParams
 from harness.plugins.llm.params import BaseParams, EnsembleParams, StepParams
 from harness.training.exchange import require_shares
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from harness.training.schedule import Schedule
 
 
-class TitleTokenParams(StepParams, EnsembleParams, BaseParams):
+class TitleTokenParams(TeacherParams, StepParams, EnsembleParams, BaseParams):
     """The base, the tokens of a career, the weights to train, and the length of training."""
 
     tokens: int = Field(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from harness.model.teaching import SoftTargets
 from harness.network.transitions import TransitionTable
 from harness.panel import Panel
 from harness.plugins.llm.title_tokens.layout import WIDTH, PieceCareers, Sequences
@@ -36,10 +37,14 @@ class TitleCareers:
     def panel(self) -> Panel:
         return self.pieces.panel
 
-    def with_states(self, state: IntArray) -> TitleCareers:
-        """The same persons with other states, int [N]."""
+    def with_states(self, state: IntArray, permutations: IntArray | None = None) -> TitleCareers:
+        """The same persons with other states, int [N]; permutations as of ``TransitionTable.with_states``."""
         pieces = self.pieces.with_states(state)
-        return replace(self, pieces=pieces, transitions=self.transitions.with_states(pieces.panel))
+        return replace(self, pieces=pieces, transitions=self.transitions.with_states(pieces.panel, permutations))
+
+    def taught(self, targets: SoftTargets | None) -> TitleCareers:
+        """The same, learned from by these."""
+        return replace(self, transitions=replace(self.transitions, taught=targets))
 
     def batch(self, of: Sequences, part: IntArray, device: torch.device) -> tuple[PieceBatch, IntArray]:
         """Some of the sequences (int64 [B]), padded, and the records that they predict, int64 [n]."""
@@ -65,7 +70,7 @@ class TitleCareers:
 
     def _whole(self, rows: IntArray, device: str) -> WholeCareers:
         """The careers that these transitions (int64 [n]) are of."""
-        known = self.transitions
+        known = replace(self.transitions, taught=None)  # the layers read what they are not asked about, too
         careers, of_row = np.unique(np.searchsorted(known.offsets, rows, side="right") - 1, return_inverse=True)
         begins = np.concatenate([[0], np.cumsum(known.lengths[careers])])[of_row]
         asked = torch.from_numpy(begins + rows - known.offsets[careers][of_row])

@@ -90,8 +90,9 @@ class TitleTokenTrainee:
         # first of several members is the fit alone.
         same = {"checkpoint_seconds": 0.0, "gradient_checkpointing": None, "members": 1}
         how = self.params.model_copy(update=same)
-        told = self.careers.transitions.columns
-        learned = (self.plain.pieces, self.plain.offsets, self.careers.panel.state, told)
+        of = self.careers.transitions
+        taught = () if of.taught is None else (of.taught.probability,)
+        learned = (self.plain.pieces, self.plain.offsets, self.careers.panel.state, of.columns, *taught)
         return training_key(self.model, *learned, how, self.exchange.seed, self.held_out.panel.fingerprint())
 
     @contextmanager
@@ -117,9 +118,12 @@ class TitleTokenTrainee:
 
     def epoch(self, number: int, strength: float) -> EpochData:
         """Every career, a share of them with other occupations."""
-        states = self.exchange.states([self.careers.panel], number, strength)
-        careers = self.careers if states is None else self.careers.with_states(states[0])
-        of = self.plain if states is None else careers.pieces.sequences(self.plain.target)
+        panel, careers, of = self.careers.panel, self.careers, self.plain
+        if (states := self.exchange.states([panel], number, strength)) is not None:
+            taught = self.careers.transitions.taught is not None
+            permutations = self.exchange.permutations(panel, number, strength) if taught else None
+            careers = careers.with_states(states[0], permutations)
+            of = careers.pieces.sequences(of.target)
         return EpochData(lengths=np.diff(of.offsets), loss=self._loss_of(of, careers), packed=False)
 
     def _loss_of(self, of: Sequences, careers: TitleCareers) -> LossOf:

@@ -67,6 +67,19 @@ def test_an_exchange_is_one_for_one_along_a_career(careers: list[list[int]], wit
             assert all(GROUPS[one] == GROUPS[other] for one, other in pairs)
 
 
+@settings(max_examples=100)
+@given(careers=CAREERS, within=SHARE, strength=SHARE, seed=st.integers(0, 99))
+def test_permutations_are_those_of_the_states(
+    careers: list[list[int]], within: float, strength: float, seed: int
+) -> None:
+    panel, exchange = panel_of(careers), Exchange(within=within, across=1 - within, seed=seed)
+    found = exchange.states([panel], 2, strength)
+    permutations = exchange.permutations(panel, 2, strength)
+    assert (np.sort(permutations, axis=1) == np.arange(len(CODES))).all()
+    expected = panel.state if found is None else found[0]
+    assert (permutations[panel.person, panel.state] == expected).all()
+
+
 def test_every_occupation_of_a_group_is_as_likely() -> None:
     panel = panel_of([[0, 1, 3, 5]] * 6000)
     state = exchanged(panel, 0.5, 0.5, np.random.default_rng(3)).reshape(-1, 4)
