@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +89,40 @@ class Study:
         answers = lm.loglikelihood(requests, disable_tqdm=True)
         torch.set_num_threads(THREADS)
         return np.array([value for value, _ in answers]).reshape(states.shape)
+
+    @contextmanager
+    def ctranslate2(self) -> Iterator[Callable[[np.ndarray, np.ndarray], np.ndarray]]:
+        """CTranslate2's scores of titles after histories, a sequence a choice; the model is converted once.
+
+        One thread and batches of four, which took it the least processor time.
+        """
+        import ctranslate2
+
+        events = self.resumes().events
+        with tempfile.TemporaryDirectory() as folder:
+            source, converted = Path(folder) / "transformers", Path(folder) / "ctranslate2"
+            self.model.save_pretrained(source)
+            self.tokenizer.save_pretrained(source)
+            ctranslate2.converters.TransformersConverter(str(source)).convert(str(converted))
+            config = json.loads((converted / "config.json").read_text())
+            config |= {name: "<pad>" for name, value in config.items() if name.endswith("_token") and not value}
+            (converted / "config.json").write_text(json.dumps(config))  # it takes no model without an end-of-text token
+            model = ctranslate2.Generator(str(converted), compute_type="float32", inter_threads=1, intra_threads=1)
+
+            def score(rows: np.ndarray, states: np.ndarray) -> np.ndarray:
+                sequences, after = [], []
+                for i, asked in zip(rows, states, strict=True):
+                    history = self.history(i)
+                    for k in asked:
+                        title = events.ids[events.offsets[k] : events.offsets[k + 1]]
+                        sequences.append(self.tokenizer.convert_ids_to_tokens([*history.tolist(), *title.tolist()]))
+                        after.append(len(history) - 1)
+                said = model.score_batch(sequences, max_batch_size=4, batch_type="examples")
+                return np.array([sum(one.log_probs[start:]) for one, start in zip(said, after, strict=True)]).reshape(
+                    states.shape
+                )
+
+            yield score
 
 
 def byte_level_bpe(panel: Panel) -> Any:

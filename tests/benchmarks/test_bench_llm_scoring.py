@@ -79,6 +79,7 @@ METHODS: dict[str, tuple[Any, bool]] = {
 @pytest.mark.benchmark(group="every title")
 def test_every_title(study: Any, meter: Any, benchmark: Benchmark) -> None:
     pytest.importorskip("lm_eval")
+    pytest.importorskip("ctranslate2")
     few, states, n = study.few, study.every_state(len(study.few)), len(study.targets)
     at = study.resumes().windows(study.targets).at + 1
     meter.say(f"\ntokens before: {at[few].mean():.0f} of the peer's transition, {at.mean():.0f} in the mean of all {n}")
@@ -86,13 +87,15 @@ def test_every_title(study: Any, meter: Any, benchmark: Benchmark) -> None:
     others = {name: (lambda ask=ask: ask(study), len(few) if one else n) for name, (ask, one) in METHODS.items()}
     both = peers | {"trie": others.pop("trie")}
     # The two that a ratio is asserted of take turns; the others show their order of magnitude.
-    costs = benchmark.pedantic(lambda: meter.in_turns(both, ROUNDS) | meter.in_turns(others, 1), rounds=1)
+    with study.ctranslate2() as score:
+        others["ctranslate2"] = (partial(score, few, states), len(few))
+        costs = benchmark.pedantic(lambda: meter.in_turns(both, ROUNDS) | meter.in_turns(others, 1), rounds=1)
     best = min((costs[name] for name in peers), key=lambda cost: cost.cpu)
     # A sequence costs as its length, but for the title's 5 tokens: the peer's one transition stands for the mean.
     scale = at.mean() / at[few].mean()
     meter.say("method                    CPU s   by the clock   times lm-eval   largest difference")
     for name, cost in costs.items():
-        one = name in peers or METHODS[name][1]
+        one = name in peers or name == "ctranslate2" or METHODS[name][1]
         rows = cost.rows if one else cost.rows[few]
         read = np.isfinite(rows)
         difference = float(np.abs(rows - best.rows)[read].max())
