@@ -60,7 +60,7 @@ class Context:
     open_panel: Callable[[str], Panel] | None = None
     """Opens the panel of a data set's name or of a path; None where the fit is asked for without one."""
     teacher: ModelSpec | None = None
-    """The model that ``ModelSpec.teacher`` names (``harness.model.teaching``)."""
+    """The model that ``ModelSpec.teacher`` names (``harness.model.soft_targets``)."""
     report: Callable[[int, float], None] = unreported
     """For models that validate while they fit: called after each time with its number, from 1, and the loss of
     ``valid``, nats a transition. It raises where a search gives the fit up; let that pass."""

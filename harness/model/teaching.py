@@ -1,32 +1,12 @@
-"""Soft targets: what another model says of each training transition, for a model to learn from beside the outcomes.
-
-A network that is trained on a mean of the observed outcome and of the probabilities of a model of another kind takes
-over much of what only the other had found (Hinton, Vinyals and Dean 2015, Distilling the Knowledge in a Neural
-Network). The teacher's probabilities are cross-fitted: those of a person come from a fit on other training persons, so
-that they hold nothing of the outcomes that they stand beside.
-"""
+"""The parameters of a model that learns from another one's probabilities (``harness.model.soft_targets``)."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 from pydantic import Field
 
-from harness.errors import RequestError
-from harness.model.answers import Inquiry, blaming, checked_log_prob, whole_rows
-from harness.model.contract import Context, Params, unreported
-from harness.model.ensemble import Numbered
-from harness.panel.careers import Panel
-from harness.system.files import replacing
-from harness.types import FloatArray, IntArray
+from harness.model.contract import Params
 
-FOLDS = 5
-AT_ONCE = 4096  # transitions that a teacher is asked about at a time
+FOLDS = 5  # parts of the training persons
 
 
 class TeacherParams(Params):
@@ -46,103 +26,3 @@ class TeacherParams(Params):
 def teacher_name(params: TeacherParams) -> str:
     """The name of the model that teaches (``ModelSpec.teacher``)."""
     return params.teacher
-
-
-@dataclass(frozen=True, kw_only=True)
-class SoftTargets:
-    """What training is to say of T transitions over K states.
-
-    probability: float16 [T, K], the teacher's. share: its weight; the observed outcome has the rest. loss: nats a
-    transition, of the teacher itself. career: int64 [T], and exchanged: int [P, K], the state that each of a career's
-    states is exchanged for; None where all are as they were.
-    """
-
-    probability: FloatArray
-    share: float
-    loss: float
-    career: IntArray
-    exchanged: IntArray | None = None
-
-    def take(self, rows: IntArray, target: IntArray) -> FloatArray:
-        """float32 [n, K], rows of probabilities. rows, target: int64 [n], transitions and their outcomes."""
-        found = self.probability[rows].astype(np.float32)
-        found *= self.share / found.sum(axis=1, keepdims=True)
-        if self.exchanged is not None:
-            exchanged = np.empty_like(found)
-            np.put_along_axis(exchanged, self.exchanged[self.career[rows]], found, axis=1)
-            found = exchanged
-        found[np.arange(len(rows)), target] += 1.0 - self.share
-        return found
-
-    def exchange(self, states: IntArray) -> SoftTargets:
-        """The same of careers with their states exchanged, int [P, K]."""
-        return replace(self, exchanged=states)
-
-
-def soft_targets(params: TeacherParams, train: Panel, valid: Panel, context: Context) -> SoftTargets | None:
-    """Of the training transitions; None where nobody teaches.
-
-    A part that is done is kept in ``context.scratch``, so that a killed fit does not make it again. RequestError where
-    there are too few training persons to hold some out.
-    """
-    if not params.teacher:
-        return None
-    if context.teacher is None:
-        raise AssertionError("a model that names a teacher is fitted without one in its context")
-    folds = min(FOLDS, train.n_persons)
-    if folds < 2:
-        raise RequestError(f"teacher={params.teacher} needs two training persons or more, to be asked about others")
-    transitions = train.transitions
-    career = train.person[transitions].astype(np.int64)
-    fold = _folds(train, folds)
-    probability = np.empty((len(transitions), train.n_states), dtype=np.float16)
-    for i in range(folds):
-        place = context.scratch / f"teacher-{i + 1}.npy"
-        if not place.exists():
-            told = Numbered(context.progress, f"{params.teacher}, {i + 1} of {folds}")
-            parts = (train.select(np.flatnonzero(fold != i)), train.select(np.flatnonzero(fold == i)))
-            _keep(place, _answers(parts, valid, replace(context, progress=told, report=unreported)))
-        probability[fold[career] == i] = np.load(place, allow_pickle=False)
-    observed = probability[np.arange(len(transitions)), train.state[transitions]].astype(np.float64)
-    loss = float(-np.log(np.maximum(observed, np.finfo(np.float16).smallest_subnormal)).mean())
-    return SoftTargets(probability=probability, share=params.teacher_share, loss=loss, career=career)
-
-
-def told(taught: SoftTargets | None) -> Mapping[str, Any]:
-    """Facts of it."""
-    return {} if taught is None else {"training_loss_of_teacher": round(taught.loss, 6)}
-
-
-def _folds(panel: Panel, folds: int) -> IntArray:
-    """int64 [P]: the part of each person, all of one size, by a hash of their ids."""
-    order = np.argsort([hashlib.sha256(f"taught:{person}".encode()).hexdigest() for person in panel.persons])
-    fold = np.empty(panel.n_persons, dtype=np.int64)
-    fold[order] = np.arange(panel.n_persons) % folds
-    return fold
-
-
-def _answers(parts: tuple[Panel, Panel], valid: Panel, context: Context) -> FloatArray:
-    """float16 [t, K]: P of every state after the transitions of the second part, by a fit on the first."""
-    assert context.teacher is not None
-    (learned, asked), teacher = parts, context.teacher
-    model = teacher.build(teacher.params())
-    scratch = context.scratch / "teacher"
-    scratch.mkdir(exist_ok=True)
-    with blaming(teacher.name, "fit"):
-        model.fit(learned, valid, replace(context, scratch=scratch, teacher=None, also=(), resumes=None, shared=False))
-    transitions = asked.transitions
-    found = np.empty((len(transitions), asked.n_states), dtype=np.float16)
-    with context.progress.bar("asking", len(transitions)) as bar:
-        for start in range(0, len(transitions), AT_ONCE):
-            some = transitions[start : start + AT_ONCE]
-            question = Inquiry.of(asked, some)
-            found[start : start + len(some)] = np.exp(
-                checked_log_prob(teacher, model, question, whole_rows(asked, some))
-            )
-            bar.advance(len(some))
-    return found
-
-
-def _keep(place: Path, found: FloatArray) -> None:
-    with replacing(place) as beside, beside.open("wb") as file:
-        np.save(file, found)

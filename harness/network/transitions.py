@@ -11,7 +11,7 @@ import torch
 from harness.features.catalogue import states_held
 from harness.features.encoding import Encoding
 from harness.features.history import Held, History
-from harness.model.teaching import SoftTargets
+from harness.model.soft_targets import SoftTargets
 from harness.panel import Panel
 from harness.types import FloatArray, IntArray
 

@@ -16,7 +16,8 @@ from harness.features.encoding import Encoding, require_levels
 from harness.features.frequencies import entry_shares
 from harness.features.selection import names_of
 from harness.model import Context, Model, take_states
-from harness.model.teaching import TeacherParams, soft_targets, told
+from harness.model.soft_targets import soft_targets, told
+from harness.model.teaching import TeacherParams
 from harness.network.layers import Reader
 from harness.network.start import start_of
 from harness.network.titles import title_vectors

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from harness import open_panel
 from harness.errors import RequestError
 from harness.model import Context, ModelSpec
-from harness.model.teaching import FOLDS, SoftTargets, TeacherParams, soft_targets
+from harness.model.soft_targets import SoftTargets, soft_targets
+from harness.model.teaching import FOLDS, TeacherParams
 from harness.network.transitions import TransitionTable
 from harness.panel import Panel
 from harness.plugins.career import build

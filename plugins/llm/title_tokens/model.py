@@ -17,7 +17,7 @@ from harness.features.encoding import Encoding
 from harness.features.frequencies import entry_shares
 from harness.features.selection import Given, names_of
 from harness.model import Context, Model, take_states
-from harness.model.teaching import soft_targets, told
+from harness.model.soft_targets import soft_targets, told
 from harness.network.head import Start
 from harness.network.likeness import likeness_of
 from harness.network.start import start_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from harness.model.teaching import SoftTargets
+from harness.model.soft_targets import SoftTargets
 from harness.network.transitions import TransitionTable
 from harness.panel import Panel
 from harness.plugins.llm.title_tokens.layout import WIDTH, PieceCareers, Sequences
