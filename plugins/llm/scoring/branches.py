@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from harness.plugins.llm.scoring.head import Reading, log_prob_of, reading
+from harness.plugins.llm.scoring.prefix import SharedPrefix, common_length, is_worth_sharing
 from harness.plugins.llm.scoring.ways import SHORT, ReadingWays, made_up
 from harness.plugins.llm.text.pieces import Ragged, ranges
 from harness.plugins.llm.text.tokens import Resumes, Windows
@@ -87,7 +89,7 @@ class Scorer:
         if len(rest):
             build = _branch_jobs if self.branches_exact() else _naive_jobs
             jobs += build(windows, resumes.events, row=asked_row, state=asked_state, outputs=rest)
-        answers: FloatArray = np.minimum(self.run(jobs, len(asked)), 0.0)[where.reshape(states.shape)]
+        answers: FloatArray = np.minimum(self.run(jobs, len(asked), self._shared(jobs)), 0.0)[where.reshape(states.shape)]
         return answers.astype(np.float32)
 
     def branches_exact(self) -> bool:
@@ -111,24 +113,48 @@ class Scorer:
             return False  # an architecture that takes no such mask, or no positions
         return bool(np.abs(branched - naive).max() < BRANCH_TOLERANCE)
 
-    def run(self, jobs: list[ReadingJob], outputs: int) -> FloatArray:
-        """float64 [outputs]: sums of the log-probabilities of the tokens that the jobs read."""
+    def run(self, jobs: list[ReadingJob], outputs: int, prefix: SharedPrefix | None = None) -> FloatArray:
+        """float64 [outputs]: sums of the log-probabilities of the tokens that the jobs read.
+
+        prefix: what they all begin with, read before.
+        """
         result = np.zeros(outputs, dtype=np.float64)
         weight = self.model.get_input_embeddings().weight
         most = CPU_TOKENS if weight.device.type == "cpu" else BATCH_TOKENS
         limit = max(1, min(most, BATCH_LOGITS // int(weight.shape[0])))
-        batches = list(_batches(jobs, limit))
-        if self._read is None:
-            self._read = reading(self.model)
+        batches = list(_batches(jobs, limit, 0 if prefix is None else prefix.length))
         with workers(weight.device.type) as (pool, _):
-            for batch, log_prob in zip(batches, pool.map(self._forward, batches), strict=True):
+            read = partial(self._forward, prefix=prefix)
+            for batch, log_prob in zip(batches, pool.map(read, batches), strict=True):
                 out = np.concatenate([job.read_out for job in batch])
                 result += np.bincount(out, weights=log_prob, minlength=outputs)
         return result
 
-    def _forward(self, batch: list[ReadingJob]) -> FloatArray:
-        """float64 [reads of the batch]: the log-probability of each token that is read, in the order of the jobs."""
-        assert self._read is not None
+    def _shared(self, jobs: list[ReadingJob]) -> SharedPrefix | None:
+        """The prefix of all jobs, where the longest of them is scored behind it as it is in one piece."""
+        if self.ways is not None and not self.ways.tree:  # this base reads nothing behind what it has kept
+            return None
+        most = min((int(job.read_at.min()) for job in jobs), default=0)
+        length = common_length([job.ids for job in jobs], most)
+        longest = max(jobs, key=lambda job: len(job.ids), default=None)
+        if longest is None or not is_worth_sharing(length, len(jobs), len(longest.ids)):
+            return None
+        plain = self._forward([longest])
+        try:
+            prefix = SharedPrefix.read(self.model, longest.ids[:length])
+            apart = np.abs(self._forward([longest], prefix) - plain).max()
+        except (TypeError, ValueError, IndexError, AttributeError, RuntimeError):
+            return None  # an architecture that keeps nothing to read behind
+        return prefix if apart < BRANCH_TOLERANCE else None
+
+    def _forward(self, batch: list[ReadingJob], prefix: SharedPrefix | None = None) -> FloatArray:
+        """float64 [reads of the batch]: the log-probability of each token that is read, in the order of the jobs.
+
+        prefix: what they all begin with, read before.
+        """
+        if self._read is None:
+            self._read = reading(self.model)
+        begin = 0 if prefix is None else prefix.length
         length = max(len(job.ids) for job in batch)
         device = self.model.get_input_embeddings().weight.device
 
@@ -138,12 +164,13 @@ class Scorer:
                 table[i, : len(row)] = row
             return torch.from_numpy(table).to(device)
 
-        extra: dict[str, torch.Tensor] = {}
+        extra: dict[str, Any] = {}
         if batch[0].has_branches:
-            extra["attention_mask"] = tree_mask(
-                stack([job.branch for job in batch], -1), stack([job.sees for job in batch], -1)
-            )
-            extra["position_ids"] = stack([job.position for job in batch], 0)
+            mask = tree_mask(stack([job.branch for job in batch], -1), stack([job.sees for job in batch], -1))
+            extra["attention_mask"] = mask[:, :, begin:]
+            extra["position_ids"] = stack([job.position for job in batch], 0)[:, begin:]
+        if prefix is not None:
+            extra["past_key_values"] = prefix.cache(len(batch))
         # Without a mask, attention is causal, and what follows a token (padding above all) cannot reach it.
         ids = stack([job.ids for job in batch], self.pad)
         row = np.repeat(np.arange(len(batch)), [len(job.read_at) for job in batch])
@@ -152,7 +179,8 @@ class Scorer:
         places = torch.zeros(ids.shape, dtype=torch.bool)
         places.view(-1)[torch.from_numpy(distinct)] = True
         with torch.inference_mode():
-            logits = self._read(self.model, ids, places.to(device), **extra)  # [distinct places, V]
+            there = places[:, begin:].to(device)
+            logits = self._read(self.model, ids[:, begin:], there, **extra)  # [distinct places, V]
         return log_prob_of(logits, which, np.concatenate([job.read_token for job in batch]))
 
 
@@ -266,12 +294,13 @@ def _by_window(windows: Windows, row: IntArray, outputs: IntArray) -> Iterator[t
         yield int(window[group[0]]), outputs[group]
 
 
-def _batches(jobs: list[ReadingJob], limit: int) -> Iterator[list[ReadingJob]]:
-    """Jobs of one kind and of similar length, as many as fit ``limit`` tokens, padding included."""
+def _batches(jobs: list[ReadingJob], limit: int, known: int) -> Iterator[list[ReadingJob]]:
+    """Jobs of one kind and of similar length, as many as fit ``limit`` tokens, padding included. known: tokens of each
+    that are read before."""
     for kind in (False, True):
         batch: list[ReadingJob] = []
         for job in sorted((job for job in jobs if job.has_branches is kind), key=lambda job: len(job.ids)):
-            if batch and (len(batch) + 1) * len(job.ids) > limit:
+            if batch and (len(batch) + 1) * (len(job.ids) - known) > limit:
                 yield batch
                 batch = []
             batch.append(job)

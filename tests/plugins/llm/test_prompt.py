@@ -20,6 +20,7 @@ from harness.model.params import validate
 from harness.panel.careers import Panel
 from harness.plugins.llm import harness_models
 from harness.plugins.llm.params import LlmParams
+from harness.plugins.llm.scoring import prefix
 from harness.plugins.llm.specs import build
 from harness.plugins.llm.text.prompt import drawn, written_prompt
 from harness.plugins.llm.text.resume import TextOptions, written_resume
@@ -160,3 +161,25 @@ def test_tuned_models_are_shown_none() -> None:
     )
     with pytest.raises(RequestError, match=r"llm-lora\.shots=-1"):
         validate(LlmParams, {"shots": "-1", "tuning": "none"}, "llm-lora")
+
+
+@pytest.mark.parametrize("states", [1, 30])
+def test_what_is_shown_is_read_once_for_all(
+    states: int, toy_llama: Path, market_40: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Observed titles and branches say the same behind it as in one piece, of fewer tokens."""
+    model, test = fitted(toy_llama, market_40, tmp_path, shots=3), market_40
+    asked = np.random.default_rng(0).integers(0, test.n_states, (len(test.transitions), states))
+    asked[:, 0] = test.state[test.transitions]
+    read: list[int] = []
+    network: Any = model._model
+    network.get_input_embeddings().register_forward_hook(lambda _, given, __: read.append(given[0].numel()))
+    behind = model.log_prob(test, test.transitions, asked)
+    tokens = sum(read)
+    read.clear()
+    monkeypatch.setattr(prefix, "FEWEST", 10**9)
+    whole = model.log_prob(test, test.transitions, asked)
+    np.testing.assert_allclose(behind, whole, atol=1e-4)
+    asked_about = len(np.unique(test.person[test.transitions]))
+    saved = (asked_about - 4) * model.facts()["prompt_tokens"]  # read once, and with the longest twice to try
+    assert sum(read) - tokens >= saved > 1000
