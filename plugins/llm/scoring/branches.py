@@ -89,8 +89,8 @@ class Scorer:
         if len(rest):
             build = _branch_jobs if self.branches_exact() else _naive_jobs
             jobs += build(windows, resumes.events, row=asked_row, state=asked_state, outputs=rest)
-        found = np.minimum(self.run(jobs, len(asked), self._shared(jobs)), 0.0)
-        return found[where.reshape(states.shape)].astype(np.float32)
+        found: FloatArray = np.minimum(self.run(jobs, len(asked), self._shared(jobs)), 0.0)
+        return np.asarray(found[where.reshape(states.shape)], dtype=np.float32)
 
     def branches_exact(self) -> bool:
         """True where this model prices a branch as it prices the same tokens in a sequence of their own."""
