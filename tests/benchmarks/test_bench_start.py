@@ -7,12 +7,15 @@ twice as long, what is imported too, so that ratios are asserted, to the same pr
 from __future__ import annotations
 
 import os
+import pty
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from helpers.paths import ROOT
 
@@ -39,6 +42,35 @@ def spent(line: list[str], compiled: Path) -> float:
     subprocess.run(line, check=True, capture_output=True, cwd=ROOT, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def to_first_bar(line: list[str]) -> float:
+    """Processor seconds of a process and of those that it starts until its first progress bar is on a terminal."""
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"COLUMNS": "100", "TERM": "xterm"}
+    process = subprocess.Popen(
+        line, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while b"reading market" not in shown:
+            shown += os.read(ours, 1 << 16)  # OSError where it ends without a bar
+        whole = psutil.Process(process.pid)
+        return sum(sum(one.cpu_times()[:2]) for one in (whole, *whole.children(recursive=True)))
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        os.close(ours)
+
+
+@pytest.mark.parametrize("model", ["markov", "gbm", "career", "llm-lora"])
+def test_seconds_to_the_first_bar(meter: Any, tmp_path: Path, model: str) -> None:
+    run = [HARNESS, "run", "--task", "next_occ", "--model", model, "--records", str(tmp_path)]
+    least = min(to_first_bar(run) for _ in range(ROUNDS))
+    pandas = min(spent(PEERS["import pandas"], tmp_path / "compiled") for _ in range(ROUNDS))
+    meter.say(f"\n{model}: first progress bar after {least:.2f} processor seconds, import pandas {pandas:.2f}")
+    assert least < 3 * pandas
 
 
 def test_seconds_to_the_answer(meter: Any, tmp_path: Path) -> None:
