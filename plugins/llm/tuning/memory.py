@@ -53,7 +53,7 @@ def _bytes_kept(model: Any, one_pass: Pass, products: torch.dtype | None, tokens
         place = value.untyped_storage().data_ptr()
         if place not in weights:
             kept[place] = value.untyped_storage().nbytes()
-        return value
+        return value.detach()  # itself, an operation's result would hold on to the operation, and neither be freed
 
     training = model.training
     model.train()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -45,6 +47,28 @@ def test_bytes_of_a_token_by_hand() -> None:
 def test_frozen_matrices_keep_no_input() -> None:
     """The gradient that passes through them asks for the weights alone, which are there anyway."""
     assert bytes_a_token(Layers().requires_grad_(False), pass_of_vectors, None) == LAYERS * INNER * 4
+
+
+def test_what_a_pass_has_kept_is_freed() -> None:
+    """An operation that keeps its own result must not be kept by it: the passes of a real base held half a gigabyte."""
+    operations: list[weakref.ref[Any]] = []
+
+    class Exponential(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, given: torch.Tensor) -> torch.Tensor:
+            result = given.exp()
+            ctx.save_for_backward(result)
+            operations.append(weakref.ref(ctx))
+            return result
+
+    def one_pass(model: Any, tokens: int) -> torch.Tensor:
+        apply: Any = Exponential.apply
+        total: torch.Tensor = apply(torch.zeros(tokens, WIDTH, requires_grad=True)).sum()
+        return total
+
+    assert bytes_a_token(Layers(), one_pass, None) == WIDTH * 4
+    gc.collect()
+    assert [operation() for operation in operations] == [None, None]
 
 
 @pytest.mark.parametrize(
