@@ -115,6 +115,7 @@ class TitleTokenTrainee:
         compiled = CompiledLayers(language_model) if self.params.compiled else None
         with dropout_by(self.seeded, language_model), again:
             yield epoch
+        free_large_blocks_at_once()  # scoring begins without the holes of training
 
     def epoch(self, number: int, strength: float) -> EpochData:
         """Every career, a share of them with other occupations."""

@@ -199,6 +199,7 @@ class TuningTrainee:
 
         with closing(self.resumes), dropout_by(seeded, self.model, options.hidden_dropout), again:
             yield epoch
+        free_large_blocks_at_once()  # scoring begins without the holes of training
 
     def epoch(self, number: int, strength: float) -> EpochData:
         """Every resume of a window, a share of them with other occupations."""
