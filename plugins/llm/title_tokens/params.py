@@ -102,10 +102,12 @@ class TitleTokenParams(TeacherParams, StepParams, EnsembleParams, BaseParams):
     )
 
     @model_validator(mode="after")
-    def _shares_are_of_one_whole(self) -> Self:
+    def _go_together(self) -> Self:
         require_shares(self.exchange, self.exchange_across)
         if self.career_layers and self.width % 2:
             raise ValueError(f"width={self.width} is odd, and career_layers have two heads: give an even width")
+        if self.compiled and self.gradient_checkpointing:
+            raise ValueError("compiled=true keeps all activations: set it or gradient_checkpointing=true, not both")
         return self
 
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 from helpers.panels import open_once
+from pydantic import ValidationError
 
 from harness.errors import RequestError
 from harness.model import Context
 from harness.panel import Panel
 from harness.plugins.llm.specs import build_titles
 from harness.plugins.llm.text.loader import load_causal_lm
+from harness.plugins.llm.title_tokens import model as titles_model
 from harness.plugins.llm.title_tokens.params import TitleTokenParams
 from harness.plugins.llm.tuning.compiled import CompiledLayers
 
@@ -63,6 +65,12 @@ def test_a_machine_without_a_compiler_is_told(
         fit(market_30, tmp_path / "fit", toy_llama, compiled=True)
 
 
-def test_activations_cannot_be_made_again_as_well(market_30: Panel, toy_llama: Path, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="compiled=true keeps all activations"):
-        fit(market_30, tmp_path / "fit", toy_llama, compiled=True, gradient_checkpointing=True)
+def test_activations_cannot_be_made_again_as_well(
+    market_30: Panel, toy_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by the request, which is refused as such, nor because memory is short."""
+    with pytest.raises(ValidationError, match="set it or gradient_checkpointing=true, not both"):
+        TitleTokenParams(compiled=True, gradient_checkpointing=True)
+    monkeypatch.setattr(titles_model, "makes_again", lambda *_, **__: True)
+    with pytest.raises(RequestError, match="compiled=true keeps all activations, and they are to be made again"):
+        fit(market_30, tmp_path / "fit", toy_llama, compiled=True)
