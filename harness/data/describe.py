@@ -127,7 +127,7 @@ def describe(panel: Panel) -> Description:
     gaps = panel.year[later] - panel.year[later - 1] > 1
     lengths = np.diff(panel.offsets)
     unseen = _unseen(panel)
-    test = panel.split[panel.person[later]] == SPLITS.index("test")
+    test = np.repeat(panel.split == SPLITS.index("test"), np.maximum(lengths - 1, 0))
     codes = np.array(panel.occupations.codes)
     of_state, from_state, stay_in = (
         np.bincount(states, minlength=panel.n_states) for states in (panel.state, origin, origin[stays])
@@ -186,9 +186,11 @@ def _distinct_states(panel: Panel) -> IntArray:
 
 def _unseen(panel: Panel) -> BoolArray:
     """bool [K]: states of the test split that the train split does not have."""
-    split = panel.split[panel.person]
-    seen = {name: np.bincount(panel.state[split == i], minlength=panel.n_states) > 0 for i, name in enumerate(SPLITS)}
-    return np.asarray(seen["test"] & ~seen["train"], dtype=bool)
+    k = panel.n_states
+    cell = np.repeat(panel.split.astype(np.int32) * k, np.diff(panel.offsets))
+    cell += panel.state
+    seen = np.bincount(cell, minlength=len(SPLITS) * k).reshape(len(SPLITS), k) > 0
+    return np.asarray(seen[SPLITS.index("test")] & ~seen[SPLITS.index("train")], dtype=bool)
 
 
 def _split_sizes(panel: Panel) -> dict[str, SplitSize]:

@@ -261,7 +261,7 @@ class Panel:
             else:  # one bit pattern for every missing value
                 columns.append((np.where(np.isnan(covariate.values), np.nan, covariate.values), "<f8"))
         for values, dtype in columns:
-            digest.update(np.ascontiguousarray(values, dtype=dtype).tobytes())
+            digest.update(np.ascontiguousarray(values, dtype=dtype).data)
         return digest.hexdigest()
 
 
