@@ -161,6 +161,19 @@ class Meter:
         )
         return LlamaForCausalLM(config).train(False)
 
+    def matrix_rate(self, dtype: torch.dtype = torch.float32) -> float:
+        """Operations a second of one thread in a product of 1,024 tokens with a matrix of a base's layers."""
+        tokens, weight = torch.randn(1024, 576).to(dtype), torch.randn(576, 1536).to(dtype)
+        before, best = torch.get_num_threads(), 0.0
+        torch.set_num_threads(1)
+        for _ in range(5):
+            start = time.process_time()
+            for _ in range(50):
+                tokens @ weight
+            best = max(best, 50 * 2 * 1024 * 576 * 1536 / (time.process_time() - start))
+        torch.set_num_threads(before)
+        return best
+
     def cost(self, ask: Ask, transitions: int) -> Cost:
         wall, cpu = time.perf_counter(), time.process_time()
         rows = ask()

@@ -41,20 +41,6 @@ pytestmark = [pytest.mark.slow]
 CAREERS, RANK, THREADS, RATE = 16, 16, 2, 1e-4
 
 
-def matrix_rate(dtype: torch.dtype) -> float:
-    """Operations a second of one thread in a product of 1,024 tokens with a matrix of the base's layers."""
-    tokens, weight = torch.randn(1024, 576).to(dtype), torch.randn(576, 1536).to(dtype)
-    before, best = torch.get_num_threads(), 0.0
-    torch.set_num_threads(1)
-    for _ in range(5):
-        start = time.process_time()
-        for _ in range(50):
-            tokens @ weight
-        best = max(best, 50 * 2 * 1024 * 576 * 1536 / (time.process_time() - start))
-    torch.set_num_threads(before)
-    return best
-
-
 def weights_of_layers(model: Any) -> int:
     return sum(p.numel() for name, p in model.named_parameters() if p.ndim == 2 and "layers." in name)
 
@@ -75,7 +61,7 @@ def epoch_of(tokens: int, panels: tuple[Panel, Panel], folder: Path) -> tuple[fl
 
 
 @pytest.mark.filterwarnings("default")
-def test_titles_as_tokens_are_tuned_faster_than_words(benchmark: Benchmark, tmp_path: Path) -> None:
+def test_titles_as_tokens_are_tuned_faster_than_words(meter: Any, benchmark: Benchmark, tmp_path: Path) -> None:
     base = smollm2()
     panel = open_panel(SURVEY if SURVEY.is_dir() else "market")
     train = panel.part("train").select(np.arange(CAREERS))
@@ -84,7 +70,7 @@ def test_titles_as_tokens_are_tuned_faster_than_words(benchmark: Benchmark, tmp_
     torch.set_num_threads(THREADS)
     of = examples(Resumes(train, PieceEncoder(base.tokenizer), 8192), "titles")
     layers, fast = weights_of_layers(base.model), has_bfloat16_units("cpu")
-    rate = matrix_rate(torch.bfloat16 if fast else torch.float32)
+    rate = meter.matrix_rate(torch.bfloat16 if fast else torch.float32)
     with silence_libraries():
         adapted = add_adapters(base.model, Adapters(RANK, 2 * RANK, 0.0, embeddings=False), 0)
         _, words = trainers(adapted, of, tmp_path, bfloat16=fast)
