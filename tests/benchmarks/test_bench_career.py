@@ -178,7 +178,7 @@ def test_training_is_quicker_than_with_padded_batches(
     ratio = median["peer"] / median["ours"]
     sys.stderr.write(
         f"\n{size}: {len(tokens) / median['ours']:.0f} tokens a second, {ratio:.2f} times the plain encoder's; peak "
-        f"memory {memory['ours']:.0f} MB against {memory['peer']:.0f} MB; seconds {seconds}; the products of its layers "
+        f"memory {memory['ours']:.0f} MB against {memory['peer']:.0f} MB; seconds {seconds}; products of its layers "
         f"alone take {share:.0%} of the rate of one product"
     )
     benchmark.extra_info.update(ratio=ratio, memory=memory, tokens_a_second=len(tokens) / median["ours"], share=share)
