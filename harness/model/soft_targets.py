@@ -62,8 +62,8 @@ class SoftTargets:
 def soft_targets(params: TeacherParams, train: Panel, valid: Panel, context: Context) -> SoftTargets | None:
     """Of the training transitions; None where nobody teaches.
 
-    A part that is done is kept in ``context.scratch``, so that a killed fit does not make it again. RequestError where
-    there are too few training persons to hold some out.
+    A part that is done is kept in ``context.scratch``, so that a killed fit does not make it again. Each of several
+    processes makes its own. RequestError where there are too few training persons to hold some out.
     """
     if not params.teacher:
         return None
@@ -79,17 +79,20 @@ def soft_targets(params: TeacherParams, train: Panel, valid: Panel, context: Con
     for i in range(folds):
         place = context.scratch / f"teacher-{i + 1}.npy"
         if not place.exists():
-            told = Numbered(context.progress, f"{params.teacher}, {i + 1} of {folds}")
+            progress = Numbered(context.progress, f"{params.teacher}, {i + 1} of {folds}")
+            scratch = context.scratch / f"teacher-{i + 1}"
+            scratch.mkdir(exist_ok=True)
             parts = (train.select(np.flatnonzero(fold != i)), train.select(np.flatnonzero(fold == i)))
-            _keep(place, _answers(parts, valid, replace(context, progress=told, report=unreported)))
+            own = replace(context, scratch=scratch, progress=progress, report=unreported)
+            _keep(place, _answers(parts, valid, own))
         probability[fold[career] == i] = np.load(place, allow_pickle=False)
     observed = probability[np.arange(len(transitions)), train.state[transitions]].astype(np.float64)
     loss = float(-np.log(np.maximum(observed, np.finfo(np.float16).smallest_subnormal)).mean())
     return SoftTargets(probability=probability, share=params.teacher_share, loss=loss, career=career)
 
 
-def told(taught: SoftTargets | None) -> Mapping[str, Any]:
-    """Facts of it."""
+def teacher_facts(taught: SoftTargets | None) -> Mapping[str, Any]:
+    """For the record of a fit: how well its teacher knew the careers that it had not seen."""
     return {} if taught is None else {"training_loss_of_teacher": round(taught.loss, 6)}
 
 
@@ -106,19 +109,16 @@ def _answers(parts: tuple[Panel, Panel], valid: Panel, context: Context) -> Floa
     assert context.teacher is not None
     (learned, asked), teacher = parts, context.teacher
     model = teacher.build(teacher.params())
-    scratch = context.scratch / "teacher"
-    scratch.mkdir(exist_ok=True)
     with blaming(teacher.name, "fit"):
-        model.fit(learned, valid, replace(context, scratch=scratch, teacher=None, also=(), resumes=None, shared=False))
+        model.fit(learned, valid, replace(context, teacher=None, also=(), resumes=None, shared=False))
     transitions = asked.transitions
     found = np.empty((len(transitions), asked.n_states), dtype=np.float16)
     with context.progress.bar("asking", len(transitions)) as bar:
         for start in range(0, len(transitions), AT_ONCE):
             some = transitions[start : start + AT_ONCE]
             question = Inquiry.of(asked, some)
-            found[start : start + len(some)] = np.exp(
-                checked_log_prob(teacher, model, question, whole_rows(asked, some))
-            )
+            said = checked_log_prob(teacher, model, question, whole_rows(asked, some))
+            found[start : start + len(some)] = np.exp(said)
             bar.advance(len(some))
     return found
 

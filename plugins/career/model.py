@@ -16,7 +16,7 @@ from harness.features.encoding import Encoding, require_levels
 from harness.features.frequencies import entry_shares
 from harness.features.selection import names_of
 from harness.model import Context, Model, take_states
-from harness.model.soft_targets import soft_targets, told
+from harness.model.soft_targets import soft_targets, teacher_facts
 from harness.model.teaching import TeacherParams
 from harness.network.layers import Reader
 from harness.network.start import start_of
@@ -75,7 +75,7 @@ class CareerModel(Model):
         if fit.best == 0:
             context.progress.note("no epoch was better on the validation split than the start, which is kept")
         self._network, self._encoding = network, encoding
-        self._facts = {**_facts(network, fit), **begun, **told(taught)}
+        self._facts = {**_facts(network, fit), **begun, **teacher_facts(taught)}
 
     def _open_encoder(self, train: Panel, context: Context) -> None:
         """For a subclass: open the encoder that reads careers beside the network."""

@@ -17,7 +17,7 @@ from harness.features.encoding import Encoding
 from harness.features.frequencies import entry_shares
 from harness.features.selection import Given, names_of
 from harness.model import Context, Model, take_states
-from harness.model.soft_targets import soft_targets, told
+from harness.model.soft_targets import soft_targets, teacher_facts
 from harness.network.head import Start
 from harness.network.likeness import likeness_of
 from harness.network.start import start_of
@@ -103,7 +103,7 @@ class TitleTokenModel(Model):
             "best_epoch": result.best,
             "validation_loss_of_head": [round(loss, 6) for loss in alone],
             "validation_loss": [round(loss, 6) for loss in result.validation],
-            **told(trainee.careers.transitions.taught),
+            **teacher_facts(trainee.careers.transitions.taught),
         }
 
     def trainee(self, base: OpenedBase, panels: tuple[Panel, Panel], context: Context) -> TitleTokenTrainee:
