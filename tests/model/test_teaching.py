@@ -98,7 +98,7 @@ def test_targets_follow_a_career_whose_states_are_exchanged(seed: int, share: fl
         assert np.array_equal(other[permutations[career[row]]], one)
 
 
-def test_what_is_learned_is_the_mean_of_ln_p_by_the_targets() -> None:
+def test_what_is_learned_is_the_mean_of_ln_p_by_the_targets(tmp_path: Path) -> None:
     panel = homeward(6)
     taught = SoftTargets(
         probability=np.random.default_rng(0).dirichlet(np.ones(9), size=66).astype(np.float16),
@@ -107,7 +107,7 @@ def test_what_is_learned_is_the_mean_of_ln_p_by_the_targets() -> None:
         career=panel.person[panel.transitions].astype(np.int64),
     )
     model: Any = build(CareerParams(**SHORT), "transformer")
-    model.fit(panel, panel, Context(seed=0, scratch=Path(), cache=Path()))
+    model.fit(panel, panel, Context(seed=0, scratch=tmp_path, cache=tmp_path))
     network, table = model._network, replace(TransitionTable.of(panel, model._encoding), taught=taught)
     batch = table.batch(np.arange(6))
     assert isinstance(network, Network)
@@ -198,7 +198,8 @@ def test_who_taught_is_part_of_what_a_run_is(registry: Registry, tmp_path: Path)
 @pytest.mark.skipif(not sandbox.is_known(), reason="needs a kernel with Landlock")
 def test_an_isolated_model_is_taught_in_its_own_process(tmp_path: Path) -> None:
     line = ["run", "--task", "switch", "--model", "career", "--set", "data.persons=120", "--json", "--set"]
-    short = [part for name, value in SHORT.items() for part in ("--set", f"{name}={value}")]
+    brief = SHORT | {"epochs": 1, "fewest_steps": 10}
+    short = [part for name, value in brief.items() for part in ("--set", f"{name}={value}")]
     found = [
         installed(tmp_path, *line, "teacher=markov", *short, *more, HARNESS_CACHE=str(tmp_path / folder))
         for folder, more in (("open", ()), ("shut", ("--isolated",)))
