@@ -159,7 +159,6 @@ def fewer_titles(panel: Panel, titles: int) -> Panel:
     """The panel with only so many states, all that occur in it among them."""
     occur, occupations = np.unique(panel.state), panel.occupations
     states = np.sort(np.append(occur, np.setdiff1d(np.arange(panel.n_states), occur)[: titles - len(occur)]))
-    columns = {
-        name: tuple(getattr(occupations, name)[k] for k in states) for name in ("codes", "titles", "groups", "statuses")
-    }
+    names = ("codes", "titles", "groups", "statuses", *(("minors",) if occupations.minors else ()))
+    columns = {name: tuple(getattr(occupations, name)[k] for k in states) for name in names}
     return replace(panel, occupations=replace(occupations, **columns), state=np.searchsorted(states, panel.state))

@@ -129,7 +129,7 @@ def _grown(table: torch.Tensor, slots: int) -> torch.Tensor:
 
 def _zeros(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
     """Zeros of the same type and device; on a processor, memory that is taken when something is put there."""
-    if like.device.type != "cpu":
+    if like.device.type != "cpu" or not prod(shape):
         return like.new_zeros(shape)
     return torch.from_numpy(np.zeros(prod(shape) * like.element_size(), dtype=np.uint8)).view(like.dtype).view(shape)
 

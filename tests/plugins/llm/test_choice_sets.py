@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -11,15 +12,18 @@ from helpers.tiny_llm import tiny_llm
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.model import Context
 from harness.panel.careers import Covariate, Panel
 from harness.panel.occupations import Occupations, Status
 from harness.plugins.llm.base.pretrain import train_tokenizer
+from harness.plugins.llm.params import LlmParams
 from harness.plugins.llm.scoring import choice_sets as choice
 from harness.plugins.llm.scoring.certified import CERTIFIED_TOLERANCE, certified
 from harness.plugins.llm.scoring.choice_sets import Limits, whole_rows
 from harness.plugins.llm.scoring.reader import Reader
 from harness.plugins.llm.scoring.search import CertifiedRows
 from harness.plugins.llm.scoring.trie import Chunks, Trie
+from harness.plugins.llm.specs import build
 from harness.plugins.llm.text.pieces import PieceEncoder, Ragged
 from harness.plugins.llm.text.tokens import Resumes
 
@@ -173,6 +177,22 @@ def test_certified_bounds_hold_the_exact_normaliser(panel: Panel, tokenizer: Any
         truth = log_prob - np.log(np.exp(exact.astype(float)).sum(axis=1))[:, None]
         assert (answer.renormalised(asked) <= truth + 1e-4).all()
         assert (answer.renormalised(asked) >= truth - tolerance - 1e-4).all()
+
+
+def test_titles_of_one_token_each_leave_nothing_to_keep(toy_llama: Path, market_40: Panel, tmp_path: Path) -> None:
+    test, bounds = market_40.part("test"), []
+    asked = test.state[test.transitions].astype(np.int64)[:, None]
+    ways: tuple[Literal["exact", "certified"], ...] = ("exact", "certified")
+    for way in ways:
+        params = LlmParams(base=str(toy_llama), tuning="none", extend_vocabulary="titles", renormalise=way)
+        model: Any = build(params)
+        context = Context(seed=0, scratch=tmp_path, cache=tmp_path)
+        model.fit(market_40.part("train"), market_40.part("valid"), context)
+        bounds.append(model.bounded_log_prob(test, test.transitions, asked))
+    exact, found = bounds
+    np.testing.assert_allclose(found.log_prob, exact.log_prob, atol=1e-4)
+    assert (found.log_mass_low <= exact.log_mass_low + 1e-4).all()
+    assert (exact.log_mass_high <= found.log_mass_high + 1e-4).all()
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
