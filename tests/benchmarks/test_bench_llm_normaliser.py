@@ -63,7 +63,7 @@ class Trained:
             model = pretrain(
                 recipe, self.train, tokenizer, Context(seed=0, scratch=self.folder, cache=self.folder)
             ).eval()
-        self.models[tokens, size] = model
+            self.models[tokens, size] = model
         return self.models[tokens, size]
 
     def resumes(self, panel: Panel, tokens: str) -> Resumes:
