@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.commands import installed
+from helpers.commands import installed, typed
 from helpers.toys import Frequencies, entry_of, homeward, run_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -195,14 +195,16 @@ def test_who_taught_is_part_of_what_a_run_is(registry: Registry, tmp_path: Path)
         run_of(record.model_copy(update={"configuration": asked}), registry, panel, "cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sandbox.is_known(), reason="needs a kernel with Landlock")
 def test_an_isolated_model_is_taught_in_its_own_process(tmp_path: Path) -> None:
     line = ["run", "--task", "switch", "--model", "career", "--set", "data.persons=120", "--json", "--set"]
     brief = SHORT | {"epochs": 1, "fewest_steps": 10}
     short = [part for name, value in brief.items() for part in ("--set", f"{name}={value}")]
+    line += ["teacher=markov", *short]
     found = [
-        installed(tmp_path, *line, "teacher=markov", *short, *more, HARNESS_CACHE=str(tmp_path / folder))
-        for folder, more in (("open", ()), ("shut", ("--isolated",)))
+        typed(tmp_path, *line, HARNESS_CACHE=str(tmp_path / "open")),
+        installed(tmp_path, *line, "--isolated", HARNESS_CACHE=str(tmp_path / "shut")),
     ]
     assert [one.returncode for one in found] == [0, 0], found[1].stderr
     losses = {json.loads(one.stdout)[0]["figures"]["log_likelihood"] for one in found}
