@@ -151,7 +151,7 @@ def _log_mean(logs: Sequence[FloatArray]) -> FloatArray:
 
 @dataclass(frozen=True)
 class Numbered:
-    """A progress reporter whose bars say which member is at work."""
+    """A progress reporter whose bars say which of several fits is at work."""
 
     progress: Progress
     number: str

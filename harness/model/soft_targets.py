@@ -30,7 +30,7 @@ AT_ONCE = 4096  # transitions that a teacher is asked about at a time
 
 @dataclass(frozen=True, kw_only=True)
 class SoftTargets:
-    """What training is to say of T transitions over K states.
+    """The probabilities that training aims at, of T transitions over K states.
 
     probability: float16 [T, K], the teacher's. share: its weight; the observed outcome has the rest. loss: nats a
     transition, of the teacher itself. career: int64 [T], and exchanged: int [P, K], the state that each of a career's

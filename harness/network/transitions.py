@@ -66,8 +66,7 @@ class TransitionTable:
         if taught is not None:
             assert permutations is not None
             taught = taught.exchange(permutations)
-        told = replace(self, origin=origin, previous=previous, target=target, held=held, encoded=encoded)
-        return replace(told, taught=taught)
+        return replace(self, origin=origin, previous=previous, target=target, held=held, encoded=encoded, taught=taught)
 
     @property
     def lengths(self) -> IntArray:

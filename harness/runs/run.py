@@ -18,7 +18,7 @@ from harness.panel import Corpus, Panel
 from harness.panel.weights import that_count
 from harness.records.record import Configuration, PanelFacts
 from harness.runs.identity import code_version
-from harness.runs.teachers import TEACHER
+from harness.runs.teachers import TEACHER, teacher_content
 from harness.system.entry import Entry
 
 
@@ -57,7 +57,7 @@ class Run:
                 "than that, at least one, or leave it out for all"
             )
         object.__setattr__(self, "code", code_version(self.model))
-        taught = {} if self.teacher is None else {TEACHER: code_version(self.teacher)}
+        taught = {} if self.teacher is None else {TEACHER: teacher_content(self.teacher)}
         object.__setattr__(self, "contents", {**self.model.item.contents(self.params), **taught})
 
     def learned(self, split: Literal["train", "valid"]) -> Panel:

@@ -50,8 +50,8 @@ class Exchange:
         return [exchanged(panel, within, across, rng) for panel in panels]
 
     def permutations(self, panel: Panel, epoch: int, strength: float) -> IntArray:
-        """int16 [P, K]: what each person's states are exchanged for in ``states``, of its first panel."""
-        found = np.tile(np.arange(panel.n_states, dtype=np.int16), (panel.n_persons, 1))
+        """int32 [P, K]: the state that each of a person's states is exchanged for by ``states``, of its first panel."""
+        found = np.tile(np.arange(panel.n_states, dtype=np.int32), (panel.n_persons, 1))
         rng = np.random.default_rng((self.seed, epoch))
         for persons, permutations in _exchanges(panel, strength * self.within, strength * self.across, rng):
             found[persons] = permutations

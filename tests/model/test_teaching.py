@@ -31,7 +31,7 @@ from harness.registry import Registry
 from harness.runs.execute import Workshop
 from harness.runs.isolation import sandbox
 from harness.runs.run import Run
-from harness.runs.teachers import teacher_of
+from harness.runs.teachers import teacher_content, teacher_of
 from harness.runs.verify import run_of
 
 TAUGHT = TeacherParams(teacher="frequencies", teacher_share=0.25)
@@ -185,7 +185,7 @@ def test_who_taught_is_part_of_what_a_run_is(registry: Registry, tmp_path: Path)
     assert teacher.item.name == "markov"
     run = Run(model=entry, params=params, tasks=(registry.task("switch"),), panel=panel, teacher=teacher)
     [record] = run_all(run, Workshop(registry=registry, store=Store(tmp_path / "r"), cache=tmp_path / "c"))
-    assert record.configuration.contents["teacher"].startswith(teacher.owner)
+    assert record.configuration.contents["teacher"] == teacher_content(teacher)
     assert 0 < record.facts["training_loss_of_teacher"] < 5
     assert run_of(record, registry, panel, "cpu").fit_name == run.fit_name
     other = replace(run, teacher=replace(teacher, version="0.0.1"))
@@ -193,6 +193,20 @@ def test_who_taught_is_part_of_what_a_run_is(registry: Registry, tmp_path: Path)
     asked = record.configuration.model_copy(update={"contents": dict(other.contents)})
     with pytest.raises(RequestError, match=r"career\.teacher=markov has another content here"):
         run_of(record.model_copy(update={"configuration": asked}), registry, panel, "cpu")
+
+
+def test_what_a_teacher_only_names_is_part_of_it_too() -> None:
+    plain = entry_of(Frequencies)
+    named = [entry_of(Frequencies, contents=lambda _, of=of: {"encoder": of}) for of in ("a" * 64, "b" * 64)]
+    assert len({teacher_content(one) for one in (plain, *named)}) == 3
+
+
+def test_a_teacher_has_none_of_its_own(registry: Registry) -> None:
+    taught = entry_of(Frequencies, name="taught", teacher=lambda _: "markov")
+    known = replace(registry, models=registry.models | {"taught": taught})
+    career = registry.model("career").item
+    with pytest.raises(RequestError, match="teacher=taught learns from a teacher of its own"):
+        teacher_of(career, career.params.model_validate({"teacher": "taught"}), known)
 
 
 @pytest.mark.slow

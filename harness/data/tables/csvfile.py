@@ -129,7 +129,7 @@ def read_text(file: str, data: bytes, findings: Findings, delimiter: str = ",") 
 
 
 def _line_breaks(data: bytes) -> int:
-    """How many there are; ``bytes.count`` takes six times as long where they stand close."""
+    """The number of line breaks; ``bytes.count`` takes four times as long where they stand close."""
     whole = np.frombuffer(data, dtype=np.uint8)
     return sum(int(np.count_nonzero(whole[i : i + PART] == ord("\n"))) for i in range(0, len(whole), PART))
 

@@ -1,4 +1,4 @@
-"""What all sequences of a scoring begin with, such as the careers that are shown before each, read once for all."""
+"""The beginning that all sequences of a scoring share, such as careers shown before each, read once for all."""
 
 from __future__ import annotations
 

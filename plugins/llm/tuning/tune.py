@@ -129,7 +129,12 @@ def tune(
 
 
 def require_gain(result: TrainingResult, least: float) -> None:
-    """RunError where tuning made every epoch worse, and what is left is the base that nobody tuned."""
+    """RunError where tuning made every epoch worse, and what is left is the base that nobody tuned.
+
+    Where nobody is held out, nothing says so.
+    """
+    if not result.validation:
+        return
     before, *after = result.validation
     if after and result.best == 0 and min(after) > before + least:
         raise RunError(

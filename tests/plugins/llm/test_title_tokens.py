@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.panels import open_once
+from helpers.toys import Frequencies, entry_of
 
 from harness.errors import RequestError
 from harness.model import Context
@@ -74,6 +75,35 @@ def test_rows_sum_to_one_and_beat_shares_of_states(fitted: Any, market_40: Panel
     assert rows[at, test.state[at]].mean() > np.log(shares)[test.state[at]].mean() + 1.0
     losses = fitted.facts()["validation_loss"]
     assert min(losses) < losses[0]
+
+
+class Homebody(Frequencies):
+    """Says that everyone goes to state 3."""
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        self.margin = np.full(train.n_states, 0.1 / (train.n_states - 1))
+        self.margin[3] = 0.9
+
+
+@pytest.mark.parametrize("head_epochs", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_head_and_language_model_learn_from_a_teacher(
+    market_40: Panel, toy_llama: Path, tmp_path: Path, head_epochs: int
+) -> None:
+    """Whatever the outcomes say, and nobody is held out to say that the outcomes are right."""
+    train, said = market_40.part("train"), []
+    for teacher in ("", "homebody"):
+        asked = params(
+            toy_llama, teacher=teacher, teacher_share=1.0, exchange=0.0, exchange_across=0.0, head_epochs=head_epochs
+        )
+        model: Any = build_titles(asked)
+        folder = tmp_path / f"fit {teacher}"
+        folder.mkdir()
+        nobody = train.select(np.array([], dtype=np.int64))
+        model.fit(train, nobody, Context(seed=1, scratch=folder, cache=folder, teacher=entry_of(Homebody).item))
+        said.append(np.exp(whole(model, train, train.transitions)[:, 3]).mean())
+    assert said[0] < 0.05
+    assert said[1] > 3 * said[0]
+    assert said[1] > 0.2
 
 
 def test_tuning_begins_where_the_head_by_itself_has_ended(
