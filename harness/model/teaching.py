@@ -16,7 +16,8 @@ class TeacherParams(Params):
         "",
         description="model whose probabilities are learned from beside the outcomes (distillation), fitted at its "
         f"defaults to {FOLDS - 1} of {FOLDS} parts of the training persons and asked about the others, so that it "
-        "knows no outcome that it stands beside. It takes two bytes of memory for each training transition and state. Unset: none",
+        "knows no outcome that it stands beside. It takes two bytes of memory for each training transition and state. "
+        "Unset: none",
     )
     teacher_share: float = Field(
         0.5, gt=0, le=1, description="weight of the teacher's probabilities; that of the outcomes is the rest"
