@@ -17,6 +17,8 @@ from harness.hookspecs import hookimpl
 from harness.model.paper import Against, Arm, Claim, FurtherData, Paper
 
 LANGUAGE_MODEL = "llm-lora"
+TOKEN_MODEL = "llm-titles"
+CITE = "Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM, arXiv 2406.17972"
 BUILTIN_BASE = "base_"  # how the names of the builtin base's parameters begin
 BUILTIN_LARGER = 1.5  # times as many layers: a third more parameters, and all of it in twenty minutes on two cores
 
@@ -58,28 +60,45 @@ def _prior(task: str) -> tuple[Against, ...]:
     return tuple(Against(arm, not arm.added) for arm in PRIOR if not arm.only or task in arm.only)
 
 
-CLAIMS = (
-    Claim(
-        name="next-occupation",
-        text="Fine-tuned, a language model surpasses all prior models on the next occupation",
+def _against_others(ours: Arm) -> tuple[Claim, ...]:
+    """The claims that hold a model against those of other kinds, one a task."""
+    return (
+        Claim(
+            name="next-occupation",
+            text="Fine-tuned, a language model surpasses all prior models on the next occupation",
+            task="next_occ",
+            ours=ours,
+            against=_prior("next_occ"),
+        ),
+        Claim(
+            name="switching",
+            text="It surpasses them on whether the worker changes occupations",
+            task="switch",
+            ours=ours,
+            against=_prior("switch"),
+        ),
+        Claim(
+            name="labor-force",
+            text="It surpasses them on whether the worker stays in the labor force",
+            task="lf_exit",
+            ours=ours,
+            against=_prior("lf_exit"),
+        ),
+    )
+
+
+def _words(ours: Arm, codes: Arm) -> Claim:
+    return Claim(
+        name="words",
+        text="With titles in words, it surpasses the same model with a code in the place of each",
         task="next_occ",
-        ours=TUNED,
-        against=_prior("next_occ"),
-    ),
-    Claim(
-        name="switching",
-        text="It surpasses them on whether the worker changes occupations",
-        task="switch",
-        ours=TUNED,
-        against=_prior("switch"),
-    ),
-    Claim(
-        name="labor-force",
-        text="It surpasses them on whether the worker stays in the labor force",
-        task="lf_exit",
-        ours=TUNED,
-        against=_prior("lf_exit"),
-    ),
+        ours=ours,
+        against=(Against(codes),),
+    )
+
+
+CLAIMS = (
+    *_against_others(TUNED),
     Claim(
         name="fine-tuning",
         text="Fine-tuned, it surpasses the same model off the shelf",
@@ -95,12 +114,25 @@ CLAIMS = (
         against=(Against(LARGER), Against(TUNED, decides=False)),
         by_size=True,
     ),
+    _words(TUNED, CODES),
+)
+
+# With titles as tokens a base off the shelf says nothing, since it has never seen them: the claims on it are left out,
+# and one is added, that the base's weights are worth something.
+TOKENS_TUNED = Arm("tuned", "the language model, fine-tuned", TOKEN_MODEL)
+TOKENS_CODES = Arm("codes", "tokens that start from codes in the place of titles", TOKEN_MODEL, {"titles": "codes"})
+TOKENS_RANDOM = Arm(
+    "random", "the same architecture with random weights", TOKEN_MODEL, {"weights": "random", "start": "random"}
+)
+TOKENS_CLAIMS = (
+    *_against_others(TOKENS_TUNED),
+    _words(TOKENS_TUNED, TOKENS_CODES),
     Claim(
-        name="words",
-        text="With titles in words, it surpasses the same model with a code in the place of each",
+        name="pre-training",
+        text="Added to the paper's: from the base's weights, it surpasses the same model from random ones",
         task="next_occ",
-        ours=TUNED,
-        against=(Against(CODES),),
+        ours=TOKENS_TUNED,
+        against=(Against(TOKENS_RANDOM),),
     ),
 )
 
@@ -113,25 +145,41 @@ def enlarge(parameters: Mapping[str, Any]) -> Mapping[str, str]:
     return {f"{BUILTIN_BASE}layers": str(ceil(BUILTIN_LARGER * layers))}
 
 
+# Resumes of the simulated market are of another population than its survey: more college, fewer spells out of work, and
+# nobody says who they are. Those of another seed are of other people than those that the builtin base has read.
+FURTHER = {"market": FurtherData("market-resumes", "market-resumes", {"persons": "2400", "seed": "2"})}
+
 LABOR_LLM = Paper(
     name="labor-llm",
     title="LABOR-LLM",
-    cite="Athey, Brunborg, Du, Kanodia and Vafa (2024), LABOR-LLM, arXiv 2406.17972",
+    cite=CITE,
     model=LANGUAGE_MODEL,
     claims=CLAIMS,
     reference=TUNED,
     variants=(UNTUNED, SHOTS, CODES),
-    pooled=POOLED,
-    larger=LARGER,
     prior=PRIOR,
     is_of_base=is_of_base,
+    pooled=POOLED,
+    larger=LARGER,
     enlarge=enlarge,
-    # Resumes of the simulated market are of another population than its survey: more college, fewer spells out of work,
-    # and nobody says who they are. Those of another seed are of other people than those that the builtin base has read.
-    further={"market": FurtherData("market-resumes", "market-resumes", {"persons": "2400", "seed": "2"})},
+    further=FURTHER,
+)
+
+LABOR_LLM_TOKENS = Paper(
+    name="labor-llm-tokens",
+    title="LABOR-LLM with titles as tokens",
+    cite=CITE,
+    model=TOKEN_MODEL,
+    claims=TOKENS_CLAIMS,
+    reference=TOKENS_TUNED,
+    variants=(TOKENS_CODES, TOKENS_RANDOM),
+    prior=PRIOR,
+    is_of_base=is_of_base,
+    further=FURTHER,
+    file="claims-tokens",
 )
 
 
 @hookimpl
 def harness_papers() -> list[Paper]:
-    return [LABOR_LLM]
+    return [LABOR_LLM, LABOR_LLM_TOKENS]

@@ -154,7 +154,9 @@ def _role(record: RecordHead, reference: RecordHead, paper: Paper) -> str | None
     mine, theirs = record.configuration.parameters, reference.configuration.parameters
     differs = {name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name)}
     if not differs:
-        return paper.pooled.name if record.configuration.train_also else paper.reference.name
+        if not record.configuration.train_also:
+            return paper.reference.name
+        return None if paper.pooled is None else paper.pooled.name
     if record.configuration.train_also:
         return None
     for arm in paper.variants:
@@ -162,8 +164,9 @@ def _role(record: RecordHead, reference: RecordHead, paper: Paper) -> str | None
         if differs == set(arm.changes) and same:
             return arm.name
     small, large = (r.facts.get("parameters") for r in (reference, record))
-    larger = isinstance(small, int) and isinstance(large, int) and small < large
-    return paper.larger.name if larger and all(map(paper.is_of_base, differs)) else None
+    if paper.larger is None or not (isinstance(small, int) and isinstance(large, int) and small < large):
+        return None
+    return paper.larger.name if all(map(paper.is_of_base, differs)) else None
 
 
 def _seeds(records: Sequence[RecordHead]) -> set[int]:

@@ -17,7 +17,7 @@ from harness.records.record import Record
 from harness.registry import Registry
 from harness.runs.execute import Workshop, draws_nothing, empty_task_message, execute, is_answered, reusable_record
 from harness.runs.request import Panels, RunRequest
-from harness.runs.run import Run
+from harness.runs.run import Run, require_fewer
 from harness.system import processes
 from harness.system.machine import resolve_device
 
@@ -27,7 +27,8 @@ class ClaimsRequest:
     """A paper's claims to be tested, with the request and the panels that all arms share.
 
     larger: changes of the parameters of the paper's model that make its base larger; the paper's own where empty. free:
-    values of the parameters that variants leave to the user.
+    values of the parameters that variants leave to the user. train_persons: of how many training persons every arm
+    learns; all where None.
     """
 
     paper: Paper
@@ -35,6 +36,7 @@ class ClaimsRequest:
     panels: Panels
     larger: Mapping[str, str] = field(default_factory=dict)
     free: Mapping[str, str] = field(default_factory=dict)
+    train_persons: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ def require_arms(paper: Paper, settings: Settings, larger: Mapping[str, str], re
     """
     if settings.task:
         raise RequestError(f"task.{next(iter(settings.task))}: the tasks of claims have no parameters; leave it out")
+    if larger and paper.larger is None:
+        raise RequestError(f"--larger: no claim of {paper.title} is on a larger base; leave it out")
     own = settings.models.get(paper.model, {})
     for name, value in [*own.items(), *larger.items()]:
         if paper.fixed.get(name) == value or name in paper.free:
@@ -85,9 +89,10 @@ def require_arms(paper: Paper, settings: Settings, larger: Mapping[str, str], re
 def steps(claims: Sequence[Claim], asked: ClaimsRequest, workshop: Workshop) -> list[PlannedRun]:
     """A step for every arm that the claims compare, those first that take the least time: prior models, then one base.
 
-    RequestError for a device that cannot be used.
+    RequestError for a device that cannot be used, and for more training persons than there are.
     """
     paper = asked.paper
+    require_fewer(asked.train_persons, asked.panels.scored)
     arms: dict[Arm, None] = {arm: None for claim in claims for arm in claim.arms()}
     order = sorted(arms, key=lambda arm: (arm.model == paper.model, arm.pools, arm == paper.larger))
     return [_step(arm, [claim for claim in claims if arm in claim.arms()], asked, workshop) for arm in order]
@@ -153,12 +158,12 @@ def _run(arm: Arm, tasks: tuple[Task, ...], asked: ClaimsRequest, registry: Regi
         resumes=asked.panels.resumes if arm.pretrained else None,
     )
     request = asked.request.model_copy(update={"models": {arm.model: values}})
-    return request.run(arm.model, None, tasks=tasks, panels=panels, registry=registry)
+    return request.run(arm.model, asked.train_persons, tasks=tasks, panels=panels, registry=registry)
 
 
 def _larger(values: Mapping[str, str], asked: ClaimsRequest, registry: Registry) -> Mapping[str, str]:
     """The changes that make the base larger: as asked for, or the paper's own."""
-    if asked.larger:
+    if asked.larger or asked.paper.enlarge is None:
         return asked.larger
     schema = registry.model(asked.paper.model).item.params
     return asked.paper.enlarge(validate(schema, values, asked.paper.model).model_dump())

@@ -61,6 +61,15 @@ LargerOption = Annotated[
         metavar="NAME=VALUE",
     ),
 ]
+TrainPersonsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--train-persons",
+        help="Fit every model on so many of the training persons; verdicts are printed, and no page is written.",
+        min=1,
+        metavar="N",
+    ),
+]
 
 
 @reads_careers
@@ -74,6 +83,7 @@ def claims(
     larger: LargerOption = None,
     train_also: AlsoOption = None,
     pretrain: PretrainOption = None,
+    train_persons: TrainPersonsOption = None,
     shots: Annotated[int, typer.Option(help="Careers in the prompt of the model off the shelf.", min=1)] = 3,
     seed: SeedOption = 0,
     seeds: SeedsOption = 1,
@@ -86,17 +96,18 @@ def claims(
 ) -> None:
     """Test the claims of a paper on a panel.
 
-    The paper is LABOR-LLM, and the claims are those of its abstract. Each gets a verdict: whether it is borne out on
-    this panel. Every run leaves a record; one that this machine has made already is read, so an interrupted command
-    goes on. The verdicts of all records of the panel are written to claims.md, claims.tex and claims.json beside its
-    boards. A run that fails leaves the claims that need it untested, and the exit status is 1. For the simulated
-    market, the careers of another population and the resumes are its own.
+    The paper is LABOR-LLM, and the claims are those of its abstract. --paper labor-llm-tokens tests them on llm-titles,
+    whose titles are tokens. Each claim gets a verdict: whether it is borne out on this panel. Every run leaves a
+    record; one that this machine has made already is read, so an interrupted command goes on. The verdicts of all
+    records of the panel are written to claims.md, claims.tex and claims.json beside its boards. A run that fails leaves
+    the claims that need it untested, and the exit status is 1. For the simulated market, the careers of another
+    population and the resumes are its own.
     """
     registry: Registry = context.obj
     source = registry.paper(paper)
     asked = chosen(source, claim or [])
     models = dict.fromkeys(arm.model for one in asked for arm in one.arms())
-    given = parse(settings or [], [source.model, *(name for name in models if name != source.model)])
+    given = parse(settings or [], dict.fromkeys([source.model, *models]), first=source.model)
     changes = pairs(larger or [], "--larger")
     require_arms(source, given, changes, registry)
     also = {"train_also": tuple(train_also or ()), "pretrain": pretrain, "parameters": dict(given.data)}
@@ -115,6 +126,7 @@ def claims(
         panels=_panels(source, asked, request.panel, workshop),
         larger=changes,
         free=dict.fromkeys(source.free, str(shots)),
+        train_persons=train_persons,
     )
     made = steps(asked, wanted, workshop)
     if plan:
@@ -124,13 +136,10 @@ def claims(
     if not processes.is_main():
         return
     verdicts = [judge(one, found) for one in asked]
-    scored = wanted.panels.scored
-    pages = [
-        page for page in in_folder(Folder(workshop.store), source) if page.panel.fingerprint == scored.fingerprint()
-    ]
-    changed = write(tables.files(pages, boards))
-    _show(source, verdicts, scored, as_json)
-    console.say(f"{', '.join(map(str, changed)) or 'no table'} written")
+    _show(source, verdicts, wanted.panels.scored, as_json)
+    if train_persons is None:
+        changed = _write_pages(wanted, workshop, boards)
+        console.say(f"{', '.join(map(str, changed)) or 'no table'} written")
     if failed:
         raise typer.Exit(1)
 
@@ -179,6 +188,13 @@ def _told(step: PlannedRun, task: str, outcome: Record | str) -> str:
     if isinstance(outcome, str):
         return f"{step.arm.summary} on {task}: not run: {outcome}"
     return f"{label(outcome)} on {task}: perplexity {outcome.figures['perplexity']:.4f} ({outcome.id})"
+
+
+def _write_pages(asked: ClaimsRequest, workshop: Workshop, boards: Path) -> list[Path]:
+    """The files written anew, of all records of the panel."""
+    fingerprint = asked.panels.scored.fingerprint()
+    pages = in_folder(Folder(workshop.store), asked.paper)
+    return write(tables.files([page for page in pages if page.panel.fingerprint == fingerprint], boards))
 
 
 def _show_plan(made: Sequence[PlannedRun], as_json: bool) -> None:

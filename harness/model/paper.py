@@ -84,15 +84,15 @@ class Paper:
     """The model as it was asked for: all other arms of it differ from this one."""
     variants: tuple[Arm, ...]
     """The model with other parameters."""
-    pooled: Arm
-    """The model trained on further panels as well."""
-    larger: Arm
-    """The model from a larger base."""
     prior: tuple[Arm, ...]
     """Other models."""
     is_of_base: Callable[[str], bool]
     """True of a parameter that says which base the model starts from, and not how that is tuned."""
-    enlarge: Callable[[Mapping[str, Any]], Mapping[str, str]]
+    pooled: Arm | None = None
+    """The model trained on further panels as well, where a claim is on that."""
+    larger: Arm | None = None
+    """The model from a larger base, where a claim is on that."""
+    enlarge: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None
     """From the reference's parameters to the changes that make its base larger; RequestError where none are known."""
     further: Mapping[str, FurtherData] = field(default_factory=dict)
     """Data set -> its stand-ins."""

@@ -24,13 +24,14 @@ class Settings:
     data: Mapping[str, str] = field(default_factory=dict)
 
 
-def parse(pairs: Iterable[str], models: Iterable[str]) -> Settings:
+def parse(pairs: Iterable[str], models: Iterable[str], first: str | None = None) -> Settings:
     """Sort ``owner.name=value`` by owner: ``task``, ``data`` or a model of the request.
 
-    Without an owner, the parameter is the model's, provided that there is only one. RequestError otherwise, and where
-    a parameter is given twice.
+    Without an owner, the parameter is that of ``first``, or of the only model. RequestError where there are several and
+    none comes first, and where a parameter is given twice.
     """
     names = list(models)
+    unnamed = first if first is not None else names[0] if len(names) == 1 else None
     sorted_values: dict[str, dict[str, str]] = {owner: {} for owner in [TASK, DATA, *names]}
     for pair in pairs:
         left, equals, value = pair.partition("=")
@@ -38,10 +39,10 @@ def parse(pairs: Iterable[str], models: Iterable[str]) -> Settings:
             raise RequestError(f"--set {pair}: write name=value, such as --set task.entry=true or --set gbm.rounds=300")
         owner, dot, name = left.rpartition(".")
         if not dot:
-            if len(names) != 1:
+            if unnamed is None:
                 whose = " or ".join(f"{model}.{name}" for model in names) or f"data.{name}"
                 raise RequestError(f"--set {pair}: say whose parameter it is, {whose}")
-            owner = names[0]
+            owner = unnamed
         if owner not in sorted_values:
             raise RequestError(f"--set {pair}: nothing here is called '{owner}'; {did_you_mean(owner, sorted_values)}")
         if name in sorted_values[owner]:

@@ -50,12 +50,7 @@ class Run:
     contents: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        here = 0 if self.train_persons is None else that_count(self.panel.part("train")).n_persons
-        if self.train_persons is not None and not 1 <= self.train_persons < here:
-            raise RequestError(
-                f"train_persons={self.train_persons}: '{self.panel.name}' has {here:,} training persons; ask for fewer "
-                "than that, at least one, or leave it out for all"
-            )
+        require_fewer(self.train_persons, self.panel)
         object.__setattr__(self, "code", code_version(self.model))
         taught = {} if self.teacher is None else {TEACHER: teacher_content(self.teacher)}
         object.__setattr__(self, "contents", {**self.model.item.contents(self.params), **taught})
@@ -107,6 +102,18 @@ class Run:
             pretrain=None if self.resumes is None else panel_facts(self.resumes),
             train_persons=self.train_persons,
             contents=dict(self.contents),
+        )
+
+
+def require_fewer(train_persons: int | None, panel: Panel) -> None:
+    """RequestError where a panel has no more training persons than are asked for."""
+    if train_persons is None:
+        return
+    here = that_count(panel.part("train")).n_persons
+    if not 1 <= train_persons < here:
+        raise RequestError(
+            f"train_persons={train_persons}: '{panel.name}' has {here:,} training persons; ask for fewer than that, at "
+            "least one, or leave it out for all"
         )
 
 

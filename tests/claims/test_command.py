@@ -23,18 +23,24 @@ from harness.panel.careers import Panel
 from harness.plugins.labor_llm import CLAIMS
 
 
+def tiny_claims(four_persons: Panel, folder: Path) -> tuple[list[str], list[str]]:
+    """Options that ask for claims on forty persons and a base that learns in seconds; then where these are kept."""
+    careers = crowd(four_persons, 10)
+    write_panel(careers, folder / "crowd", "csv")
+    others = np.array([f"other-{person}" for person in careers.persons])
+    write_panel(replace(careers, persons=others), folder / "pool", "csv")  # a base that has met nobody held out
+    tiny = SMALLEST | {"epochs": 1, "pool": folder / "pool"}
+    places = ["--records", str(folder / "results"), "--boards", str(folder / "boards")]
+    asked = ["--data", str(folder / "crowd"), "--claim", "words", *places]
+    return [*asked, *(word for name, value in tiny.items() for word in ("--set", f"{name}={value}"))], places
+
+
 def test_the_command_runs_writes_and_reads_again(
     four_persons: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call = InProcess("claims", monkeypatch, capsys)
-    careers = crowd(four_persons, 10)
-    write_panel(careers, tmp_path / "crowd", "csv")
-    others = np.array([f"other-{person}" for person in careers.persons])
-    write_panel(replace(careers, persons=others), tmp_path / "pool", "csv")  # a base that has met nobody held out
-    tiny = SMALLEST | {"epochs": 1, "pool": tmp_path / "pool"}
-    places = ["--records", str(tmp_path / "results"), "--boards", str(tmp_path / "boards")]
-    asked = ["--data", str(tmp_path / "crowd"), "--claim", "words", "--claim", "fine-tuning", "--shots", "1", *places]
-    asked += [word for name, value in tiny.items() for word in ("--set", f"llm-lora.{name}={value}")]
+    asked, places = tiny_claims(four_persons, tmp_path)
+    asked = [*asked, "--claim", "fine-tuning", "--shots", "1"]
     status, out, _ = call(*asked, "--plan", "--json")
     assert status == 0
     assert [(step["arm"], step["known"]) for step in json.loads(out)] == [
@@ -83,6 +89,39 @@ def test_the_command_says_what_it_would_run(tmp_path: Path) -> None:
     [tuned, codes] = json.loads(done.stdout)
     assert (tuned["arm"], tuned["changed"]) == ("tuned", {})
     assert (codes["arm"], codes["changed"], codes["tasks"]) == ("codes", {"titles": "codes"}, ["next_occ"])
+
+
+def test_a_setting_without_a_name_is_of_the_model_that_the_claims_are_on(tmp_path: Path) -> None:
+    line = ["claims", "--set", "data.persons=20", "--claim", "words", "--plan", "--json", "--records", str(tmp_path)]
+    done = typed(tmp_path, *line, "--paper", "labor-llm-tokens", "--set", "rank=8")
+    [tuned, codes] = json.loads(done.stdout)
+    assert (tuned["model"], tuned["changed"]) == ("llm-titles", {"rank": 8})
+    assert codes["changed"] == {"rank": 8, "titles": "codes"}
+
+
+def test_claims_on_some_of_the_training_persons(
+    four_persons: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every arm learns from as many; no page is written, since pages are of all."""
+    asked, _ = tiny_claims(four_persons, tmp_path)
+    status, out, told = InProcess("claims", monkeypatch, capsys)(*asked, "--train-persons", "12", "--json")
+    assert status == 0, told
+    [words] = json.loads(out)
+    assert words["verdict"] != UNTESTED
+    made = [json.loads(path.read_text()) for path in (tmp_path / "results").rglob("*.json")]
+    assert sorted(one["configuration"]["parameters"]["titles"] for one in made) == ["codes", "words"]
+    assert {(one["configuration"]["train_persons"], one["facts"]["train_persons"]) for one in made} == {(12, 12)}
+    assert not (tmp_path / "boards").exists()
+
+
+def test_a_wrong_number_of_training_persons_is_one_line(tmp_path: Path) -> None:
+    line = ["claims", "--set", "data.persons=20", "--claim", "words", "--records", str(tmp_path)]
+    done = typed(tmp_path, *line, "--train-persons", "500")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: train_persons=500: 'market-persons-20-seed-1' has 15 training persons")
+    done = typed(tmp_path, *line, "--paper", "labor-llm-tokens", "--larger", "base=elsewhere")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --larger: no claim of LABOR-LLM with titles as tokens is on a larger base")
 
 
 @pytest.mark.slow

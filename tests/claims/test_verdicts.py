@@ -16,7 +16,7 @@ from harness.claims.verdict import CONTRADICTED, SUPPORTED, UNCLEAR, UNTESTED, F
 from harness.errors import RequestError
 from harness.model.paper import Claim
 from harness.panel.careers import Panel
-from harness.plugins.labor_llm import CLAIMS, LABOR_LLM, PRIOR
+from harness.plugins.labor_llm import CLAIMS, LABOR_LLM, LABOR_LLM_TOKENS, PRIOR
 from harness.records.record import Record
 from harness.registry import Registry
 from harness.render.claims import files
@@ -295,3 +295,26 @@ def test_a_panel_without_anything_to_compare_has_no_page(template: Record) -> No
     assert from_records([], LABOR_LLM) == []
     assert from_records([record(template, level(0.0), model="mnl")], LABOR_LLM) == []
     assert from_records([record(template, level(0.0))], LABOR_LLM) == []
+
+
+def test_titles_as_tokens_have_a_page_of_their_own(template: Record, tmp_path: Path) -> None:
+    """Real weights and words ahead of random ones and of codes; records of the other model are no arms of it."""
+
+    def tokens(gap: float, **parameters: str) -> Record:
+        return record(template, level(gap), model="llm-titles", parameters={"weights": "trained"} | parameters)
+
+    made = [tokens(0.2, start="words"), tokens(0.3, start="words", titles="codes")]
+    made.append(tokens(0.1, start="random", weights="random"))
+    made += [record(template, level(0.0), model=arm.model, parameters={}) for arm in PRIOR if not arm.pretrained]
+    made.append(record(template, level(9.0), parameters={"titles": "codes"}))
+    [page] = from_records(made, LABOR_LLM_TOKENS)
+    assert found_on(page) == {
+        "next-occupation": UNTESTED,  # nobody pre-trained CAREER
+        "switching": UNTESTED,
+        "labor-force": UNTESTED,
+        "words": CONTRADICTED,
+        "pre-training": SUPPORTED,
+    }
+    gaps = {c.arm: c.difference.value for v in page.verdicts for c in v.comparisons if c.difference is not None}
+    assert (gaps["codes"], gaps["random"], gaps["mnl"]) == pytest.approx((-0.1, 0.1, 0.2))
+    assert {path.stem for path in files([page], tmp_path)} == {"claims-tokens"}
