@@ -10,9 +10,12 @@ import numpy as np
 
 from harness.errors import RequestError
 from harness.system.cache import models_folder
-from harness.system.content import PATHS, hub_commit, model_content
+from harness.system.content import PATHS, model_content
+from harness.system.hub import hub_place
 from harness.training.libraries import silence_libraries
 from harness.types import FloatArray
+
+ENCODER = "sentence encoder"
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -36,7 +39,7 @@ def title_vectors(titles: Sequence[str], encoder: str, device: str, like: Sequen
 
 def encoder_content(name: str) -> str | None:
     """Digest of an encoder's folder, or the commit of a hub name; None of the one that a package of a version holds."""
-    return None if name == "builtin" else model_content(_repository(name), "", models_folder())
+    return None if name == "builtin" else model_content(_repository(name), "", models_folder(), ENCODER)
 
 
 def _repository(name: str) -> str:
@@ -63,7 +66,7 @@ def _encoder(name: str, device: str) -> SentenceTransformer:
             )
         source = str(folder)
     else:
-        revision = hub_commit(_repository(name))  # that ids name, whatever the hub has by now
+        source, revision = hub_place(_repository(name), kind=ENCODER)
     try:
         return SentenceTransformer(source, revision=revision, device=device, model_kwargs={"use_safetensors": True})
     except (OSError, ValueError) as error:

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.errors import RequestError, RunError
 from harness.system.files import write_atomically
+from harness.system.hub import hub_commit
 
 PATHS = (".", "/", "~")  # beginnings of what can be no hub name
 SETTLED = 2.0  # seconds after which a file's times tell that it changed, on any file system
@@ -66,30 +67,16 @@ def folder_content(folder: Path, cache: Path | None = None, parts: tuple[str, ..
     return found.hexdigest()
 
 
-def model_content(name: str, subfolder: str, cache: Path) -> str | None:
+def model_content(name: str, subfolder: str, cache: Path, kind: str = "base") -> str | None:
     """The content of a model that transformers opens: digest of a folder, or commit of a hub name.
 
-    subfolder: inside the folder or repository. cache: of ``file_content``. None where there is no such folder, and the
-    hub's answer is neither cached nor to be had: whoever opens it says so.
+    subfolder: inside the folder or repository. cache: of ``file_content``. kind: as for ``hub_commit``, whose errors it
+    has. None where the name is a path and there is no such folder: whoever opens it says so.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder_content(folder / subfolder, cache)
-    return None if name.startswith(PATHS) else hub_commit(name, subfolder)
-
-
-def hub_commit(name: str, subfolder: str = "") -> str | None:
-    """40 hexadecimal digits: the commit that this machine has of a hub's repository, asked for where it has none."""
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
-
-    file = f"{subfolder}/config.json" if subfolder else "config.json"
-    try:
-        found = try_to_load_from_cache(name, file)
-        place = Path(found if isinstance(found, str) else hf_hub_download(name, file))
-    except (OSError, ValueError, RuntimeError):  # of the hub, of its cache, of a name that is none
-        return None
-    parts = place.parts  # .../snapshots/COMMIT/config.json
-    return parts[parts.index("snapshots") + 1] if "snapshots" in parts else None
+    return None if name.startswith(PATHS) else hub_commit(name, subfolder, kind)
 
 
 def require_content(path: Path, sha256: str, name: str, cache: Path | None = None) -> None:

@@ -39,7 +39,7 @@ def base_content(p: BaseParams) -> Mapping[str, str]:
 
 
 def _require_no_misspelling(base: str) -> None:
-    """RequestError for what is nearly one of our names, before a hub is asked for it, again and again, for a minute."""
+    """RequestError for what is nearly one of our names, before a hub is asked for it."""
     near = difflib.get_close_matches(base, ["builtin", *NAMED], n=1, cutoff=NEARLY)
     if near and "/" not in base and not Path(base).exists():
         raise RequestError(

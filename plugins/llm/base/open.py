@@ -13,7 +13,8 @@ from harness.plugins.llm.base.audit import OPENING, require_causal, require_toke
 from harness.plugins.llm.base.gguf import converted
 from harness.plugins.llm.base.named import NAMED
 from harness.plugins.llm.text.loader import context_length, load_causal_lm, load_tokenizer
-from harness.system.content import PATHS, hub_commit, require_content
+from harness.system.content import PATHS, require_content
+from harness.system.hub import hub_place
 from harness.system.progress import Progress, Silent
 from harness.types import IntArray
 
@@ -78,5 +79,5 @@ def locate_base(source: str, subfolder: str, cache: Path, progress: Progress) ->
     folder = Path(source).expanduser()
     if folder.is_dir() or source.startswith(PATHS):
         return BasePlace(source=folder, subfolder=subfolder, label=label)
-    # The commit that ids name, whatever the hub has by now.
-    return BasePlace(source=source, subfolder=subfolder, revision=hub_commit(source, subfolder), label=label)
+    place, revision = hub_place(source, subfolder)
+    return BasePlace(source=place, subfolder=subfolder, revision=revision, label=label)

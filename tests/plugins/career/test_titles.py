@@ -43,7 +43,7 @@ def test_an_encoder_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("default")
 def test_an_encoder_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(RequestError, match=r"encoder no/such.*builtin"):
+    with pytest.raises(RequestError, match=r"encoder 'no/such'.*builtin"):
         title_vectors(TITLES, "no/such", "cpu")
 
 
