@@ -22,6 +22,7 @@ from harness.model.contract import Context, unreported
 from harness.model.ensemble import Numbered
 from harness.model.teaching import FOLDS, TeacherParams
 from harness.panel.careers import Panel
+from harness.system import processes
 from harness.system.files import replacing
 from harness.types import FloatArray, IntArray
 
@@ -62,8 +63,9 @@ class SoftTargets:
 def soft_targets(params: TeacherParams, train: Panel, valid: Panel, context: Context) -> SoftTargets | None:
     """Of the training transitions; None where nobody teaches.
 
-    A part that is done is kept in ``context.scratch``, so that a killed fit does not make it again. Each of several
-    processes makes its own. RequestError where there are too few training persons to hold some out.
+    A part that is done is kept in ``context.scratch``, so that a killed fit does not make it again. Processes that fit
+    together share the parts out, and give each other what they made. RequestError where there are too few training
+    persons to hold some out.
     """
     if not params.teacher:
         return None
@@ -75,8 +77,9 @@ def soft_targets(params: TeacherParams, train: Panel, valid: Panel, context: Con
     transitions = train.transitions
     career = train.person[transitions].astype(np.int64)
     fold = _folds(train, folds)
-    probability = np.empty((len(transitions), train.n_states), dtype=np.float16)
-    for i in range(folds):
+    probability = np.zeros((len(transitions), train.n_states), dtype=np.float16)
+    among = processes.count() if context.shared else 1
+    for i in range(processes.rank() if among > 1 else 0, folds, among):
         place = context.scratch / f"teacher-{i + 1}.npy"
         if not place.exists():
             progress = Numbered(context.progress, f"{params.teacher}, {i + 1} of {folds}")
@@ -86,6 +89,7 @@ def soft_targets(params: TeacherParams, train: Panel, valid: Panel, context: Con
             own = replace(context, scratch=scratch, progress=progress, report=unreported)
             _keep(place, _answers(parts, valid, own))
         probability[fold[career] == i] = np.load(place, allow_pickle=False)
+    probability = processes.summed(probability) if among > 1 else probability
     observed = probability[np.arange(len(transitions)), train.state[transitions]].astype(np.float64)
     loss = float(-np.log(np.maximum(observed, np.finfo(np.float16).smallest_subnormal)).mean())
     return SoftTargets(probability=probability, share=params.teacher_share, loss=loss, career=career)

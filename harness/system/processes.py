@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.types import FloatArray
 
 # Others wait while the main process makes a base or scores; a failure ends them through the launcher, not by this.
 LONGEST_WAIT = timedelta(days=30)
@@ -67,6 +70,16 @@ def total(value: float) -> float:
     summed = torch.tensor(value, dtype=torch.float64)
     init_group().all_reduce(summed)
     return float(summed)
+
+
+def summed(values: FloatArray) -> FloatArray:
+    """The sum of every process's array, of one shape and type, in every process; all of them must ask."""
+    import torch
+
+    received = torch.from_numpy(values.copy())
+    init_group().all_reduce(received)
+    found: FloatArray = received.numpy()
+    return found
 
 
 def close_group() -> None:

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from harness.model.contract import Context, Model
+from harness.model.soft_targets import soft_targets
+from harness.model.teaching import TeacherParams
 from harness.panel import Corpus, Panel, pool
 from harness.system import processes
 from harness.training import loop, step
 from helpers.panels import open_once
+from helpers.toys import Frequencies, entry_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,17 @@ def fit_llm(asked: SharedFit) -> dict[str, Any]:
 
     streamed.WINDOW = asked.window  # in a process of its own
     return _fitted(LoraModel(LlmParams.model_validate(asked.params)), asked)
+
+
+def teach(panel: Panel, folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """Soft targets by frequencies, of one of the processes that make them; then the parts that it made itself."""
+    scratch = folder / str(processes.rank())
+    scratch.mkdir(parents=True)
+    teacher = entry_of(Frequencies, name="frequencies").item
+    context = Context(seed=1, scratch=scratch, cache=folder, teacher=teacher, shared=processes.count() > 1)
+    found = soft_targets(TeacherParams(teacher="frequencies"), panel, panel, context)
+    assert found is not None
+    return vars(found), sorted(path.name for path in scratch.glob("*.npy"))
 
 
 def _fitted(model: Model, asked: SharedFit) -> dict[str, Any]:
