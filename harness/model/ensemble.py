@@ -47,7 +47,13 @@ class _Members(Estimator):
             scratch = context.scratch / f"member-{i + 1}"
             scratch.mkdir(exist_ok=True)
             progress = Numbered(context.progress, f"{i + 1} of {len(self.members)}")
-            own = replace(context, seed=_seed(context.seed, i), scratch=scratch, progress=progress)
+            own = replace(
+                context,
+                seed=_seed(context.seed, i),
+                scratch=scratch,
+                progress=progress,
+                soft_targets=context.scratch,  # of one teacher: the first member's fits, which hold for all
+            )
             # One validation curve: the first member's, which is that of the model alone.
             member.fit(train, valid, own if i == 0 else replace(own, report=unreported))
 

@@ -63,9 +63,9 @@ class SoftTargets:
 def soft_targets(params: TeacherParams, train: Panel, valid: Panel, context: Context) -> SoftTargets | None:
     """Of the training transitions; None where nobody teaches.
 
-    A part that is done is kept in ``context.scratch``, so that a killed fit does not make it again. Processes that fit
-    together share the parts out, and give each other what they made. RequestError where there are too few training
-    persons to hold some out.
+    A part that is done is kept in ``context.soft_targets``, so that neither a killed fit nor a further member of an
+    ensemble makes it again. Processes that fit together share the parts out, and give each other what they made.
+    RequestError where there are too few training persons to hold some out.
     """
     if not params.teacher:
         return None
@@ -78,9 +78,10 @@ def soft_targets(params: TeacherParams, train: Panel, valid: Panel, context: Con
     career = train.person[transitions].astype(np.int64)
     fold = _folds(train, folds)
     probability = np.zeros((len(transitions), train.n_states), dtype=np.float16)
+    kept = context.scratch if context.soft_targets is None else context.soft_targets
     among = processes.count() if context.shared else 1
     for i in range(processes.rank() if among > 1 else 0, folds, among):
-        place = context.scratch / f"teacher-{i + 1}.npy"
+        place = kept / f"teacher-{i + 1}.npy"
         if not place.exists():
             progress = Numbered(context.progress, f"{params.teacher}, {i + 1} of {folds}")
             scratch = context.scratch / f"teacher-{i + 1}"

@@ -156,6 +156,20 @@ def test_a_part_that_is_done_is_not_made_again(tmp_path: Path) -> None:
     assert np.array_equal(whole.probability, again.probability)
 
 
+def test_members_have_one_teacher(tmp_path: Path) -> None:
+    panel = homeward(20)
+    params = CareerParams.model_validate({**SHORT, "fewest_steps": 1, "epochs": 1, "teacher": "counts", "members": 3})
+    Frequencies.fits = 0
+    model = build(params, "transformer")
+    model.fit(panel, panel, context(tmp_path, entry_of(Frequencies, name="counts").item))
+    assert Frequencies.fits == FOLDS
+    losses = model.facts()["training_loss_of_teacher"]
+    alone = build(params.model_copy(update={"members": 1}), "transformer")
+    (tmp_path / "alone").mkdir()
+    alone.fit(panel, panel, context(tmp_path / "alone", entry_of(Frequencies, name="counts").item))
+    assert losses == alone.facts()["training_loss_of_teacher"]
+
+
 def test_processes_share_the_parts_out(tmp_path: Path) -> None:
     """Each is fitted by one of them, and all learn from what one process alone would have."""
     panel = homeward(20)
