@@ -26,7 +26,8 @@ def hub_commit(name: str, subfolder: str = "", kind: str = "base") -> str:
         commit = get_hf_file_metadata(hf_hub_url(name, file), retry_on_errors=False).commit_hash
         reason = "it names no commit"
     except Exception as error:  # noqa: BLE001 - of the hub, of its cache, of the way there, of a name that is none
-        commit, reason = None, str(error).strip().split("\n")[0]
+        # The first line is a status, the second the reason for it: gated, or not there.
+        commit, reason = None, " ".join(filter(None, str(error).split("\n")[:3]))
     if commit is None:
         raise RequestError(
             f"{kind} '{name}' cannot be opened: there is no such folder here, this machine has cached none of that "

@@ -42,7 +42,8 @@ class OneModel(BaseHTTPRequestHandler):
         self.asked.append(self.path)
         there = self.path == "/org/there/resolve/main/config.json"
         self.send_response(200 if there else 404)
-        for name, value in {"X-Repo-Commit": THERE, "ETag": '"e"', "Content-Length": "2"}.items() if there else ():
+        told = {"X-Repo-Commit": THERE, "ETag": '"e"', "Content-Length": "2"}
+        for name, value in (told if there else {"X-Error-Code": "RepoNotFound"}).items():
             self.send_header(name, value)
         self.end_headers()
 
@@ -92,6 +93,7 @@ def test_a_hub_that_answers_is_asked_once_for_a_name(home: Path) -> None:
         found, told = asked(home, endpoint)
     assert (found["cached"], found["there"]) == (CACHED, THERE)
     assert found["nowhere"].startswith("base 'org/nowhere' cannot be opened: there is no such folder here")
+    assert "Repository Not Found for url" in found["nowhere"]
     assert found["place"] == found["again"] == ["org/cached", CACHED]
     assert [path for path in paths if "config.json" in path] == [
         "/org/there/resolve/main/config.json",
