@@ -79,6 +79,7 @@ class Fits:
         So the model that is scored is always the one that is kept. shared: all processes of a launch make it together.
         RunError where the model breaks its contract, or answers otherwise once it is read back.
         """
+        gc.collect()  # one model at a time is in memory: not that of the run before, whose parts may know each other
         name, folder = run.model.item.name, self.folder(run)
         stood = standing(folder)
         if stood is not None and not self.anew:
@@ -91,7 +92,7 @@ class Fits:
                 self.progress.note(f"{error}: it is made again")
         probe = Probe(run.model.item, run.learned("valid"))
         made, before = self._make(run, probe, stood, shared)
-        gc.collect()  # one model at a time is in memory
+        gc.collect()
         fitted = load(run.model.item, run.params, folder, run.device)
         # Of two processes at one fit the first one's is kept, and the second's goes unused: it has nothing to answer.
         if standing(folder) == made and (moved := probe.difference(before, fitted.model)) is not None:

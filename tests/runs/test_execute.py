@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from math import exp, log
 from pathlib import Path
@@ -35,6 +37,37 @@ def test_one_fit_is_scored_on_every_task(registry: Registry, workshop: Workshop,
         assert record.figures["perplexity"] == pytest.approx(exp(-expected / n), rel=1e-5)
         assert record.evidence.ids == ["d"]
         assert record.facts == {"parameters_trained": 4, "train_persons": 2}
+
+
+class Cyclic(Frequencies):
+    """A model that knows itself, as networks with hooks do; it notes how many of its kind are in memory when one is
+    fitted."""
+
+    alive: ClassVar[weakref.WeakSet[Cyclic]] = weakref.WeakSet()
+    met: ClassVar[list[int]] = []
+
+    def __init__(self, params: Parameters) -> None:
+        super().__init__(params)
+        self.itself = self
+        self.alive.add(self)
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        self.met.append(len(self.alive))
+        super().fit(train, valid, context)
+
+
+def test_the_model_of_the_run_before_is_gone_when_the_next_is_fitted(
+    registry: Registry, workshop: Workshop, four_persons: Panel
+) -> None:
+    entry = entry_of(Cyclic)
+    gc.collect()
+    gc.disable()  # the interpreter would come to it some time
+    try:
+        for seed in range(3):
+            run_all(run_on(registry, four_persons, "next_occ", "switch", entry=entry, seed=seed), workshop)
+    finally:
+        gc.enable()
+    assert Cyclic.met == [1, 1, 1]
 
 
 def test_figures_of_a_binary_task(registry: Registry, workshop: Workshop, four_persons: Panel) -> None:
