@@ -99,9 +99,9 @@ def claims(
     The paper is LABOR-LLM, and the claims are those of its abstract. --paper labor-llm-tokens tests them on llm-titles,
     whose titles are tokens. Each claim gets a verdict: whether it is borne out on this panel. Every run leaves a
     record; one that this machine has made already is read, so an interrupted command goes on. The verdicts of all
-    records of the panel are written to claims.md, claims.tex and claims.json beside its boards. A run that fails leaves
-    the claims that need it untested, and the exit status is 1. For the simulated market, the careers of another
-    population and the resumes are its own.
+    records of the panel are written to claims.md, claims.tex and claims.json beside its boards (claims-tokens of that
+    paper). A run that fails leaves the claims that need it untested, and the exit status is 1. For the simulated
+    market, the careers of another population and the resumes are its own.
     """
     registry: Registry = context.obj
     source = registry.paper(paper)

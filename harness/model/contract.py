@@ -61,7 +61,7 @@ class Context:
     """Opens the panel of a data set's name or of a path; None where the fit is asked for without one."""
     teacher: ModelSpec | None = None
     """The model that ``ModelSpec.teacher`` names (``harness.model.soft_targets``)."""
-    soft_targets: Path | None = None
+    soft_targets_folder: Path | None = None
     """The folder of the teacher's answers, which members of an ensemble share; ``scratch`` where None."""
     report: Callable[[int, float], None] = unreported
     """For models that validate while they fit: called after each time with its number, from 1, and the loss of

@@ -52,7 +52,7 @@ class _Members(Estimator):
                 seed=_seed(context.seed, i),
                 scratch=scratch,
                 progress=progress,
-                soft_targets=context.scratch,  # of one teacher: the first member's fits, which hold for all
+                soft_targets_folder=context.scratch,  # of one teacher: the first member's fits, which hold for all
             )
             # One validation curve: the first member's, which is that of the model alone.
             member.fit(train, valid, own if i == 0 else replace(own, report=unreported))

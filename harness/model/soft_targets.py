@@ -63,8 +63,8 @@ class SoftTargets:
 def soft_targets(params: TeacherParams, train: Panel, valid: Panel, context: Context) -> SoftTargets | None:
     """Of the training transitions; None where nobody teaches.
 
-    A part that is done is kept in ``context.soft_targets``, so that neither a killed fit nor a further member of an
-    ensemble makes it again. Processes that fit together share the parts out, and give each other what they made.
+    A part that is done is kept in ``context.soft_targets_folder``, so that neither a killed fit nor a further member
+    of an ensemble makes it again. Processes that fit together share the parts out, and give each other what they made.
     RequestError where there are too few training persons to hold some out.
     """
     if not params.teacher:
@@ -78,7 +78,7 @@ def soft_targets(params: TeacherParams, train: Panel, valid: Panel, context: Con
     career = train.person[transitions].astype(np.int64)
     fold = _folds(train, folds)
     probability = np.zeros((len(transitions), train.n_states), dtype=np.float16)
-    kept = context.scratch if context.soft_targets is None else context.soft_targets
+    kept = context.soft_targets_folder or context.scratch
     among = processes.count() if context.shared else 1
     for i in range(processes.rank() if among > 1 else 0, folds, among):
         place = kept / f"teacher-{i + 1}.npy"

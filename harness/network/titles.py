@@ -15,10 +15,10 @@ from harness.system.hub import hub_place
 from harness.training.libraries import silence_libraries
 from harness.types import FloatArray
 
-ENCODER = "sentence encoder"
-
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+ENCODER = "sentence encoder"
 
 
 def title_vectors(titles: Sequence[str], encoder: str, device: str, like: Sequence[str] | None = None) -> FloatArray:
@@ -66,7 +66,8 @@ def _encoder(name: str, device: str) -> SentenceTransformer:
             )
         source = str(folder)
     else:
-        source, revision = hub_place(_repository(name), kind=ENCODER)
+        place = hub_place(_repository(name), kind=ENCODER)
+        source, revision = place.source, place.revision
     try:
         return SentenceTransformer(source, revision=revision, device=device, model_kwargs={"use_safetensors": True})
     except (OSError, ValueError) as error:

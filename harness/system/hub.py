@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from harness.errors import RequestError
 
 KEPT = "snapshots"  # the folder of the hub's cache whose folders are called by commits
+
+
+@dataclass(frozen=True)
+class HubPlace:
+    """The place to open a hub's model from: its name, or the folder that it is cached in, which has no revision."""
+
+    source: str
+    revision: str | None
 
 
 def hub_commit(name: str, subfolder: str = "", kind: str = "base") -> str:
@@ -37,19 +46,19 @@ def hub_commit(name: str, subfolder: str = "", kind: str = "base") -> str:
     return commit
 
 
-def hub_place(name: str, subfolder: str = "", kind: str = "base") -> tuple[str, str | None]:
-    """(name, commit) to open a hub's model by: the commit that ids name, whatever the hub has by now.
+def hub_place(name: str, subfolder: str = "", kind: str = "base") -> HubPlace:
+    """The place of a hub's model, at the commit that ids name, whatever the hub has by now.
 
-    Where the hub does not answer, the folder that this machine has cached it in, and no commit: libraries ask the hub
-    for every file that a model might have, six times each, before they take what is cached. On a machine without a
-    network one model took three minutes. Errors as of ``hub_commit``.
+    Where the hub does not answer, the folder that this machine has cached it in: libraries ask the hub for every file
+    that a model might have, six times each, before they take what is cached. On a machine without a network one model
+    took three minutes. Errors as of ``hub_commit``.
     """
     from huggingface_hub import snapshot_download
 
     commit = hub_commit(name, subfolder, kind)
     if _answers():
-        return name, commit
-    return snapshot_download(name, revision=commit, local_files_only=True), None
+        return HubPlace(name, commit)
+    return HubPlace(snapshot_download(name, revision=commit, local_files_only=True), None)
 
 
 @cache

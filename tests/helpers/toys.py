@@ -67,6 +67,14 @@ class Frequencies(Model):
         return {"parameters_trained": len(self.margin)}
 
 
+class Homebody(Frequencies):
+    """Says that everyone goes to state 3."""
+
+    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
+        self.margin = np.full(train.n_states, 0.1 / (train.n_states - 1))
+        self.margin[3] = 0.9
+
+
 def entry_of(build: Callable[[Any], Estimator], **changes: Any) -> Entry[ModelSpec]:
     spec = replace(ModelSpec("frequencies", "counts", build, params=Parameters), **changes)
     return Entry(spec, "tests", "1", "harness.model.task")

@@ -14,7 +14,7 @@ import torch
 from helpers.commands import installed, typed
 from helpers.launched import launched
 from helpers.shared_fits import teach
-from helpers.toys import Frequencies, entry_of, homeward, run_all
+from helpers.toys import Frequencies, Homebody, entry_of, homeward, run_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -117,13 +117,6 @@ def test_what_is_learned_is_the_mean_of_ln_p_by_the_targets(tmp_path: Path) -> N
         found, rows = network(batch), network.rows(batch, torch.arange(66))
     by_hand = (taught.take(np.arange(66), table.target) * rows.numpy()).sum(axis=1)
     np.testing.assert_allclose(found.numpy(), by_hand, rtol=1e-4, atol=1e-5)
-
-
-class Homebody(Frequencies):
-    """Says that everyone goes to state 3."""
-
-    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        self.margin = np.where(np.arange(train.n_states) == 3, 0.92, 0.01)
 
 
 def test_a_network_says_what_its_teacher_says(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from harness.system.hub import hub_commit, hub_place
 
 def said(ask, name):
     try:
-        return ask(name)
+        found = ask(name)
+        return found if isinstance(found, str) else [found.source, found.revision]
     except RequestError as error:
         return str(error)
 
@@ -61,9 +62,11 @@ def hub() -> Iterator[tuple[str, list[str]]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", Handler.asked
-    server.shutdown()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", Handler.asked
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture
@@ -78,7 +81,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def asked(home: Path, endpoint: str) -> tuple[dict[str, Any], str]:
-    """What the names stand for, and what was told beside it."""
+    """Answers of a process of its own by name, and the errors that it printed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     environment |= {"HF_HOME": str(home), "HF_ENDPOINT": endpoint, "no_proxy": "127.0.0.1"}
     done = subprocess.run(

@@ -79,5 +79,5 @@ def locate_base(source: str, subfolder: str, cache: Path, progress: Progress) ->
     folder = Path(source).expanduser()
     if folder.is_dir() or source.startswith(PATHS):
         return BasePlace(source=folder, subfolder=subfolder, label=label)
-    place, revision = hub_place(source, subfolder)
-    return BasePlace(source=place, subfolder=subfolder, revision=revision, label=label)
+    place = hub_place(source, subfolder)
+    return BasePlace(source=place.source, subfolder=subfolder, revision=place.revision, label=label)

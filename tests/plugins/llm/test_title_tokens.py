@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.panels import open_once
-from helpers.toys import Frequencies, entry_of
+from helpers.toys import Homebody, entry_of
 
 from harness.errors import RequestError
 from harness.model import Context
@@ -75,14 +75,6 @@ def test_rows_sum_to_one_and_beat_shares_of_states(fitted: Any, market_40: Panel
     assert rows[at, test.state[at]].mean() > np.log(shares)[test.state[at]].mean() + 1.0
     losses = fitted.facts()["validation_loss"]
     assert min(losses) < losses[0]
-
-
-class Homebody(Frequencies):
-    """Says that everyone goes to state 3."""
-
-    def fit(self, train: Panel, valid: Panel, context: Context) -> None:
-        self.margin = np.full(train.n_states, 0.1 / (train.n_states - 1))
-        self.margin[3] = 0.9
 
 
 @pytest.mark.parametrize("head_epochs", [0, pytest.param(1, marks=pytest.mark.slow)])
