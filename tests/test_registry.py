@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pluggy
 import pytest
 import typer
+from helpers.planted import plant
 from helpers.toys import Frequencies
 
 from harness import hookspecs
@@ -18,7 +22,7 @@ from harness.errors import RequestError
 from harness.hookspecs import hookimpl
 from harness.model.contract import Context, Model, ModelSpec
 from harness.panel import Panel
-from harness.registry import Registry, collect
+from harness.registry import Registry, collect, load_registry
 from harness.stats.figures import METRICS
 
 BUILT_IN = {"uniform", "marginal", "markov", "mnl", "gbm", "llm-lora", "oracle"}
@@ -39,6 +43,19 @@ def bringing(*names: str) -> object:
             return [ModelSpec(name, "", Frequencies) for name in names]
 
     return Plugin()
+
+
+def test_what_is_installed_while_python_runs_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder that is known, and has been looked at before."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "planted" not in load_registry().models
+    plant(tmp_path, "class Planted(Uniform):\n    pass\n")
+    monkeypatch.setitem(sys.modules, "planted_model", None)  # known again when the test has ended
+    monkeypatch.delitem(sys.modules, "planted_model")
+    assert load_registry().models["planted"].owner == "planted"
+    (tmp_path / "planted_model.py").unlink()
+    shutil.rmtree(tmp_path / "planted-1.dist-info")
+    assert "planted" not in load_registry().models
 
 
 def test_what_comes_with_the_harness(registry: Registry) -> None:
