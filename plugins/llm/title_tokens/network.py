@@ -226,9 +226,9 @@ def mean_vectors(embed: nn.Module, strings: Sequence[str], pieces: PieceEncoder)
 
 
 def random_like(vectors: Tensor, strings: Sequence[str], seed: int) -> Tensor:
-    """Random vectors of the same spread, each decided by its string and the seed alone."""
+    """Random vectors, each of the spread of its own and decided by it, its string and the seed: by no other vector."""
     drawn = [_normal(f"{seed} {string}", vectors.shape[1]) for string in strings]
-    return torch.stack(drawn).to(vectors) * vectors.std(dim=1).mean()
+    return torch.stack(drawn).to(vectors) * vectors.std(dim=1, keepdim=True)
 
 
 def _normal(name: str, size: int) -> Tensor:

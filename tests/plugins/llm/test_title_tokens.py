@@ -20,7 +20,7 @@ from harness.plugins.llm.specs import build_titles
 from harness.plugins.llm.text.loader import load_causal_lm, load_tokenizer
 from harness.plugins.llm.text.resume import TextOptions
 from harness.plugins.llm.title_tokens.layout import ABSENT, PieceCareers
-from harness.plugins.llm.title_tokens.network import TitleTokenNetwork
+from harness.plugins.llm.title_tokens.network import TitleTokenNetwork, random_like
 from harness.plugins.llm.title_tokens.params import TitleTokenParams
 
 SHORT = {
@@ -84,9 +84,9 @@ def test_head_and_language_model_learn_from_a_teacher(
     """Whatever the outcomes say, and nobody is held out to say that the outcomes are right."""
     train, said = market_40.part("train"), []
     for teacher in ("", "homebody"):
-        asked = params(
-            toy_llama, teacher=teacher, teacher_share=1.0, exchange=0.0, exchange_across=0.0, head_epochs=head_epochs
-        )
+        alone = {"exchange": 0.0, "exchange_across": 0.0, "teacher": teacher, "teacher_share": 1.0}
+        brief = {"epochs": 1, "fewest_steps": 30, "learning_rate": 4e-3, "head_epochs": head_epochs}
+        asked = params(toy_llama, **alone, **brief)
         model: Any = build_titles(asked)
         folder = tmp_path / f"fit {teacher}"
         folder.mkdir()
@@ -102,7 +102,7 @@ def test_tuning_begins_where_the_head_by_itself_has_ended(
     market_40: Panel, toy_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By itself it reads no language model; killed and asked for again, it ends with the same answers."""
-    asked = params(toy_llama, epochs=1, fewest_steps=30, head_epochs=1, batch_tokens=128, checkpoint_seconds=0.0)
+    asked = params(toy_llama, epochs=1, fewest_steps=30, head_epochs=1, batch_tokens=128)
     read: list[bool] = []
     hidden = TitleTokenNetwork._hidden
 
@@ -114,7 +114,7 @@ def test_tuning_begins_where_the_head_by_itself_has_ended(
 
     monkeypatch.setattr(TitleTokenNetwork, "_hidden", stopped)
     with pytest.raises(KeyboardInterrupt):
-        fit(market_40, tmp_path / "stopped", asked)
+        fit(market_40, tmp_path / "stopped", asked.model_copy(update={"checkpoint_seconds": 0.0}))
     monkeypatch.undo()
     assert not any(read)
     model = fit(market_40, tmp_path / "stopped", asked)
@@ -233,6 +233,16 @@ def test_random_weights_are_drawn_again_when_loaded(market_40: Panel, toy_llama:
     loaded = reloaded(model, asked, tmp_path / "saved")
     test = market_40.part("test")
     np.testing.assert_allclose(whole(loaded, test), whole(model, test), atol=1e-5)
+
+
+def test_a_random_vector_is_that_of_its_string_whatever_else_is_read() -> None:
+    """A person who is asked about alone has other pieces than all persons together."""
+    words = torch.randn(3, 32, generator=torch.Generator().manual_seed(0)) * torch.tensor([[1.0], [2.0], [4.0]])
+    together = random_like(words, ["Cooks", "Nurses", "1999"], 7)
+    for i, string in enumerate(["Cooks", "Nurses", "1999"]):
+        assert torch.equal(random_like(words[i : i + 1], [string], 7)[0], together[i])
+        assert together[i].std() == pytest.approx(float(words[i].std()), rel=0.4)
+    assert not torch.equal(random_like(words, ["Cooks", "Nurses", "1999"], 8), together)
 
 
 def test_activations_made_again_change_nothing(market_40: Panel, toy_llama: Path, tmp_path: Path) -> None:
