@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ settings.register_profile("tests", deadline=None)  # machines are shared
 settings.load_profile("tests")
 MOST_WORKERS = 4  # each holds torch and a panel or two
 SKIPPED: dict[str, str] = {}  # reason by test, of this session
+IMPORTED = pytest.StashKey[int]()  # the number of modules, when objects were last kept from the collector
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -72,6 +74,15 @@ def few_objects_to_collect() -> None:
     """Each fit collects garbage: let it not go through every function of torch and of the tests each time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def few_modules_to_collect(request: pytest.FixtureRequest) -> None:
+    """Nor through those of what the tests before this one, of the same file, were the first to import."""
+    if len(sys.modules) > request.config.stash.get(IMPORTED, 0) + 50:
+        gc.collect()
+        gc.freeze()
+        request.config.stash[IMPORTED] = len(sys.modules)
 
 
 @pytest.fixture(scope="session")

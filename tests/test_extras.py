@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
@@ -56,6 +56,12 @@ def _requires(name: str) -> Iterable[str]:
         return []
 
 
+@pytest.fixture(scope="module")
+def distributions() -> Mapping[str, list[str]]:
+    """Those that bring each module: every installed file is looked at."""
+    return packages_distributions()
+
+
 @pytest.mark.parametrize(
     ("model", "extra"),
     [
@@ -66,11 +72,12 @@ def _requires(name: str) -> Iterable[str]:
         ("career", "career"),
     ],
 )
-def test_a_model_runs_with_its_extra_alone(model: str, extra: str, tmp_path: Path) -> None:
+def test_a_model_runs_with_its_extra_alone(
+    model: str, extra: str, distributions: Mapping[str, list[str]], tmp_path: Path
+) -> None:
     brought = installed_by(extra)
-    modules = packages_distributions()
     absent = {
-        module for module, owners in modules.items() if not any(plain(owner) in brought for owner in owners)
+        module for module, owners in distributions.items() if not any(plain(owner) in brought for owner in owners)
     } - set(sys.stdlib_module_names)
     assert "ruff" in absent
     assert "numpy" not in absent

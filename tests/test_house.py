@@ -6,7 +6,9 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from helpers.imports import Graph, Import
@@ -76,6 +78,12 @@ FURTHER = {"harness.plugins.oracle": ("harness.data.market",)}
 SOURCES = sorted(path for top in ("harness", "plugins", "tasks") for path in (ROOT / top).rglob("*.py"))
 
 
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    """All nodes of a file's syntax, read once for all tests."""
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 @pytest.fixture(scope="module")
 def graph() -> Graph:
     return Graph.of_checkout(ROOT)
@@ -133,7 +141,7 @@ def test_the_core_names_no_model(graph: Graph) -> None:
         f"{path.relative_to(ROOT)}: {match.group()}"
         for path in SOURCES
         if path.is_relative_to(ROOT / "harness") and not path.is_relative_to(ROOT / "harness" / "data")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes_of(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         for match in [words.fullmatch(repr(node.value))]
         if match
@@ -167,7 +175,7 @@ def test_calls_name_their_arguments() -> None:
         f"{path}:{node.lineno}: {ast.unparse(node.func)}"
         for path in SOURCES
         if path not in rows
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes_of(path)
         if isinstance(node, ast.Call)
         and sum(not isinstance(a, ast.Starred) for a in node.args) > 4
         and ast.unparse(node.func) not in many
@@ -177,12 +185,7 @@ def test_calls_name_their_arguments() -> None:
 
 
 def test_no_two_classes_share_a_name() -> None:
-    names = [
-        node.name
-        for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ClassDef)
-    ]
+    names = [node.name for path in SOURCES for node in nodes_of(path) if isinstance(node, ast.ClassDef)]
     assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
@@ -191,7 +194,7 @@ def test_files_and_functions_stay_small() -> None:
     for path in SOURCES:
         lines = path.read_text().splitlines()
         large += [f"{path}: {len(lines)} lines"] if len(lines) > 310 else []
-        for node in ast.walk(ast.parse("\n".join(lines))):
+        for node in nodes_of(path):
             if isinstance(node, ast.FunctionDef):
                 assert node.end_lineno is not None
                 body = [line for line in lines[node.lineno - 1 : node.end_lineno] if line.strip()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from harness.panel.careers import Panel
 from harness.records.record import Record
 from harness.records.store import Store
 from harness.registry import Registry
-from harness.runs.execute import Workshop, execute
+from harness.runs.execute import Workshop
 from harness.runs.run import Run
 
 
@@ -45,19 +46,23 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "results")
 
 
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, list[Record]]:
+    """What the first test that asks for ``records`` leaves for the others: their files, and what was written there."""
+    return Store(tmp_path_factory.mktemp("records") / "results"), []
+
+
 @pytest.fixture
-def records(registry: Registry, store: Store, tmp_path: Path, four_persons: Panel) -> list[Record]:
-    """uniform and marginal on every task of a panel whose test split has three persons."""
-    panel = replace(four_persons, split=np.array([0, 2, 2, 2]))
-    workshop = Workshop(registry=registry, store=store, cache=tmp_path / "cache")
-    made = []
-    for name in ("uniform", "marginal"):
-        entry = registry.model(name)
-        run = Run(
-            model=entry,
-            params=entry.item.params(),
-            tasks=tuple(registry.task(task) for task in registry.tasks),
-            panel=panel,
-        )
-        made += list(execute(run, workshop))
-    return made
+def records(
+    registry: Registry, store: Store, made_once: tuple[Store, list[Record]], tmp_path: Path, four_persons: Panel
+) -> list[Record]:
+    """uniform and marginal on every task of a panel whose test split has three persons, in the store of the test."""
+    first, made = made_once
+    if not made:
+        panel = replace(four_persons, split=np.array([0, 2, 2, 2]))
+        workshop = Workshop(registry=registry, store=first, cache=tmp_path / "cache")
+        tasks = tuple(registry.task(task) for task in registry.tasks)
+        for entry in map(registry.model, ("uniform", "marginal")):
+            made += run_all(Run(model=entry, params=entry.item.params(), tasks=tasks, panel=panel), workshop)
+    shutil.copytree(first.folder, store.folder)
+    return list(made)

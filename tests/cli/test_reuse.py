@@ -12,7 +12,7 @@ from helpers.toys import InProcess
 Asked = Callable[..., str]
 LINES = {
     "run": ["--task", "next_occ", "--model", "markov"],
-    "ablate": ["softmax", "--arm", "plain-staying"],
+    "ablate": ["softmax", "--arm", "plain-staying", "--set", "iterations=5", "--set", "penalties=10"],
     "claims": ["--claim", "switching", "--plan"],
 }
 

@@ -26,12 +26,15 @@ def harness_cli(app):
 """
 
 
-def loaded(folder: Path, line: list[str], modules: list[str]) -> list[str]:
-    """Which of the modules a command has imported when it ends."""
+def loaded(folder: Path, modules: list[str], *lines: list[str]) -> list[str]:
+    """Which of the modules commands have imported when the last has ended, one after another in a fresh process."""
     code = (
-        f"import sys; sys.argv = {['harness', *line]!r}\n"
+        "import sys\n"
         "from harness.cli import main\n"
-        "try: main()\nexcept SystemExit as end: assert not end.code, end.code\n"
+        f"for line in {lines!r}:\n"
+        "    sys.argv = ['harness', *line]\n"
+        "    try: main()\n"
+        "    except SystemExit as end: assert not end.code, (line, end.code)\n"
         f"print([m for m in {modules!r} if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
@@ -61,24 +64,23 @@ def test_every_command_has_its_line() -> None:
     assert {*COMMANDS, *GROUPS} == set(SUMMARIES)
 
 
-@pytest.mark.parametrize("line", [["--help"], ["--version"]])
-def test_help_imports_neither_models_nor_arrays(line: list[str], tmp_path: Path) -> None:
-    assert loaded(tmp_path, line, ["numpy", "pydantic", "rich", "harness.model", "harness.cli.run"]) == []
+def test_help_imports_neither_models_nor_arrays(tmp_path: Path) -> None:
+    heavy = ["numpy", "pydantic", "rich", "harness.model", "harness.cli.run"]
+    assert loaded(tmp_path, heavy, ["--help"], ["--version"]) == []
 
 
 def test_boards_and_cached_runs_import_no_statistics_of_others(tmp_path: Path) -> None:
     """Their confidence sets and tails are the harness's own; importing scipy and arch took more than all else."""
     run = ["run", "--task", "next_occ", "--model", "markov", "--model", "marginal", "--set", "data.persons=120"]
-    assert loaded(tmp_path, run, STATISTICS) == []
-    assert loaded(tmp_path, run, STATISTICS) == []  # read from the records
-    assert loaded(tmp_path, ["leaderboard"], STATISTICS) == []
-    assert loaded(tmp_path, ["leaderboard", "--check"], STATISTICS) == []
+    again = run  # read from the records
+    assert loaded(tmp_path, STATISTICS, run, again, ["leaderboard"], ["leaderboard", "--check"]) == []
 
 
 def test_a_network_is_fitted_without_the_compiler_of_torch(tmp_path: Path) -> None:
     """An optimizer of torch's own imports it, and with it whatever array libraries there are: seconds in each run."""
     run = ["run", "--task", "next_occ", "--model", "career", "--data", "wage-panel", "--set", "epochs=1"]
-    assert loaded(tmp_path, [*run, "--set", "fewest_steps=1"], ["torch._dynamo", "sympy", *STATISTICS]) == []
+    small = [word for size in ("fewest_steps=1", "layers=1", "width=16", "inner=16") for word in ("--set", size)]
+    assert loaded(tmp_path, ["torch._dynamo", "sympy", *STATISTICS], [*run, *small]) == []
 
 
 @pytest.mark.parametrize("text", [STRANGER, "from stranger_inside import *\n"])

@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 import torch
 from helpers.commands import installed, typed
-from helpers.launched import launched
-from helpers.shared_fits import teach
 from helpers.toys import Frequencies, Homebody, entry_of, homeward, run_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -161,18 +159,6 @@ def test_members_have_one_teacher(tmp_path: Path) -> None:
     (tmp_path / "alone").mkdir()
     alone.fit(panel, panel, context(tmp_path / "alone", entry_of(Frequencies, name="counts").item))
     assert losses == alone.facts()["training_loss_of_teacher"]
-
-
-def test_processes_share_the_parts_out(tmp_path: Path) -> None:
-    """Each is fitted by one of them, and all learn from what one process alone would have."""
-    panel = homeward(20)
-    [(alone, _)] = launched(1, 1, teach, panel, tmp_path / "one")
-    both = launched(2, 1, teach, panel, tmp_path / "two")
-    assert [parts for _, parts in both] == [[f"teacher-{i}.npy" for i in (1, 3, 5)], ["teacher-2.npy", "teacher-4.npy"]]
-    for found, _ in both:
-        assert found["loss"] == alone["loss"]
-        np.testing.assert_array_equal(found["probability"], alone["probability"])
-        assert found["probability"].sum(axis=1) == pytest.approx(1.0, abs=2e-3)
 
 
 def test_one_person_cannot_be_taught(tmp_path: Path) -> None:

@@ -237,11 +237,11 @@ def light(registry: Registry) -> list[str]:
     ]
 
 
-def test_weights_of_one_change_no_figure(registry: Registry, workshop: Workshop, market_60: Panel) -> None:
+def test_weights_of_one_change_no_figure(registry: Registry, workshop: Workshop, market_30: Panel) -> None:
     names = [name for name in light(registry) if name != "softmax"]
     assert len(names) > 3
     for name in names:
-        require_same_figures(name, registry, workshop, panel=market_60)
+        require_same_figures(name, registry, workshop, panel=market_30)
 
 
 @pytest.mark.slow

@@ -20,10 +20,11 @@ from harness.model.scoring import score
 from harness.model.task import Event
 from harness.panel.careers import Panel
 from harness.registry import Registry, load_registry
+from harness.system.cache import models_folder
 from harness.types import FloatArray, IntArray
 
 # What makes the dear ones small. A model of a plugin that is installed here by chance is audited as it comes.
-BRIEF = {"epochs": 3, "fewest_steps": 20}
+BRIEF = {"epochs": 2, "fewest_steps": 6, "warmup": 0, "average": 0.5}  # few steps that count, not many small ones
 SMALL_BASE = {
     "pool": "market",
     "base_layers": 1,
@@ -34,17 +35,13 @@ SMALL_BASE = {
 }
 SMALL: dict[str, dict[str, Any]] = {
     **{name: {"rounds": 10, "threads": 1} for name in ("gbm", "gbm-switch", "gbm-lf-exit")},
-    "mnl": {"iterations": 15, "penalties": (10.0,)},
+    "mnl": {"iterations": 8, "penalties": (10.0,)},
     "mlogit": {"formula": "tenure", "iterations": 15, "marginal_effects": False},
-    "softmax": {"iterations": 15, "penalties": (16.0,)},
+    "softmax": {"iterations": 8, "penalties": (16.0,)},
     **dict.fromkeys(("career", "career-titles", "nemo", "bag-of-jobs", "markov-regression"), BRIEF),
-    "llm-lora": {
-        **SMALL_BASE,
-        "epochs": 2,
-        "rank": 8,
-    },
+    "llm-lora": {**SMALL_BASE, "epochs": 1, "rank": 8},
     "llm-titles": {**SMALL_BASE, "epochs": 2, "head_epochs": 2, "fewest_steps": 10, "rank": 8},
-    "llm-embed": {**SMALL_BASE, "penalties": (300.0,), "iterations": 20},
+    "llm-embed": {**SMALL_BASE, "penalties": (300.0,), "iterations": 8},
     "career-llm": {**BRIEF, "encoder_options": tuple(f"{name}={value}" for name, value in SMALL_BASE.items())},
 }
 ENOUGH = {"llm-lora": {"base_tokens": 120_000, "epochs": 4}}  # for rows that hold more than a hundredth
@@ -120,9 +117,8 @@ def test_one_set_of_state_probabilities_answers_every_task(
 
 def fitted(spec: ModelSpec, given: dict[str, Any], panel: Panel, folders: pytest.TempPathFactory) -> Model:
     model = model_of(spec, spec.params(**given))
-    context = Context(
-        seed=0, scratch=folders.mktemp("scratch"), cache=folders.getbasetemp() / "cache", open_panel=open_once
-    )
+    # The cache of an audit's fits, so that a base is learned once for both.
+    context = Context(seed=0, scratch=folders.mktemp("scratch"), cache=models_folder(), open_panel=open_once)
     model.fit(panel.part("train"), panel.part("valid"), context)
     return model
 

@@ -21,10 +21,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "uniform": {},
     "marginal": {},
     "markov": {},
-    "mnl": {"iterations": 30, "penalties": (10.0,), "standard_errors": False},
-    "softmax": {"iterations": 40, "penalties": (16.0,), "threads": 1},
-    "gbm": {"rounds": 15, "min_data": 3, "threads": 1},
-    "career": {"epochs": 2, "fewest_steps": 8},
+    "mnl": {"iterations": 15, "penalties": (10.0,), "standard_errors": False},
+    "softmax": {"iterations": 15, "penalties": (16.0,), "threads": 1},
+    "gbm": {"rounds": 6, "min_data": 3, "threads": 1},
+    "career": {"epochs": 1, "fewest_steps": 4, "warmup": 0, "average": 0.5, "layers": 1, "width": 32, "inner": 32},
 }
 MODELS = sorted(SMALL)
 CODES = ("a1", "a2", "b1", "b2", "c1")

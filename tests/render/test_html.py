@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from math import inf, nan
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from helpers.pages import HOSTILE, Page, board, estimate, hostile_board, row, tr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.boards.board import Board
 from harness.render import LARGEST_PAGE, html, of_boards
 from harness.render.boards.table import BoardColumn, columns
 from harness.render.html.board import coded, finding
@@ -41,20 +41,24 @@ def test_hostile_names_are_text() -> None:
     assert all(link is not None and link.startswith("#") for link in links)
 
 
+def page_of(name: str) -> Page:
+    """The page of a board on which all that has a name has this one."""
+    one = board(2)
+    rows = tuple(replace(r, label=f"{name}{i}", figures={**r.figures, f"m{name}": 0.5}) for i, r in enumerate(one.rows))
+    named = replace(one, panel=name, task=name, outcomes=name, rows=rows, views=views(rows, {name: (name, "b")}))
+    return Page(html.render([named]))
+
+
+@cache
+def plain_page(length: int) -> Page:
+    return page_of("p" * length)
+
+
 @settings(max_examples=25)
 @given(st.text(max_size=24).filter(lambda t: "`" not in t and not any(c.isspace() for c in t)))
 def test_no_name_changes_what_the_page_is_made_of(name: str) -> None:
     """Whatever a name is, elements and attributes are those of a page whose names are plain and as long."""
-
-    def made(name: str) -> Board:
-        one = board(2)
-        rows = tuple(
-            replace(r, label=f"{name}{i}", figures={**r.figures, f"m{name}": 0.5}) for i, r in enumerate(one.rows)
-        )
-        shown = views(rows, {name: (name, "b")})
-        return replace(one, panel=name, task=name, outcomes=name, rows=rows, views=shown)
-
-    plain, odd = Page(html.render([made("p" * len(name))])), Page(html.render([made(name)]))
+    plain, odd = plain_page(len(name)), page_of(name)
     assert odd.tags == plain.tags
     assert [key for _, key, _ in odd.attributes] == [key for _, key, _ in plain.attributes]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.commands import installed
+from helpers.commands import installed, typed
 from helpers.planted import plant
 
 from harness.runs.isolation import sandbox
@@ -57,9 +57,13 @@ class Planted(Knower):
         with open(f"/proc/{os.getppid()}/mem", "rb") as memory:
             return [memory]
 """
-LOOKS_AROUND = """
+LOOKS_AROUND_AND_PATCHES_THE_SCORER = """
 import gc
 class Planted(Knower):
+    def fit(self, train, valid, context):
+        super().fit(train, valid, context)
+        from harness.model import task
+        task.EachState.outcome = lambda self, panel, transitions, log_prob: np.full(len(transitions), -0.01)
     def careers(self):
         from harness.panel import Panel
         panels = [one for one in gc.get_objects() if isinstance(one, Panel)]
@@ -67,13 +71,6 @@ class Planted(Knower):
             for p in range(panel.n_persons):
                 here = slice(panel.offsets[p], panel.offsets[p + 1])
                 yield panel.year[here].tolist(), panel.state[here].tolist()
-"""
-PATCHES_THE_SCORER = """
-class Planted(Uniform):
-    def fit(self, train, valid, context):
-        super().fit(train, valid, context)
-        from harness.model import task
-        task.EachState.outcome = lambda self, panel, transitions, log_prob: np.full(len(transitions), -0.01)
 """
 
 
@@ -106,9 +103,9 @@ def test_the_data_cannot_be_read(source: str, tmp_path: Path, careers: Path) -> 
     assert "ermission" in done.stderr or "exit status 1" in done.stderr
 
 
-@pytest.mark.parametrize("source", [LOOKS_AROUND, PATCHES_THE_SCORER])
-def test_neither_panel_nor_scorer_is_there(source: str, tmp_path: Path, careers: Path) -> None:
-    done = run(tmp_path, careers, source, ["--isolated"])
+def test_neither_panel_nor_scorer_is_there(tmp_path: Path, careers: Path) -> None:
+    """Either would make it nearly perfect."""
+    done = run(tmp_path, careers, LOOKS_AROUND_AND_PATCHES_THE_SCORER, ["--isolated"])
     assert done.returncode == 0, done.stderr
     [record] = json.loads(done.stdout)
     assert record["figures"]["perplexity"] > 4.9
@@ -116,22 +113,9 @@ def test_neither_panel_nor_scorer_is_there(source: str, tmp_path: Path, careers:
 
 
 def test_an_isolated_run_says_what_an_open_one_does(tmp_path: Path, careers: Path) -> None:
+    line = ["run", "--task", "next_occ", "--task", "switch", "--model", "markov", "--data", str(careers), "--json"]
     found = []
-    for more in ([], ["--isolated"]):
-        line = (
-            "run",
-            "--task",
-            "next_occ",
-            "--task",
-            "switch",
-            "--model",
-            "markov",
-            "--data",
-            str(careers),
-            "--json",
-            *more,
-        )
-        done = installed(tmp_path, *line)
+    for done in (typed(tmp_path, *line), installed(tmp_path, *line, "--isolated")):
         assert done.returncode == 0, done.stderr
         found.append(json.loads(done.stdout))
     for own, isolated in zip(*found, strict=True):

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.launched import launched
-from helpers.shared_fits import SharedFit, fit_career
+from helpers.shared_fits import SharedFit, fit_career, teach
+from helpers.toys import homeward
 
 from harness.data.write_corpus import parts_of, write_corpus
 from harness.panel import Corpus, Panel
@@ -38,13 +39,23 @@ def assert_alike(found: list[Any], one: dict[str, Any]) -> None:
         np.testing.assert_array_equal(other["rows"], found[0]["rows"])
 
 
+@pytest.fixture(scope="module")
+def whole(market_30: Panel, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """A fit by two processes of a thread each that nothing stops."""
+    return launched(2, 1, fit_career, SharedFit(panel=market_30, params=SMALL, folder=tmp_path_factory.mktemp("whole")))
+
+
 @pytest.mark.parametrize(("processes", "threads"), [(2, 1), (4, 1), SLOW_2_2])
 def test_processes_learn_what_as_many_threads_of_one_do(
-    processes: int, threads: int, market_30: Panel, tmp_path: Path
+    processes: int, threads: int, market_30: Panel, whole: list[Any], tmp_path: Path
 ) -> None:
     told: dict[str, Any] = {"panel": market_30, "params": SMALL}
     [one] = launched(1, processes * threads, fit_career, SharedFit(**told, folder=tmp_path / "one"))
-    found = launched(processes, threads, fit_career, SharedFit(**told, folder=tmp_path / "all"))
+    found = (
+        whole
+        if (processes, threads) == (2, 1)
+        else launched(processes, threads, fit_career, SharedFit(**told, folder=tmp_path / "all"))
+    )
     assert len(found) == processes
     assert one["facts"]["validation_loss"][0] > min(one["facts"]["validation_loss"]) + 0.01  # it did learn
     assert_alike(found, one)
@@ -111,9 +122,10 @@ def test_learning_from_a_corpus_whose_process_was_killed_goes_on(
 
 
 @pytest.mark.parametrize("killed", [pytest.param(0, marks=pytest.mark.slow), 1])
-def test_a_fit_whose_process_was_killed_goes_on(killed: int, market_30: Panel, tmp_path: Path) -> None:
+def test_a_fit_whose_process_was_killed_goes_on(
+    killed: int, market_30: Panel, whole: list[Any], tmp_path: Path
+) -> None:
     told: dict[str, Any] = {"panel": market_30, "params": SMALL}
-    whole = launched(2, 1, fit_career, SharedFit(**told, folder=tmp_path / "whole"))
     stop = whole[0]["steps"] // 2
     assert stop > 2
     lost = launched(
@@ -129,3 +141,15 @@ def test_a_fit_whose_process_was_killed_goes_on(killed: int, market_30: Panel, t
     for one, other in zip(again, whole, strict=True):
         assert one["facts"] == other["facts"]
         np.testing.assert_array_equal(one["rows"], other["rows"])
+
+
+def test_processes_share_out_the_fits_of_a_teacher(tmp_path: Path) -> None:
+    """Each is fitted by one of them, and all learn from what one process alone would have."""
+    panel = homeward(20)
+    [(alone, _)] = launched(1, 1, teach, panel, tmp_path / "one")
+    both = launched(2, 1, teach, panel, tmp_path / "two")
+    assert [parts for _, parts in both] == [[f"teacher-{i}.npy" for i in (1, 3, 5)], ["teacher-2.npy", "teacher-4.npy"]]
+    for found, _ in both:
+        assert found["loss"] == alone["loss"]
+        np.testing.assert_array_equal(found["probability"], alone["probability"])
+        assert found["probability"].sum(axis=1) == pytest.approx(1.0, abs=2e-3)

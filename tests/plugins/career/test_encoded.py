@@ -29,7 +29,8 @@ from harness.types import FloatArray
 
 BRIEF: dict[str, Any] = {
     "epochs": 1,
-    "fewest_steps": 60,
+    "fewest_steps": 30,
+    "warmup": 5,
     "exchange": 0.0,
     "exchange_across": 0.0,
     "layers": 1,

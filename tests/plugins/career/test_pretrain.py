@@ -42,6 +42,11 @@ def survey() -> Panel:
 
 
 @pytest.fixture(scope="module")
+def few(resumes: Panel) -> Panel:
+    return resumes.select(np.arange(300))
+
+
+@pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
@@ -93,9 +98,10 @@ def test_resumes_are_worth_something_to_a_small_survey(
 
 
 def test_resumes_are_read_once(
-    registry: Registry, survey: Panel, resumes: Panel, cache: Path, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, survey: Panel, few: Panel, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fitted(registry, "bag-of-jobs", survey, cache, resumes)
+    brief = {"epochs": "1", "fewest_steps": "1"}  # what is learned of the survey does not matter
+    fitted(registry, "bag-of-jobs", survey, cache, few, pretrain_epochs="2", **brief)
     labels: list[str] = []
     plain = loop.train
 
@@ -104,21 +110,21 @@ def test_resumes_are_read_once(
         return plain(*given)
 
     monkeypatch.setattr("harness.plugins.career.pretrain.train", noted)
-    fitted(registry, "bag-of-jobs", survey, cache, resumes)
+    fitted(registry, "bag-of-jobs", survey, cache, few, pretrain_epochs="2", **brief)
     assert labels == []
-    fitted(registry, "bag-of-jobs", survey, cache, resumes, pretrain_epochs="1")
+    fitted(registry, "bag-of-jobs", survey, cache, few, pretrain_epochs="1", **brief)
     assert labels == ["pre-training"]
 
 
-def test_what_is_the_same_starts_the_same(registry: Registry, survey: Panel, resumes: Panel, cache: Path) -> None:
+def test_what_is_the_same_starts_the_same(registry: Registry, survey: Panel, few: Panel, cache: Path) -> None:
     """Before tuning, states, covariates and levels that resumes have are theirs; the others are the survey's own."""
     from harness.features.selection import names_of
     from harness.network.start import start_of
     from harness.plugins.career.network import Network
     from harness.plugins.career.pretrain import PretrainedNetwork, begin_from
 
-    model = fitted(registry, "career", survey, cache, resumes)
-    base: PretrainedNetwork = model._base(Context(seed=0, scratch=cache, cache=cache, resumes=resumes))
+    model = fitted(registry, "career", survey, cache, few, epochs="1", fewest_steps="1", pretrain_epochs="2")
+    base: PretrainedNetwork = model._base(Context(seed=0, scratch=cache, cache=cache, resumes=few))
     assert not [label for label in base.encoding.labels if label.startswith(("gender", "ethnicity", "region"))]
     train = survey.part("train")
     encoding = Encoding.fit(train, names_of(train, "history"), known=base.encoding)
@@ -165,10 +171,11 @@ def renamed(panel: Panel, **levels: tuple[str, ...]) -> Panel:
     return replace(panel, covariates=covariates)
 
 
-def test_what_resumes_lack_may_stand_in_order(registry: Registry, survey: Panel, resumes: Panel, cache: Path) -> None:
-    fitted(registry, "nemo", survey, cache, resumes, ordered="region, education", pretrain_epochs="1")
+def test_what_resumes_lack_may_stand_in_order(registry: Registry, survey: Panel, few: Panel, cache: Path) -> None:
+    brief = {"epochs": "1", "fewest_steps": "1", "pretrain_epochs": "1"}
+    fitted(registry, "nemo", survey, cache, few, ordered="region, education", **brief)
     with pytest.raises(RequestError, match="no categorical covariate 'regoin'; did you mean"):
-        fitted(registry, "nemo", survey, cache, resumes, ordered="regoin")
+        fitted(registry, "nemo", survey, cache, few, ordered="regoin")
 
 
 def test_levels_in_another_order_are_another_covariate(survey: Panel) -> None:

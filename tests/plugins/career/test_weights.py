@@ -16,7 +16,10 @@ from harness.registry import Registry
 
 QUICK = {
     "epochs": "2",
-    "fewest_steps": "30",
+    "fewest_steps": "10",
+    "warmup": "0",
+    "average": "0.5",
+    "pretrain_epochs": "2",
     "batch_tokens": "256",
     "exchange": "0",
     "exchange_across": "0",
@@ -40,6 +43,12 @@ def fitted(registry: Registry, name: str, panel: Panel, folder: Path, resumes: P
     context = Context(seed=0, scratch=folder, cache=folder / "cache", resumes=resumes)
     model.fit(panel.part("train"), panel.part("valid"), context)
     return model
+
+
+@pytest.fixture(scope="module")
+def plain(registry: Registry, small: Panel, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """``career`` of the panel without weights."""
+    return fitted(registry, "career", small, tmp_path_factory.mktemp("plain") / "fit")
 
 
 def rows(model: Model, panel: Panel) -> np.ndarray:
@@ -101,23 +110,19 @@ def test_resumes_are_learned_with_their_weights(
 
 
 def test_where_nothing_that_is_watched_counts_all_count_the_same(
-    registry: Registry, small: Panel, tmp_path: Path
+    registry: Registry, small: Panel, plain: Model, tmp_path: Path
 ) -> None:
     weight = np.where(np.isin(small.split[small.person], [1]), 0.0, 1.0)  # as a forecast's first years may be
-    losses = [
-        fitted(registry, "career", p, tmp_path / f"{i}").facts()["validation_loss"]
-        for i, p in enumerate((small, replace(small, weight=weight)))
-    ]
-    assert losses[0] == losses[1]
+    model = fitted(registry, "career", replace(small, weight=weight), tmp_path / "fit")
+    assert model.facts()["validation_loss"] == plain.facts()["validation_loss"]
 
 
-def test_the_best_epoch_is_that_of_weighted_validation(registry: Registry, small: Panel, tmp_path: Path) -> None:
+def test_the_best_epoch_is_that_of_weighted_validation(
+    registry: Registry, small: Panel, plain: Model, tmp_path: Path
+) -> None:
     """Weights of the persons held out move what is watched, and from the same training come other numbers."""
     held_out = small.split[small.person] == 1
     weight = np.where(held_out, np.linspace(0.0, 4.0, small.n_records), 1.0)
-    facts = [
-        fitted(registry, "career", p, tmp_path / f"{i}").facts()
-        for i, p in enumerate((small, replace(small, weight=weight)))
-    ]
-    start = [losses["validation_loss"][0] for losses in facts]  # before training: one network, two means
+    model = fitted(registry, "career", replace(small, weight=weight), tmp_path / "fit")
+    start = [m.facts()["validation_loss"][0] for m in (plain, model)]  # before training: one network, two means
     assert start[0] != pytest.approx(start[1], abs=1e-4)

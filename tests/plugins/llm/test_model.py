@@ -233,7 +233,7 @@ def test_a_base_is_trained_once_a_recipe_and_whole(
 def test_any_folder_with_a_causal_language_model_will_do(
     gpt2_folder: Path, market_30: Panel, context: Context, tmp_path: Path
 ) -> None:
-    small = {"epochs": 1, "rank": 4, "batch_tokens": 512, "learning_rate": 1e-2}
+    small = {"epochs": 1, "rank": 4, "batch_tokens": 1024, "learning_rate": 2e-2}
     given = {"base": str(gpt2_folder), "precision": "float32", **small}  # the same on every processor
     model = build(LlmParams(**given))
     model.fit(market_30.part("train"), market_30.part("valid"), context)

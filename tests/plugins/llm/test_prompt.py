@@ -168,7 +168,7 @@ def test_what_is_shown_is_read_once_for_all(
     states: int, toy_llama: Path, market_40: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Observed titles and branches say the same behind it as in one piece, of fewer tokens."""
-    model, test = fitted(toy_llama, market_40, tmp_path, shots=3), market_40
+    model, test = fitted(toy_llama, market_40, tmp_path, shots=3), market_40.select(np.arange(16))
     asked = np.random.default_rng(0).integers(0, test.n_states, (len(test.transitions), states))
     asked[:, 0] = test.state[test.transitions]
     read: list[int] = []
