@@ -26,6 +26,8 @@ from harness.system.launch import LAUNCHER
 HEAD = struct.Struct("dq")  # the deadline, in seconds of ``time.monotonic``; the status plus one, once it has ended
 LONGEST_NOTE = 400  # bytes
 PASSED_ON = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+AWAITED = {*PASSED_ON, *(getattr(signal, name) for name in ("SIGCHLD", "SIGALRM") if hasattr(signal, name))}
+LOOK = 1.0  # seconds between two looks at the deadline
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 SENT_BY_TERMINAL = 0x80  # si_code SI_KERNEL: the terminal sends its signals to both processes
 APART = 0.5  # seconds: two interrupts that are nearer are one, which reached the worker twice
@@ -53,13 +55,13 @@ def supervise(work: Callable[[], None]) -> None:
 
     Of several processes of a launch each is watched by the launcher, and does its work itself.
     """
-    if not hasattr(signal, "sigtimedwait") or processes.count() > 1:
+    if not hasattr(signal, "sigwaitinfo") or processes.count() > 1:
         if os.environ.get(LAUNCHER) == str(os.getppid()):
             die_with(os.getppid())
         work()
         return
     notes = mmap.mmap(-1, HEAD.size + LONGEST_NOTE)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*PASSED_ON, signal.SIGCHLD})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
     parent, worker = os.getpid(), os.fork()
     if worker:
         _exit_as(notes, *_wait(worker, notes))
@@ -120,6 +122,9 @@ def _wait(worker: int, notes: mmap.mmap) -> tuple[int, int]:
     ``GRACE`` seconds to come to an end.
     """
     asked, limit = 0, float("inf")
+    # Not sigtimedwait: of a process that was stopped for longer than the timeout, and goes on (Ctrl-Z, then fg), Python
+    # returns a signal that nobody sent.
+    signal.setitimer(signal.ITIMER_REAL, LOOK, LOOK)
     while True:
         ended, status = os.waitpid(worker, os.WNOHANG)
         if ended:
@@ -128,8 +133,8 @@ def _wait(worker: int, notes: mmap.mmap) -> tuple[int, int]:
         if time.monotonic() > min(deadline or limit, limit):
             os.kill(worker, signal.SIGKILL)
             return os.waitpid(worker, 0)[1], asked
-        sent = signal.sigtimedwait({*PASSED_ON, signal.SIGCHLD}, 1.0)
-        if sent is not None and sent.si_signo != signal.SIGCHLD and sent.si_code != SENT_BY_TERMINAL:
+        sent = signal.sigwaitinfo(AWAITED)
+        if sent.si_signo in PASSED_ON and sent.si_code != SENT_BY_TERMINAL:
             if sent.si_signo == signal.SIGTERM and not asked:
                 asked, limit = sent.si_signo, time.monotonic() + GRACE
             os.kill(worker, sent.si_signo)

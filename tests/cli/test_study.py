@@ -291,7 +291,7 @@ def test_a_job_array_skips_what_is_done_and_is_merged(tmp_path: Path) -> None:
     )  # the fit came too
 
 
-@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="the supervisor needs sigtimedwait")
+@pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="the supervisor needs sigwaitinfo")
 def test_a_study_that_was_stopped_goes_on(tmp_path: Path) -> None:
     """Ctrl-C leaves what is finished, no process, and nothing that counts as a failure."""
     source = "class Planted(Uniform):\n    def fit(self, train, valid, context):\n        self.k = train.n_states\n"

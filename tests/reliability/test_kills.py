@@ -12,7 +12,7 @@ from reliability.kills import SPACES, TIMES, disturb, operations
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="the supervisor needs sigtimedwait"),
+    pytest.mark.skipif(sys.platform != "linux", reason="the supervisor needs sigwaitinfo"),
 ]
 NAMES = [deed.name for deed in DEEDS]
 

@@ -13,8 +13,10 @@ import pytest
 from helpers.commands import HARNESS, installed
 from helpers.planted import plant
 
+from harness.system.supervisor import LOOK
+
 LINE = ("run", "--task", "next_occ", "--model", "planted", "--set", "data.persons=60")
-needs_signals = pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="the supervisor needs sigtimedwait")
+needs_signals = pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="the supervisor needs sigwaitinfo")
 
 
 @needs_signals
@@ -62,6 +64,26 @@ def test_no_worker_outlives_its_command(sent: signal.Signals, tmp_path: Path) ->
     while _lives(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _lives(pid)
+
+
+@needs_signals
+def test_a_command_that_was_stopped_goes_on(tmp_path: Path) -> None:
+    """As Ctrl-Z stops it, for longer than its parent waits at a time, and fg has it go on."""
+    source = "class Planted(Uniform):\n    def fit(self, *a):\n        open('pid', 'w').write(str(os.getpid()))\n"
+    source += "        while not os.path.exists('go'):\n            time.sleep(0.05)\n        super().fit(*a)\n"
+    path = plant(tmp_path / "plugin", source)
+    with subprocess.Popen(
+        [HARNESS, *LINE], cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, stderr=subprocess.PIPE, text=True
+    ) as command:
+        both = (command.pid, _read(tmp_path / "pid"))
+        for number, pause in ((signal.SIGSTOP, LOOK + 0.3), (signal.SIGCONT, 0.0)):
+            for pid in both:
+                os.kill(pid, number)
+            time.sleep(pause)
+        (tmp_path / "go").touch()
+        told = command.communicate(timeout=60)[1]
+    assert command.returncode == 0, told
+    assert "planted on next_occ: perplexity" in told
 
 
 @needs_signals
