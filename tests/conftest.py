@@ -78,7 +78,7 @@ def few_objects_to_collect() -> None:
 
 @pytest.fixture(autouse=True)
 def few_modules_to_collect(request: pytest.FixtureRequest) -> None:
-    """Nor through those of what the tests before this one, of the same file, were the first to import."""
+    """Garbage is not looked for in modules either that earlier tests of this file were the first to import."""
     if len(sys.modules) > request.config.stash.get(IMPORTED, 0) + 50:
         gc.collect()
         gc.freeze()

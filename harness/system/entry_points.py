@@ -33,7 +33,10 @@ def _changed(place: str) -> int:
 
 @lru_cache(maxsize=4)
 def _points(group: str, places: tuple[tuple[str, int], ...]) -> Points:
-    """Only the metadata of distributions that have such points are read: of all it takes most of a second."""
+    """As ``points_by_distribution``. places: of sys.path with their changes, for which an answer is kept.
+
+    Only the metadata of distributions that have such points are read: of all it takes most of a second.
+    """
     found: dict[int, tuple[Any, list[importlib.metadata.EntryPoint]]] = {}
     for point in importlib.metadata.entry_points(group=group):
         if point.dist is not None:

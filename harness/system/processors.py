@@ -76,7 +76,8 @@ def _age() -> float:
 def processor_seconds() -> float:
     """Seconds of processors, user and system, that this process and those below it have used.
 
-    Of one that still runs, as an isolated model's does, where the system has /proc; elsewhere once it has ended.
+    Of one that still runs, as an isolated model's does, where the system lists the children of a thread, as the kernels
+    of Linux distributions do; elsewhere once it has ended.
     """
     used = os.times()
     return time.process_time() + used.children_user + used.children_system + _below(os.getpid())
@@ -93,7 +94,7 @@ def _children(process: int) -> list[int]:
     Reading what every process of the machine says of its parent, instead, took longer than many a fit.
     """
     found: list[int] = []
-    with suppress(OSError):  # the process has ended, or the system has no /proc
+    with suppress(OSError):  # the process has ended, or the system lists none
         for thread in os.listdir(f"/proc/{process}/task"):
             with suppress(OSError):  # the thread has ended
                 found += map(int, Path(f"/proc/{process}/task/{thread}/children").read_text(encoding="ascii").split())

@@ -48,7 +48,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, list[Record]]:
-    """What the first test that asks for ``records`` leaves for the others: their files, and what was written there."""
+    """The files of ``records`` and these themselves, empty until the first test asks for them."""
     return Store(tmp_path_factory.mktemp("records") / "results"), []
 
 

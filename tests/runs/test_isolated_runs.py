@@ -1,6 +1,7 @@
 """Acts that no check in a process prevents: reading the data by name, patching the scorer, looking into other frames.
 
-Each of these models is nearly perfect in a run of the usual kind, and no better than it says in an isolated one.
+Each would make a model nearly perfect, where a run of the usual kind does not find it out. An isolated run leaves it
+nothing to read, to patch or to look into.
 """
 
 from __future__ import annotations
